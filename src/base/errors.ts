@@ -1,0 +1,62 @@
+/**
+ * The daemon's closed set of failures. Adapters translate what they meet (errno, exit code, HTTP status) into a kind at
+ * their door; server/status.ts alone maps kinds to gRPC codes.
+ */
+export type ErrorKind =
+  | 'Canceled'
+  | 'InvalidArgument'
+  | 'DeadlineExceeded'
+  | 'NotFound'
+  | 'AlreadyExists'
+  | 'PermissionDenied'
+  | 'ResourceExhausted'
+  | 'FailedPrecondition'
+  | 'OutOfRange'
+  | 'Unimplemented'
+  | 'Internal'
+  | 'Unavailable'
+  | 'RegistryUnavailable'
+  | 'SignatureValidationFailed';
+
+/** A failure with a kind. The message says what was being done, what is, and what must be. */
+export class DaemonError extends Error {
+  override readonly name = 'DaemonError';
+  readonly kind: ErrorKind;
+
+  constructor(kind: ErrorKind, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
+
+/** Throws; for use as `value ?? fail(...)`. */
+export function fail(kind: ErrorKind, message: string): never {
+  throw new DaemonError(kind, message);
+}
+
+/** The sentence of any thrown value. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The kind of any thrown value: of an error that is none of ours, Internal. */
+export function kindOf(error: unknown): ErrorKind {
+  return error instanceof DaemonError ? error.kind : 'Internal';
+}
+
+/** Whether a thrown value is a system error with this code, e.g. `ENOENT`. */
+export function hasErrno(error: unknown, ...codes: string[]): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code } = error as NodeJS.ErrnoException;
+  return code !== undefined && codes.includes(code);
+}
+
+/** Resolves to `otherwise` where the work fails with ENOENT; every other failure goes on. */
+export async function unlessMissing<T, U>(work: Promise<T>, otherwise: U): Promise<T | U> {
+  try {
+    return await work;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return otherwise;
+    throw error;
+  }
+}

@@ -1,0 +1,16 @@
+import { appendFileSync } from 'node:fs';
+
+// Set to false by scripts/build.ts: a production build contains neither this check nor the body below.
+declare const PODWRIGHT_STAGES: boolean | undefined;
+const ENABLED = typeof PODWRIGHT_STAGES === 'undefined' ? true : PODWRIGHT_STAGES;
+
+/**
+ * Marks the point between an outside effect and its record, for the crash tests. With PODWRIGHT_STAGE_LOG=FILE each mark
+ * passed is written there; with PODWRIGHT_KILL_AT=NAME the daemon kills itself at the mark, as `kill -9` would.
+ */
+export function stage(name: string): void {
+  if (!ENABLED) return;
+  const { PODWRIGHT_STAGE_LOG: logFile, PODWRIGHT_KILL_AT: killAt } = process.env;
+  if (logFile !== undefined) appendFileSync(logFile, `${name}\n`);
+  if (killAt === name) process.kill(process.pid, 'SIGKILL');
+}
