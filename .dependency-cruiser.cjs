@@ -1,0 +1,126 @@
+// The layers of ARCHITECTURE.md: imports go down only. A new folder under src/ is a new row here.
+const foundation = ['base', 'config', 'metrics'];
+const adapters = ['cni', 'ociruntime', 'storage', 'registry', 'nri'];
+const below = [...foundation, 'linux'];
+const domain = ['pod', 'container', 'podsandbox', 'image', 'stats', 'spec'];
+
+/** Which other folders of src/ a folder may import from. */
+const may = {
+  base: [],
+  config: ['base'],
+  metrics: ['base'],
+  linux: foundation,
+  cni: below,
+  ociruntime: below,
+  storage: below,
+  registry: below,
+  nri: below,
+  spec: below,
+  image: [...below, 'storage', 'registry'],
+  podsandbox: [...below, ...adapters, 'spec'], // never container: what concerns both is in pod
+  stats: [...below, 'storage', 'cni', 'podsandbox', 'image'],
+  container: [...below, ...adapters, 'spec', 'image', 'podsandbox'],
+  pod: [...below, ...adapters, 'spec', 'image', 'stats', 'podsandbox', 'container'],
+  streaming: [...below, 'container', 'podsandbox', 'pod'],
+  runtimeservice: [...foundation, ...domain, 'cni', 'streaming'],
+  imageservice: [...foundation, 'image'],
+  server: [...below, 'runtimeservice', 'imageservice'],
+  admin: [...foundation, ...domain],
+  cli: ['base', 'config', 'admin'], // admin: its report types only, see cli-is-a-thin-client
+};
+
+/** Folders that adapters and everything under them make up; they speak OCI, CNI and registry types, not the CRI's. */
+const belowTheDomain = [...foundation, 'linux', ...adapters].join('|');
+
+const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
+
+module.exports = {
+  forbidden: [
+    rule('no-cycles', 'Two files that import each other have no layer.', {}, { circular: true }),
+    ...Object.entries(may).map(([folder, others]) =>
+      rule(
+        `layer-${folder}`,
+        `src/${folder} may import from: ${others.join(', ') || 'nothing'} (ARCHITECTURE.md, layers).`,
+        { path: `^src/${folder}/` },
+        { path: '^src/', pathNot: [folder, ...others].map((name) => `^src/${name}/`) },
+      ),
+    ),
+    rule(
+      'folder-without-a-layer',
+      'Give the new folder a row in .dependency-cruiser.cjs.',
+      {
+        path: '^src/[^/]+/',
+        pathNot: `^src/(${Object.keys(may).join('|')})/`,
+      },
+      {},
+    ),
+    rule('main-is-the-root', 'Nothing imports the composition root.', {}, { path: '^src/main\\.ts$' }),
+    rule(
+      'cli-is-a-thin-client',
+      'The command line knows the admin socket by its report types only.',
+      { path: '^src/cli/' },
+      {
+        path: '^src/admin/',
+        pathNot: '^src/admin/reports\\.ts$',
+      },
+    ),
+    rule(
+      'grpc-only-at-the-edge',
+      'gRPC types live in src/server (and in the client of src/cli).',
+      { path: '^src/', pathNot: '^src/(server|cli)/' },
+      {
+        path: 'node_modules/@grpc/',
+      },
+    ),
+    rule(
+      'cri-types-above-adapters',
+      'Adapters speak OCI, CNI and registry types; CRI messages stop at the domain.',
+      {
+        path: `^src/(${belowTheDomain})/`,
+      },
+      { path: '^api/' },
+    ),
+    rule(
+      'cri-code-only-at-the-edge',
+      'Between server and cli, CRI messages are plain data: import type only.',
+      {
+        path: '^src/',
+        pathNot: '^src/(server|cli)/',
+      },
+      { path: '^api/', dependencyTypesNot: ['type-only'] },
+    ),
+    rule(
+      'spawn-only-in-linux',
+      'Processes are started in src/linux only.',
+      { path: '^src/', pathNot: '^src/linux/' },
+      {
+        path: '^(node:)?child_process$|node_modules/execa/',
+      },
+    ),
+    rule(
+      'ffi-only-in-linux',
+      'System calls by FFI are made in src/linux only.',
+      { path: '^src/', pathNot: '^src/linux/' },
+      {
+        path: 'node_modules/koffi/',
+      },
+    ),
+    rule('no-tests-in-the-product', 'Product code never imports tests or scripts.', { path: '^(src|api)/' }, { path: '^(test|scripts)/' }),
+    rule('not-installed', 'An import that nothing answers.', {}, { couldNotResolve: true }),
+    rule(
+      'no-dev-dependency-in-the-product',
+      'What the daemon imports must be in dependencies.',
+      { path: '^(src|api)/' },
+      {
+        dependencyTypes: ['npm-dev'],
+        dependencyTypesNot: ['type-only'],
+      },
+    ),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true, // see type-only imports too
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+  },
+};
