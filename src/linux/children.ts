@@ -1,0 +1,147 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { bind, check, errnoError, lastErrno } from './libc.ts';
+import { parseStat } from './proc-stat.ts';
+import { hasErrno } from '../base/errors.ts';
+
+/** How a process ended: with an exit code, or by a signal. */
+export type ExitStatus = { readonly code: number; readonly signal?: undefined } | { readonly signal: number; readonly code?: undefined };
+
+interface Watch {
+  readonly resolve: (status: ExitStatus) => void;
+  readonly reject: (error: Error) => void;
+  readonly exit: Promise<ExitStatus>;
+  /** Whether the program stays alive for it. */
+  readonly keepsAlive: boolean;
+}
+
+const WNOHANG = 1;
+const PR_SET_CHILD_SUBREAPER = 36;
+/** How often children are looked at without a SIGCHLD, and how long the program stays alive for them meanwhile. */
+const RECHECK_MS = 1000;
+
+const waitpid = bind<(pid: number, status: Buffer, options: number) => number>('int waitpid(int pid, void *status, int options)');
+const prctl = bind<(option: number, a: number, b: number, c: number, d: number) => number>(
+  'int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)',
+);
+
+const watched = new Map<number, Watch>();
+const statusBuffer = Buffer.alloc(4);
+let listening = false;
+let keepAlive: NodeJS.Timeout | undefined;
+let spawnedAlive = 0;
+
+/**
+ * Makes orphans below this process its children instead of process 1's, so that {@link adopt} can wait for what the
+ * runtime left detached. prctl(2) PR_SET_CHILD_SUBREAPER; not inherited by children, kept over threads.
+ */
+export function becomeSubreaper(): void {
+  check(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 'prctl PR_SET_CHILD_SUBREAPER');
+}
+
+/** Reads the status word of wait(2). */
+export function decodeStatus(word: number): ExitStatus {
+  const signal = word & 0x7f;
+  return signal === 0 ? { code: (word >> 8) & 0xff } : { signal };
+}
+
+/**
+ * Waits for the end of a child, or of an orphan that came to us as subreaper. It may have ended before; asking twice gives
+ * the same promise. Only pids asked for here are ever waited for, so libuv's own children stay libuv's.
+ * @throws (rejects) ECHILD when the process is not a child of ours (any more): then poll, see `exitOf`.
+ */
+export function adopt(pid: number): Promise<ExitStatus> {
+  return watch(pid, false);
+}
+
+/** As {@link adopt}, and the program does not end while the child lives. For spawn, in the same turn as the spawn. */
+export function watchSpawned(pid: number): Promise<ExitStatus> {
+  return watch(pid, true);
+}
+
+function watch(pid: number, keepsAlive: boolean): Promise<ExitStatus> {
+  const existing = watched.get(pid);
+  if (existing !== undefined) return existing.exit;
+  if (!listening) {
+    process.on('SIGCHLD', reapAll);
+    listening = true;
+  }
+  const { promise, resolve, reject } = Promise.withResolvers<ExitStatus>();
+  watched.set(pid, { resolve, reject, exit: promise, keepsAlive });
+  if (keepsAlive) {
+    spawnedAlive += 1;
+    keepAlive ??= setInterval(reapAll, RECHECK_MS);
+  }
+  reap(pid);
+  return promise;
+}
+
+function reapAll(): void {
+  for (const pid of [...watched.keys()]) reap(pid);
+}
+
+function reap(pid: number): void {
+  const entry = watched.get(pid);
+  if (entry === undefined) return;
+  const result = waitpid(pid, statusBuffer, WNOHANG);
+  if (result === 0) return;
+  const errno = lastErrno();
+  watched.delete(pid);
+  if (entry.keepsAlive) spawnedAlive -= 1;
+  if (spawnedAlive === 0) {
+    clearInterval(keepAlive);
+    keepAlive = undefined;
+  }
+  if (result === pid) entry.resolve(decodeStatus(statusBuffer.readInt32LE(0)));
+  else entry.reject(errnoError(`waitpid ${pid}`, undefined, errno));
+}
+
+/**
+ * Looks for zombies among our children that nobody waits for (orphans of a killed plugin) and reaps those that were
+ * there at the sweep before as well: libuv, and a caller that is about to adopt, get the time between two sweeps.
+ * `before` is what the last sweep returned; returns the zombies left for the next one.
+ */
+export async function sweepZombies(before: ReadonlySet<number>): Promise<Set<number>> {
+  const found = new Set<number>();
+  for (const name of await readdir('/proc')) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || watched.has(pid)) continue;
+    const stat = await statOf(pid);
+    if (stat?.parentPid !== process.pid || stat.state !== 'Z' || watched.has(pid)) continue;
+    if (before.has(pid)) waitpid(pid, statusBuffer, WNOHANG);
+    else found.add(pid);
+  }
+  return found;
+}
+
+/** Sweeps every `intervalMs` until `stop` is called; does not keep the program alive. */
+export function startZombieSweep(intervalMs = 30_000): { stop: () => void } {
+  let before: ReadonlySet<number> = new Set();
+  let running = false;
+  const timer = setInterval(() => {
+    if (running) return;
+    running = true;
+    sweepZombies(before)
+      .then((left) => {
+        before = left;
+      })
+      .catch(() => undefined)
+      .finally(() => {
+        running = false;
+      });
+  }, intervalMs);
+  timer.unref();
+  return {
+    stop: () => {
+      clearInterval(timer);
+    },
+  };
+}
+
+async function statOf(pid: number): Promise<ReturnType<typeof parseStat> | undefined> {
+  try {
+    return parseStat(await readFile(`/proc/${pid}/stat`, 'utf8'));
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ESRCH')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,42 @@
+import { Socket } from 'node:net';
+import { close, pipe } from './libc.ts';
+
+export { pipe };
+
+/** What is being read from a pipe. */
+export interface PipeReading {
+  /** What was read until the end, the first line, or the limit. Never rejects. */
+  readonly text: Promise<string>;
+  /** Ends the reading and closes our end. Idempotent. */
+  readonly stop: () => void;
+}
+
+/** Reads a pipe's read end until its end of file, or until the first newline; the descriptor is ours from now on. */
+export function readText(fd: number, limitBytes: number, firstLineOnly = false): PipeReading {
+  const socket = new Socket({ fd, readable: true, writable: false });
+  const chunks: Buffer[] = [];
+  let size = 0;
+  const text = new Promise<string>((resolve) => {
+    const finish = (): void => {
+      resolve(Buffer.concat(chunks).toString().slice(0, limitBytes));
+    };
+    socket.on('data', (chunk: Buffer) => {
+      if (size < limitBytes) chunks.push(chunk);
+      size += chunk.length;
+      if (firstLineOnly && chunk.includes(10)) finish();
+    });
+    socket.on('error', finish);
+    socket.on('close', finish);
+  });
+  return {
+    text,
+    stop: () => {
+      socket.destroy();
+    },
+  };
+}
+
+/** Closes descriptors; for ends that the child has now, or that nobody will use. */
+export function closeAll(fds: readonly number[]): void {
+  for (const fd of fds) close(fd);
+}

@@ -1,0 +1,22 @@
+/** What we read of /proc/PID/stat, proc(5). */
+export interface ProcessStat {
+  /** R, S, D, Z (zombie), T, X ... */
+  readonly state: string;
+  readonly parentPid: number;
+  readonly processGroup: number;
+  readonly session: number;
+  /** When it started, clock ticks since boot; text, since it is only compared. */
+  readonly startTime: string;
+}
+
+/** Reads the line of /proc/PID/stat; the command name in it may hold blanks and parentheses. */
+export function parseStat(line: string): ProcessStat {
+  const fields = line
+    .slice(line.lastIndexOf(')') + 2)
+    .trim()
+    .split(' ');
+  const [state, parentPid, processGroup, session] = fields;
+  const startTime = fields[19];
+  if (state === undefined || startTime === undefined) throw new Error(`read process stat: "${line.trim()}" has too few fields`);
+  return { state, parentPid: Number(parentPid), processGroup: Number(processGroup), session: Number(session), startTime };
+}

@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { accessSync, constants, statSync } from 'node:fs';
+import { errnoError } from './libc.ts';
+import { PreparedStdio } from './spawn-stdio.ts';
+import type { ChildProcess, SpawnOptions as NodeSpawnOptions } from 'node:child_process';
+import type { ExitStatus } from './children.ts';
+import type { Child, SpawnOptions } from './spawn-stdio.ts';
+import { constants as osConstants } from 'node:os';
+
+/**
+ * The twin of spawnPosix on child_process: the fallback where posix_spawn by FFI misbehaves, and the tests' second
+ * opinion. It forks, so its cost grows with our memory, and libuv passes descriptors on that lack CLOEXEC.
+ */
+export function spawnChildProcess(path: string, options: SpawnOptions): Child {
+  const stdio = new PreparedStdio(options.stdio ?? []);
+  let child: ChildProcess;
+  try {
+    const nodeOptions: NodeSpawnOptions = {
+      env: { ...(options.env ?? process.env) },
+      stdio: stdio.childFds.map((fd) => fd ?? 'ignore'),
+      detached: options.newSession === true,
+    };
+    if (options.cwd !== undefined) nodeOptions.cwd = options.cwd;
+    child = spawn(path, options.args, nodeOptions);
+    child.on('error', () => undefined); // told by the throw below
+    if (child.pid === undefined) throw reasonOf(path, options.cwd);
+  } catch (error) {
+    stdio.closeOurs();
+    throw error;
+  } finally {
+    stdio.closeChilds();
+  }
+  return { pid: child.pid, exit: exitOf(child), pipes: stdio.open() };
+}
+
+function exitOf(child: ChildProcess): Promise<ExitStatus> {
+  return new Promise((resolve) => {
+    child.once('exit', (code, signal) => {
+      if (signal !== null) resolve({ signal: osConstants.signals[signal] });
+      else resolve({ code: code ?? -1 });
+    });
+  });
+}
+
+/** child_process tells why it could not spawn only in a later turn; this finds the common reasons at once. */
+function reasonOf(path: string, cwd: string | undefined): Error {
+  /* eslint-disable no-restricted-syntax -- spawn() is synchronous and so must its error be */
+  try {
+    if (cwd !== undefined) accessSync(cwd, constants.X_OK);
+    accessSync(path, constants.X_OK);
+    if (statSync(path).isDirectory()) return errnoError('spawn', path, osConstants.errno.EACCES);
+  } catch (error) {
+    return error as Error;
+  }
+  /* eslint-enable no-restricted-syntax */
+  return errnoError('spawn', path, osConstants.errno.EAGAIN);
+}

@@ -1,0 +1,201 @@
+import { accessSync, constants } from 'node:fs';
+import { basename, delimiter, join } from 'node:path';
+import { errnoError } from './libc.ts';
+import { spawnChildProcess } from './spawn-child-process.ts';
+import { spawnPosix } from './spawn-posix.ts';
+import { DaemonError, hasErrno } from '../base/errors.ts';
+import { reasonOf, sleep, withTimeout } from '../base/deadline.ts';
+import { constants as osConstants } from 'node:os';
+import type { Socket } from 'node:net';
+import type { ExitStatus } from './children.ts';
+import type { Child, SpawnOptions, Stdio } from './spawn-stdio.ts';
+
+export type { ExitStatus } from './children.ts';
+export type { Child, SpawnOptions, Stdio } from './spawn-stdio.ts';
+
+export interface RunOptions {
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** What the program reads from its stdin; /dev/null where left out. */
+  readonly input?: string | Uint8Array;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+  /** Most that is kept of each of stdout and stderr, bytes; more is read and dropped. Default 1 MiB. */
+  readonly outputLimitBytes?: number;
+  /** Descriptors of ours that the program gets as 3, 4, ... */
+  readonly fds?: readonly number[];
+  /** How long to read on after the exit while something else holds the output open, milliseconds. Default 500. */
+  readonly drainMs?: number;
+}
+
+export interface RunResult {
+  readonly exit: ExitStatus;
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+  /** Whether output was dropped: over the limit, or still to come when the drain time was over. */
+  readonly truncated: boolean;
+}
+
+const OUTPUT_LIMIT_BYTES = 1024 * 1024;
+const DRAIN_MS = 500;
+/** How long a killed process may take to die (it may hang in the kernel) before run() gives up waiting for it. */
+const KILL_WAIT_MS = 2000;
+
+const implementation = process.env['PODWRIGHT_SPAWN'] === 'child_process' ? spawnChildProcess : spawnPosix;
+
+/**
+ * Starts a program; `file` without a slash is looked for in our PATH. The child has default signal handling, an empty
+ * signal mask and exactly the descriptors of `stdio`; it inherits our soft limit of open files, which Node raised to the
+ * hard one (see `limitOpenFiles` in process.ts).
+ * @throws the system error: ENOENT (file, its interpreter or cwd), EACCES, E2BIG, ...
+ */
+export function spawn(file: string, options: SpawnOptions): Child {
+  return implementation(findProgram(file), options);
+}
+
+/** Where a program is: `file` itself when it has a slash, else the first executable of that name in our PATH. */
+export function findProgram(file: string): string {
+  if (file.includes('/')) return file;
+  for (const directory of (process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin').split(delimiter)) {
+    const path = join(directory, file);
+    try {
+      // eslint-disable-next-line no-restricted-syntax -- spawn() is synchronous: the child must start in the caller's namespaces
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT', 'EACCES', 'ENOTDIR')) throw error;
+    }
+  }
+  throw errnoError('spawn', file, osConstants.errno.ENOENT);
+}
+
+/**
+ * Runs a program to its end and gives its output. It leads a process group and session of its own; at the timeout or
+ * abort the whole group is killed (a child that called setsid itself escapes). A non-zero exit is not thrown.
+ * @throws {DaemonError} DeadlineExceeded after `timeoutMs`; the signal's reason, or Canceled, when it aborts.
+ * @throws the system error when it could not be started, as {@link spawn}.
+ */
+export async function run(file: string, options: RunOptions): Promise<RunResult> {
+  return runWith(spawn, file, options);
+}
+
+/** As {@link run}, with a given way to spawn. */
+export async function runWith(spawnProgram: typeof spawn, file: string, options: RunOptions): Promise<RunResult> {
+  if (options.signal?.aborted === true) throw reasonOf(options.signal);
+  const child = spawnProgram(file, spawnOptions(options));
+  const limit = options.outputLimitBytes ?? OUTPUT_LIMIT_BYTES;
+  const stdout = new Output(child.pipes[1], limit);
+  const stderr = new Output(child.pipes[2], limit);
+  const stdin = child.pipes[0];
+  stdin?.end(options.input ?? '');
+  const deadline = withTimeout(options.signal, options.timeoutMs, describe(file, options.args));
+  try {
+    const exit = await exitOrKill(child, deadline.signal, stderr);
+    await drained([stdout, stderr], options.drainMs ?? DRAIN_MS);
+    const truncated = stdout.truncated || stderr.truncated;
+    return { exit, stdout: stdout.bytes(), stderr: stderr.bytes(), truncated };
+  } finally {
+    deadline.clear();
+    stdin?.destroy();
+    stdout.close();
+    stderr.close();
+  }
+}
+
+function spawnOptions(options: RunOptions): SpawnOptions {
+  const stdio: Stdio[] = [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(options.fds ?? [])];
+  return {
+    args: options.args,
+    stdio,
+    newSession: true,
+    ...(options.env === undefined ? {} : { env: options.env }),
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  };
+}
+
+function describe(file: string, args: readonly string[]): string {
+  const shown = args.slice(0, 6).join(' ');
+  return `run ${basename(file)}${shown === '' ? '' : ` ${shown.slice(0, 200)}`}`;
+}
+
+/** The child's end; when `signal` aborts first, kills its group and throws why. */
+async function exitOrKill(child: Child, signal: AbortSignal, stderr: Output): Promise<ExitStatus> {
+  const { promise: aborted, resolve } = Promise.withResolvers<undefined>();
+  const onAbort = (): void => {
+    resolve(undefined);
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  const exit = await Promise.race([child.exit, aborted]);
+  signal.removeEventListener('abort', onAbort);
+  if (exit !== undefined) return exit;
+  // It is not reaped yet, so the group is still its own.
+  killGroup(child.pid);
+  await Promise.race([child.exit, sleep(KILL_WAIT_MS)]);
+  const reason = reasonOf(signal);
+  const words = stderr.bytes().toString().trimEnd().split('\n').at(-1) ?? '';
+  throw words === '' ? reason : new DaemonError(reason.kind, `${reason.message}; it said: ${words.slice(0, 500)}`, { cause: reason });
+}
+
+/** Kills the process group that `pid` leads, at once. A group that is gone is fine. */
+export function killGroup(pid: number): void {
+  if (!Number.isInteger(pid) || pid <= 1) throw new Error(`kill process group: pid is ${pid}, must be 2 or more`);
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if (!hasErrno(error, 'ESRCH')) throw error;
+  }
+}
+
+async function drained(outputs: readonly Output[], drainMs: number): Promise<void> {
+  const timer = new AbortController();
+  const all = Promise.all(outputs.map((output) => output.closed));
+  await Promise.race([all, sleep(drainMs, timer.signal)]);
+  timer.abort();
+}
+
+/** Collects what comes out of a pipe, up to a limit; what is over is read and dropped, so that the writer goes on. */
+class Output {
+  readonly closed: Promise<void>;
+  readonly #socket: Socket | undefined;
+  readonly #chunks: Buffer[] = [];
+  #room: number;
+  #over = false;
+  #ended = false;
+
+  constructor(socket: Socket | undefined, limitBytes: number) {
+    this.#socket = socket;
+    this.#room = limitBytes;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.closed = promise;
+    if (socket === undefined) resolve(undefined);
+    socket?.on('data', (chunk: Buffer) => {
+      this.#take(chunk);
+    });
+    socket?.once('close', () => {
+      this.#ended = true;
+      resolve(undefined);
+    });
+  }
+
+  get truncated(): boolean {
+    return this.#over || !this.#ended;
+  }
+
+  bytes(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+
+  close(): void {
+    this.#socket?.destroy();
+  }
+
+  #take(chunk: Buffer): void {
+    if (chunk.length > this.#room) this.#over = true;
+    if (this.#room === 0) return;
+    const kept = chunk.subarray(0, this.#room);
+    this.#chunks.push(kept);
+    this.#room -= kept.length;
+  }
+}
