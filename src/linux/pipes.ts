@@ -1,7 +1,8 @@
+import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { close, pipe } from './libc.ts';
 
-export { pipe };
+export { close, pipe };
 
 /** What is being read from a pipe. */
 export interface PipeReading {
@@ -39,4 +40,11 @@ export function readText(fd: number, limitBytes: number, firstLineOnly = false):
 /** Closes descriptors; for ends that the child has now, or that nobody will use. */
 export function closeAll(fds: readonly number[]): void {
   for (const fd of fds) close(fd);
+}
+
+/** Writes a few bytes to a pipe that nobody has written to yet, and closes it. */
+export function writeAndClose(fd: number, bytes: string): void {
+  // eslint-disable-next-line no-restricted-syntax -- a pipe takes its first 4 KiB without blocking (pipe(7), PIPE_BUF)
+  writeSync(fd, bytes);
+  close(fd);
 }

@@ -1,6 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { basename, delimiter, join } from 'node:path';
 import { errnoError } from './libc.ts';
+import { withNamespaces } from './namespaces.ts';
 import { spawnChildProcess } from './spawn-child-process.ts';
 import { spawnPosix } from './spawn-posix.ts';
 import { DaemonError, hasErrno } from '../base/errors.ts';
@@ -8,6 +9,7 @@ import { reasonOf, sleep, withTimeout } from '../base/deadline.ts';
 import { constants as osConstants } from 'node:os';
 import type { Socket } from 'node:net';
 import type { ExitStatus } from './children.ts';
+import type { NamespacePaths } from './namespaces.ts';
 import type { Child, SpawnOptions, Stdio } from './spawn-stdio.ts';
 
 export type { ExitStatus } from './children.ts';
@@ -27,6 +29,8 @@ export interface RunOptions {
   readonly fds?: readonly number[];
   /** How long to read on after the exit while something else holds the output open, milliseconds. Default 500. */
   readonly drainMs?: number;
+  /** Start it inside these namespaces. */
+  readonly namespaces?: NamespacePaths;
 }
 
 export interface RunResult {
@@ -51,7 +55,9 @@ const implementation = process.env['PODWRIGHT_SPAWN'] === 'child_process' ? spaw
  * @throws the system error: ENOENT (file, its interpreter or cwd), EACCES, E2BIG, ...
  */
 export function spawn(file: string, options: SpawnOptions): Child {
-  return implementation(findProgram(file), options);
+  const path = findProgram(file);
+  if (options.namespaces === undefined) return implementation(path, options);
+  return withNamespaces(options.namespaces, () => implementation(path, options));
 }
 
 /** Where a program is: `file` itself when it has a slash, else the first executable of that name in our PATH. */
@@ -111,6 +117,7 @@ function spawnOptions(options: RunOptions): SpawnOptions {
     newSession: true,
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.namespaces === undefined ? {} : { namespaces: options.namespaces }),
   };
 }
 

@@ -1,0 +1,252 @@
+import { mkdirSync, rmdirSync, stat } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { bind, check, close, errnoError, lastErrno, O_CREAT, O_EXCL, O_RDONLY, O_WRONLY, open } from './libc.ts';
+import { hasErrno, messageOf } from '../base/errors.ts';
+
+/** The namespaces that a file can keep without a process: namespaces(7). A PID namespace needs a living child. */
+export type PinnableNamespace = 'net' | 'ipc' | 'uts';
+
+export interface PinOptions {
+  readonly net: boolean;
+  readonly ipc: boolean;
+  readonly uts: boolean;
+  /** Set inside; needs `uts`. */
+  readonly hostname?: string;
+  /** Names with dots or slashes, set inside: net.* needs `net`; kernel.shm*, kernel.msg*, kernel.sem, fs.mqueue.* need `ipc`. */
+  readonly sysctls?: Readonly<Record<string, string>>;
+  /** Bring `lo` up inside; needs `net`. */
+  readonly loopback: boolean;
+}
+
+/** Paths of namespaces to enter. */
+export type NamespacePaths = Readonly<Partial<Record<PinnableNamespace, string>>>;
+
+const CLONE_FLAGS = { net: 0x40000000, ipc: 0x08000000, uts: 0x04000000 } as const satisfies Record<PinnableNamespace, number>;
+const KINDS: readonly PinnableNamespace[] = ['net', 'ipc', 'uts'];
+const MS_BIND = 0x1000;
+const MNT_DETACH = 2;
+const UMOUNT_NOFOLLOW = 8;
+const NSFS_MAGIC = 0x6e736673;
+const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
+const SIOCGIFFLAGS = 0x8913;
+const SIOCSIFFLAGS = 0x8914;
+const IFF_UP = 1;
+const IFREQ_BYTES = 40;
+const IFR_FLAGS_OFFSET = 16;
+const ENOENT = 2;
+const EINVAL = 22;
+
+const setns = bind<(fd: number, type: number) => number>('int setns(int fd, int nstype)');
+const unshare = bind<(flags: number) => number>('int unshare(int flags)');
+const mount = bind<(source: string, target: string, type: null, flags: number, data: null) => number>(
+  'int mount(const char *source, const char *target, const char *type, unsigned long flags, void *data)',
+);
+const umount2 = bind<(target: string, flags: number) => number>('int umount2(const char *target, int flags)');
+const unlink = bind<(path: string) => number>('int unlink(const char *path)');
+const sethostname = bind<(name: Buffer, length: number) => number>('int sethostname(void *name, size_t len)');
+const socket = bind<(domain: number, type: number, protocol: number) => number>('int socket(int domain, int type, int protocol)');
+const ioctl = bind<(fd: number, request: number, argument: Buffer) => number>('int ioctl(int fd, unsigned long request, void *arg)');
+const write = bind<(fd: number, data: Buffer, length: number) => number>('long write(int fd, void *buf, size_t count)');
+
+let poolIsWarm = false;
+
+/**
+ * Makes libuv start its pool threads now. They start lazily and inherit the namespaces of the thread that asks first: one
+ * fs call made inside a pod's namespaces would leave all of them, and so every DNS look-up, in the pod for ever. Called
+ * here before each entering; main.ts calls it at start as well.
+ */
+export function warmThreadPool(): void {
+  if (poolIsWarm) return;
+  // The first call starts all threads before it returns (libuv, uv_queue_work).
+  stat('/', () => undefined);
+  poolIsWarm = true;
+}
+
+/**
+ * Makes new namespaces and keeps each by a bind mount at `dir/net`, `dir/ipc`, `dir/uts`, without a process. Synchronous:
+ * nothing else of this program runs while its thread is inside. On failure nothing is left. If the way back to our own
+ * namespaces fails the program aborts, since it would go on inside the pod's.
+ *
+ * `dir` is made if needed. Where it lies on a shared mount (mountinfo "shared:N") the pins spread to the peers of that
+ * mount, and so do their unmounts; a caller who does not want this makes the mount of `dir` private.
+ * @throws the system error, naming the step.
+ */
+export function pinNamespaces(dir: string, options: PinOptions): void {
+  const kinds = KINDS.filter((kind) => options[kind]);
+  if (kinds.length === 0) return;
+  // eslint-disable-next-line no-restricted-syntax -- no turn of the event loop may pass between these steps
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const made: string[] = [];
+  try {
+    for (const kind of kinds) {
+      const path = join(dir, kind);
+      close(open(path, O_RDONLY | O_CREAT | O_EXCL, 0o444));
+      made.push(path);
+    }
+    insideOf(kinds, () => {
+      check(unshare(flagsOf(kinds)), `unshare ${kinds.join(',')}`);
+      prepareInside(options);
+      for (const kind of kinds) {
+        const target = join(dir, kind);
+        check(mount(`/proc/thread-self/ns/${kind}`, target, null, MS_BIND, null), 'mount --bind namespace', target);
+      }
+    });
+  } catch (error) {
+    for (const path of made) unpin(path);
+    removeIfEmpty(dir);
+    throw error;
+  }
+}
+
+/** Releases what {@link pinNamespaces} keeps in `dir`, and `dir` if it is empty then. What is not there is fine. */
+export function unpinNamespaces(dir: string): void {
+  for (const kind of KINDS) unpin(join(dir, kind));
+  removeIfEmpty(dir);
+}
+
+function unpin(path: string): void {
+  // As often as something is mounted there: a mount on top of a pin would keep the pin.
+  while (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) === 0);
+  const errno = lastErrno();
+  if (errno !== EINVAL && errno !== ENOENT) throw errnoError('umount2', path, errno);
+  if (unlink(path) === -1 && lastErrno() !== ENOENT) throw errnoError('unlink', path);
+}
+
+function removeIfEmpty(dir: string): void {
+  try {
+    // eslint-disable-next-line no-restricted-syntax -- called from pinNamespaces, which is synchronous
+    rmdirSync(dir);
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST', 'EBUSY')) throw error;
+  }
+}
+
+/** Whether a namespace is kept at `path`: the file is there and a namespace is mounted on it. */
+export async function isPinned(path: string): Promise<boolean> {
+  try {
+    return (await statfs(path)).type === NSFS_MAGIC;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return false;
+    throw error;
+  }
+}
+
+/**
+ * Runs `work` inside the given namespaces and returns its result. `work` must be synchronous and must start nothing that
+ * runs later or on another thread (fs callbacks, workers): only FFI, *Sync calls, and spawn, whose child then starts
+ * inside. If the way back fails the program aborts.
+ * @throws what `work` throws, or the system error of entering.
+ */
+export function withNamespaces<T>(paths: NamespacePaths, work: () => T): T {
+  const kinds = KINDS.filter((kind) => paths[kind] !== undefined);
+  return insideOf(kinds, () => {
+    for (const kind of kinds) {
+      const path = paths[kind] ?? '';
+      const fd = open(path, O_RDONLY);
+      try {
+        check(setns(fd, CLONE_FLAGS[kind]), `setns ${kind}`, path);
+      } finally {
+        close(fd);
+      }
+    }
+    const result = work();
+    if (result instanceof Promise) throw new Error('withNamespaces: the work returned a promise, must be synchronous');
+    return result;
+  });
+}
+
+/** Runs `work`, which may leave this thread's namespaces of these kinds, and brings the thread back. */
+function insideOf<T>(kinds: readonly PinnableNamespace[], work: () => T): T {
+  warmThreadPool();
+  const own: { kind: PinnableNamespace; fd: number }[] = [];
+  try {
+    for (const kind of kinds) own.push({ kind, fd: open(`/proc/thread-self/ns/${kind}`, O_RDONLY) });
+    try {
+      return work();
+    } finally {
+      for (const { kind, fd } of own) if (setns(fd, CLONE_FLAGS[kind]) === -1) abortInside(kind);
+    }
+  } finally {
+    for (const { fd } of own) close(fd);
+  }
+}
+
+/** The thread is in a pod's namespace and cannot leave it: every later call would act on the wrong node. */
+function abortInside(kind: PinnableNamespace): never {
+  const line = Buffer.from(`fatal: cannot return to our own ${kind} namespace: ${messageOf(errnoError('setns'))}\n`);
+  write(2, line, line.length);
+  process.abort();
+}
+
+function flagsOf(kinds: readonly PinnableNamespace[]): number {
+  return kinds.reduce((flags, kind) => flags | CLONE_FLAGS[kind], 0);
+}
+
+function prepareInside(options: PinOptions): void {
+  if (options.hostname !== undefined) {
+    if (!options.uts) throw new Error('pin namespaces: a hostname is given without a UTS namespace of its own');
+    const name = Buffer.from(options.hostname);
+    check(sethostname(name, name.length), `sethostname ${options.hostname}`);
+  }
+  if (options.loopback) {
+    if (!options.net) throw new Error('pin namespaces: loopback is asked for without a network namespace of its own');
+    bringUp('lo');
+  }
+  for (const [name, value] of Object.entries(options.sysctls ?? {})) {
+    const owner = namespaceOfSysctl(name);
+    if (owner === undefined || !options[owner]) {
+      throw new Error(`set sysctl ${name}: it belongs to ${owner ?? 'no'} namespace of the pod's own, must be one that is made here`);
+    }
+    writeSysctl(name, value);
+  }
+}
+
+/**
+ * Which namespace a sysctl belongs to; undefined for one of the node itself. As the kubelet's list (kubernetes
+ * pkg/kubelet/sysctl/namespace.go); dots and slashes as in sysctl(8).
+ */
+export function namespaceOfSysctl(name: string): PinnableNamespace | undefined {
+  const path = sysctlPath(name);
+  if (path.startsWith('net/')) return 'net';
+  if (/^kernel\/(shm|msg)[^/]*$/.test(path) || path === 'kernel/sem' || /^fs\/mqueue\/[^/]+$/.test(path)) return 'ipc';
+  if (path === 'kernel/hostname' || path === 'kernel/domainname') return 'uts';
+  return undefined;
+}
+
+/** The path below /proc/sys. With a dot as first separator, a slash stands for a dot inside a part (net.ipv4.conf.eth0/1.x). */
+function sysctlPath(name: string): string {
+  const path = /^[^/]*\./.test(name) ? name.replaceAll(/[./]/g, (c) => (c === '.' ? '/' : '.')) : name;
+  const parts = path.split('/');
+  if (parts.some((part) => part === '' || part === '.' || part === '..') || path.includes('\0')) {
+    throw new Error(`set sysctl ${JSON.stringify(name)}: must be a name such as net.core.somaxconn`);
+  }
+  return path;
+}
+
+function writeSysctl(name: string, value: string): void {
+  const path = `/proc/sys/${sysctlPath(name)}`;
+  const fd = open(path, O_WRONLY);
+  try {
+    const data = Buffer.from(value);
+    check(write(fd, data, data.length), `set sysctl ${name}=${value}`, path);
+  } finally {
+    close(fd);
+  }
+}
+
+function bringUp(device: string): void {
+  // Interface requests work on a socket of any family: netdevice(7). AF_UNIX is there also where IPv4 is not.
+  const fd = check(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), 'socket');
+  try {
+    const request = Buffer.alloc(IFREQ_BYTES);
+    request.write(device, 0, 15, 'latin1');
+    check(ioctl(fd, SIOCGIFFLAGS, request), `ioctl SIOCGIFFLAGS ${device}`);
+    request.writeInt16LE(request.readInt16LE(IFR_FLAGS_OFFSET) | IFF_UP, IFR_FLAGS_OFFSET);
+    check(ioctl(fd, SIOCSIFFLAGS, request), `ioctl SIOCSIFFLAGS ${device}`);
+  } finally {
+    close(fd);
+  }
+}

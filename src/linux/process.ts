@@ -1,0 +1,162 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { bind, bindSyscall, check, close, errnoError, lastErrno } from './libc.ts';
+import { parseStat } from './proc-stat.ts';
+import { reasonOf, sleep } from '../base/deadline.ts';
+import { DaemonError, hasErrno } from '../base/errors.ts';
+import type { ProcessStat } from './proc-stat.ts';
+
+/** Names one process for good: a pid alone is given again, and a reboot starts over. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Clock ticks since boot, as text: field 22 of /proc/PID/stat. */
+  readonly startTime: string;
+  readonly bootId: string;
+}
+
+const ESRCH = 3;
+const RLIMIT_NOFILE = 7;
+const EXIT_POLL_MS = 100;
+/** Reading another's environment waits while that process is stuck in the kernel with its memory locked. */
+const ENVIRON_READ_MS = 1000;
+
+const pidfdOpen = bindSyscall<(pid: number, flags: number) => number>(434, ['int', 'uint']);
+const pidfdSendSignal = bindSyscall<(pidfd: number, signal: number, info: null, flags: number) => number>(424, [
+  'int',
+  'int',
+  'void *',
+  'uint',
+]);
+const getrlimit = bind<(resource: number, limits: Buffer) => number>('int getrlimit(int resource, void *rlim)');
+const setrlimit = bind<(resource: number, limits: Buffer) => number>('int setrlimit(int resource, void *rlim)');
+
+let bootIdRead: Promise<string> | undefined;
+
+/** The id of this boot; records of an earlier one name processes that are gone. */
+export function bootId(): Promise<string> {
+  bootIdRead ??= readFile('/proc/sys/kernel/random/boot_id', 'utf8').then((text) => text.trim());
+  return bootIdRead;
+}
+
+/** What /proc says of a process; undefined when there is none of that pid. */
+export async function statOfProcess(pid: number): Promise<ProcessStat | undefined> {
+  try {
+    return parseStat(await readFile(`/proc/${pid}/stat`, 'utf8'));
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ESRCH')) return undefined;
+    throw error;
+  }
+}
+
+/** The identity of the process that has `pid` now; undefined when there is none, or only a zombie. */
+export async function identify(pid: number): Promise<ProcessIdentity | undefined> {
+  const stat = await statOfProcess(pid);
+  if (stat === undefined || isDead(stat)) return undefined;
+  return { pid, startTime: stat.startTime, bootId: await bootId() };
+}
+
+/** Whether the process still runs. A zombie is dead: it waits for its parent only. */
+export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
+  if (identity.bootId !== (await bootId())) return false;
+  const stat = await statOfProcess(identity.pid);
+  return stat?.startTime === identity.startTime && !isDead(stat);
+}
+
+function isDead(stat: ProcessStat): boolean {
+  return stat.state === 'Z' || stat.state === 'X' || stat.state === 'x';
+}
+
+/**
+ * Sends a signal to exactly this process, never to a later one of the same pid (pidfd_open(2)).
+ * @returns false when it is gone.
+ */
+export async function signalProcess(identity: ProcessIdentity, signal: number): Promise<boolean> {
+  const pidfd = pidfdOpen(identity.pid, 0);
+  if (pidfd === -1) {
+    if (lastErrno() === ESRCH) return false;
+    throw errnoError(`pidfd_open ${identity.pid}`);
+  }
+  try {
+    // Looked at after the pidfd is open, so it is this one's start time.
+    if (!(await isAlive(identity))) return false;
+    if (pidfdSendSignal(pidfd, signal, null, 0) === 0) return true;
+    if (lastErrno() === ESRCH) return false;
+    throw errnoError(`pidfd_send_signal ${identity.pid} ${signal}`);
+  } finally {
+    close(pidfd);
+  }
+}
+
+/**
+ * Resolves when a process that is no child of ours is gone or a zombie; looks every 100 ms. Its exit status cannot be had.
+ * @throws the signal's reason when it aborts first.
+ */
+export async function exitOf(identity: ProcessIdentity, signal?: AbortSignal): Promise<void> {
+  while (await isAlive(identity)) {
+    if (signal?.aborted === true) throw reasonOf(signal);
+    await sleep(EXIT_POLL_MS, signal);
+  }
+}
+
+/**
+ * The processes that were started with `name=value` in their environment, ours left out. Reads /proc/PID/environ of all.
+ * @throws {DaemonError} Unavailable when a process does not let its environment be read in time.
+ */
+export async function findProcessesByEnvironment(name: string, value: string): Promise<ProcessIdentity[]> {
+  const wanted = Buffer.from(`\0${name}=${value}\0`);
+  const found: ProcessIdentity[] = [];
+  for (const entry of await readdir('/proc')) {
+    const pid = Number(entry);
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    const environment = await environmentOf(pid);
+    if (environment === undefined || !Buffer.concat([Buffer.alloc(1), environment, Buffer.alloc(1)]).includes(wanted)) continue;
+    const identity = await identify(pid);
+    if (identity !== undefined) found.push(identity);
+  }
+  return found;
+}
+
+async function environmentOf(pid: number): Promise<Buffer | undefined> {
+  const timer = new AbortController();
+  try {
+    const read = readFile(`/proc/${pid}/environ`);
+    const bytes = await Promise.race([read, sleep(ENVIRON_READ_MS, timer.signal)]);
+    if (bytes !== undefined) return bytes;
+    read.catch(() => undefined);
+    throw new DaemonError('Unavailable', `look for processes: reading the environment of ${pid} hangs`);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ESRCH', 'EACCES', 'EPERM')) return undefined;
+    throw error;
+  } finally {
+    timer.abort();
+  }
+}
+
+/** A limit of open files, soft and hard; Infinity = none. */
+export interface FileLimit {
+  readonly soft: number;
+  readonly hard: number;
+}
+
+/** The limits of open files this program, and so what it starts, has now. */
+export function openFileLimit(): FileLimit {
+  const limits = Buffer.alloc(16);
+  check(getrlimit(RLIMIT_NOFILE, limits), 'getrlimit NOFILE');
+  return { soft: limitOf(limits.readBigUInt64LE(0)), hard: limitOf(limits.readBigUInt64LE(8)) };
+}
+
+/**
+ * Sets our soft limit of open files, at most the hard one. Node raises it to the hard limit at start, all children
+ * inherit that, and posix_spawn cannot set limits in the child; what the limit was before Node cannot be found out.
+ * Containers get theirs from the OCI spec's rlimits, so this is for monitors and plugins, and caps the daemon as well.
+ */
+export function limitOpenFiles(soft: number): void {
+  const limits = Buffer.alloc(16);
+  check(getrlimit(RLIMIT_NOFILE, limits), 'getrlimit NOFILE');
+  const hard = limits.readBigUInt64LE(8);
+  limits.writeBigUInt64LE(BigInt(soft) < hard ? BigInt(soft) : hard, 0);
+  check(setrlimit(RLIMIT_NOFILE, limits), `setrlimit NOFILE ${soft}`);
+}
+
+function limitOf(value: bigint): number {
+  return value === 0xffff_ffff_ffff_ffffn ? Infinity : Number(value);
+}
