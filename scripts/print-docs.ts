@@ -1,0 +1,9 @@
+/** Writes what is printed from the tables of the code: docs/config.md and deploy/podwright.toml. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { defaultSettings } from '../src/config/overlay.ts';
+import { printMarkdown, printToml } from '../src/config/print.ts';
+
+const repository = join(import.meta.dirname, '..');
+await writeFile(join(repository, 'docs/config.md'), printMarkdown(defaultSettings()));
+await writeFile(join(repository, 'deploy/podwright.toml'), printToml(defaultSettings()));

@@ -1,0 +1,229 @@
+import { isAbsolute, normalize } from 'node:path';
+
+/** A value as TOML can hold it. */
+export type TomlValue = string | number | boolean | readonly TomlValue[] | { readonly [key: string]: TomlValue };
+
+/** One kind of value: how it is named in the docs, read from TOML or a flag, and written back. */
+export interface Kind<T> {
+  readonly is: string;
+  /** The unit or noun that the field's name carries in code and the TOML key does not: `Ms` of `cniAddMs`. */
+  readonly suffix?: string;
+  /** @throws Error whose message goes on after the key's name: `is 7, must be text`. */
+  read(value: unknown): T;
+  write(value: T): TomlValue;
+}
+
+/** Ends the reading of a value: says what it is and what it must be. */
+function refuse(value: unknown, must: string): never {
+  throw new Error(`is ${JSON.stringify(value)}, must be ${must}`);
+}
+
+function textWhere(is: string, accepts: (text: string) => boolean): Kind<string> {
+  return {
+    is,
+    read: (value) => (typeof value === 'string' && accepts(value) ? value : refuse(value, is)),
+    write: (value) => value,
+  };
+}
+
+export const anyText = textWhere('text', () => true);
+export const address = textWhere('an IP address or host name', (text) => /^[\w.:-]+$/.test(text));
+export const hostAndPort = textWhere(
+  'HOST:PORT, or empty for none',
+  (text) => text === '' || /^(\[[\da-fA-F:.]+\]|[\w.-]*):\d{1,5}$/.test(text),
+);
+export const platform = textWhere(
+  "OS/ARCH or OS/ARCH/VARIANT, or empty for this machine's",
+  (text) => text === '' || /^[\w-]+\/[\w-]+(\/[\w.-]+)?$/.test(text),
+);
+const isProgram = (text: string): boolean => isAbsolute(text) || /^[\w.+-]+$/.test(text);
+/** A program: an absolute path, or a bare name that is looked for in PATH. */
+export const program = textWhere('an absolute path, or a name to be found in PATH', isProgram);
+export const optionalProgram = textWhere(
+  'an absolute path, or a name to be found in PATH, or empty',
+  (text) => text === '' || isProgram(text),
+);
+
+function readPath(value: unknown, must: string): string {
+  if (typeof value !== 'string' || !isAbsolute(value) || value.includes('\0')) refuse(value, must);
+  return value === '/' ? value : normalize(value).replace(/\/+$/, '');
+}
+
+export const path: Kind<string> = {
+  is: 'an absolute path',
+  read: (value) => readPath(value, 'an absolute path'),
+  write: (value) => value,
+};
+
+export const optionalPath: Kind<string> = {
+  is: 'an absolute path, or empty for none',
+  read: (value) => (value === '' ? '' : readPath(value, 'an absolute path, or empty for none')),
+  write: (value) => value,
+};
+
+/** Longest path a unix socket can be bound to, bytes: sun_path less its closing zero, unix(7). */
+export const SOCKET_PATH_LIMIT_BYTES = 107;
+
+/** `unix:///path`, `/path` or empty; in code the path alone. */
+export const optionalUnixSocket: Kind<string> = {
+  is: `unix:// and an absolute path of at most ${SOCKET_PATH_LIMIT_BYTES} bytes, or empty`,
+  suffix: 'Path',
+  read(value) {
+    if (value === '') return value;
+    const bare = typeof value === 'string' ? value.replace(/^unix:\/\//, '') : '';
+    if (!isAbsolute(bare) || Buffer.byteLength(bare) > SOCKET_PATH_LIMIT_BYTES) refuse(value, this.is);
+    return normalize(bare);
+  },
+  write: (value) => (value === '' ? '' : `unix://${value}`),
+};
+
+export const yesOrNo: Kind<boolean> = {
+  is: 'true or false',
+  read: (value) => (typeof value === 'boolean' ? value : refuse(value, 'true or false')),
+  write: (value) => value,
+};
+
+export function wholeNumber(least: number, most: number): Kind<number> {
+  const is = most === Number.MAX_SAFE_INTEGER ? `a whole number from ${least}` : `a whole number from ${least} to ${most}`;
+  return {
+    is,
+    read: (value) =>
+      Number.isInteger(value) && (value as number) >= least && (value as number) <= most ? (value as number) : refuse(value, is),
+    write: (value) => value,
+  };
+}
+
+/** Permission bits: the text "0660", or TOML's 0o660. */
+export const fileMode: Kind<number> = {
+  is: 'file permissions such as "0660"',
+  read(value) {
+    const mode = typeof value === 'string' && /^0?[0-7]{3}$/.test(value) ? Number.parseInt(value, 8) : value;
+    return typeof mode === 'number' && Number.isInteger(mode) && mode >= 0 && mode <= 0o777 ? mode : refuse(value, this.is);
+  },
+  write: (value) => `0${value.toString(8).padStart(3, '0')}`,
+};
+
+export function oneOf<const T extends string>(...choices: readonly T[]): Kind<T> {
+  const is = choices.map((choice) => `"${choice}"`).join(' or ');
+  return {
+    is,
+    read: (value) => choices.find((choice) => choice === value) ?? refuse(value, is),
+    write: (value) => value,
+  };
+}
+
+const DURATION_UNITS = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
+
+/** A time such as "4m", "90s", "1h30m" or "500ms"; in code milliseconds. */
+export function duration(leastMs: number): Kind<number> {
+  const is = `a time such as "4m" or "90s", at least ${writeDuration(leastMs)}`;
+  return {
+    is,
+    suffix: 'Ms',
+    read(value) {
+      if (typeof value !== 'string' || !/^(\d+(h|ms|m|s))+$/.test(value)) refuse(value, is);
+      let totalMs = 0;
+      for (const [, count, unit] of value.matchAll(/(\d+)(h|ms|m|s)/g))
+        totalMs += Number(count) * DURATION_UNITS[unit as keyof typeof DURATION_UNITS];
+      return totalMs >= leastMs && totalMs <= 0x7fff_ffff ? totalMs : refuse(value, is); // a timer of Node's holds no more
+    },
+    write: writeDuration,
+  };
+}
+
+function writeDuration(ms: number): string {
+  let rest = ms;
+  let text = '';
+  for (const [unit, unitMs] of Object.entries(DURATION_UNITS)) {
+    const count = Math.floor(rest / unitMs);
+    rest -= count * unitMs;
+    if (count > 0) text += `${count}${unit}`;
+  }
+  return text === '' ? '0s' : text;
+}
+
+const SIZE_UNITS = { GiB: 1024 ** 3, MiB: 1024 ** 2, KiB: 1024 } as const;
+
+/** A size such as "16MiB", or whole bytes; -1 where there may be no limit. In code bytes. */
+export const sizeOrUnlimited: Kind<number> = {
+  is: 'a size such as "16MiB" or whole bytes, or -1 for no limit',
+  suffix: 'Bytes',
+  read(value) {
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= -1) return value;
+    const [, count, unit] = (typeof value === 'string' ? /^(\d+)(GiB|MiB|KiB)$/.exec(value) : null) ?? [];
+    if (unit === undefined) refuse(value, this.is);
+    return Number(count) * SIZE_UNITS[unit as keyof typeof SIZE_UNITS];
+  },
+  write(value) {
+    const unit = Object.entries(SIZE_UNITS).find(([, bytes]) => value > 0 && value % bytes === 0);
+    return unit === undefined ? value : `${value / unit[1]}${unit[0]}`;
+  },
+};
+
+/** A list of another kind. */
+export function listOf<T>(entry: Kind<T>, is: string): Kind<readonly T[]> {
+  return {
+    is,
+    read(value) {
+      if (!Array.isArray(value)) refuse(value, is);
+      return value.map((each: unknown, index) => {
+        try {
+          return entry.read(each);
+        } catch (error) {
+          throw new Error(`entry ${index + 1} ${(error as Error).message}`, { cause: error });
+        }
+      });
+    },
+    write: (values) => values.map((value) => entry.write(value)),
+  };
+}
+
+/** A capability; in code with its CAP_ prefix. */
+export const capability: Kind<string> = {
+  is: 'the name of a capability such as "CHOWN" or "CAP_CHOWN"',
+  read(value) {
+    const name = typeof value === 'string' ? value.toUpperCase().replace(/^CAP_/, '') : '';
+    return /^[A-Z][A-Z_]+$/.test(name) ? `CAP_${name}` : refuse(value, this.is);
+  },
+  write: (value) => value.replace(/^CAP_/, ''),
+};
+
+/** A table of sysctl names and their values. */
+export const sysctls: Kind<Readonly<Record<string, string>>> = {
+  is: 'a table of sysctl names and values',
+  read(value) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) refuse(value, this.is);
+    const result: Record<string, string> = {};
+    for (const [name, setting] of Object.entries(value as Record<string, unknown>)) {
+      if (!/^[a-z0-9_-]+([./][A-Za-z0-9_-]+)+$/.test(name)) refuse(name, 'the name of a sysctl such as "net.core.somaxconn"');
+      if (typeof setting !== 'string' && !Number.isInteger(setting)) refuse(setting, `text or a whole number (${name})`);
+      result[name] = String(setting);
+    }
+    return result;
+  },
+  write: (value) => value,
+};
+
+/** A resource limit of a container's processes; -1 is no limit. setrlimit(2). */
+export interface Ulimit {
+  /** `RLIMIT_NOFILE` and so on, as the OCI spec names them. */
+  readonly type: string;
+  readonly soft: number;
+  readonly hard: number;
+}
+
+const ULIMITS = 'as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack'.split(' ');
+
+/** "nofile=1024:4096": a name, a soft and a hard limit. */
+export const ulimit: Kind<Ulimit> = {
+  is: 'a limit such as "nofile=1024:4096" (-1: none)',
+  read(value) {
+    const [, name = '', softText, hardText] = (typeof value === 'string' ? /^([a-z]+)=(-1|\d+):(-1|\d+)$/.exec(value) : null) ?? [];
+    const soft = Number(softText);
+    const hard = Number(hardText);
+    if (!ULIMITS.includes(name) || !Number.isSafeInteger(soft) || !Number.isSafeInteger(hard)) refuse(value, this.is);
+    if (hard !== -1 && (soft === -1 || soft > hard)) refuse(value, 'a limit whose soft half is not above its hard half');
+    return { type: `RLIMIT_${name.toUpperCase()}`, soft, hard };
+  },
+  write: ({ type, soft, hard }) => `${type.replace('RLIMIT_', '').toLowerCase()}=${soft}:${hard}`,
+};

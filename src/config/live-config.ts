@@ -1,0 +1,70 @@
+import { isDeepStrictEqual } from 'node:util';
+import { loadConfig } from './load.ts';
+import type { ConfigSources, LoadedConfig } from './load.ts';
+import { schema, tomlName } from './schema.ts';
+import type { Config, Key, SchemaKeys } from './schema.ts';
+
+/** A key whose value a reload found changed. */
+export interface ConfigChange {
+  readonly key: string;
+  readonly before: unknown;
+  readonly after: unknown;
+  /** Whether the new value is in force; else it waits for a restart. */
+  readonly applied: boolean;
+}
+
+/** The configuration in force, and its reload. Read {@link current} each time where a key is reloadable. */
+export class LiveConfig {
+  readonly #sources: ConfigSources;
+  #loaded: LoadedConfig;
+
+  private constructor(sources: ConfigSources, loaded: LoadedConfig) {
+    this.#sources = sources;
+    this.#loaded = loaded;
+  }
+
+  /** @throws {DaemonError} InvalidArgument, see {@link loadConfig}. */
+  static async load(sources: ConfigSources): Promise<LiveConfig> {
+    return new LiveConfig(sources, await loadConfig(sources));
+  }
+
+  get current(): Config {
+    return this.#loaded.config;
+  }
+
+  /** The files read, in their order. */
+  get files(): readonly string[] {
+    return this.#loaded.files;
+  }
+
+  /**
+   * Reads everything again and swaps the reloadable keys.
+   * @returns the differences; none of them in force where it throws
+   * @throws {DaemonError} InvalidArgument when the new configuration is wrong; the old one stays in force.
+   */
+  async reload(): Promise<readonly ConfigChange[]> {
+    const next = await loadConfig(this.#sources);
+    const changes: ConfigChange[] = [];
+    const merged = mergeKeys(schema, this.#loaded.config, next.config, '', changes);
+    this.#loaded = { config: merged as unknown as Config, files: next.files };
+    return changes;
+  }
+}
+
+type Values = Readonly<Record<string, unknown>>;
+
+/** What is in force after a reload: of each key the new value where it may change, the old one elsewhere. */
+function mergeKeys(keys: SchemaKeys, before: Values, after: Values, path: string, changes: ConfigChange[]): Values {
+  const merged: Record<string, unknown> = {};
+  for (const [name, node] of Object.entries(keys)) {
+    const key = path + tomlName(name, node);
+    if (node.node === 'section') {
+      merged[name] = mergeKeys(node.keys, before[name] as Values, after[name] as Values, `${key}.`, changes);
+      continue;
+    }
+    const applied = node.node === 'key' && (node as Key<unknown>).reloadable === true;
+    merged[name] = applied ? after[name] : before[name];
+    if (!isDeepStrictEqual(before[name], after[name])) changes.push({ key, before: before[name], after: after[name], applied });
+  }
+  return Object.freeze(merged);
+}

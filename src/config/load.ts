@@ -1,0 +1,105 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parse } from 'smol-toml';
+import { DaemonError, hasErrno, messageOf } from '../base/errors.ts';
+import { detectHost, resolveSettings } from './resolve.ts';
+import type { Host } from './resolve.ts';
+import { defaultSettings, overlay } from './overlay.ts';
+import { SOCKET_PATH_LIMIT_BYTES } from './kinds.ts';
+import type { TomlValue } from './kinds.ts';
+import type { Config } from './schema.ts';
+
+export const DEFAULT_CONFIG_FILE = '/etc/podwright/podwright.toml';
+export const DEFAULT_CONFIG_DIRECTORY = '/etc/podwright/conf.d';
+
+/** Where the configuration comes from; the later wins: file, drop-ins in name order, flags. */
+export interface ConfigSources {
+  /** Undefined: the default one, which may be missing. A named one must exist. */
+  readonly file?: string | undefined;
+  readonly directory?: string | undefined;
+  /** What flags say, as the trees that TOML would have given. */
+  readonly flags?: readonly FlagSetting[];
+}
+
+export interface FlagSetting {
+  /** For the words of problems: `--root`. */
+  readonly flag: string;
+  readonly tree: { readonly [key: string]: TomlValue };
+}
+
+export interface LoadedConfig {
+  readonly config: Config;
+  /** The files read, in their order. */
+  readonly files: readonly string[];
+}
+
+/**
+ * Reads and checks the configuration.
+ * @throws {DaemonError} InvalidArgument that lists every problem with its file and key, a line each.
+ */
+export async function loadConfig(sources: ConfigSources, host?: Host): Promise<LoadedConfig> {
+  const files: string[] = [];
+  const problems: string[] = [];
+  const settings = defaultSettings();
+  for (const file of await findFiles(sources, problems)) {
+    const tree = await readToml(file.path, file.required, problems);
+    if (tree === undefined) continue;
+    files.push(file.path);
+    problems.push(...overlay(settings, tree, file.path));
+  }
+  for (const { flag, tree } of sources.flags ?? []) problems.push(...overlay(settings, tree, flag));
+  const config = await resolveSettings(settings, host ?? (await detectHost()));
+  problems.push(...contradictions(config));
+  if (problems.length > 0) throw new DaemonError('InvalidArgument', problems.join('\n'));
+  return { config: freeze(config), files };
+}
+
+interface ConfigFile {
+  readonly path: string;
+  readonly required: boolean;
+}
+
+async function findFiles(sources: ConfigSources, problems: string[]): Promise<ConfigFile[]> {
+  const main = { path: sources.file ?? DEFAULT_CONFIG_FILE, required: sources.file !== undefined };
+  const directory = sources.directory ?? DEFAULT_CONFIG_DIRECTORY;
+  try {
+    const names = (await readdir(directory)).filter((name) => /^[^.].*\.(toml|conf)$/.test(name)).sort();
+    return [main, ...names.map((name) => ({ path: join(directory, name), required: true }))];
+  } catch (error) {
+    if (sources.directory !== undefined || !hasErrno(error, 'ENOENT')) problems.push(`${directory}: ${messageOf(error)}`);
+    return [main];
+  }
+}
+
+async function readToml(path: string, required: boolean, problems: string[]): Promise<object | undefined> {
+  try {
+    return parse(await readFile(path, 'utf8'));
+  } catch (error) {
+    if (required || !hasErrno(error, 'ENOENT')) problems.push(`${path}: ${messageOf(error).trimEnd()}`);
+    return undefined;
+  }
+}
+
+/** What is wrong between keys that are right by themselves. */
+function contradictions(config: Config): string[] {
+  const { root, runDir, runtime, stream } = config;
+  const names = Object.keys(runtime.handlers);
+  const problems: string[] = [];
+  if (!names.includes(runtime.default))
+    problems.push(`runtime.default: is "${runtime.default}", must be one of the handlers ${names.join(', ')}`);
+  if (`${root}/`.startsWith(`${runDir}/`) || `${runDir}/`.startsWith(`${root}/`)) {
+    problems.push(`run_dir: is ${runDir}, must be neither root (${root}) nor above or below it`);
+  }
+  if (Buffer.byteLength(config.listenPath) > SOCKET_PATH_LIMIT_BYTES) {
+    problems.push(`listen: is ${config.listenPath}, must be of at most ${SOCKET_PATH_LIMIT_BYTES} bytes`);
+  }
+  if ((stream.tlsCert === '') !== (stream.tlsKey === ''))
+    problems.push('stream.tls_cert, stream.tls_key: one of them is empty, must be both or none');
+  if (stream.tlsClientCa !== '' && stream.tlsCert === '') problems.push('stream.tls_client_ca: is set, must be with stream.tls_cert only');
+  return problems;
+}
+
+function freeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value) as unknown[]) if (typeof inner === 'object' && inner !== null) freeze(inner);
+  return Object.freeze(value);
+}

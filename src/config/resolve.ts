@@ -1,0 +1,76 @@
+import { access, constants, statfs } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
+import { unlessMissing } from '../base/errors.ts';
+import type { Config, RuntimeHandlerConfig, Settings } from './schema.ts';
+
+/** What of this machine decides settings that are left open. */
+export interface Host {
+  /** systemd is process 1 and all controllers are on cgroup v2. */
+  readonly systemdOnCgroup2: boolean;
+  /** Where programs are looked for, in this order. */
+  readonly programDirs: readonly string[];
+  /** `linux/amd64`. */
+  readonly platform: string;
+}
+
+/** The type of a cgroup v2 mount, statfs(2): CGROUP2_SUPER_MAGIC. */
+const CGROUP2_MAGIC = 0x63677270;
+
+/** A service manager may start us with next to no PATH. */
+const USUAL_DIRS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+const OCI_ARCHITECTURES: Partial<Record<NodeJS.Architecture, string>> = { x64: 'amd64', arm64: 'arm64', ia32: '386' };
+
+/** Looks at this machine. */
+export async function detectHost(): Promise<Host> {
+  const fromPath = (process.env['PATH'] ?? '').split(':').filter((directory) => isAbsolute(directory));
+  return {
+    systemdOnCgroup2:
+      (await exists('/run/systemd/system')) && (await unlessMissing(statfs('/sys/fs/cgroup'), undefined))?.type === CGROUP2_MAGIC,
+    programDirs: [...new Set([...fromPath, ...USUAL_DIRS])],
+    platform: `linux/${OCI_ARCHITECTURES[process.arch] ?? process.arch}`,
+  };
+}
+
+/** Closes what the settings left open. A program that is not found keeps its bare name: who starts it says so. */
+export async function resolveSettings(settings: Settings, host: Host): Promise<Config> {
+  const { cgroupManager, image, runtime } = settings;
+  const handlers: Record<string, RuntimeHandlerConfig> = {};
+  for (const [name, handler] of Object.entries(runtime.handlers)) {
+    handlers[name] = {
+      path: await findProgram(handler.path === '' ? name : handler.path, host.programDirs),
+      root: handler.root === '' ? join(settings.runDir, 'runtime', name) : handler.root,
+    };
+  }
+  return {
+    ...settings,
+    listenPath: settings.listenPath === '' ? join(settings.runDir, 'podwright.sock') : settings.listenPath,
+    cgroupManager: cgroupManager !== 'auto' ? cgroupManager : host.systemdOnCgroup2 ? 'systemd' : 'cgroupfs',
+    conmon: await findProgram(settings.conmon, host.programDirs),
+    runtime: { ...runtime, handlers },
+    image: { ...image, platform: image.platform === '' ? host.platform : image.platform },
+  };
+}
+
+async function findProgram(program: string, directories: readonly string[]): Promise<string> {
+  if (isAbsolute(program)) return program;
+  for (const directory of directories) {
+    const candidate = join(directory, program);
+    if (await isExecutable(candidate)) return candidate;
+  }
+  return program;
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

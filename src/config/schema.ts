@@ -1,0 +1,253 @@
+import {
+  address,
+  anyText,
+  capability,
+  duration,
+  fileMode,
+  hostAndPort,
+  listOf,
+  oneOf,
+  optionalPath,
+  optionalProgram,
+  optionalUnixSocket,
+  path,
+  platform,
+  program,
+  sizeOrUnlimited,
+  sysctls,
+  ulimit,
+  wholeNumber,
+  yesOrNo,
+} from './kinds.ts';
+import type { Kind } from './kinds.ts';
+
+/** A flag of `podwright serve` that sets a key. */
+export interface Flag {
+  /** As the help shows it: `--root DIR`. */
+  readonly usage: string;
+  /** Whether it may be given several times; the values then make up the list or table. */
+  readonly repeatable?: true;
+}
+
+/** One setting. Its TOML key is the field's name in snake_case, less the unit. */
+export interface Key<T> {
+  readonly node: 'key';
+  readonly kind: Kind<T>;
+  readonly default: NoInfer<T>;
+  readonly doc: string;
+  /** Whether SIGHUP puts a new value in force, for what is started from then on. */
+  readonly reloadable?: true;
+  readonly flag?: Flag;
+}
+
+/** A TOML table with fixed keys. */
+export interface Section<S extends SchemaKeys> {
+  readonly node: 'section';
+  readonly doc: string;
+  readonly keys: S;
+}
+
+/** A TOML table whose entries the user names, each with the same keys. */
+export interface Named<S extends SchemaKeys> {
+  readonly node: 'named';
+  readonly doc: string;
+  readonly entry: S;
+  readonly default: Readonly<Record<string, ValuesOf<S>>>;
+  readonly flag?: Flag;
+}
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- keys of every type stand in one table, and Kind<T> is invariant
+export type SchemaNode = Key<any> | Section<SchemaKeys> | Named<SchemaKeys>;
+
+export interface SchemaKeys {
+  readonly [name: string]: SchemaNode;
+}
+
+type ValueOf<N> =
+  N extends Key<infer T>
+    ? T
+    : N extends Section<infer S>
+      ? ValuesOf<S>
+      : N extends Named<infer S>
+        ? Readonly<Record<string, ValuesOf<S>>>
+        : never;
+export type ValuesOf<S> = { readonly [K in keyof S]: ValueOf<S[K]> };
+
+function key<T>(kind: Kind<T>, fallback: NoInfer<T>, doc: string, more: { reloadable?: true; flag?: Flag } = {}): Key<T> {
+  return { node: 'key', kind, default: fallback, doc, ...more };
+}
+
+function section<const S extends SchemaKeys>(doc: string, keys: S): Section<S> {
+  return { node: 'section', doc, keys };
+}
+
+function named<const S extends SchemaKeys>(doc: string, entry: S, fallback: Readonly<Record<string, ValuesOf<S>>>, flag?: Flag): Named<S> {
+  return { node: 'named', doc, entry, default: fallback, ...(flag === undefined ? {} : { flag }) };
+}
+
+const MINUTE_MS = 60_000;
+const UNBOUNDED = Number.MAX_SAFE_INTEGER;
+const paths = listOf(path, 'a list of absolute paths');
+
+/**
+ * Every setting of the daemon: the type of the configuration, its defaults, its checks, its flags, `podwright config`
+ * and docs/config.md all come from this table.
+ */
+export const schema = {
+  root: key(path, '/var/lib/podwright', 'What must survive a reboot: records, images, layers, the writable layers of containers.', {
+    flag: { usage: '--root DIR' },
+  }),
+  runDir: key(path, '/run/podwright', 'What must not survive a reboot: pinned namespaces, sockets, exit files. A tmpfs.', {
+    flag: { usage: '--run-dir DIR' },
+  }),
+  listenPath: key(optionalUnixSocket, '', 'The socket that the kubelet and crictl connect to; empty: podwright.sock under run_dir.', {
+    flag: { usage: '--listen ADDRESS' },
+  }),
+  socketMode: key(fileMode, 0o660, 'Permissions of that socket.'),
+  socketUid: key(wholeNumber(0, 0xffff_fffe), 0, 'Owner of that socket, user id.'),
+  socketGid: key(wholeNumber(0, 0xffff_fffe), 0, 'Owner of that socket, group id.'),
+  cgroupManager: key(
+    oneOf('auto', 'cgroupfs', 'systemd'),
+    'auto',
+    'Who makes the cgroups; must be what the kubelet uses. "auto": systemd where it runs on cgroup v2, else cgroupfs.',
+    { flag: { usage: '--cgroup-manager NAME' } },
+  ),
+  conmon: key(program, 'conmon', 'The monitor that stays with each container, so that containers do not depend on the daemon.', {
+    flag: { usage: '--conmon PATH' },
+  }),
+  registriesConf: key(
+    path,
+    '/etc/containers/registries.conf',
+    'Registries, mirrors and rewritten names, containers-registries.conf(5) version 2. May be missing.',
+    { flag: { usage: '--registries-conf FILE' } },
+  ),
+  registriesConfDir: key(path, '/etc/containers/registries.conf.d', 'Drop-ins to that file. May be missing.'),
+  logSizeMaxBytes: key(
+    sizeOrUnlimited,
+    -1,
+    "Size at which the monitor truncates a container's log. The kubelet rotates logs itself, so no limit is right beside it.",
+    { reloadable: true },
+  ),
+  pidsLimit: key(
+    wholeNumber(-1, UNBOUNDED),
+    -1,
+    'Most processes and threads of one container; -1 leaves it to the pod limit of the kubelet.',
+    { reloadable: true },
+  ),
+  defaultCapabilities: key(
+    listOf(capability, 'a list of capability names'),
+    [
+      'CAP_CHOWN',
+      'CAP_DAC_OVERRIDE',
+      'CAP_FSETID',
+      'CAP_FOWNER',
+      'CAP_SETGID',
+      'CAP_SETUID',
+      'CAP_SETPCAP',
+      'CAP_NET_BIND_SERVICE',
+      'CAP_KILL',
+      'CAP_SYS_CHROOT',
+      'CAP_AUDIT_WRITE',
+    ],
+    'Capabilities of a container that asks for nothing: the nine of CRI-O, and two that ordinary servers (sshd, postfix, unbound) stop without. ' +
+      'NET_RAW is not among them: ping works by net.ipv4.ping_group_range below. Nor are MKNOD and SETFCAP, which building an image wants and running one does not.',
+    { reloadable: true },
+  ),
+  defaultSysctls: key(
+    sysctls,
+    { 'net.ipv4.ping_group_range': '0 2147483647', 'net.ipv4.ip_unprivileged_port_start': '0' },
+    'Sysctls of a pod with namespaces of its own; what the pod asks for wins. Replaced as a whole.',
+    { reloadable: true },
+  ),
+  defaultUlimits: key(
+    listOf(ulimit, 'a list of limits such as "nofile=1024:4096"'),
+    [],
+    "Resource limits of containers; empty keeps the daemon's own.",
+    { reloadable: true },
+  ),
+  seccompProfile: key(optionalPath, '', 'The profile that RuntimeDefault stands for, as JSON of the OCI spec; empty is the built-in one.'),
+  apparmorProfile: key(
+    anyText,
+    '',
+    'The AppArmor profile that RuntimeDefault stands for; empty is the built-in one. Nothing is loaded where AppArmor is off.',
+  ),
+  selinux: key(yesOrNo, false, 'Whether containers and their files get SELinux labels, where SELinux is on.'),
+  cni: section('Pod networks, by CNI plugins.', {
+    confDir: key(path, '/etc/cni/net.d', 'Where the CNI configurations are; watched.', { flag: { usage: '--cni-conf-dir DIR' } }),
+    binDirs: key(paths, ['/opt/cni/bin', '/usr/lib/cni'], 'Where the CNI plugins are, in the order of looking.', {
+      flag: { usage: '--cni-bin-dir DIR', repeatable: true },
+    }),
+    defaultNetwork: key(anyText, '', 'The network that pods join, by its name; empty: that of the first file in name order.'),
+  }),
+  runtime: section('OCI runtimes.', {
+    default: key(anyText, 'runc', 'The handler of pods that name none.', { flag: { usage: '--default-runtime NAME' } }),
+    handlers: named(
+      "The runtime handlers, by the name that a pod's RuntimeClass gives.",
+      {
+        path: key(optionalProgram, '', "The OCI runtime; empty: the program that has the handler's name."),
+        root: key(optionalPath, '', 'Where it keeps its state; empty: runtime/NAME under run_dir.'),
+      },
+      { runc: { path: '', root: '' } },
+      { usage: '--runtime NAME=PATH', repeatable: true },
+    ),
+  }),
+  image: section('Images.', {
+    platform: key(platform, '', "The platform of images; empty: this machine's."),
+    maxParallelDownloads: key(wholeNumber(1, 64), 3, 'Layers of one image that are fetched at once.', { reloadable: true }),
+    pinned: key(listOf(anyText, 'a list of image names'), [], 'Images that the kubelet must not remove: names, with * for any text.', {
+      reloadable: true,
+    }),
+    pullProgressTimeoutMs: key(duration(1000), 5 * MINUTE_MS, 'A pull that has received nothing for so long fails.', { reloadable: true }),
+  }),
+  stream: section('The server for exec, attach and port-forward, which the kubelet connects to.', {
+    address: key(address, '127.0.0.1', 'Where it listens.', { flag: { usage: '--stream-address ADDRESS' } }),
+    port: key(wholeNumber(0, 65_535), 0, 'Its port; 0 is any free one.'),
+    tlsCert: key(optionalPath, '', 'Its certificate, PEM; empty: plain HTTP. Read again when it changes.'),
+    tlsKey: key(optionalPath, '', "The certificate's key, PEM."),
+    tlsClientCa: key(optionalPath, '', 'Authorities that clients must have a certificate of, PEM; empty: any client.'),
+    idleTimeoutMs: key(duration(1000), 4 * 60 * MINUTE_MS, 'A session in which nothing moved for so long is ended.'),
+  }),
+  metrics: section('Prometheus metrics.', {
+    listen: key(hostAndPort, '', 'Where /metrics is served over plain HTTP; empty: on the admin socket alone.', {
+      flag: { usage: '--metrics-listen HOST:PORT' },
+    }),
+  }),
+  log: section("The daemon's own log, on standard error.", {
+    level: key(oneOf('debug', 'info', 'warn', 'error'), 'info', 'The least that is logged.', {
+      reloadable: true,
+      flag: { usage: '--log-level LEVEL' },
+    }),
+    format: key(oneOf('text', 'json'), 'text', 'One line of text or one JSON object for each event.', {
+      flag: { usage: '--log-format FORMAT' },
+    }),
+  }),
+  timeouts: section('How long work may take before it is given up and taken back.', {
+    runPodSandboxMs: key(
+      duration(1000),
+      6 * MINUTE_MS,
+      "All of RunPodSandbox. The kubelet's call may end before: its retry then joins the work.",
+    ),
+    containerCreateMs: key(duration(1000), 4 * MINUTE_MS, "All of CreateContainer, the OCI runtime's create in it."),
+    cniAddMs: key(duration(1000), 5 * MINUTE_MS, 'All CNI ADDs of a pod.'),
+    cniDelMs: key(duration(1000), MINUTE_MS, 'All CNI DELs of a pod.'),
+    parkMs: key(
+      duration(0),
+      2 * MINUTE_MS,
+      'How long an object that was finished after its call had ended waits for the retry, before it is removed.',
+    ),
+  }),
+} as const satisfies SchemaKeys;
+
+/** The settings as a file may give them. */
+export type Settings = ValuesOf<typeof schema>;
+export type RuntimeHandlerConfig = Settings['runtime']['handlers'][string];
+
+/** The configuration in force: frozen, programs and "auto" resolved for this machine. */
+export type Config = Omit<Settings, 'cgroupManager'> & { readonly cgroupManager: 'cgroupfs' | 'systemd' };
+
+/** The name of a key in TOML: of `cniAddMs`, a duration, `cni_add`. */
+export function tomlName(name: string, node: SchemaNode): string {
+  const suffix = node.node === 'key' ? (node.kind.suffix ?? '') : '';
+  const bare = suffix !== '' && name.endsWith(suffix) ? name.slice(0, -suffix.length) : name;
+  return bare.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

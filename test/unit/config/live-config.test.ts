@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { LiveConfig } from '../../../src/config/live-config.ts';
+
+async function liveConfig(t: TestContext, text: string): Promise<{ live: LiveConfig; write: (text: string) => Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), 'podwright-config-'));
+  t.after(() => rm(folder, { recursive: true }));
+  await mkdir(join(folder, 'conf.d'));
+  const write = (next: string): Promise<void> => writeFile(join(folder, 'c.toml'), next);
+  await write(text);
+  return { live: await LiveConfig.load({ file: join(folder, 'c.toml'), directory: join(folder, 'conf.d') }), write };
+}
+
+test('LiveConfig.reload() puts reloadable keys in force and tells the others', async (t) => {
+  const { live, write } = await liveConfig(t, 'root = "/a"\nlog.level = "info"\npids_limit = 1');
+  await write('root = "/b"\nlog.level = "debug"\npids_limit = 1');
+
+  const changes = await live.reload();
+
+  assert.deepEqual(changes, [
+    { key: 'root', before: '/a', after: '/b', applied: false },
+    { key: 'log.level', before: 'info', after: 'debug', applied: true },
+  ]);
+  assert.deepEqual([live.current.root, live.current.log.level], ['/a', 'debug']);
+});
+
+test('LiveConfig.reload() keeps the old configuration when the new one is wrong', async (t) => {
+  const { live, write } = await liveConfig(t, 'log.level = "info"');
+  const before = live.current;
+  await write('log.level = "debug"\nnothing = 1');
+
+  await assert.rejects(live.reload(), /c\.toml: nothing: unknown key/);
+
+  assert.equal(live.current, before);
+});

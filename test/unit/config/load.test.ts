@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { configFlags } from '../../../src/config/flags.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+import type { ConfigSources, LoadedConfig } from '../../../src/config/load.ts';
+
+const HOST = { systemdOnCgroup2: false, programDirs: [], platform: 'linux/amd64' };
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'podwright-config-'));
+  await mkdir(join(folder, 'conf.d'));
+});
+afterEach(async () => {
+  await rm(folder, { recursive: true });
+});
+
+async function load(main: string, dropIns: Record<string, string> = {}, flags: ConfigSources['flags'] = []): Promise<LoadedConfig> {
+  await writeFile(join(folder, 'main.toml'), main);
+  for (const [name, text] of Object.entries(dropIns)) await writeFile(join(folder, 'conf.d', name), text);
+  return loadConfig({ file: join(folder, 'main.toml'), directory: join(folder, 'conf.d'), flags }, HOST);
+}
+
+function flag(name: string, ...values: string[]): NonNullable<ConfigSources['flags']>[number] {
+  return configFlags()
+    .find((each) => each.name === name)!
+    .setting(values);
+}
+
+/** What the loading of a main file is refused with, without the folder's name. */
+async function problemsOf(main: string, ...flags: NonNullable<ConfigSources['flags']>): Promise<string> {
+  const error: unknown = await load(main, {}, flags).then(
+    () => assert.fail('was accepted'),
+    (reason: unknown) => reason,
+  );
+  return (error as Error).message.replaceAll(`${folder}/`, '');
+}
+
+test('loadConfig() has defaults for everything when nothing is configured', async () => {
+  const { config, files } = await loadConfig({ directory: join(folder, 'conf.d'), file: '/dev/null' }, HOST);
+
+  assert.deepEqual(files, ['/dev/null']);
+  assert.equal(config.root, '/var/lib/podwright');
+  assert.equal(config.listenPath, '/run/podwright/podwright.sock');
+  assert.equal(config.socketMode, 0o660);
+  assert.equal(config.cgroupManager, 'cgroupfs');
+  assert.equal(config.timeouts.containerCreateMs, 240_000);
+  assert.deepEqual(config.runtime.handlers, { runc: { path: 'runc', root: '/run/podwright/runtime/runc' } });
+});
+
+test('loadConfig() lets drop-ins win in name order, and flags over them', async () => {
+  const { config, files } = await load(
+    'conmon = "/main"\npids_limit = 1\nlog.level = "warn"\n',
+    {
+      '20-b.conf': 'conmon = "/b"\npids_limit = 3',
+      '10-a.toml': 'conmon = "/a"\npids_limit = 2',
+      'README.md': 'not read',
+      '.hidden.toml': 'nor this',
+    },
+    [flag('--conmon', '/flag')],
+  );
+
+  assert.deepEqual(
+    files.map((file) => file.replace(`${folder}/`, '')),
+    ['main.toml', 'conf.d/10-a.toml', 'conf.d/20-b.conf'],
+  );
+  assert.deepEqual([config.conmon, config.pidsLimit, config.log.level], ['/flag', 3, 'warn']);
+});
+
+test('loadConfig() replaces lists as a whole and merges runtime handlers by name and key', async () => {
+  const { config } = await load(
+    '[cni]\nbin_dirs = ["/x"]\n[runtime.handlers.crun]\npath = "/usr/bin/crun"',
+    { 'a.toml': 'runtime.handlers.crun.root = "/run/crun"\ncni.bin_dirs = ["/y", "/z/"]' },
+    [flag('--runtime', 'kata=/opt/kata', 'runc=/opt/runc')],
+  );
+
+  assert.deepEqual(config.cni.binDirs, ['/y', '/z']);
+  assert.deepEqual(config.runtime.handlers, {
+    runc: { path: '/opt/runc', root: '/run/podwright/runtime/runc' },
+    crun: { path: '/usr/bin/crun', root: '/run/crun' },
+    kata: { path: '/opt/kata', root: '/run/podwright/runtime/kata' },
+  });
+});
+
+test('loadConfig() reads durations, sizes, modes, capabilities, sysctls and ulimits', async () => {
+  const { config } = await load(`
+    socket_mode = 0o600
+    log_size_max = "16MiB"
+    default_capabilities = ["kill", "CAP_CHOWN"]
+    default_ulimits = ["nofile=1024:-1"]
+    default_sysctls = { "net.core.somaxconn" = 1024 }
+    timeouts.park = "1m30s"
+  `);
+
+  assert.equal(config.socketMode, 0o600);
+  assert.equal(config.logSizeMaxBytes, 16 * 1024 * 1024);
+  assert.deepEqual(config.defaultCapabilities, ['CAP_KILL', 'CAP_CHOWN']);
+  assert.deepEqual(config.defaultUlimits, [{ type: 'RLIMIT_NOFILE', soft: 1024, hard: -1 }]);
+  assert.deepEqual(config.defaultSysctls, { 'net.core.somaxconn': '1024' });
+  assert.equal(config.timeouts.parkMs, 90_000);
+});
+
+test('loadConfig() finds programs in the given directories and leaves the name where there is none', async () => {
+  await writeFile(join(folder, 'crun'), '', { mode: 0o755 });
+  await writeFile(join(folder, 'conmon'), '', { mode: 0o644 });
+
+  const { config } = await loadConfig(
+    { file: '/dev/null', directory: join(folder, 'conf.d'), flags: [flag('--runtime', 'crun=crun')] },
+    { ...HOST, programDirs: ['/nowhere', folder] },
+  );
+
+  assert.equal(config.runtime.handlers['crun']!.path, join(folder, 'crun'));
+  assert.equal(config.conmon, 'conmon');
+});
+
+test('loadConfig() takes systemd for the cgroups where it runs on cgroup v2', async () => {
+  const { config } = await loadConfig({ file: '/dev/null', directory: folder }, { ...HOST, systemdOnCgroup2: true });
+
+  assert.equal(config.cgroupManager, 'systemd');
+});
+
+test('loadConfig() freezes what it returns', async () => {
+  const { config } = await load('');
+
+  assert.throws(() => (config.cni.binDirs as string[]).push('/x'), TypeError);
+  assert.throws(() => Object.assign(config.log, { level: 'debug' }), TypeError);
+});
+
+test('loadConfig() names file and key of what is wrong', async () => {
+  const cases: [source: string, words: string][] = [
+    ['rooot = "/x"', 'main.toml: rooot: unknown key, must be one of root, run_dir, listen,'],
+    ['[cni]\nbin_dir = []', 'main.toml: cni.bin_dir: unknown key, must be one of conf_dir, bin_dirs, default_network'],
+    ['[runtime.handlers.crun]\npaht = "/x"', 'main.toml: runtime.handlers.crun.paht: unknown key, must be one of path, root'],
+    ['root = "var"', 'main.toml: root: is "var", must be an absolute path'],
+    ['cni = 7', 'main.toml: cni: is 7, must be a table'],
+    ['[cni]\nbin_dirs = "/x"', 'main.toml: cni.bin_dirs: is "/x", must be a list of absolute paths'],
+    ['[cni]\nbin_dirs = ["/x", "y"]', 'main.toml: cni.bin_dirs: entry 2 is "y", must be an absolute path'],
+    ['cgroup_manager = "cgroup"', 'main.toml: cgroup_manager: is "cgroup", must be "auto" or "cgroupfs" or "systemd"'],
+    ['pids_limit = -2', 'main.toml: pids_limit: is -2, must be a whole number from -1'],
+    ['stream.port = 65536', 'main.toml: stream.port: is 65536, must be a whole number from 0 to 65535'],
+    ['timeouts.park = 120', 'main.toml: timeouts.park: is 120, must be a time such as "4m" or "90s", at least 0s'],
+    ['timeouts.cni_add = "0s"', 'main.toml: timeouts.cni_add: is "0s", must be a time such as "4m" or "90s", at least 1s'],
+    ['socket_mode = "777x"', 'main.toml: socket_mode: is "777x", must be file permissions such as "0660"'],
+    [`listen = "unix:///${'x'.repeat(107)}"`, 'must be unix:// and an absolute path of at most 107 bytes, or empty'],
+    ['listen = "tcp://1.2.3.4:5"', 'main.toml: listen: is "tcp://1.2.3.4:5", must be unix:// and an absolute path'],
+    ['default_capabilities = ["chown!"]', 'main.toml: default_capabilities: entry 1 is "chown!", must be the name of a capability'],
+    [
+      'default_ulimits = ["nofile=9:1"]',
+      'main.toml: default_ulimits: entry 1 is "nofile=9:1", must be a limit whose soft half is not above its hard half',
+    ],
+    [
+      'default_ulimits = ["files=1:1"]',
+      'main.toml: default_ulimits: entry 1 is "files=1:1", must be a limit such as "nofile=1024:4096" (-1: none)',
+    ],
+    ['default_sysctls = { hostname = "x" }', 'main.toml: default_sysctls: is "hostname", must be the name of a sysctl'],
+    ['runtime.default = "kata"', 'runtime.default: is "kata", must be one of the handlers runc'],
+    [
+      'run_dir = "/var/lib/podwright/run"',
+      'run_dir: is /var/lib/podwright/run, must be neither root (/var/lib/podwright) nor above or below it',
+    ],
+    ['stream.tls_cert = "/c"', 'stream.tls_cert, stream.tls_key: one of them is empty, must be both or none'],
+    ['metrics.listen = "9090"', 'main.toml: metrics.listen: is "9090", must be HOST:PORT, or empty for none'],
+    ['a = ', 'main.toml: Invalid TOML document'],
+    ['[runtime.handlers.__proto__]\npath = "/x"', 'main.toml: runtime.handlers.__proto__: is no name'],
+  ];
+  for (const [source, words] of cases) {
+    const problems = await problemsOf(source);
+    assert.ok(problems.includes(words), `${source}\n  expected: ${words}\n  got: ${problems}`);
+  }
+});
+
+test('loadConfig() names every problem at once', async () => {
+  assert.deepEqual((await problemsOf('x = 1\nselinux = "no"', flag('--log-level', 'loud'))).split('\n').slice(1), [
+    'main.toml: selinux: is "no", must be true or false',
+    '--log-level: log.level: is "loud", must be "debug" or "info" or "warn" or "error"',
+  ]);
+});
+
+test('loadConfig() refuses a named file or directory that is missing', async () => {
+  await assert.rejects(loadConfig({ file: join(folder, 'none.toml'), directory: folder }, HOST), /none\.toml: ENOENT/);
+  await assert.rejects(loadConfig({ file: '/dev/null', directory: join(folder, 'none') }, HOST), /none: ENOENT/);
+});
