@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DaemonError } from '../../../src/base/errors.ts';
+import { PinoLog } from '../../../src/base/pino-log.ts';
+import type { LogFormat } from '../../../src/base/pino-log.ts';
+
+function open(format: LogFormat): { log: PinoLog; lines: string[] } {
+  const lines: string[] = [];
+  return { log: PinoLog.open({ level: 'info', format, destination: { write: (line) => lines.push(line) } }), lines };
+}
+
+test('PinoLog writes JSON with the fields of with() and of the line', () => {
+  const { log, lines } = open('json');
+
+  log.with({ request: 'r1', count: 1n }).info('pulled', { sizeBytes: 7 });
+
+  const { time, ...rest } = JSON.parse(lines[0]!) as Record<string, unknown>;
+  assert.match(String(time), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+  assert.deepEqual(rest, { level: 'info', message: 'pulled', request: 'r1', count: 1, sizeBytes: 7 });
+});
+
+test('PinoLog writes text in one line, quoting what has spaces or line ends', () => {
+  const { log, lines } = open('text');
+
+  log.warn('odd thing', { id: 'abc', words: 'two words', error: new DaemonError('Internal', 'outer', { cause: new Error('in\nner') }) });
+
+  assert.match(lines[0]!, /^\S+Z WARN {2}odd thing id=abc words="two words" error="outer: in\\nner"\n$/);
+});
+
+test('PinoLog gives the stack of an error that is none of ours', () => {
+  const { log, lines } = open('text');
+
+  log.error('failed', { error: new TypeError('x is not a function') });
+
+  assert.match(lines[0]!, /TypeError: x is not a function\\n +at /);
+});
+
+test('PinoLog.setLevel() holds for logs that with() made before', () => {
+  const { log, lines } = open('text');
+  const inner = log.with({ a: 1 });
+
+  inner.debug('not seen');
+  log.setLevel('debug');
+  inner.debug('seen');
+
+  assert.equal(lines.length, 1);
+});
