@@ -8,6 +8,7 @@ export const lib = koffi.load('libc.so.6');
  * Declares one C function. The signature in C and the one in TypeScript must say the same: a wrong one corrupts memory,
  * so a test calls each of them.
  */
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller states the type that the C text has
 export function bind<F extends (...args: never[]) => unknown>(prototype: string): F {
   return lib.func(prototype) as unknown as F;
 }
@@ -17,6 +18,7 @@ export function bind<F extends (...args: never[]) => unknown>(prototype: string)
  * its arguments in registers on x86-64 and on arm64, so a fixed signature fits it. Give only numbers that are the same on
  * every architecture (424 and up).
  */
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller states the type that the C text has
 export function bindSyscall<F extends (...args: never[]) => number>(number: number, types: readonly string[]): F {
   const call = lib.func('syscall', 'long', ['long', ...types]) as unknown as (...args: unknown[]) => number | bigint;
   return ((...args: unknown[]) => Number(call(number, ...args))) as unknown as F;

@@ -128,7 +128,7 @@ function kernelWords(fs: number): string[] {
   const words: string[] = [];
   const buffer = Buffer.alloc(512);
   for (let count = read(fs, buffer, buffer.length); count > 0; count = read(fs, buffer, buffer.length)) {
-    words.push(buffer.toString('utf8', 2, Number(count)).trim());
+    words.push(buffer.toString('utf8', 2, count).trim());
   }
   return words;
 }

@@ -1,0 +1,174 @@
+import { fstat, read as readCallback } from 'node:fs';
+import { promisify } from 'node:util';
+import {
+  bind,
+  bindSyscall,
+  check,
+  close,
+  errnoError,
+  lastErrno,
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_PATH,
+  O_RDONLY,
+  O_RDWR,
+  open,
+} from './libc.ts';
+import type { Stats } from 'node:fs';
+
+const RESOLVE_NO_MAGICLINKS = 0x02;
+const RESOLVE_IN_ROOT = 0x10;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+const LOCK_UN = 8;
+const EAGAIN = 11;
+const EFBIG = 27;
+const EISDIR = 21;
+const EINVAL = 22;
+/** A rename elsewhere makes openat2 give up with EAGAIN: openat2(2), RESOLVE_IN_ROOT. */
+const RACE_RETRIES = 64;
+const READ_CHUNK_BYTES = 64 * 1024;
+
+const openat2Syscall = bindSyscall<(dirfd: number, path: string, how: Buffer, size: number) => number>(437, [
+  'int',
+  'const char *',
+  'void *',
+  'size_t',
+]);
+const flock = bind<(fd: number, operation: number) => number>('int flock(int fd, int operation)');
+const readlink = bind<(path: string, buffer: Buffer, size: number) => number>('long readlink(const char *path, void *buf, size_t size)');
+const read = promisify(readCallback);
+const stat = promisify(fstat);
+
+/**
+ * Opens `path` as a program whose root is `root` would: symlinks, `..` and absolute targets stay inside, also while
+ * something inside is being changed. Closed on exec. The caller closes it.
+ * @throws the system error: ENOENT, ELOOP, ENOTDIR, ...
+ */
+export function openInRoot(root: string, path: string, flags: number, mode = 0): number {
+  const rootFd = open(root, O_PATH | O_DIRECTORY);
+  try {
+    return openat2(rootFd, path, { flags, mode, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS });
+  } finally {
+    close(rootFd);
+  }
+}
+
+function openat2(dirfd: number, path: string, how: { flags: number; mode: number; resolve: number }): number {
+  if (path.includes('\0')) throw errnoError('openat2', path, EINVAL);
+  const open_how = Buffer.alloc(24);
+  open_how.writeBigUInt64LE(BigInt((how.flags | O_CLOEXEC) >>> 0), 0);
+  open_how.writeBigUInt64LE(BigInt(how.mode), 8);
+  open_how.writeBigUInt64LE(BigInt(how.resolve), 16);
+  for (let attempt = 0; ; attempt += 1) {
+    const fd = openat2Syscall(dirfd, path, open_how, open_how.length);
+    if (fd !== -1) return fd;
+    if (lastErrno() !== EAGAIN || attempt === RACE_RETRIES) throw errnoError('openat2', path);
+  }
+}
+
+/**
+ * Reads a regular file of a root that others may have filled. A FIFO or a device is never opened for reading, so nothing
+ * in the image can make us wait.
+ * @throws the system error: ENOENT, EISDIR, EINVAL (no regular file), EFBIG (longer than `limitBytes`).
+ */
+export async function readFileInRoot(root: string, path: string, limitBytes: number): Promise<Buffer> {
+  const place = openInRoot(root, path, O_PATH);
+  let fd: number | undefined;
+  try {
+    const stats = await stat(place);
+    if (stats.isDirectory()) throw errnoError('read', path, EISDIR);
+    if (!stats.isFile()) throw errnoError('read (no regular file)', path, EINVAL);
+    fd = open(`/proc/self/fd/${place}`, O_RDONLY);
+    return await readWhole(fd, path, limitBytes);
+  } finally {
+    if (fd !== undefined) close(fd);
+    close(place);
+  }
+}
+
+async function readWhole(fd: number, path: string, limitBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let total = 0;
+  for (;;) {
+    const chunk = Buffer.alloc(Math.min(READ_CHUNK_BYTES, limitBytes - total + 1));
+    const { bytesRead } = await read(fd, chunk, 0, chunk.length, null);
+    if (bytesRead === 0) return Buffer.concat(chunks);
+    total += bytesRead;
+    if (total > limitBytes) throw errnoError(`read more than ${limitBytes} bytes of`, path, EFBIG);
+    chunks.push(chunk.subarray(0, bytesRead));
+  }
+}
+
+/** What `path` leads to inside `root`, symlinks followed; undefined when there is nothing. */
+export async function statInRoot(root: string, path: string): Promise<Stats | undefined> {
+  const place = openIfThere(root, path);
+  if (place === undefined) return undefined;
+  try {
+    return await stat(place);
+  } finally {
+    close(place);
+  }
+}
+
+/**
+ * Where `path` leads to inside `root`, symlinks followed: a path relative to the root, starting with a slash. undefined
+ * when there is nothing. Good for a message or a decision; to act on the file use {@link openInRoot}.
+ */
+export function resolveInRoot(root: string, path: string): string | undefined {
+  const place = openIfThere(root, path);
+  if (place === undefined) return undefined;
+  const rootFd = open(root, O_PATH | O_DIRECTORY);
+  try {
+    const rootPath = linkOf(rootFd);
+    const found = linkOf(place);
+    if (found === rootPath) return '/';
+    return rootPath === '/' ? found : found.slice(rootPath.length);
+  } finally {
+    close(rootFd);
+    close(place);
+  }
+}
+
+function openIfThere(root: string, path: string): number | undefined {
+  try {
+    return openInRoot(root, path, O_PATH);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+function linkOf(fd: number): string {
+  const buffer = Buffer.alloc(4096);
+  const length = check(readlink(`/proc/self/fd/${fd}`, buffer, buffer.length), 'readlink', `/proc/self/fd/${fd}`);
+  return buffer.toString('utf8', 0, length);
+}
+
+/** A lock that holds until it is released or this process ends. */
+export interface FileLock {
+  release(): void;
+}
+
+/**
+ * Takes the lock of a file, made if needed (0600), without waiting: flock(2). Children do not inherit it.
+ * @returns false when another open of it has the lock, in this process or another.
+ */
+export function lockFile(path: string): FileLock | false {
+  const fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+  if (flock(fd, LOCK_EX | LOCK_NB) === -1) {
+    const errno = lastErrno();
+    close(fd);
+    if (errno === EAGAIN) return false;
+    throw errnoError('flock', path, errno);
+  }
+  return {
+    release: () => {
+      flock(fd, LOCK_UN);
+      close(fd);
+    },
+  };
+}
