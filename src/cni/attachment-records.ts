@@ -1,0 +1,153 @@
+import { mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeDirectoryDurable, syncDirectory, writeFileAtomic } from '../base/atomic-file.ts';
+import { hasErrno, messageOf } from '../base/errors.ts';
+import { documentOf, isJsonObject, networkFromList, parseObject } from './network-conf.ts';
+import { resultFrom } from './result.ts';
+import type { Log } from '../base/log.ts';
+import type { CapabilityArgs } from './capability-args.ts';
+import type { JsonObject, NetworkConf } from './network-conf.ts';
+import type { CniResult } from './result.ts';
+
+/** The pod that an attachment is for; plugins are told (CNI_ARGS). */
+export interface PodIdentity {
+  readonly name: string;
+  readonly namespace: string;
+  readonly uid: string;
+}
+
+/** What DEL needs: on disk before the first ADD and until the last DEL has worked. */
+export interface AttachmentRecord {
+  readonly containerId: string;
+  readonly pod: PodIdentity;
+  readonly netnsPath: string;
+  readonly ifName: string;
+  /** The network as it was at ADD; its file may have changed since, or be gone. */
+  readonly network: NetworkConf;
+  readonly capabilityArgs: CapabilityArgs;
+  readonly createdAt: string;
+  /** What the chain answered; undefined while ADD is under way, and after it was cut off. */
+  readonly result?: CniResult;
+}
+
+/** Version of the records' form on disk. */
+const FORM = 1;
+const SUFFIX = '.json';
+const CORRUPT = '.corrupt';
+
+/**
+ * A directory of attachment records, `<containerId>.json`, with a copy in memory. A record that cannot be read is set aside
+ * as `<containerId>.json.corrupt`: its id stays listed as corrupt until {@link AttachmentRecords.remove}.
+ */
+export class AttachmentRecords {
+  readonly #dir: string;
+  readonly #log: Log;
+  readonly #records = new Map<string, AttachmentRecord>();
+  readonly #corrupt = new Set<string>();
+
+  constructor(dir: string, log: Log) {
+    this.#dir = dir;
+    this.#log = log;
+  }
+
+  /** Reads what is on disk. Only a directory that cannot be read at all is an error. */
+  async load(): Promise<void> {
+    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+    await makeDirectoryDurable(this.#dir);
+    for (const name of await readdir(this.#dir)) {
+      if (name.endsWith('.tmp')) await rm(join(this.#dir, name), { force: true });
+      else if (name.endsWith(SUFFIX)) await this.#loadOne(name.slice(0, -SUFFIX.length));
+      else if (name.endsWith(SUFFIX + CORRUPT)) this.#corrupt.add(name.slice(0, -(SUFFIX + CORRUPT).length));
+    }
+    for (const id of this.#records.keys()) this.#corrupt.delete(id);
+  }
+
+  get(id: string): AttachmentRecord | undefined {
+    return this.#records.get(id);
+  }
+
+  isCorrupt(id: string): boolean {
+    return this.#corrupt.has(id);
+  }
+
+  all(): AttachmentRecord[] {
+    return [...this.#records.values()];
+  }
+
+  /** The containers with a record, a readable one or not. */
+  ids(): string[] {
+    return [...this.#records.keys(), ...this.#corrupt];
+  }
+
+  corruptFile(id: string): string {
+    return this.#file(id) + CORRUPT;
+  }
+
+  /** Writes a record so that it survives a loss of power. */
+  async save(record: AttachmentRecord): Promise<void> {
+    await writeFileAtomic(this.#file(record.containerId), JSON.stringify(toDisk(record)));
+    this.#records.set(record.containerId, record);
+  }
+
+  /** Removes a record, also one that was set aside. That there is none is fine. */
+  async remove(id: string): Promise<void> {
+    await rm(this.#file(id), { force: true });
+    if (this.#corrupt.has(id)) await rm(this.corruptFile(id), { force: true });
+    await syncDirectory(this.#dir);
+    this.#records.delete(id);
+    this.#corrupt.delete(id);
+  }
+
+  /** Notes in this directory that the container's attachment is known, but not what it was. */
+  async saveCorrupt(id: string): Promise<void> {
+    await writeFileAtomic(this.corruptFile(id), '');
+    this.#corrupt.add(id);
+  }
+
+  #file(id: string): string {
+    return join(this.#dir, id + SUFFIX);
+  }
+
+  async #loadOne(id: string): Promise<void> {
+    const file = this.#file(id);
+    try {
+      const record = fromDisk(await readFile(file, 'utf8'));
+      if (record.containerId !== id) throw new Error(`it is of container ${record.containerId}, must be of ${id}`);
+      this.#records.set(id, record);
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT')) return;
+      this.#log.error(`cni attachment record ${file} cannot be used and is set aside as ${file}${CORRUPT}: ${messageOf(error)}`);
+      await rename(file, file + CORRUPT);
+      this.#corrupt.add(id);
+    }
+  }
+}
+
+function toDisk(record: AttachmentRecord): JsonObject {
+  return { version: FORM, ...record, network: documentOf(record.network) };
+}
+
+function fromDisk(text: string): AttachmentRecord {
+  if (text === '') throw new Error('the file is empty');
+  const document = parseObject(text);
+  if (document['version'] !== FORM) throw new Error(`version is ${JSON.stringify(document['version'])}, must be ${FORM}`);
+  const { network, result, pod, capabilityArgs } = document;
+  if (!isJsonObject(network) || !isJsonObject(pod)) throw new Error('"network" or "pod" is missing');
+  const conf = networkFromList(network);
+  const record: AttachmentRecord = {
+    containerId: textOf(document, 'containerId'),
+    pod: { name: textOf(pod, 'name'), namespace: textOf(pod, 'namespace'), uid: textOf(pod, 'uid') },
+    netnsPath: textOf(document, 'netnsPath'),
+    ifName: textOf(document, 'ifName'),
+    network: conf,
+    capabilityArgs: isJsonObject(capabilityArgs) ? capabilityArgs : {},
+    createdAt: textOf(document, 'createdAt'),
+  };
+  return result === undefined ? record : { ...record, result: resultFrom(result, conf.cniVersion) };
+}
+
+function textOf(document: JsonObject, name: string): string {
+  const value = document[name];
+  if (typeof value !== 'string') throw new Error(`"${name}" is ${JSON.stringify(value)}, must be text`);
+  return value;
+}

@@ -1,0 +1,63 @@
+import { isIP } from 'node:net';
+import { isJsonObject } from './network-conf.ts';
+import type { JsonObject } from './network-conf.ts';
+
+/** A plugin's answer to ADD, as it came; `cniVersion` is filled in where the plugin left it out. */
+export type CniResult = JsonObject & { readonly cniVersion: string };
+
+/** Takes a plugin's answer for a result. @throws Error that says what it is instead. */
+export function resultFrom(answer: unknown, cniVersion: string): CniResult {
+  if (!isJsonObject(answer)) throw new Error('the answer is not a JSON object, must be a CNI result');
+  const own = answer['cniVersion'];
+  return { ...answer, cniVersion: typeof own === 'string' && own !== '' ? own : cniVersion };
+}
+
+interface ListedAddress {
+  readonly ip: string;
+  readonly interfaceName: string | undefined;
+}
+
+/**
+ * The pod's addresses in a result, without their prefix length: those of `ifName` first, then those of other interfaces in
+ * the sandbox; each group in the plugin's order. Addresses on the host's side (interfaces without "sandbox") are left out;
+ * one that names no interface is the pod's. Results before 0.3.0 have "ip4" and "ip6" instead of "ips".
+ */
+export function addressesOf(result: CniResult, ifName: string): string[] {
+  const addresses = 'ips' in result ? listedAddresses(result) : oldAddresses(result);
+  const own = addresses.filter((address) => address.interfaceName === undefined || address.interfaceName === ifName);
+  const others = addresses.filter((address) => !own.includes(address));
+  return [...new Set([...own, ...others].map((address) => address.ip))];
+}
+
+function listedAddresses(result: CniResult): ListedAddress[] {
+  const { ips, interfaces } = result;
+  const known: unknown[] = Array.isArray(interfaces) ? interfaces : [];
+  const found: ListedAddress[] = [];
+  for (const entry of Array.isArray(ips) ? (ips as unknown[]) : []) {
+    if (!isJsonObject(entry)) continue;
+    const ip = withoutPrefix(entry['address']);
+    if (ip === undefined) continue;
+    const index = entry['interface'];
+    if (typeof index !== 'number') {
+      found.push({ ip, interfaceName: undefined });
+      continue;
+    }
+    const on = known[index];
+    if (isJsonObject(on) && typeof on['sandbox'] === 'string' && on['sandbox'] !== '')
+      found.push({ ip, interfaceName: String(on['name']) });
+  }
+  return found;
+}
+
+function oldAddresses(result: CniResult): ListedAddress[] {
+  return [result['ip4'], result['ip6']].flatMap((entry) => {
+    const ip = isJsonObject(entry) ? withoutPrefix(entry['ip']) : undefined;
+    return ip === undefined ? [] : [{ ip, interfaceName: undefined }];
+  });
+}
+
+function withoutPrefix(address: unknown): string | undefined {
+  if (typeof address !== 'string') return undefined;
+  const ip = address.split('/')[0] ?? '';
+  return isIP(ip) === 0 ? undefined : ip;
+}
