@@ -24,6 +24,8 @@ export function bindSyscall<F extends (...args: never[]) => number>(number: numb
   return ((...args: unknown[]) => Number(call(number, ...args))) as unknown as F;
 }
 
+const strerror = bind<(errno: number) => string>('const char *strerror(int errnum)');
+
 /** The number of the last failed C call of this thread. */
 export function lastErrno(): number {
   return koffi.errno();
@@ -34,10 +36,12 @@ export function lastErrno(): number {
  * 95 is named ENOTSUP, as libuv does, not EOPNOTSUPP.
  */
 export function errnoError(call: string, path?: string, errno: number = koffi.errno()): NodeJS.ErrnoException {
-  const name = getSystemErrorName(-errno);
-  const code = name.startsWith('Unknown system error') ? `E${errno}` : name;
+  const libuvName = getSystemErrorName(-errno);
+  const known = !libuvName.startsWith('Unknown system error');
+  const code = known ? libuvName : (Object.entries(koffi.os.errno).find(([, value]) => value === errno)?.[0] ?? `E${errno}`);
+  const words = known ? getSystemErrorMessage(-errno) : strerror(errno);
   const where = path === undefined ? '' : ` '${path}'`;
-  const error: NodeJS.ErrnoException = new Error(`${code}: ${getSystemErrorMessage(-errno)}, ${call}${where}`);
+  const error: NodeJS.ErrnoException = new Error(`${code}: ${words}, ${call}${where}`);
   error.code = code;
   error.errno = -errno;
   error.syscall = call;
