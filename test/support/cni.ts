@@ -1,0 +1,140 @@
+/**
+ * A CNI set-up of a test's own: a bridge with a random name, host-local's addresses in a directory of the test, network
+ * namespaces, and plugins that fail on demand (test/fixtures/cni/plugin).
+ */
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { copyFile, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { pinNamespaces, unpinNamespaces } from '../../src/linux/namespaces.ts';
+
+const execute = promisify(execFile);
+
+/** Where the real plugins are: Debian's package, or what CNI_PLUGIN_DIR names. */
+export const REAL_PLUGINS = process.env['CNI_PLUGIN_DIR'] ?? '/usr/lib/cni';
+
+const FIXTURE = join(import.meta.dirname, '../fixtures/cni/plugin');
+
+/** What a fixture plugin can do; each is a case in test/fixtures/cni/plugin. */
+export type Behaviour =
+  | 'fails'
+  | 'fails-once'
+  | 'fails-plainly'
+  | 'fails-silently'
+  | 'hangs'
+  | 'answers-garbage'
+  | 'answers-nothing'
+  | 'answers-a-list'
+  | 'answers-no-address'
+  | 'crashes'
+  | 'leaves-a-child'
+  | 'writes-what-it-gets'
+  | 'is-old'
+  | 'dawdles'
+  | 'passes';
+
+/** Puts a fixture plugin into `binDir`, or changes what it does. `at`: the commands, e.g. `['ADD', 'DEL']`. */
+export async function installPlugin(binDir: string, name: string, does: Behaviour, at: readonly string[] = ['ADD']): Promise<void> {
+  await writeFile(join(binDir, `${name}.does`), `${does}\n`);
+  await writeFile(join(binDir, `${name}.at`), `${at.join(' ')}\n`);
+  await copyFile(FIXTURE, join(binDir, name));
+}
+
+/** A CNI set-up in a temporary directory. */
+export interface CniLab {
+  readonly dir: string;
+  readonly confDir: string;
+  /** Has the real plugins as links; fixture plugins go here, too. */
+  readonly binDir: string;
+  readonly cacheDir: string;
+  /** host-local's directory: a file per address below `<network>/`. */
+  readonly dataDir: string;
+  readonly network: string;
+  readonly bridge: string;
+  /** A bridge plugin's entry: isGateway, ipMasq, host-local with IPv4 and IPv6. */
+  readonly bridgePlugin: Readonly<Record<string, unknown>>;
+  /** Writes `confDir/10-test.conflist`; without plugins: bridge and portmap. */
+  configure(plugins?: readonly object[], more?: object): Promise<void>;
+  /** A pinned network namespace with `lo` up; its path. */
+  namespace(name: string): string;
+  removeNamespace(name: string): void;
+  /** What is left of attachments, in words: addresses, veths, firewall rules. Empty where nothing is. */
+  leftovers(): Promise<string[]>;
+  /** Removes the bridge, the namespaces and the directory. */
+  remove(): Promise<void>;
+}
+
+export async function makeCniLab(): Promise<CniLab> {
+  const id = randomBytes(2).toString('hex');
+  const [high, low] = [...randomBytes(2)];
+  const dir = await mkdtemp(join(tmpdir(), 'podwright-cni-'));
+  const network = `cni-t-${id}`;
+  const lab = {
+    dir,
+    confDir: join(dir, 'net.d'),
+    binDir: join(dir, 'bin'),
+    cacheDir: join(dir, 'cache'),
+    dataDir: join(dir, 'addresses'),
+    network,
+    bridge: network,
+  };
+  await mkdir(lab.confDir);
+  await mkdir(lab.binDir);
+  for (const name of await readdir(REAL_PLUGINS)) await symlink(join(REAL_PLUGINS, name), join(lab.binDir, name));
+  const subnets = [[{ subnet: `10.${100 + ((high ?? 0) % 100)}.${low ?? 0}.0/24` }], [{ subnet: `fd00:${id}::/64` }]];
+  const bridgePlugin = {
+    type: 'bridge',
+    bridge: lab.bridge,
+    isGateway: true,
+    ipMasq: true,
+    ipam: { type: 'host-local', dataDir: lab.dataDir, ranges: subnets, routes: [{ dst: '0.0.0.0/0' }] },
+  };
+  const portmap = { type: 'portmap', capabilities: { portMappings: true } };
+  const namespaces = new Set<string>();
+  return {
+    ...lab,
+    bridgePlugin,
+    configure: async (plugins = [bridgePlugin, portmap], more = {}) => {
+      const list = { cniVersion: '1.0.0', name: network, ...more, plugins };
+      await writeFile(join(lab.confDir, '10-test.conflist'), JSON.stringify(list));
+    },
+    namespace: (name) => {
+      namespaces.add(name);
+      pinNamespaces(join(dir, 'ns', name), { net: true, ipc: false, uts: false, loopback: true });
+      return join(dir, 'ns', name, 'net');
+    },
+    removeNamespace: (name) => {
+      unpinNamespaces(join(dir, 'ns', name));
+    },
+    leftovers: async () => [...(await addresses(lab.dataDir)), ...(await veths(lab.bridge)), ...(await firewallRules(network))],
+    remove: async () => {
+      for (const name of namespaces) unpinNamespaces(join(dir, 'ns', name));
+      await execute('ip', ['link', 'delete', lab.bridge]).catch(() => undefined);
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function addresses(dataDir: string): Promise<string[]> {
+  const files = await readdir(dataDir, { recursive: true }).catch(() => []);
+  return files.filter((file) => /\/[0-9a-f]*[.:][0-9a-f.:]*$/.test(file)).map((file) => `address ${file}`);
+}
+
+/** A veth can outlive its DEL by a moment: the kernel takes it away after the namespace. */
+async function veths(bridge: string): Promise<string[]> {
+  const list = async (): Promise<string[]> => {
+    const { stdout } = await execute('ip', ['-o', 'link', 'show', 'master', bridge]).catch(() => ({ stdout: '' }));
+    return stdout.split('\n').filter((line) => line !== '');
+  };
+  for (let tries = 0; tries < 40 && (await list()).length > 0; tries += 1) await new Promise((resolve) => setTimeout(resolve, 50));
+  return (await list()).map((line) => `link ${line}`);
+}
+
+async function firewallRules(network: string): Promise<string[]> {
+  const saved = await Promise.all(['iptables-save', 'ip6tables-save'].map((program) => execute(program, ['-t', 'nat'])));
+  return saved.flatMap(({ stdout }) =>
+    stdout.split('\n').filter((line) => line.includes(`"${network}\\"`) || line.includes(`name: "${network}`)),
+  );
+}
