@@ -1,0 +1,26 @@
+import { messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { ExecRequest, StreamingBackend } from './backend.ts';
+import type { RemoteStreams } from './remote-streams.ts';
+import type { Outcome } from './status.ts';
+
+export interface ExecDeps {
+  readonly backend: StreamingBackend;
+  readonly log: Log;
+}
+
+/** Runs the command of a session and tells the client how it ended; resolves when the connection is gone. Never throws. */
+export async function serveExec(deps: ExecDeps, request: ExecRequest, streams: RemoteStreams, signal: AbortSignal): Promise<void> {
+  let outcome: Outcome;
+  try {
+    const { stdin, stdout, stderr, resizes } = streams;
+    const size = request.tty ? await streams.firstSize() : undefined;
+    signal.throwIfAborted();
+    const used = { ...(stdin && { stdin }), ...(stdout && { stdout }), ...(stderr && { stderr }) };
+    outcome = await deps.backend.exec({ ...request, ...(size && { size }) }, used, resizes, signal);
+  } catch (error) {
+    outcome = { error };
+    if (!signal.aborted) deps.log.info(`exec session: ${messageOf(error)}`, { container: request.containerId });
+  }
+  await streams.finish(outcome, signal);
+}
