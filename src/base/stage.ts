@@ -11,6 +11,7 @@ const ENABLED = typeof PODWRIGHT_STAGES === 'undefined' ? true : PODWRIGHT_STAGE
 export function stage(name: string): void {
   if (!ENABLED) return;
   const { PODWRIGHT_STAGE_LOG: logFile, PODWRIGHT_KILL_AT: killAt } = process.env;
+  // eslint-disable-next-line no-restricted-syntax -- tests only: the mark must be on disk before the kill of the next line
   if (logFile !== undefined) appendFileSync(logFile, `${name}\n`);
   if (killAt === name) process.kill(process.pid, 'SIGKILL');
 }

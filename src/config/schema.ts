@@ -23,7 +23,7 @@ import type { Kind } from './kinds.ts';
 
 /** A flag of `podwright serve` that sets a key. */
 export interface Flag {
-  /** As the help shows it: `--root DIR`. */
+  /** As the help shows it: `--root <DIR>`. */
   readonly usage: string;
   /** Whether it may be given several times; the values then make up the list or table. */
   readonly repeatable?: true;
@@ -95,13 +95,13 @@ const paths = listOf(path, 'a list of absolute paths');
  */
 export const schema = {
   root: key(path, '/var/lib/podwright', 'What must survive a reboot: records, images, layers, the writable layers of containers.', {
-    flag: { usage: '--root DIR' },
+    flag: { usage: '--root <DIR>' },
   }),
   runDir: key(path, '/run/podwright', 'What must not survive a reboot: pinned namespaces, sockets, exit files. A tmpfs.', {
-    flag: { usage: '--run-dir DIR' },
+    flag: { usage: '--run-dir <DIR>' },
   }),
   listenPath: key(optionalUnixSocket, '', 'The socket that the kubelet and crictl connect to; empty: podwright.sock under run_dir.', {
-    flag: { usage: '--listen ADDRESS' },
+    flag: { usage: '--listen <ADDRESS>' },
   }),
   socketMode: key(fileMode, 0o660, 'Permissions of that socket.'),
   socketUid: key(wholeNumber(0, 0xffff_fffe), 0, 'Owner of that socket, user id.'),
@@ -110,16 +110,16 @@ export const schema = {
     oneOf('auto', 'cgroupfs', 'systemd'),
     'auto',
     'Who makes the cgroups; must be what the kubelet uses. "auto": systemd where it runs on cgroup v2, else cgroupfs.',
-    { flag: { usage: '--cgroup-manager NAME' } },
+    { flag: { usage: '--cgroup-manager <NAME>' } },
   ),
   conmon: key(program, 'conmon', 'The monitor that stays with each container, so that containers do not depend on the daemon.', {
-    flag: { usage: '--conmon PATH' },
+    flag: { usage: '--conmon <PATH>' },
   }),
   registriesConf: key(
     path,
     '/etc/containers/registries.conf',
     'Registries, mirrors and rewritten names, containers-registries.conf(5) version 2. May be missing.',
-    { flag: { usage: '--registries-conf FILE' } },
+    { flag: { usage: '--registries-conf <FILE>' } },
   ),
   registriesConfDir: key(path, '/etc/containers/registries.conf.d', 'Drop-ins to that file. May be missing.'),
   logSizeMaxBytes: key(
@@ -173,14 +173,14 @@ export const schema = {
   ),
   selinux: key(yesOrNo, false, 'Whether containers and their files get SELinux labels, where SELinux is on.'),
   cni: section('Pod networks, by CNI plugins.', {
-    confDir: key(path, '/etc/cni/net.d', 'Where the CNI configurations are; watched.', { flag: { usage: '--cni-conf-dir DIR' } }),
+    confDir: key(path, '/etc/cni/net.d', 'Where the CNI configurations are; watched.', { flag: { usage: '--cni-conf-dir <DIR>' } }),
     binDirs: key(paths, ['/opt/cni/bin', '/usr/lib/cni'], 'Where the CNI plugins are, in the order of looking.', {
-      flag: { usage: '--cni-bin-dir DIR', repeatable: true },
+      flag: { usage: '--cni-bin-dir <DIR>', repeatable: true },
     }),
     defaultNetwork: key(anyText, '', 'The network that pods join, by its name; empty: that of the first file in name order.'),
   }),
   runtime: section('OCI runtimes.', {
-    default: key(anyText, 'runc', 'The handler of pods that name none.', { flag: { usage: '--default-runtime NAME' } }),
+    default: key(anyText, 'runc', 'The handler of pods that name none.', { flag: { usage: '--default-runtime <NAME>' } }),
     handlers: named(
       "The runtime handlers, by the name that a pod's RuntimeClass gives.",
       {
@@ -188,7 +188,7 @@ export const schema = {
         root: key(optionalPath, '', 'Where it keeps its state; empty: runtime/NAME under run_dir.'),
       },
       { runc: { path: '', root: '' } },
-      { usage: '--runtime NAME=PATH', repeatable: true },
+      { usage: '--runtime <NAME=PATH>', repeatable: true },
     ),
   }),
   image: section('Images.', {
@@ -200,7 +200,7 @@ export const schema = {
     pullProgressTimeoutMs: key(duration(1000), 5 * MINUTE_MS, 'A pull that has received nothing for so long fails.', { reloadable: true }),
   }),
   stream: section('The server for exec, attach and port-forward, which the kubelet connects to.', {
-    address: key(address, '127.0.0.1', 'Where it listens.', { flag: { usage: '--stream-address ADDRESS' } }),
+    address: key(address, '127.0.0.1', 'Where it listens.', { flag: { usage: '--stream-address <ADDRESS>' } }),
     port: key(wholeNumber(0, 65_535), 0, 'Its port; 0 is any free one.'),
     tlsCert: key(optionalPath, '', 'Its certificate, PEM; empty: plain HTTP. Read again when it changes.'),
     tlsKey: key(optionalPath, '', "The certificate's key, PEM."),
@@ -209,16 +209,16 @@ export const schema = {
   }),
   metrics: section('Prometheus metrics.', {
     listen: key(hostAndPort, '', 'Where /metrics is served over plain HTTP; empty: on the admin socket alone.', {
-      flag: { usage: '--metrics-listen HOST:PORT' },
+      flag: { usage: '--metrics-listen <HOST:PORT>' },
     }),
   }),
   log: section("The daemon's own log, on standard error.", {
     level: key(oneOf('debug', 'info', 'warn', 'error'), 'info', 'The least that is logged.', {
       reloadable: true,
-      flag: { usage: '--log-level LEVEL' },
+      flag: { usage: '--log-level <LEVEL>' },
     }),
     format: key(oneOf('text', 'json'), 'text', 'One line of text or one JSON object for each event.', {
-      flag: { usage: '--log-format FORMAT' },
+      flag: { usage: '--log-format <FORMAT>' },
     }),
   }),
   timeouts: section('How long work may take before it is given up and taken back.', {

@@ -1,0 +1,82 @@
+import type { ErrorKind } from '../base/errors.ts';
+
+/** What the admin socket answers with: plain JSON, shared with the command line. Times are ISO 8601. */
+export interface StatusReport {
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAt: string;
+  readonly memory: { readonly residentBytes: number; readonly heapBytes: number };
+  readonly listenPath: string;
+  readonly root: string;
+  readonly runDir: string;
+  readonly cgroupManager: string;
+  readonly configFiles: readonly string[];
+  /** What the daemon works with: runtimes, monitor, Node, each with the version it says. */
+  readonly programs: readonly ProgramReport[];
+  readonly conditions: readonly ConditionReport[];
+  readonly sandboxes: Readonly<Record<string, number>>;
+  readonly containers: Readonly<Record<string, number>>;
+  readonly images: number;
+  /** Work under way, and work that waits to be tried again. */
+  readonly unfinished: readonly UnfinishedWork[];
+  /** Records that could not be read at the start and were set aside. */
+  readonly setAside: readonly string[];
+}
+
+export interface ProgramReport {
+  readonly name: string;
+  readonly path: string;
+  readonly version: string;
+}
+
+export interface ConditionReport {
+  readonly type: string;
+  readonly ok: boolean;
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface UnfinishedWork {
+  /** `run pod sandbox k8s_a_b_c_0`, `release network of 12ab...` */
+  readonly what: string;
+  readonly since?: string;
+  readonly detail?: string;
+}
+
+/** The difference of what stores claim and what adapters find. */
+export interface LeakReport {
+  /** Exists under our names or root, and no record claims it. */
+  readonly leaked: readonly Item[];
+  /** Claimed by a record, and does not exist. */
+  readonly missing: readonly Item[];
+}
+
+export interface Item {
+  /** `mount`, `namespace`, `cgroup`, `process`, `address`, `directory`, `network attachment`, ... */
+  readonly kind: string;
+  readonly name: string;
+}
+
+export interface ImageReport {
+  readonly id: string;
+  readonly names: readonly string[];
+  readonly digests: readonly string[];
+  readonly sizeBytes: number;
+}
+
+export type ArchiveFormat = 'oci' | 'docker';
+
+/** One line of the answer to an image load. The last is `done` or `failed`. */
+export type LoadEvent =
+  | { readonly event: 'progress'; readonly message: string }
+  | { readonly event: 'image'; readonly image: ImageReport }
+  | { readonly event: 'done' }
+  | ({ readonly event: 'failed' } & FailureReport);
+
+export interface FailureReport {
+  readonly kind: ErrorKind;
+  readonly message: string;
+}
+
+/** The trailer that carries a failure, URI-encoded, of an answer whose first bytes were on their way already. */
+export const FAILURE_TRAILER = 'podwright-failure';

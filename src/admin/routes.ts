@@ -1,0 +1,92 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Writable } from 'node:stream';
+import { DaemonError, kindOf, messageOf } from '../base/errors.ts';
+import type { AdminBackend } from './backend.ts';
+import { FAILURE_TRAILER } from './reports.ts';
+import type { ArchiveFormat, LoadEvent } from './reports.ts';
+
+/** One request on the admin socket. */
+export interface Exchange {
+  readonly url: URL;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Aborts when the client leaves. */
+  readonly signal: AbortSignal;
+}
+
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  /** What it throws before the answer has begun is answered as a failure. */
+  handle(exchange: Exchange): Promise<void>;
+}
+
+/** All that the admin socket serves. */
+export function adminRoutes(backend: AdminBackend): readonly Route[] {
+  return [
+    { method: 'GET', path: '/v1/status', handle: async ({ response }) => { answerJson(response, await backend.status()); } },
+    { method: 'GET', path: '/v1/leaks', handle: async ({ response }) => { answerJson(response, await backend.leaks()); } },
+    { method: 'GET', path: '/v1/images', handle: async ({ response }) => { answerJson(response, await backend.listImages()); } },
+    { method: 'POST', path: '/v1/images/load', handle: async (exchange) => loadImages(backend, exchange) },
+    { method: 'GET', path: '/v1/images/save', handle: async (exchange) => saveImages(backend, exchange) },
+    {
+      method: 'GET',
+      path: '/metrics',
+      handle: async ({ response }) => {
+        const { contentType, text } = await backend.metrics();
+        response.setHeader('content-type', contentType).end(text);
+      },
+    },
+  ];
+}
+
+function answerJson(response: ServerResponse, body: unknown): void {
+  response.setHeader('content-type', 'application/json').end(`${JSON.stringify(body)}\n`);
+}
+
+/** Answers with JSON lines while the archive is still being sent, so that progress is seen as it happens. */
+async function loadImages(backend: AdminBackend, { request, response, signal }: Exchange): Promise<void> {
+  const tell = (event: LoadEvent): void => {
+    response.write(`${JSON.stringify(event)}\n`);
+  };
+  response.setHeader('content-type', 'application/jsonl').flushHeaders();
+  try {
+    const images = await backend.loadImages(request, signal, (message) => {
+      tell({ event: 'progress', message });
+    });
+    for (const image of images) tell({ event: 'image', image });
+    tell({ event: 'done' });
+  } catch (error) {
+    tell({ event: 'failed', kind: kindOf(error), message: messageOf(error) });
+  }
+  request.resume(); // a client that is still sending could not read our answer otherwise
+  response.end();
+}
+
+async function saveImages(backend: AdminBackend, { url, response, signal }: Exchange): Promise<void> {
+  const references = url.searchParams.getAll('ref');
+  if (references.length === 0) throw new DaemonError('InvalidArgument', 'save images: no ref is given, must be one or more');
+  const format = archiveFormat(url.searchParams.get('format') ?? 'oci');
+  response.setHeader('content-type', 'application/x-tar').setHeader('trailer', FAILURE_TRAILER);
+  try {
+    await backend.saveImages(references, format, keepOpen(response), signal);
+  } catch (error) {
+    if (!response.headersSent) throw error;
+    response.addTrailers({ [FAILURE_TRAILER]: encodeURIComponent(messageOf(error)) });
+  }
+  response.end();
+}
+
+/** A view of the answer that whoever writes the archive may end, while the trailer is still to come. */
+function keepOpen(response: ServerResponse): Writable {
+  return new Writable({
+    write(chunk: Buffer, _encoding, written) {
+      response.write(chunk, written);
+    },
+  });
+}
+
+function archiveFormat(text: string): ArchiveFormat {
+  if (text === 'oci' || text === 'docker') return text;
+  throw new DaemonError('InvalidArgument', `save images: format is "${text}", must be oci or docker`);
+}

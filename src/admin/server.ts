@@ -1,0 +1,90 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { DaemonError, kindOf, messageOf } from '../base/errors.ts';
+import type { ErrorKind } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { removeStaleSocket } from '../base/stale-socket.ts';
+import type { AdminBackend } from './backend.ts';
+import type { FailureReport } from './reports.ts';
+import { adminRoutes } from './routes.ts';
+import type { Route } from './routes.ts';
+
+const HTTP_STATUS: Partial<Record<ErrorKind, number>> = {
+  InvalidArgument: 400,
+  NotFound: 404,
+  FailedPrecondition: 409,
+  Unimplemented: 501,
+  Unavailable: 503,
+};
+
+/** HTTP on a unix socket that only root can open: what the CRI has no word for. */
+export class AdminServer {
+  readonly #path: string;
+  readonly #log: Log;
+  readonly #routes: readonly Route[];
+  readonly #server: Server;
+
+  constructor(path: string, backend: AdminBackend, log: Log) {
+    this.#path = path;
+    this.#log = log;
+    this.#routes = adminRoutes(backend);
+    // An archive may take longer to come than any fixed time.
+    this.#server = createServer({ requestTimeout: 0 }, (request, response) => void this.#serve(request, response));
+  }
+
+  /** @throws {DaemonError} FailedPrecondition when another process listens on the socket. */
+  async listen(): Promise<void> {
+    await removeStaleSocket(this.#path);
+    // bind(2) happens in this turn, so nobody else's file is made under this mask, and the socket is never open to others.
+    const mask = process.umask(0o177);
+    try {
+      this.#server.listen(this.#path);
+    } finally {
+      process.umask(mask);
+    }
+    await once(this.#server, 'listening');
+  }
+
+  /** Stops listening and breaks off what is under way; the socket is removed. */
+  async close(): Promise<void> {
+    if (!this.#server.listening) return;
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const controller = new AbortController();
+    response.once('close', () => {
+      controller.abort(new DaemonError('Canceled', 'the client of the admin socket left'));
+    });
+    response.on('error', () => undefined); // the client left: 'close' follows
+    request.on('error', () => undefined);
+    const url = new URL(request.url ?? '/', 'http://admin');
+    try {
+      await this.#routeFor(request.method, url.pathname).handle({ url, request, response, signal: controller.signal });
+    } catch (error) {
+      this.#log.warn(`admin ${request.method ?? ''} ${url.pathname}: ${messageOf(error)}`, { error });
+      answerFailure(response, error);
+    }
+  }
+
+  #routeFor(method: string | undefined, path: string): Route {
+    const route = this.#routes.find((each) => each.method === method && each.path === path);
+    if (route === undefined) throw new DaemonError('NotFound', `admin socket: nothing is at ${method ?? ''} ${path}`);
+    return route;
+  }
+}
+
+function answerFailure(response: ServerResponse, error: unknown): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const report: FailureReport = { kind: kindOf(error), message: messageOf(error) };
+  response.statusCode = HTTP_STATUS[report.kind] ?? 500;
+  response.removeHeader('trailer');
+  response.setHeader('content-type', 'application/json').end(`${JSON.stringify(report)}\n`);
+}

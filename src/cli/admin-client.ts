@@ -1,0 +1,116 @@
+import { request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import type { Readable, Writable } from 'node:stream';
+import { hasErrno, messageOf } from '../base/errors.ts';
+import { FAILURE_TRAILER } from '../admin/reports.ts';
+import type { ArchiveFormat, FailureReport, ImageReport, LeakReport, LoadEvent, StatusReport } from '../admin/reports.ts';
+import { CliError, EXIT } from './exit-codes.ts';
+
+/** A client of the daemon's admin socket. Every method throws {@link CliError}: no daemon, or the daemon's own words. */
+export class AdminClient {
+  readonly #socketPath: string;
+
+  constructor(socketPath: string) {
+    this.#socketPath = socketPath;
+  }
+
+  async status(): Promise<StatusReport> {
+    return (await this.#getJson('/v1/status')) as StatusReport;
+  }
+
+  async leaks(): Promise<LeakReport> {
+    return (await this.#getJson('/v1/leaks')) as LeakReport;
+  }
+
+  async images(): Promise<readonly ImageReport[]> {
+    return (await this.#getJson('/v1/images')) as readonly ImageReport[];
+  }
+
+  /** Sends an archive; `progress` sees the daemon's words as they come. Returns the images that were in it. */
+  async loadImages(archive: Readable, progress: (message: string) => void): Promise<readonly ImageReport[]> {
+    const images: ImageReport[] = [];
+    const response = await this.#send('POST', '/v1/images/load', archive);
+    try {
+      for await (const event of loadEvents(response)) {
+        if (event.event === 'progress') progress(event.message);
+        else if (event.event === 'image') images.push(event.image);
+        else if (event.event === 'done') return images;
+        else throw new CliError(EXIT.failed, event.message);
+      }
+    } catch (error) {
+      archive.destroy();
+      throw error instanceof CliError ? error : readFailure(archive.errored ?? error);
+    }
+    throw new CliError(EXIT.failed, 'image load: the daemon broke off before it was done');
+  }
+
+  /** Writes the archive of images to `target`. */
+  async saveImages(references: readonly string[], format: ArchiveFormat, target: Writable): Promise<void> {
+    const query = new URLSearchParams([...references.map((reference): [string, string] => ['ref', reference]), ['format', format]]);
+    const response = await this.#send('GET', `/v1/images/save?${query.toString()}`);
+    try {
+      await pipeline(response, target);
+    } catch (error) {
+      throw new CliError(EXIT.failed, `image save: ${messageOf(error)}`, { cause: error });
+    }
+    const failure = response.trailers[FAILURE_TRAILER];
+    if (failure !== undefined) throw new CliError(EXIT.failed, decodeURIComponent(failure));
+  }
+
+  async #getJson(path: string): Promise<unknown> {
+    return JSON.parse(await readAll(await this.#send('GET', path)));
+  }
+
+  /** Resolves when the answer begins; the body goes on being sent. */
+  async #send(method: string, path: string, body?: Readable): Promise<IncomingMessage> {
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const outgoing = request({ socketPath: this.#socketPath, method, path, agent: false });
+      outgoing.once('response', resolve);
+      outgoing.on('error', (error) => {
+        reject(this.#unreachable(error));
+      });
+      if (body === undefined) outgoing.end();
+      else {
+        body.once('error', (error) => {
+          reject(readFailure(error));
+          outgoing.destroy();
+        });
+        body.pipe(outgoing);
+      }
+    });
+    if (response.statusCode === 200) return response;
+    const failure = JSON.parse(await readAll(response)) as FailureReport;
+    throw new CliError(EXIT.failed, failure.message);
+  }
+
+  #unreachable(error: Error): CliError {
+    if (hasErrno(error, 'ENOENT', 'ECONNREFUSED')) {
+      return new CliError(EXIT.noDaemon, `no daemon answers on ${this.#socketPath}: is "podwright serve" running, with this run_dir?`, {
+        cause: error,
+      });
+    }
+    if (hasErrno(error, 'EACCES', 'EPERM')) return new CliError(EXIT.failed, `${this.#socketPath} is open to root only`, { cause: error });
+    return new CliError(EXIT.failed, `${this.#socketPath}: ${error.message}`, { cause: error });
+  }
+}
+
+function readFailure(error: unknown): CliError {
+  return new CliError(EXIT.failed, `image load: ${messageOf(error)}`, { cause: error });
+}
+
+/** The lines of an answer as they come. Not by node:readline, which never ends when its input breaks off. */
+async function* loadEvents(response: Readable): AsyncGenerator<LoadEvent> {
+  let rest = '';
+  for await (const chunk of response.setEncoding('utf8')) {
+    const lines = `${rest}${String(chunk)}`.split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) yield JSON.parse(line) as LoadEvent;
+  }
+}
+
+async function readAll(stream: Readable): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,151 @@
+import { Command, CommanderError, Option } from 'commander';
+import { VERSION } from '../base/version.ts';
+import { messageOf } from '../base/errors.ts';
+import { LiveConfig } from '../config/live-config.ts';
+import { loadConfig } from '../config/load.ts';
+import { defaultSettings } from '../config/overlay.ts';
+import { printToml } from '../config/print.ts';
+import type { ArchiveFormat } from '../admin/reports.ts';
+import { AdminClient } from './admin-client.ts';
+import { CLIENT_FLAGS, addConfigOptions, adminSocketPath, configSources, orConfigError } from './config-options.ts';
+import type { Options } from './config-options.ts';
+import { CliError, EXIT } from './exit-codes.ts';
+import { imagesText, loadImages, saveImages } from './images.ts';
+import type { CliIo } from './io.ts';
+import { statusText } from './status.ts';
+import { table } from './io.ts';
+
+/** What the command line cannot do by itself. */
+export interface CliHost {
+  /** Runs the daemon until it has stopped. */
+  serve(config: LiveConfig): Promise<void>;
+}
+
+/**
+ * Runs one command of `podwright`.
+ * @param args the words after the program's name
+ * @returns the exit code, see {@link EXIT}
+ */
+export async function runCli(args: readonly string[], host: CliHost, io: CliIo): Promise<number> {
+  try {
+    await program(host, io).parseAsync(args, { from: 'user' });
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage; // commander has printed it
+    io.stderr.write(`podwright: ${messageOf(error)}\n`);
+    return error instanceof CliError ? error.exitCode : EXIT.failed;
+  }
+}
+
+function program(host: CliHost, io: CliIo): Command {
+  const podwright = new Command('podwright')
+    .description('A Kubernetes container runtime: serves the CRI to the kubelet.')
+    .version(versionText(), '-V, --version', 'print the version')
+    .showHelpAfterError('(podwright --help shows what there is)')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 failed, 2 wrong command line, 3 wrong configuration, 4 no daemon answers, 5 check found something.',
+    )
+    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
+    .exitOverride();
+  addServe(podwright, host);
+  addConfig(podwright, io);
+  addVersion(podwright, io);
+  addStatus(podwright, io);
+  addCheck(podwright, io);
+  addImage(podwright, io);
+  return podwright;
+}
+
+function addServe(podwright: Command, host: CliHost): void {
+  const serve = podwright.command('serve').description('run the daemon');
+  addConfigOptions(serve).action(async (options: Options) => {
+    await host.serve(await orConfigError(LiveConfig.load(configSources(options))));
+  });
+}
+
+function addConfig(podwright: Command, io: CliIo): void {
+  const config = podwright.command('config').description('check the configuration and print it, every key documented');
+  config.option('--default', 'print the defaults, whatever the files say');
+  addConfigOptions(config).action(async (options: Options) => {
+    const sources = configSources(options);
+    const settings = options['default'] === true ? defaultSettings() : (await orConfigError(loadConfig(sources))).config;
+    io.stdout.write(printToml(settings));
+  });
+}
+
+function addVersion(podwright: Command, io: CliIo): void {
+  podwright
+    .command('version')
+    .description('print the version')
+    .action(() => {
+      io.stdout.write(`${versionText()}\n`);
+    });
+}
+
+function addStatus(podwright: Command, io: CliIo): void {
+  const status = clientCommand(podwright, 'status').description('how the running daemon is: versions, conditions, counts, unfinished work');
+  status.option('--json', 'print the whole report as JSON').action(async (options: Options) => {
+    const report = await (await connect(options)).status();
+    io.stdout.write(options['json'] === true ? jsonText(report) : statusText(report));
+  });
+}
+
+function addCheck(podwright: Command, io: CliIo): void {
+  const check = clientCommand(podwright, 'check').description('compare what the daemon keeps records of with what is there');
+  check.option('--json', 'print the whole report as JSON');
+  check.requiredOption(
+    '--leaks',
+    'look for mounts, namespaces, cgroups, processes, addresses and directories of ours that no record claims',
+  );
+  check.action(async (options: Options) => {
+    const report = await (await connect(options)).leaks();
+    const rows = [
+      ...report.leaked.map(({ kind, name }) => ['leaked', kind, name]),
+      ...report.missing.map(({ kind, name }) => ['missing', kind, name]),
+    ];
+    io.stdout.write(options['json'] === true ? jsonText(report) : table(rows));
+    if (rows.length > 0) throw new CliError(EXIT.found, `check: ${report.leaked.length} leaked, ${report.missing.length} missing`);
+  });
+}
+
+function addImage(podwright: Command, io: CliIo): void {
+  const image = podwright.command('image').description('images on this node');
+  clientCommand(image, 'list')
+    .description('print the images')
+    .option('--json', 'print them as JSON')
+    .action(async (options: Options) => {
+      const images = await (await connect(options)).images();
+      io.stdout.write(options['json'] === true ? jsonText(images) : imagesText(images));
+    });
+  clientCommand(image, 'load')
+    .description('load the images of an OCI or Docker archive, plain or compressed')
+    .argument('<FILE>', 'the archive, or - for standard input')
+    .action(async (file: string, options: Options) => {
+      await loadImages(await connect(options), file, io);
+    });
+  clientCommand(image, 'save')
+    .description('write images to one archive')
+    .argument('<REF...>', 'names, ids or digests')
+    .option('-o, --output <FILE>', 'where to write it (default: standard output)')
+    .addOption(new Option('--format <FORMAT>', 'the layout of the archive').choices(['oci', 'docker']).default('oci'))
+    .action(async (references: string[], options: { format: ArchiveFormat; output?: string }) => {
+      await saveImages(await connect({ ...options }), references, options.format, options.output, io);
+    });
+}
+
+function clientCommand(parent: Command, name: string): Command {
+  return addConfigOptions(parent.command(name), CLIENT_FLAGS);
+}
+
+async function connect(options: Options): Promise<AdminClient> {
+  return new AdminClient(await adminSocketPath(options));
+}
+
+function versionText(): string {
+  return `podwright ${VERSION} (Node ${process.versions.node})`;
+}
+
+function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}

@@ -1,0 +1,25 @@
+/** What `podwright` exits with (docs/cli.md). */
+export const EXIT = {
+  ok: 0,
+  /** The work was refused or failed. */
+  failed: 1,
+  /** The command line is wrong. */
+  usage: 2,
+  /** The configuration is wrong. */
+  config: 3,
+  /** No daemon answers on the admin socket. */
+  noDaemon: 4,
+  /** `check` found something. */
+  found: 5,
+} as const;
+
+/** Ends a command with an exit code; the message goes to standard error. */
+export class CliError extends Error {
+  override readonly name = 'CliError';
+  readonly exitCode: number;
+
+  constructor(exitCode: number, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.exitCode = exitCode;
+  }
+}

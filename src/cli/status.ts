@@ -1,0 +1,49 @@
+import type { StatusReport } from '../admin/reports.ts';
+import { sizeText, table } from './io.ts';
+
+/** The daemon's status as a person reads it. */
+export function statusText(status: StatusReport): string {
+  const sections = [
+    table([
+      ['podwright', `${status.version}, pid ${status.pid}, since ${status.startedAt}`],
+      ['memory', `${sizeText(status.memory.residentBytes)} resident, ${sizeText(status.memory.heapBytes)} heap`],
+      ['socket', status.listenPath],
+      ['root', status.root],
+      ['run dir', status.runDir],
+      ['cgroups', status.cgroupManager],
+      ['config', status.configFiles.length === 0 ? 'no file, defaults' : status.configFiles.join(', ')],
+    ]),
+    table(status.programs.map(({ name, version, path }) => [name, version, path])),
+    table(
+      status.conditions.map(({ type, ok, reason, message }) => [
+        type,
+        ok ? 'yes' : 'no',
+        [reason, message].filter((each) => each !== '').join(': '),
+      ]),
+    ),
+    table([
+      ['sandboxes', countsText(status.sandboxes)],
+      ['containers', countsText(status.containers)],
+      ['images', String(status.images)],
+    ]),
+    listText(
+      'unfinished work',
+      status.unfinished.map(({ what, since, detail }) => [what, since ?? '', detail ?? '']),
+    ),
+    listText(
+      'records set aside',
+      status.setAside.map((file) => [file]),
+    ),
+  ];
+  return sections.filter((section) => section !== '').join('\n');
+}
+
+function countsText(counts: Readonly<Record<string, number>>): string {
+  const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  const parts = Object.entries(counts).map(([state, count]) => `${count} ${state}`);
+  return parts.length === 0 ? '0' : `${total} (${parts.join(', ')})`;
+}
+
+function listText(title: string, rows: readonly string[][]): string {
+  return rows.length === 0 ? '' : `${title}:\n${table(rows.map((row) => [' ', ...row]))}`;
+}
