@@ -1,0 +1,74 @@
+import type { HostFacts } from './host-facts.ts';
+import type { PodFiles, SpecNamespaces } from './input.ts';
+import type { OciMount } from './oci-types.ts';
+
+export interface DefaultMountsInput {
+  readonly namespaces: SpecNamespaces;
+  readonly podFiles: PodFiles;
+  /** Privileged: /sys and the cgroups are writable (CRI, LinuxContainerSecurityContext.privileged, 3). */
+  readonly privileged: boolean;
+  readonly readonlyRootfs: boolean;
+  readonly cgroupNamespace: boolean;
+  readonly userNamespace: boolean;
+  readonly host: Pick<HostFacts, 'cgroupVersion' | 'cgroup2Options'>;
+}
+
+/** As the OCI spec's config-linux.md, "Default Filesystems"; modes and limits as every runtime has them. */
+export function defaultMounts(input: DefaultMountsInput): OciMount[] {
+  return [
+    { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
+    { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'] },
+    {
+      destination: '/dev/pts',
+      type: 'devpts',
+      source: 'devpts',
+      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+    },
+    mqueueMount(input),
+    sysMount(input),
+    ...cgroupMounts(input),
+    ...shmMounts(input),
+    ...podFileMounts(input),
+  ];
+}
+
+/** mqueue and sysfs can be mounted only by who owns the IPC or network namespace; a user namespace does not own the host's. */
+function mqueueMount({ namespaces, userNamespace }: DefaultMountsInput): OciMount {
+  const options = ['nosuid', 'noexec', 'nodev'];
+  if (namespaces.ipc === 'host' && userNamespace) {
+    return { destination: '/dev/mqueue', type: 'bind', source: '/dev/mqueue', options: ['rbind', ...options] };
+  }
+  return { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options };
+}
+
+function sysMount({ namespaces, userNamespace, privileged }: DefaultMountsInput): OciMount {
+  const options = ['nosuid', 'noexec', 'nodev', privileged ? 'rw' : 'ro'];
+  if (namespaces.net === 'host' && userNamespace) {
+    return { destination: '/sys', type: 'bind', source: '/sys', options: ['rbind', 'rprivate', ...options] };
+  }
+  return { destination: '/sys', type: 'sysfs', source: 'sysfs', options };
+}
+
+/**
+ * v1: the runtime shows each hierarchy's part that is the container's own. v2: with a cgroup namespace the container's
+ * cgroup is the root; without one the mount sets options of the superblock that the host uses too, so they are repeated.
+ */
+function cgroupMounts({ host, privileged, cgroupNamespace }: DefaultMountsInput): OciMount[] {
+  const kept = host.cgroupVersion === 'v2' && !cgroupNamespace ? host.cgroup2Options : [];
+  const options = ['nosuid', 'noexec', 'nodev', 'relatime', privileged ? 'rw' : 'ro', ...kept];
+  return [{ destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options }];
+}
+
+function shmMounts({ namespaces, podFiles }: DefaultMountsInput): OciMount[] {
+  const source = namespaces.ipc === 'host' ? '/dev/shm' : podFiles.shm;
+  if (source === undefined) return [];
+  return [{ destination: '/dev/shm', type: 'bind', source, options: ['rbind', 'rprivate', 'nosuid', 'nodev', 'noexec', 'rw'] }];
+}
+
+function podFileMounts({ podFiles, readonlyRootfs }: DefaultMountsInput): OciMount[] {
+  const files = { '/etc/hosts': podFiles.hosts, '/etc/resolv.conf': podFiles.resolvConf, '/etc/hostname': podFiles.hostname };
+  return Object.entries(files).flatMap(([destination, source]) => {
+    if (source === undefined) return [];
+    return [{ destination, type: 'bind', source, options: ['rbind', 'rprivate', readonlyRootfs ? 'ro' : 'rw'] }];
+  });
+}

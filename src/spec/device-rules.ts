@@ -1,0 +1,54 @@
+import { posix } from 'node:path';
+import { DaemonError } from '../base/errors.ts';
+import type { ResolvedDevice } from './input.ts';
+import type { OciDevice, OciDeviceRule } from './oci-types.ts';
+
+export interface DevicesInput {
+  /** Those of the request. */
+  readonly devices: readonly ResolvedDevice[];
+  /** All of the host; used for a privileged container only. */
+  readonly hostDevices: readonly ResolvedDevice[];
+  readonly privileged: boolean;
+  /** Whether a mount of the request covers /dev: the nodes are then what that mount has. */
+  readonly replacesDev: boolean;
+}
+
+/**
+ * The device nodes to make and the cgroup's rules. The usual ones (null, zero, full, random, urandom, tty, ptmx, the
+ * pseudo terminals) are made and allowed by the runtime itself (OCI config-linux.md, "Default Devices").
+ */
+export function containerDevices(input: DevicesInput): { devices: OciDevice[]; rules: OciDeviceRule[] } {
+  const asked = new Map<string, ResolvedDevice>();
+  if (input.privileged) for (const device of input.hostDevices) asked.set(device.path, device);
+  for (const device of input.devices) asked.set(device.path, device);
+  const devices = input.replacesDev ? [] : [...asked.values()].map(toOciDevice);
+  if (input.privileged) return { devices, rules: [{ allow: true, access: 'rwm' }] };
+  // A pipe has no device number that a rule could name.
+  const allowed = input.devices.flatMap(({ type, major, minor, access }) =>
+    type === 'p' ? [] : [{ allow: true, type, major, minor, access }],
+  );
+  return { devices, rules: [{ allow: false, access: 'rwm' }, ...allowed] };
+}
+
+function toOciDevice({ path, type, major, minor, fileMode, uid, gid }: ResolvedDevice): OciDevice {
+  return { type, path, major, minor, fileMode, uid, gid };
+}
+
+/** The permissions of a request, each letter once. None at all means all. @throws DaemonError InvalidArgument. */
+export function deviceAccess(permissions: string): string {
+  if (permissions === '') return 'rwm';
+  if (!/^[rwm]+$/.test(permissions)) {
+    throw new DaemonError('InvalidArgument', `build spec: device permissions are "${permissions}", must be of the letters r, w and m`);
+  }
+  return ['r', 'w', 'm'].filter((letter) => permissions.includes(letter)).join('');
+}
+
+/** A device's place in the container: the request's, else where the host has it. @throws DaemonError InvalidArgument. */
+export function devicePath(containerPath: string, hostPath: string): string {
+  const path = posix.resolve('/', containerPath === '' ? hostPath : containerPath);
+  if (path !== '/' && !path.includes('\0')) return path;
+  throw new DaemonError(
+    'InvalidArgument',
+    `build spec: device at ${JSON.stringify(containerPath)}: container_path must be a path below the root`,
+  );
+}

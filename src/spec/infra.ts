@@ -1,0 +1,65 @@
+import { specAnnotations } from './annotations.ts';
+import type { InfraSpecInput } from './input.ts';
+import { ociNamespaces } from './namespaces.ts';
+import { OCI_VERSION } from './oci-types.ts';
+import type { OciSpec } from './oci-types.ts';
+import { clampOomScoreAdj, processRlimits } from './process.ts';
+import { ociSeccomp } from './seccomp.ts';
+import { pathRestrictions } from './security.ts';
+import { selinuxLabels } from './selinux.ts';
+import { checkUserRequest } from './user.ts';
+
+/** The kernel kills it last of all pod processes, since the whole pod goes with it; as the kubelet's own constant. */
+const OOM_SCORE_ADJ = -998;
+/** The least there is: it sleeps. */
+const CPU_SHARES = 2;
+/** Nobody in particular, as the user of the pause image that others pull. */
+const DEFAULT_ID = 65_535;
+
+/**
+ * The spec of an infra container: one process that sleeps as process 1 of the pod's PID namespace and takes in its
+ * orphans. Its rootfs holds that program alone and is read-only; it has no capabilities and no writable mount.
+ */
+export function infraSpec(input: InfraSpecInput): OciSpec {
+  const { host, settings, sandboxConfig } = input;
+  const security = sandboxConfig.linux?.securityContext;
+  checkUserRequest(security);
+  const uid = Number(security?.runAsUser?.value ?? DEFAULT_ID);
+  const gid = Number(security?.runAsGroup?.value ?? DEFAULT_ID);
+  const privileged = security?.privileged === true;
+  const selinux =
+    settings.selinux && host.selinux ? selinuxLabels({ options: security?.selinuxOptions, privileged, podLevel: undefined }) : undefined;
+  const seccomp = host.seccomp
+    ? ociSeccomp({ choice: { use: 'RuntimeDefault' }, localhostProfile: undefined, runtimeDefault: undefined, capabilities: [], host })
+    : undefined;
+  return {
+    ociVersion: OCI_VERSION,
+    root: { path: input.rootfsPath, readonly: true },
+    process: {
+      terminal: false,
+      user: { uid, gid, additionalGids: [gid] },
+      args: ['/pause'],
+      env: ['PATH=/'],
+      cwd: '/',
+      capabilities: { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] },
+      rlimits: processRlimits(settings.defaultUlimits, host),
+      noNewPrivileges: true,
+      oomScoreAdj: clampOomScoreAdj(OOM_SCORE_ADJ, host),
+      ...(selinux === undefined ? {} : { selinuxLabel: selinux.process }),
+    },
+    mounts: [
+      { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
+      { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'noexec', 'mode=755', 'size=64k', 'ro'] },
+    ],
+    annotations: specAnnotations({ kind: 'sandbox', sandboxId: input.sandboxId, sandboxConfig, more: input.annotations }),
+    linux: {
+      namespaces: ociNamespaces({ ...input.namespaces, pid: 'new' }, { cgroup: host.cgroupVersion === 'v2' }),
+      devices: [],
+      cgroupsPath: input.cgroupsPath,
+      resources: { devices: [{ allow: false, access: 'rwm' }], cpu: { shares: CPU_SHARES } },
+      ...(seccomp === undefined ? {} : { seccomp }),
+      ...pathRestrictions(undefined),
+      ...(selinux === undefined ? {} : { mountLabel: selinux.mount }),
+    },
+  };
+}

@@ -1,0 +1,134 @@
+import type { ContainerConfig, Mount, PodSandboxConfig } from '../../api/cri/runtime.ts';
+import type { MountEntry } from '../linux/mountinfo.ts';
+import type { HostFacts } from './host-facts.ts';
+import type { SeccompProfile } from './seccomp-profile.ts';
+import type { ResolvedUser } from './user.ts';
+
+/** The part of an image's config that says how to run it; names as in the OCI image spec, config.md, `config`. */
+export interface ImageProcessConfig {
+  readonly User?: string | undefined;
+  readonly Env?: readonly string[] | null | undefined;
+  readonly Entrypoint?: readonly string[] | null | undefined;
+  readonly Cmd?: readonly string[] | null | undefined;
+  readonly WorkingDir?: string | undefined;
+}
+
+/**
+ * Where each namespace of a container comes from: `host`, or the path of a namespace to join (a pinned one, or
+ * /proc/PID/ns/pid of the infra container or of a TARGET). Only PID can be `new`.
+ */
+export interface SpecNamespaces {
+  readonly net: string;
+  readonly ipc: string;
+  readonly uts: string;
+  readonly pid: string;
+}
+
+/** The pod's files on the host, each bound into the container unless its request mounts something there itself. */
+export interface PodFiles {
+  readonly hosts?: string | undefined;
+  readonly resolvConf?: string | undefined;
+  readonly hostname?: string | undefined;
+  /** The pod's /dev/shm directory; not asked for where the pod uses the node's IPC namespace. */
+  readonly shm?: string | undefined;
+}
+
+/** A mount of the request whose source the caller has found: host path with symlinks followed, or an image's directory. */
+export interface ResolvedMount {
+  readonly request: Mount;
+  /** Absolute host path without symlinks, existing. */
+  readonly source: string;
+}
+
+/** A device node of the host, and how the container sees it. */
+export interface ResolvedDevice {
+  readonly path: string;
+  readonly type: 'b' | 'c' | 'p';
+  readonly major: number;
+  readonly minor: number;
+  /** Permission bits. */
+  readonly fileMode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Of the letters `rwm`. */
+  readonly access: string;
+}
+
+/** What the OCI runtime of the pod's handler can do. */
+export interface RuntimeFacts {
+  readonly recursiveReadOnlyMounts: boolean;
+  readonly userNamespaces: boolean;
+}
+
+/** A limit for each process of a container; -1 is no limit. */
+export interface Ulimit {
+  /** `RLIMIT_NOFILE` and so on, getrlimit(2). */
+  readonly type: string;
+  readonly soft: number;
+  readonly hard: number;
+}
+
+/** The node owner's choices, a slice of the configuration. */
+export interface SpecSettings {
+  /** What a container has that neither adds nor drops. */
+  readonly defaultCapabilities: readonly string[];
+  /** Where a type is missing, the daemon's own limit is inherited. */
+  readonly defaultUlimits: readonly Ulimit[];
+  /** Most processes and threads of a container; -1 is no limit of ours. */
+  readonly pidsLimit: number;
+  /** What RuntimeDefault stands for; absent is the built-in profile. */
+  readonly seccompDefaultProfile?: SeccompProfile | undefined;
+  /** Name of a loaded AppArmor profile that RuntimeDefault stands for; empty confines nothing. */
+  readonly apparmorProfile: string;
+  /** Whether containers get SELinux labels, where the host has SELinux. */
+  readonly selinux: boolean;
+}
+
+/** All that the spec of a container depends on. */
+export interface ContainerSpecInput {
+  readonly kind: 'container';
+  readonly id: string;
+  readonly sandboxId: string;
+  readonly config: ContainerConfig;
+  readonly sandboxConfig: PodSandboxConfig;
+  readonly imageConfig: ImageProcessConfig;
+  readonly rootfsPath: string;
+  /** From resolveUser, once the rootfs is mounted. */
+  readonly user: ResolvedUser;
+  readonly namespaces: SpecNamespaces;
+  readonly cgroupsPath: string;
+  readonly podFiles: PodFiles;
+  readonly mounts: readonly ResolvedMount[];
+  /** The devices the request names, from resolveDevices. */
+  readonly devices: readonly ResolvedDevice[];
+  /** For a privileged container every device of the host, from listHostDevices; else empty. */
+  readonly hostDevices: readonly ResolvedDevice[];
+  /** The host's mount table; only read where a mount asks for propagation. */
+  readonly hostMounts: readonly MountEntry[];
+  /** The profile file's content where seccompChoice says Localhost. */
+  readonly localhostSeccomp?: SeccompProfile | undefined;
+  /** SELinux level of the pod (`s0:c1,c2`), where the request gives none and the host has SELinux. */
+  readonly selinuxLevel?: string | undefined;
+  readonly runtime: RuntimeFacts;
+  readonly settings: SpecSettings;
+  readonly host: HostFacts;
+  /** Further annotations for the runtime; ours win. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+}
+
+/** All that the spec of an infra container depends on: the process that keeps a shared PID namespace. */
+export interface InfraSpecInput {
+  readonly kind: 'infra';
+  readonly sandboxId: string;
+  readonly sandboxConfig: PodSandboxConfig;
+  /** A directory that holds the pause program (pause-program.ts) as /pause. */
+  readonly rootfsPath: string;
+  /** net, ipc and uts as the pod's containers; pid is always new. */
+  readonly namespaces: Omit<SpecNamespaces, 'pid'>;
+  readonly cgroupsPath: string;
+  readonly settings: SpecSettings;
+  readonly host: HostFacts;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+}
+
+export type SpecInput = ContainerSpecInput | InfraSpecInput;

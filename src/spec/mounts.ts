@@ -1,0 +1,157 @@
+import { posix } from 'node:path';
+import { MountPropagation } from '../../api/cri/enums.ts';
+import type { Mount } from '../../api/cri/runtime.ts';
+import { DaemonError } from '../base/errors.ts';
+import { isAtOrBelow, mountOf } from '../linux/mountinfo.ts';
+import type { MountEntry } from '../linux/mountinfo.ts';
+import type { ResolvedMount, RuntimeFacts } from './input.ts';
+import type { OciIdMapping, OciLinux, OciMount } from './oci-types.ts';
+
+/** What a request's mount_options may be (the CRI names noexec, nodev, nosuid), each with the option it takes the place of. */
+const MOUNT_OPTIONS: Readonly<Record<string, string>> = {
+  noexec: 'exec',
+  exec: 'noexec',
+  nodev: 'dev',
+  dev: 'nodev',
+  nosuid: 'suid',
+  suid: 'nosuid',
+  noatime: 'atime',
+  atime: 'noatime',
+  nodiratime: 'diratime',
+  diratime: 'nodiratime',
+  relatime: 'norelatime',
+  norelatime: 'relatime',
+  nosymfollow: 'symfollow',
+  symfollow: 'nosymfollow',
+};
+
+export interface RequestMountsInput {
+  readonly mounts: readonly ResolvedMount[];
+  readonly hostMounts: readonly MountEntry[];
+  readonly runtime: RuntimeFacts;
+}
+
+/**
+ * The mounts of a request as bind mounts, a parent before what lies in it (in the request's order otherwise).
+ * @throws DaemonError InvalidArgument for a mount that contradicts itself, FailedPrecondition for one that this host or
+ * runtime cannot do; for recursive read-only its message begins with `RROUnsupported` (cri-api, pkg/errors).
+ */
+export function requestMounts(input: RequestMountsInput): OciMount[] {
+  const mounts = input.mounts.map(({ request, source }) => {
+    const destination = mountPoint(request);
+    checkReadOnly(request, input.runtime);
+    checkPropagation(request, source, input.hostMounts);
+    const options = ['rbind', propagationOption(request), readOnlyOption(request), ...extraOptions(request)];
+    return { destination, type: 'bind', source, options, ...idMappings(request, input.runtime) };
+  });
+  return sortByDepth(mounts);
+}
+
+/** The default mounts without those that a request's mount is at or above, except the pod's files: they go on top. */
+export function withoutReplaced(defaults: readonly OciMount[], requested: readonly OciMount[]): OciMount[] {
+  return defaults.filter((mount) => {
+    const isFile = mount.destination.startsWith('/etc/');
+    return !requested.some(({ destination }) => (isFile ? mount.destination === destination : isAtOrBelow(mount.destination, destination)));
+  });
+}
+
+/** Parents first, and otherwise in the order given. */
+export function sortByDepth(mounts: readonly OciMount[]): OciMount[] {
+  return mounts.toSorted((one, other) => depth(one.destination) - depth(other.destination));
+}
+
+function depth(path: string): number {
+  return path.split('/').length;
+}
+
+/** What the rootfs must be for the propagation asked for: a mount below it cannot spread further than itself. */
+export function rootfsPropagation(mounts: readonly ResolvedMount[]): OciLinux['rootfsPropagation'] {
+  const asked = new Set(mounts.map(({ request }) => request.propagation));
+  if (asked.has(MountPropagation.PROPAGATION_BIDIRECTIONAL)) return 'rshared';
+  return asked.has(MountPropagation.PROPAGATION_HOST_TO_CONTAINER) ? 'rslave' : undefined;
+}
+
+/** A mount's place in the container, normalised. A relative one counts from the root. */
+export function mountPoint(request: Pick<Mount, 'containerPath'>): string {
+  const path = posix.resolve('/', request.containerPath);
+  if (request.containerPath === '' || path === '/' || path.includes('\0')) {
+    throw new DaemonError(
+      'InvalidArgument',
+      `build spec: mount at ${JSON.stringify(request.containerPath)}: container_path must be a path below the root`,
+    );
+  }
+  return path;
+}
+
+function checkReadOnly(request: Mount, runtime: RuntimeFacts): void {
+  const what = `build spec: mount at "${request.containerPath}"`;
+  if (request.image !== undefined && !request.readonly) {
+    throw new DaemonError('InvalidArgument', `${what}: it is an image volume and not readonly, must be readonly`);
+  }
+  if (!request.recursiveReadOnly) return;
+  if (!request.readonly)
+    throw new DaemonError('InvalidArgument', `${what}: recursive_read_only is set without readonly, must come with it`);
+  if (request.propagation !== MountPropagation.PROPAGATION_PRIVATE) {
+    throw new DaemonError('InvalidArgument', `${what}: recursive_read_only is set with a propagation other than private, must be private`);
+  }
+  if (!runtime.recursiveReadOnlyMounts) {
+    throw new DaemonError('FailedPrecondition', `RROUnsupported: ${what}: the runtime handler has no recursive read-only mounts`);
+  }
+}
+
+function readOnlyOption(request: Mount): string {
+  if (!request.readonly) return 'rw';
+  return request.recursiveReadOnly ? 'rro' : 'ro';
+}
+
+/** The value of MountPropagation as a mount option. An unknown one is private, as the safe reading of a newer API. */
+function propagationOption(request: Mount): string {
+  if (request.propagation === MountPropagation.PROPAGATION_BIDIRECTIONAL) return 'rshared';
+  return request.propagation === MountPropagation.PROPAGATION_HOST_TO_CONTAINER ? 'rslave' : 'rprivate';
+}
+
+/** What the source's own mount must be, or nothing would ever spread: mount_namespaces(7). */
+function checkPropagation(request: Mount, source: string, hostMounts: readonly MountEntry[]): void {
+  const option = propagationOption(request);
+  if (option === 'rprivate') return;
+  const mount = mountOf(hostMounts, source);
+  const isShared = mount?.propagation === 'shared';
+  if (isShared || (option === 'rslave' && mount?.isSlave === true)) return;
+  const must = option === 'rshared' ? 'shared' : 'shared or slave';
+  throw new DaemonError(
+    'FailedPrecondition',
+    `build spec: mount at "${request.containerPath}": its source "${source}" is on the mount "${mount?.target ?? '?'}", which is ${mount?.propagation ?? 'unknown'}, must be ${must}`,
+  );
+}
+
+/** The last of two options that contradict each other counts, as for mount(8). */
+function extraOptions(request: Mount): string[] {
+  const options = new Set<string>();
+  for (const option of request.mountOptions) {
+    const opposite = MOUNT_OPTIONS[option];
+    if (opposite === undefined) {
+      throw new DaemonError(
+        'InvalidArgument',
+        `build spec: mount at "${request.containerPath}": mount_options has ${JSON.stringify(option)}, must be of ${Object.keys(MOUNT_OPTIONS).join(', ')}`,
+      );
+    }
+    options.delete(opposite);
+    options.add(option);
+  }
+  return [...options];
+}
+
+function idMappings(request: Mount, runtime: RuntimeFacts): Pick<OciMount, 'uidMappings' | 'gidMappings'> {
+  if (request.uidMappings.length === 0 && request.gidMappings.length === 0) return {};
+  if (!runtime.userNamespaces) {
+    throw new DaemonError(
+      'FailedPrecondition',
+      `build spec: mount at "${request.containerPath}": the runtime handler has no id-mapped mounts`,
+    );
+  }
+  return { uidMappings: request.uidMappings.map(toOciIdMapping), gidMappings: request.gidMappings.map(toOciIdMapping) };
+}
+
+export function toOciIdMapping(mapping: Mount['uidMappings'][number]): OciIdMapping {
+  return { containerID: mapping.containerId, hostID: mapping.hostId, size: mapping.length };
+}

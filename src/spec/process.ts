@@ -1,0 +1,149 @@
+import type { ContainerConfig } from '../../api/cri/runtime.ts';
+import { DaemonError } from '../base/errors.ts';
+import { RLIMIT_INFINITY } from './host-facts.ts';
+import type { HostFacts } from './host-facts.ts';
+import type { ImageProcessConfig, Ulimit } from './input.ts';
+import type { OciProcess, OciRlimit } from './oci-types.ts';
+
+const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/**
+ * What to run: `command` takes the place of the image's Entrypoint and drops its Cmd; `args` alone takes the place of
+ * its Cmd. (Kubernetes documentation, "Define a command and arguments for a container".)
+ * @throws DaemonError InvalidArgument where nothing is left to run.
+ */
+export function processArgs(config: Pick<ContainerConfig, 'command' | 'args'>, image: ImageProcessConfig): string[] {
+  const replaced = config.command.length > 0;
+  const program = replaced ? config.command : (image.Entrypoint ?? []);
+  const args = config.args.length > 0 || replaced ? config.args : (image.Cmd ?? []);
+  const line = [...program, ...args];
+  if (line[0] === undefined || line[0] === '') {
+    throw new DaemonError(
+      'InvalidArgument',
+      'build spec: nothing to run: the request has no command and args, the image no Entrypoint and Cmd',
+    );
+  }
+  const broken = line.find((word) => word.includes('\0'));
+  if (broken !== undefined) {
+    throw new DaemonError(
+      'InvalidArgument',
+      `build spec: ${JSON.stringify(broken)} of command and args holds a NUL byte, which no program can be given`,
+    );
+  }
+  return line;
+}
+
+export interface EnvironmentInput {
+  readonly image: ImageProcessConfig;
+  readonly envs: ContainerConfig['envs'];
+  readonly tty: boolean;
+  readonly hostname: string;
+  readonly home: string | undefined;
+}
+
+/**
+ * The environment, each name once, a later source winning: our defaults (PATH; TERM with a terminal), HOME from
+ * /etc/passwd, the image's, HOSTNAME, the request's.
+ * @throws DaemonError InvalidArgument for a name or value that config.json or execve(2) cannot carry.
+ */
+export function processEnv(input: EnvironmentInput): string[] {
+  const variables = new Map<string, string>();
+  const add = (entry: string): void => {
+    // An entry without "=" is legal in an environment and kept as it is; its whole text is its name.
+    const end = entry.indexOf('=', 1);
+    variables.set(end === -1 ? entry : entry.slice(0, end), entry);
+  };
+  add(DEFAULT_PATH);
+  if (input.tty) add('TERM=xterm');
+  if (input.home !== undefined) add(`HOME=${input.home}`);
+  for (const entry of input.image.Env ?? []) add(entry);
+  add(`HOSTNAME=${input.hostname}`);
+  for (const { key, value } of input.envs) add(`${checkName(key)}=${decodeValue(key, value)}`);
+  for (const entry of variables.values()) {
+    if (entry.includes('\0'))
+      throw new DaemonError(
+        'InvalidArgument',
+        `build spec: environment variable ${JSON.stringify(nameOf(entry))} holds a NUL byte, which execve(2) cannot carry`,
+      );
+  }
+  return [...variables.values()];
+}
+
+function nameOf(entry: string): string {
+  return entry.split('=', 1)[0] ?? entry;
+}
+
+function checkName(key: string): string {
+  if (key !== '' && !key.includes('=')) return key;
+  throw new DaemonError('InvalidArgument', `build spec: environment variable name ${JSON.stringify(key)} must not be empty or hold "="`);
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * A value is bytes in the CRI, and text in config.json: JSON has no way to carry bytes that are not UTF-8, and a
+ * runtime would put U+FFFD in their place without a word. So they are refused.
+ */
+function decodeValue(key: string, value: Uint8Array): string {
+  try {
+    return utf8.decode(value);
+  } catch (error) {
+    throw new DaemonError(
+      'InvalidArgument',
+      `build spec: the value of environment variable ${JSON.stringify(key)} must be UTF-8: config.json cannot carry other bytes`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+/** The directory the process starts in: the request's, else the image's, else /. A relative one counts from /. */
+export function workingDirectory(config: Pick<ContainerConfig, 'workingDir'>, image: ImageProcessConfig): string {
+  const directory = config.workingDir || image.WorkingDir || '/';
+  if (directory.includes('\0')) throw new DaemonError('InvalidArgument', 'build spec: working_dir holds a NUL byte, must be a path');
+  return directory.startsWith('/') ? directory : `/${directory}`;
+}
+
+/** An oom_score_adj that the daemon may set: never below its floor, never outside -1000 to 1000. */
+export function clampOomScoreAdj(wanted: number, host: Pick<HostFacts, 'oomScoreAdjFloor'>): number {
+  return Math.min(1000, Math.max(wanted, host.oomScoreAdjFloor, -1000));
+}
+
+/** The limits, none above what the daemon may set, the soft one never above the hard one. */
+export function processRlimits(limits: readonly Ulimit[], host: Pick<HostFacts, 'rlimitCeilings'>): OciRlimit[] {
+  return limits.map(({ type, soft, hard }) => {
+    const ceiling = host.rlimitCeilings[type]?.hard ?? RLIMIT_INFINITY;
+    const highest = lower(hard === -1 ? RLIMIT_INFINITY : hard, ceiling);
+    return { type, soft: lower(soft === -1 ? RLIMIT_INFINITY : soft, highest), hard: highest };
+  });
+}
+
+function lower(one: number | bigint, other: number | bigint): number | bigint {
+  return one < other ? one : other;
+}
+
+export interface ExecOptions {
+  readonly command: readonly string[];
+  readonly tty: boolean;
+  readonly size?: { readonly height: number; readonly width: number };
+}
+
+/**
+ * The process of an exec in a running container (process.json of `runc exec --process`): user, environment, limits and
+ * confinement are those of the container's first process.
+ * @throws DaemonError InvalidArgument for an empty command.
+ */
+export function execProcess(container: OciProcess, options: ExecOptions): OciProcess {
+  const { consoleSize: _initial, ...inherited } = container;
+  if (options.command[0] === undefined || options.command[0] === '')
+    throw new DaemonError('InvalidArgument', 'exec: command is empty, must name a program');
+  const hasTerm = inherited.env.some((entry) => entry.startsWith('TERM='));
+  return {
+    ...inherited,
+    terminal: options.tty,
+    ...(options.tty && options.size !== undefined ? { consoleSize: options.size } : {}),
+    args: options.command,
+    env: options.tty && !hasTerm ? [...inherited.env, 'TERM=xterm'] : inherited.env,
+  };
+}

@@ -1,0 +1,114 @@
+import type { LinuxContainerResources } from '../../api/cri/runtime.ts';
+import { DaemonError } from '../base/errors.ts';
+import type { HostFacts } from './host-facts.ts';
+import type { OciCpu, OciMemory, OciResources } from './oci-types.ts';
+
+/** What cpu.shares may be, and cpu.weight is made from: kernel, Documentation/admin-guide/cgroup-v1. */
+const LOWEST_SHARES = 2;
+const HIGHEST_SHARES = 262_144;
+
+export type ResourceHost = Pick<HostFacts, 'cgroupVersion' | 'swapAccounting' | 'hugepageSizes'>;
+
+/**
+ * The limits of a request, at creation and at UpdateContainerResources. Zero and empty mean unspecified: the field is
+ * left out, and the runtime leaves the cgroup as it is.
+ * @throws DaemonError InvalidArgument for values that contradict each other, FailedPrecondition for a limit that this
+ * host has no controller for.
+ */
+export function ociResources(resources: LinuxContainerResources | undefined, host: ResourceHost): OciResources {
+  if (resources === undefined) return {};
+  const cpu = cpuLimits(resources);
+  const memory = memoryLimits(resources, host);
+  const hugepageLimits = hugepages(resources, host);
+  const { unified } = resources;
+  const hasUnified = Object.keys(unified).length > 0;
+  if (hasUnified && host.cgroupVersion === 'v1') {
+    throw new DaemonError(
+      'FailedPrecondition',
+      `set resources: unified (${Object.keys(unified).join(', ')}) needs cgroup v2, this node has v1`,
+    );
+  }
+  return {
+    ...(Object.keys(cpu).length > 0 ? { cpu } : {}),
+    ...(Object.keys(memory).length > 0 ? { memory } : {}),
+    ...(hugepageLimits.length > 0 ? { hugepageLimits } : {}),
+    ...(hasUnified ? { unified: checkUnified(unified) } : {}),
+  };
+}
+
+function cpuLimits(resources: LinuxContainerResources): OciCpu {
+  const { cpuShares, cpuQuota, cpuPeriod, cpusetCpus, cpusetMems } = resources;
+  if (cpuShares < 0n || cpuPeriod < 0n) {
+    throw new DaemonError(
+      'InvalidArgument',
+      `set resources: cpu_shares is ${cpuShares.toString()} and cpu_period ${cpuPeriod.toString()}, must not be negative`,
+    );
+  }
+  return {
+    ...(cpuShares === 0n ? {} : { shares: Math.min(Math.max(toNumber(cpuShares), LOWEST_SHARES), HIGHEST_SHARES) }),
+    // Every negative quota is "no limit" to the kernel.
+    ...(cpuQuota === 0n ? {} : { quota: cpuQuota < 0n ? -1 : toNumber(cpuQuota) }),
+    ...(cpuPeriod === 0n ? {} : { period: toNumber(cpuPeriod) }),
+    ...(cpusetCpus === '' ? {} : { cpus: checkList(cpusetCpus, 'cpuset_cpus') }),
+    ...(cpusetMems === '' ? {} : { mems: checkList(cpusetMems, 'cpuset_mems') }),
+  };
+}
+
+function checkList(text: string, field: string): string {
+  if (/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(text)) return text;
+  throw new DaemonError('InvalidArgument', `set resources: ${field} is "${text}", must be a list of numbers and ranges as in cpuset(7)`);
+}
+
+/**
+ * Memory and swap. `swap` counts both together, so a limit without one for swap gets the same number: no swapping, as
+ * the kubelet expects of a pod that does not ask for swap.
+ */
+function memoryLimits(resources: LinuxContainerResources, host: ResourceHost): OciMemory {
+  const limit = resources.memoryLimitInBytes;
+  const swap = resources.memorySwapLimitInBytes;
+  if (swap > 0n && limit > 0n && swap < limit) {
+    throw new DaemonError(
+      'InvalidArgument',
+      `set resources: memory_swap_limit_in_bytes is ${swap.toString()} and counts memory too, must not be below memory_limit_in_bytes, ${limit.toString()}`,
+    );
+  }
+  const memory = limit === 0n ? {} : { limit: unlimitedOr(limit) };
+  if (!host.swapAccounting) return memory;
+  if (swap !== 0n) return { ...memory, swap: unlimitedOr(swap) };
+  return limit === 0n ? memory : { ...memory, swap: unlimitedOr(limit) };
+}
+
+function unlimitedOr(bytes: bigint): number {
+  return bytes < 0n ? -1 : toNumber(bytes);
+}
+
+/** Numbers above 2^53 (8 PiB, 285 years) are beyond any machine, so the nearest safe one limits nothing either. */
+function toNumber(value: bigint): number {
+  return value > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(value);
+}
+
+/**
+ * The kubelet lists every page size, with 0 for those a pod does not use: what the host has no file for and is 0 anyway
+ * is left out.
+ */
+function hugepages(resources: LinuxContainerResources, host: ResourceHost): { pageSize: string; limit: number }[] {
+  return resources.hugepageLimits.flatMap(({ pageSize, limit }) => {
+    if (host.hugepageSizes.includes(pageSize)) return [{ pageSize, limit: toNumber(limit) }];
+    if (limit === 0n) return [];
+    const known = host.hugepageSizes.join(', ') || 'none: it has no hugetlb controller';
+    throw new DaemonError('FailedPrecondition', `set resources: a limit on huge pages of ${pageSize}, but this node can limit ${known}`);
+  });
+}
+
+/** A key is the name of one file of the cgroup: anything else could lead out of it. */
+function checkUnified(unified: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  for (const key of Object.keys(unified)) {
+    if (!/^[a-z0-9_]+(\.[A-Za-z0-9_]+)+$/.test(key)) {
+      throw new DaemonError(
+        'InvalidArgument',
+        `set resources: unified has ${JSON.stringify(key)}, must be the name of a cgroup v2 file such as "memory.high"`,
+      );
+    }
+  }
+  return unified;
+}

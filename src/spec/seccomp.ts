@@ -1,0 +1,76 @@
+import { SecurityProfileProfileType } from '../../api/cri/enums.ts';
+import type { LinuxContainerSecurityContext } from '../../api/cri/runtime.ts';
+import { DaemonError } from '../base/errors.ts';
+import type { HostFacts } from './host-facts.ts';
+import type { OciSeccomp } from './oci-types.ts';
+import { defaultSeccompProfile } from './seccomp-default.ts';
+import { toOciSeccomp } from './seccomp-profile.ts';
+import type { SeccompProfile, SeccompTarget } from './seccomp-profile.ts';
+
+/** Which profile a request asks for; a Localhost one the caller reads (parseSeccompProfile) and hands in. */
+export type SeccompChoice =
+  { readonly use: 'RuntimeDefault' } | { readonly use: 'Unconfined' } | { readonly use: 'Localhost'; readonly path: string };
+
+type SeccompRequest = Pick<LinuxContainerSecurityContext, 'seccomp' | 'seccompProfilePath'> & { readonly privileged: boolean };
+
+/**
+ * The choice of a container or sandbox: the SecurityProfile wins over the deprecated path; neither is Unconfined, as the
+ * CRI says; privileged is Unconfined whatever is asked.
+ * @throws DaemonError InvalidArgument for an unknown type, or a Localhost profile without an absolute path.
+ */
+export function seccompChoice(request: SeccompRequest | undefined): SeccompChoice {
+  if (request === undefined || request.privileged) return { use: 'Unconfined' };
+  const { seccomp, seccompProfilePath } = request;
+  if (seccomp === undefined) return choiceOfPath(seccompProfilePath);
+  switch (seccomp.profileType) {
+    case SecurityProfileProfileType.RuntimeDefault:
+      return { use: 'RuntimeDefault' };
+    case SecurityProfileProfileType.Unconfined:
+      return { use: 'Unconfined' };
+    case SecurityProfileProfileType.Localhost:
+      return localhost(seccomp.localhostRef);
+    default:
+      throw new DaemonError('InvalidArgument', `build spec: seccomp profile type ${seccomp.profileType} is not known`);
+  }
+}
+
+function choiceOfPath(path: string): SeccompChoice {
+  if (path === '' || path === 'unconfined') return { use: 'Unconfined' };
+  if (path === 'runtime/default' || path === 'docker/default') return { use: 'RuntimeDefault' };
+  if (path.startsWith('localhost/')) return localhost(path.slice('localhost/'.length));
+  throw new DaemonError(
+    'InvalidArgument',
+    `build spec: seccomp_profile_path is "${path}", must be runtime/default, unconfined or localhost/PATH`,
+  );
+}
+
+function localhost(path: string): SeccompChoice {
+  if (path.startsWith('/') && !path.includes('\0')) return { use: 'Localhost', path };
+  throw new DaemonError('InvalidArgument', `build spec: the seccomp profile's path is ${JSON.stringify(path)}, must be absolute`);
+}
+
+export interface SeccompInput {
+  readonly choice: SeccompChoice;
+  readonly localhostProfile: SeccompProfile | undefined;
+  /** In place of the built-in RuntimeDefault. */
+  readonly runtimeDefault: SeccompProfile | undefined;
+  /** The container's bounding set: some calls go with a capability. */
+  readonly capabilities: readonly string[];
+  readonly host: Pick<HostFacts, 'architecture' | 'kernel' | 'seccomp'>;
+}
+
+/**
+ * The seccomp part of the spec; undefined where nothing is confined.
+ * @throws DaemonError FailedPrecondition where a profile is asked for and the kernel has no seccomp.
+ */
+export function ociSeccomp(input: SeccompInput): OciSeccomp | undefined {
+  const { choice, host } = input;
+  if (choice.use === 'Unconfined') return undefined;
+  if (!host.seccomp)
+    throw new DaemonError('FailedPrecondition', `build spec: seccomp profile ${choice.use} is asked for, but this kernel has no seccomp`);
+  const target: SeccompTarget = { architecture: host.architecture, kernel: host.kernel, capabilities: input.capabilities };
+  if (choice.use === 'RuntimeDefault') return toOciSeccomp(input.runtimeDefault ?? defaultSeccompProfile, target);
+  if (input.localhostProfile === undefined)
+    throw new DaemonError('Internal', `build spec: seccomp profile ${choice.path} was not read, must be handed in`);
+  return toOciSeccomp(input.localhostProfile, target);
+}
