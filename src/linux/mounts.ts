@@ -44,7 +44,10 @@ export interface BindOptions {
   readonly recursive?: boolean;
   /** Read-only from the first moment on; with `recursive`, everything below too. Default false. */
   readonly readOnly?: boolean;
-  /** How it spreads afterwards. Default private: nothing mounted below it here shows elsewhere. */
+  /**
+   * How mounts below it spread afterwards. Default private. The new mount itself still shows at the peers of the mount that
+   * `target` lies on.
+   */
   readonly propagation?: Propagation;
 }
 
@@ -56,8 +59,10 @@ export function bindMount(source: string, target: string, options: BindOptions =
   const recursive = options.recursive === true ? AT_RECURSIVE : 0;
   const tree = check(openTree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive), 'open_tree', source);
   try {
-    setAttributes(tree, recursive, options);
+    if (options.readOnly === true) setAttributes(tree, recursive, MOUNT_ATTR_RDONLY, 0);
     attachTree(tree, target);
+    // After it is in place, since a shared mount makes what is attached to it shared.
+    setAttributes(tree, recursive, 0, PROPAGATION_FLAGS[options.propagation ?? 'private']);
   } finally {
     close(tree);
   }
@@ -69,10 +74,10 @@ const PROPAGATION_FLAGS = { unbindable: 1 << 17, private: 1 << 18, slave: 1 << 1
   number
 >;
 
-function setAttributes(fd: number, recursive: number, options: BindOptions): void {
+function setAttributes(fd: number, recursive: number, attributes: number, propagation: number): void {
   const attr = Buffer.alloc(32); // attr_set, attr_clr, propagation, userns_fd
-  attr.writeBigUInt64LE(BigInt(options.readOnly === true ? MOUNT_ATTR_RDONLY : 0), 0);
-  attr.writeBigUInt64LE(BigInt(PROPAGATION_FLAGS[options.propagation ?? 'private']), 16);
+  attr.writeBigUInt64LE(BigInt(attributes), 0);
+  attr.writeBigUInt64LE(BigInt(propagation), 16);
   check(mountSetattr(fd, '', AT_EMPTY_PATH | recursive, attr, attr.length), 'mount_setattr');
 }
 

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { adopt, becomeSubreaper, startZombieSweep, sweepZombies } from '../../../src/linux/children.ts';
+import { identify, statOfProcess } from '../../../src/linux/process.ts';
+import { run } from '../../../src/linux/spawn.ts';
+
+/** Starts a process whose parent is already gone, and returns its pid. */
+async function orphan(script: string): Promise<number> {
+  const { stdout } = await run('sh', { args: ['-c', `sh -c '${script}' >/dev/null 2>&1 & echo $!`], timeoutMs: 5000 });
+  return Number(stdout.toString());
+}
+
+test('adopt gives the true end of an orphan, code or signal', async () => {
+  becomeSubreaper();
+  assert.deepEqual(await adopt(await orphan('sleep 0.1; exit 42')), { code: 42 });
+  const pid = await orphan('sleep 100');
+  assert.equal((await statOfProcess(pid))?.parentPid, process.pid);
+  const end = adopt(pid);
+  assert.equal(adopt(pid), end, 'asking twice is one wait');
+  process.kill(pid, 'SIGKILL');
+  assert.deepEqual(await end, { signal: 9 });
+});
+
+test('adopt finds an orphan that has ended before', async () => {
+  becomeSubreaper();
+  const pid = await orphan('exit 9');
+  await sleep(100);
+  assert.equal((await statOfProcess(pid))?.state, 'Z');
+  assert.deepEqual(await adopt(pid), { code: 9 });
+  assert.equal(await statOfProcess(pid), undefined);
+});
+
+test('adopt of a process that is not ours fails with ECHILD', async () => {
+  await assert.rejects(adopt(1), { code: 'ECHILD' });
+});
+
+test('sweepZombies takes a forgotten zombie at the second look, and never one that is waited for', async () => {
+  becomeSubreaper();
+  const forgotten = await orphan('exit 1');
+  await sleep(50);
+  const first = await sweepZombies(new Set());
+  assert.ok(first.has(forgotten));
+  assert.equal((await statOfProcess(forgotten))?.state, 'Z', 'the first look leaves it');
+  const second = await sweepZombies(first);
+  assert.ok(!second.has(forgotten));
+  assert.equal(await statOfProcess(forgotten), undefined);
+});
+
+test('startZombieSweep cleans up by itself', async () => {
+  becomeSubreaper();
+  const pid = await orphan('exit 1');
+  const sweep = startZombieSweep(50);
+  for (let tries = 0; tries < 100 && (await statOfProcess(pid)) !== undefined; tries += 1) await sleep(20);
+  sweep.stop();
+  assert.equal(await identify(pid), undefined);
+  assert.equal(await statOfProcess(pid), undefined);
+});
