@@ -74,6 +74,16 @@ export class Cgroups {
     }
   }
 
+  /** Removes the cgroup where nothing is in it or below it; else it stays, and that is fine. */
+  async removeIfEmpty(path: string): Promise<void> {
+    refuseRoot(path, 'remove');
+    for (const hierarchy of this.#hierarchies) {
+      await rmdir(below(hierarchy, path)).catch((error: unknown) => {
+        if (!hasErrno(error, 'ENOENT', 'ENOTEMPTY', 'EBUSY')) throw error;
+      });
+    }
+  }
+
   /** The pids in the cgroup and those below it; none when it does not exist. */
   async processes(path: string): Promise<number[]> {
     const tree = await treeOf(below(this.#primary, path));

@@ -1,0 +1,118 @@
+import { fail } from './errors.ts';
+import type { RecordStore } from './record-store.ts';
+
+export interface StoredPair<R, S> {
+  readonly record: R;
+  readonly state: S;
+}
+
+/**
+ * The objects of one kind: the disk is the truth, this memory a copy of it. Readers get immutable snapshots and never
+ * wait; writers hold the object's lock. A name is taken from {@link begin} until {@link remove}, so one name never has two
+ * objects.
+ */
+export class ObjectStore<R extends { readonly id: string; readonly name: string }, S> {
+  readonly #disk: RecordStore<R, S>;
+  readonly #records = new Map<string, R>();
+  readonly #states = new Map<string, S>();
+  readonly #idsByName = new Map<string, string>();
+
+  constructor(disk: RecordStore<R, S>) {
+    this.#disk = disk;
+  }
+
+  directoryOf(id: string): string {
+    return this.#disk.directoryOf(id);
+  }
+
+  /** Reads the disk. Objects without a state are Creating: they hold their name until restore has removed them. */
+  async load(): Promise<void> {
+    for (const { record, state } of await this.#disk.load()) {
+      this.#records.set(record.id, record);
+      this.#idsByName.set(record.name, record.id);
+      if (state !== undefined) this.#states.set(record.id, state);
+    }
+  }
+
+  /** Records the intent to make an object, durably, and takes its name. @throws AlreadyExists where the name is taken. */
+  async begin(record: R): Promise<void> {
+    const owner = this.#idsByName.get(record.name);
+    // Its undo may already be pushed: it must then not take the name from its owner.
+    if (owner !== undefined) fail('AlreadyExists', `the name ${record.name} belongs to ${owner}, which must be removed first`);
+    this.#idsByName.set(record.name, record.id);
+    this.#records.set(record.id, record);
+    try {
+      await this.#disk.create(record);
+    } catch (error) {
+      await this.remove(record.id);
+      throw error;
+    }
+  }
+
+  /** Writes a state, then shows it. */
+  async save(id: string, state: S, options: { durable?: boolean } = {}): Promise<StoredPair<R, S>> {
+    const record = this.#records.get(id) ?? fail('NotFound', `object ${id} is gone`);
+    await this.#disk.saveState(id, state, options);
+    this.#states.set(id, state);
+    return { record, state };
+  }
+
+  /** Forgets the object and frees its name. Idempotent. */
+  async remove(id: string): Promise<void> {
+    await this.#disk.remove(id);
+    const record = this.#records.get(id);
+    this.#records.delete(id);
+    this.#states.delete(id);
+    if (record !== undefined && this.#idsByName.get(record.name) === id) this.#idsByName.delete(record.name);
+  }
+
+  /** The object with exactly this id; undefined also while it is Creating. */
+  get(id: string): StoredPair<R, S> | undefined {
+    const record = this.#records.get(id);
+    const state = this.#states.get(id);
+    return record === undefined || state === undefined ? undefined : { record, state };
+  }
+
+  byName(name: string): StoredPair<R, S> | undefined {
+    const id = this.#idsByName.get(name);
+    return id === undefined ? undefined : this.get(id);
+  }
+
+  /** Objects that have a state. */
+  list(): StoredPair<R, S>[] {
+    const pairs: StoredPair<R, S>[] = [];
+    for (const [id, state] of this.#states) {
+      const record = this.#records.get(id);
+      if (record !== undefined) pairs.push({ record, state });
+    }
+    return pairs;
+  }
+
+  /** Records of objects that were never finished. */
+  listCreating(): R[] {
+    return [...this.#records.values()].filter((record) => !this.#states.has(record.id));
+  }
+
+  /** Whether anything of this id is claimed, finished or not. */
+  claims(id: string): boolean {
+    return this.#records.has(id);
+  }
+
+  /** Every id that starts with `prefix`, of objects that have a state. */
+  idsWithPrefix(prefix: string): string[] {
+    if (this.#states.has(prefix)) return [prefix];
+    return [...this.#states.keys()].filter((id) => id.startsWith(prefix));
+  }
+}
+
+/**
+ * The one object an id or a unique prefix of it names.
+ * @throws NotFound, or InvalidArgument where several begin so.
+ */
+export function resolveId(ids: readonly string[], asked: string, kind: string): string {
+  if (asked === '') fail('InvalidArgument', `${kind} id is empty, must be given`);
+  const [first, ...others] = ids;
+  if (first === undefined) fail('NotFound', `${kind} ${asked}: not found`);
+  if (others.length > 0) fail('InvalidArgument', `${kind} ${asked}: ${ids.length} ids begin so, must be unique`);
+  return first;
+}

@@ -1,0 +1,135 @@
+import { mkdir, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncDirectory, writeFileAtomic } from './atomic-file.ts';
+import { messageOf, unlessMissing } from './errors.ts';
+import { isObjectId } from './ids.ts';
+import { fromJson, toJson } from './json.ts';
+import type { Log } from './log.ts';
+
+/** What stands on disk round a record or a state. */
+interface Envelope {
+  readonly version: number;
+  readonly data: unknown;
+}
+
+/** An object as the store found it: without a state it was never finished (*Creating*). */
+export interface StoredObject<R, S> {
+  readonly record: R;
+  readonly state: S | undefined;
+}
+
+export interface RecordStoreOptions<R, S> {
+  /** Holds one directory per object, named by its id. */
+  readonly directory: string;
+  /** Where bad records are moved to. */
+  readonly badDirectory: string;
+  /** The field's word for what is stored, for log lines: `sandbox`. */
+  readonly kind: string;
+  /** The version this daemon writes; it reads this one and older ones. */
+  readonly version: number;
+  readonly isRecord: (data: unknown, id: string) => data is R;
+  readonly isState: (data: unknown) => data is S;
+  readonly log: Log;
+}
+
+/**
+ * Objects on disk: per object an immutable record.json, which is the intent and is there before the first outside effect,
+ * and a mutable state.json. Both are versioned JSON, written whole. Removing record.json is what ends an object.
+ */
+export class RecordStore<R extends { readonly id: string }, S> {
+  readonly #options: RecordStoreOptions<R, S>;
+
+  constructor(options: RecordStoreOptions<R, S>) {
+    this.#options = options;
+  }
+
+  /** The object's own directory; other files of it may live there too. */
+  directoryOf(id: string): string {
+    return join(this.#options.directory, id);
+  }
+
+  /** Writes the intent. When this returns, a later start knows of the object even after a loss of power. */
+  async create(record: R): Promise<void> {
+    const directory = this.directoryOf(record.id);
+    await mkdir(directory, { mode: 0o700 });
+    await this.#write(join(directory, 'record.json'), record, true);
+    await syncDirectory(this.#options.directory);
+  }
+
+  /** Replaces the state. `durable: false` is for states that a reboot makes meaningless anyway. */
+  async saveState(id: string, state: S, options: { durable?: boolean } = {}): Promise<void> {
+    await this.#write(join(this.directoryOf(id), 'state.json'), state, options.durable ?? true);
+  }
+
+  /** Forgets the object; what is not there is already forgotten. */
+  async remove(id: string): Promise<void> {
+    await unlessMissing(unlink(join(this.directoryOf(id), 'record.json')), undefined);
+    await rm(this.directoryOf(id), { recursive: true, force: true });
+  }
+
+  /** Reads every object. A record that cannot be used is set aside with a log line and never stops the start. */
+  async load(): Promise<StoredObject<R, S>[]> {
+    await mkdir(this.#options.directory, { recursive: true, mode: 0o700 });
+    const objects: StoredObject<R, S>[] = [];
+    for (const id of await readdir(this.#options.directory)) {
+      if (!isObjectId(id)) continue;
+      const object = await this.#loadOne(id);
+      if (object !== undefined) objects.push(object);
+    }
+    return objects;
+  }
+
+  async #loadOne(id: string): Promise<StoredObject<R, S> | undefined> {
+    const recordFile = join(this.directoryOf(id), 'record.json');
+    const text = await unlessMissing(readFile(recordFile, 'utf8'), undefined);
+    if (text === undefined) {
+      // A removal, or a creation before its intent, was cut short: there was no effect yet, or none is left to claim.
+      await rm(this.directoryOf(id), { recursive: true, force: true });
+      return undefined;
+    }
+    const record = this.#parse(text);
+    if ('problem' in record || !this.#options.isRecord(record.data, id)) {
+      await this.#setAside(id, recordFile, 'problem' in record ? record.problem : `its fields are not those of a ${this.#options.kind} record`);
+      return undefined;
+    }
+    return { record: record.data, state: await this.#loadState(id) };
+  }
+
+  async #loadState(id: string): Promise<S | undefined> {
+    const stateFile = join(this.directoryOf(id), 'state.json');
+    const text = await unlessMissing(readFile(stateFile, 'utf8'), undefined);
+    if (text === undefined) return undefined;
+    const state = this.#parse(text);
+    if (!('problem' in state) && this.#options.isState(state.data)) return state.data;
+    const problem = 'problem' in state ? state.problem : `its fields are not those of a ${this.#options.kind} state`;
+    this.#options.log.error(`${this.#options.kind} state ${stateFile}: ${problem}; the ${this.#options.kind} is taken as never finished and is removed`);
+    return undefined;
+  }
+
+  #parse(text: string): { data: unknown } | { problem: string } {
+    if (text.trim() === '') return { problem: 'the file is empty' };
+    let envelope: Partial<Envelope> | null;
+    try {
+      envelope = fromJson(text) as Partial<Envelope> | null;
+    } catch (error) {
+      return { problem: `not JSON (${messageOf(error)})` };
+    }
+    if (typeof envelope !== 'object' || envelope === null || typeof envelope.version !== 'number') return { problem: 'it has no version' };
+    const { version } = this.#options;
+    if (envelope.version > version) return { problem: `its version is ${envelope.version}, this daemon reads up to ${version}` };
+    return { data: envelope.data };
+  }
+
+  async #setAside(id: string, file: string, problem: string): Promise<void> {
+    const { badDirectory, kind, log } = this.#options;
+    await mkdir(badDirectory, { recursive: true, mode: 0o700 });
+    const target = join(badDirectory, `${kind}-${id}-${Date.now()}`);
+    await rename(this.directoryOf(id), target);
+    log.error(`${kind} record ${file}: ${problem}; set aside as ${target}, its name is free again`);
+  }
+
+  async #write(file: string, data: unknown, durable: boolean): Promise<void> {
+    const envelope: Envelope = { version: this.#options.version, data };
+    await writeFileAtomic(file, toJson(envelope), { durable });
+  }
+}

@@ -1,0 +1,102 @@
+import { readFile } from 'node:fs/promises';
+import { NamespaceMode } from '../../api/cri/enums.ts';
+import { DaemonError, fail, messageOf } from '../base/errors.ts';
+import { readMounts } from '../linux/mounts.ts';
+import { namespacePaths } from '../podsandbox/run.ts';
+import { sandboxPaths } from '../podsandbox/sandbox-files.ts';
+import { buildSpec } from '../spec/build.ts';
+import { listHostDevices, resolveDevices } from '../spec/devices.ts';
+import type { ContainerSpecInput, PodFiles, ResolvedMount } from '../spec/input.ts';
+import type { OciSpec } from '../spec/oci-types.ts';
+import { seccompChoice } from '../spec/seccomp.ts';
+import { parseSeccompProfile, type SeccompProfile } from '../spec/seccomp-profile.ts';
+import { resolveUser } from '../spec/user.ts';
+import type { CreateRequest } from './create.ts';
+import type { ContainerParts } from './parts.ts';
+
+/** Gathers all that the spec of a container depends on. @throws InvalidArgument for what the request may not ask. */
+export async function prepareSpec(parts: ContainerParts, request: CreateRequest, rootfsPath: string, mounts: ResolvedMount[]): Promise<ContainerSpecInput> {
+  const { record, sandbox, image, sandboxConfig } = request;
+  const { config } = record;
+  const context = config.linux?.securityContext;
+  const privileged = context?.privileged === true;
+  if (privileged && sandbox.record.config.linux?.securityContext?.privileged !== true) {
+    fail('InvalidArgument', `create container: it is privileged, but its pod sandbox ${sandbox.record.id} is not; the sandbox must be too`);
+  }
+  const needsHostMounts = config.mounts.some((mount) => mount.propagation !== 0);
+  const [user, devices, hostDevices, hostMounts, localhostSeccomp] = await Promise.all([
+    resolveUser(rootfsPath, context, image.config.config ?? {}),
+    resolveDevices(config.devices),
+    privileged ? listHostDevices() : [],
+    needsHostMounts ? readMounts() : [],
+    readLocalhostSeccomp(request),
+  ]);
+  return {
+    kind: 'container',
+    id: record.id,
+    sandboxId: sandbox.record.id,
+    config,
+    sandboxConfig,
+    imageConfig: image.config.config ?? {},
+    rootfsPath,
+    user,
+    namespaces: { ...namespacePaths(parts, sandbox.record), pid: pidNamespace(request) },
+    cgroupsPath: record.cgroupsPath,
+    podFiles: podFiles(parts, request),
+    mounts,
+    devices,
+    hostDevices,
+    hostMounts,
+    localhostSeccomp,
+    runtime: parts.runtimes.features(record.runtimeHandler),
+    settings: parts.specSettings(),
+    host: parts.hostFacts(),
+  };
+}
+
+export function containerSpec(input: ContainerSpecInput): OciSpec {
+  return buildSpec(input);
+}
+
+/** The PID namespace: the pod's, a target container's, the node's, or a new one. */
+function pidNamespace(request: CreateRequest): string {
+  const options = request.record.config.linux?.securityContext?.namespaceOptions;
+  const mode = options?.pid ?? request.sandbox.record.config.linux?.securityContext?.namespaceOptions?.pid ?? NamespaceMode.POD;
+  switch (mode) {
+    case NamespaceMode.NODE:
+      return 'host';
+    case NamespaceMode.POD: {
+      const { state, record } = request.sandbox;
+      if (state.infra === undefined) fail('InvalidArgument', `create container: it asks for the pod's PID namespace, but pod sandbox ${record.id} was made without one`);
+      return `/proc/${state.infra.process.pid}/ns/pid`;
+    }
+    case NamespaceMode.TARGET:
+      return `/proc/${request.targetPid ?? fail('InvalidArgument', 'create container: PID mode TARGET needs a target container')}/ns/pid`;
+    case NamespaceMode.CONTAINER:
+      return 'new';
+    default:
+      return fail('InvalidArgument', `create container: PID namespace mode is ${mode}, must be POD (0), CONTAINER (1), NODE (2) or TARGET (3)`);
+  }
+}
+
+function podFiles(parts: ContainerParts, request: CreateRequest): PodFiles {
+  const { record } = request.sandbox;
+  const paths = sandboxPaths(parts.sandboxRunDirectory, record.id);
+  return {
+    hosts: paths.hosts,
+    resolvConf: paths.resolvConf,
+    hostname: paths.hostname,
+    shm: record.namespaces.ipc === 'node' ? '/dev/shm' : paths.shm,
+  };
+}
+
+async function readLocalhostSeccomp(request: CreateRequest): Promise<SeccompProfile | undefined> {
+  const context = request.record.config.linux?.securityContext;
+  const choice = seccompChoice(context);
+  if (choice.use !== 'Localhost') return undefined;
+  try {
+    return parseSeccompProfile(await readFile(choice.path, 'utf8'));
+  } catch (error) {
+    throw new DaemonError('InvalidArgument', `create container: the seccomp profile ${choice.path} cannot be used: ${messageOf(error)}`, { cause: error });
+  }
+}

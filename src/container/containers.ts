@@ -1,0 +1,243 @@
+import type { ContainerConfig, PodSandboxConfig } from '../../api/cri/runtime.ts';
+import type { Call } from '../base/call.ts';
+import { waitFor } from '../base/deadline.ts';
+import { DaemonError, fail, messageOf } from '../base/errors.ts';
+import type { ContainerId, SandboxId } from '../base/ids.ts';
+import { JoinedWork } from '../base/joined-work.ts';
+import { KeyedMutex } from '../base/keyed-mutex.ts';
+import type { Log } from '../base/log.ts';
+import { ObjectStore, resolveId } from '../base/object-store.ts';
+import { RecordStore } from '../base/record-store.ts';
+import { requireReady, type Sandbox } from '../podsandbox/sandbox.ts';
+import type { Container, ContainerRecord, ContainerState } from './container.ts';
+import { isAliveState, isContainerRecord, isContainerState } from './container.ts';
+import { bundleOf, createContainer } from './create.ts';
+import { Exits } from './exits.ts';
+import type { ContainerParts } from './parts.ts';
+import { runtimeOf } from './parts.ts';
+import { containerName, planContainer } from './plan.ts';
+import { removeContainer, removeUnfinishedContainer } from './remove.ts';
+import { startContainer } from './start.ts';
+import { StopLoops } from './stop-loops.ts';
+
+const RECORD_VERSION = 1;
+const SIGKILL = 9;
+
+export interface ContainersOptions {
+  readonly directory: string;
+  readonly badDirectory: string;
+  readonly parts: ContainerParts;
+  /** Most a CreateContainer may take on its own, milliseconds. */
+  readonly createBudgetMs: number;
+  /** How long a container whose caller left is kept for the retry, milliseconds. */
+  readonly parkMs: number;
+  readonly log: Log;
+}
+
+/** All containers of the node: their records, their transitions, and who may do what when. */
+export class Containers {
+  readonly store: ObjectStore<ContainerRecord, ContainerState>;
+  readonly exits: Exits;
+  readonly parts: ContainerParts;
+  readonly #options: ContainersOptions;
+  readonly #creates = new JoinedWork<ContainerId>();
+  readonly #createsBySandbox = new Map<string, Map<AbortController, Promise<unknown>>>();
+  readonly #locks = new KeyedMutex<string>();
+  readonly #stops: StopLoops;
+  readonly #parkTimers = new Map<string, NodeJS.Timeout>();
+
+  constructor(options: ContainersOptions) {
+    this.#options = options;
+    this.parts = options.parts;
+    this.#stops = new StopLoops(options.log);
+    this.store = new ObjectStore(
+      new RecordStore({
+        directory: options.directory,
+        badDirectory: options.badDirectory,
+        kind: 'container',
+        version: RECORD_VERSION,
+        isRecord: isContainerRecord,
+        isState: isContainerState,
+        log: options.log,
+      }),
+    );
+    this.exits = new Exits({ parts: options.parts, store: this.store, locks: this.#locks, log: options.log });
+  }
+
+  list(): Container[] {
+    return this.store.list().filter((container) => container.state.is !== 'Parked');
+  }
+
+  ofSandbox(sandboxId: string): Container[] {
+    return this.store.list().filter((container) => container.record.sandboxId === sandboxId);
+  }
+
+  /** The container an id or a unique prefix names. @throws NotFound. */
+  get(idOrPrefix: string): Container {
+    const visible = this.store.idsWithPrefix(idOrPrefix).filter((id) => this.store.get(id)?.state.is !== 'Parked');
+    const id = resolveId(visible, idOrPrefix, 'container');
+    return this.store.get(id) ?? fail('NotFound', `container ${idOrPrefix}: not found`);
+  }
+
+  find(idOrPrefix: string): Container | undefined {
+    try {
+      return this.get(idOrPrefix);
+    } catch (error) {
+      if (error instanceof DaemonError && error.kind === 'NotFound') return undefined;
+      throw error;
+    }
+  }
+
+  /** Whether a stop of it has begun: from then on no new process may be started in it. */
+  isStopping(id: string): boolean {
+    return this.#stops.isStopping(id);
+  }
+
+  async locked<T>(id: string, work: () => Promise<T>): Promise<T> {
+    return this.#locks.run(id, work);
+  }
+
+  /** Makes a container up to Created. The same request again joins the work under way, or gets the container that is there. */
+  async create(sandbox: Sandbox, config: ContainerConfig, sandboxConfig: PodSandboxConfig | undefined, call: Call): Promise<Container> {
+    requireReady(sandbox, 'create container');
+    const name = containerName(config, sandbox);
+    const id = await this.#creates.run(
+      name,
+      call.signal,
+      { budgetMs: this.#options.createBudgetMs, what: `create container ${name}`, endsWithLastWaiter: false, unclaimed: async (made) => this.#park(made) },
+      async (work) => this.#createOrFind(name, sandbox, config, sandboxConfig, work, call.log),
+    );
+    return this.#claim(id);
+  }
+
+  async start(id: ContainerId): Promise<void> {
+    await this.locked(id, async () => {
+      const container = this.store.get(id) ?? fail('NotFound', `container ${id}: not found`);
+      await startContainer(this.parts, this.store, container, async (message) => this.exits.endFailedStart(container, message));
+    });
+  }
+
+  /**
+   * Stops a container: its stop signal, SIGKILL after the timeout (milliseconds, 0 is at once). Returns when its end is on
+   * record; a caller that leaves does not end the stop. One that has ended already, or is not there, is stopped.
+   */
+  async stop(id: ContainerId, timeoutMs: number, signal?: AbortSignal): Promise<void> {
+    const container = this.store.get(id);
+    if (container === undefined || !isAliveState(container.state)) return;
+    const { record, state } = container;
+    const stopped = this.#stops.stop(
+      {
+        containerId: id,
+        process: state.process,
+        stopSignal: record.stopSignal,
+        exited: this.exits.waitFor(id),
+        killAll: async () => runtimeOf(this.parts, record).killAll(id, SIGKILL),
+        started: state.is === 'Running' || state.is === 'Starting',
+      },
+      timeoutMs,
+    );
+    await (signal === undefined ? stopped : waitFor(stopped, signal));
+  }
+
+  /** Removes a container, by force in every state, and forgets it. Idempotent. */
+  async remove(id: ContainerId): Promise<void> {
+    clearTimeout(this.#parkTimers.get(id));
+    this.#parkTimers.delete(id);
+    await this.stop(id, 0);
+    await this.locked(id, async () => {
+      const container = this.store.get(id);
+      if (container !== undefined) await removeContainer(this.parts, this.store, container, this.exits.isReleased(id));
+    });
+    this.exits.forget(id);
+  }
+
+  /** Removes what a crash left of a container that was never finished. */
+  async removeUnfinished(record: ContainerRecord): Promise<void> {
+    await this.locked(record.id, async () => removeUnfinishedContainer(this.parts, this.store, record));
+  }
+
+  /** Ends all creations under way in a sandbox and waits until they have been taken back. */
+  async abortCreates(sandboxId: SandboxId): Promise<void> {
+    const creates = [...(this.#createsBySandbox.get(sandboxId) ?? [])];
+    for (const [controller] of creates) controller.abort(new DaemonError('FailedPrecondition', `create container: pod sandbox ${sandboxId} is being stopped`));
+    await Promise.allSettled(creates.map(([, done]) => done));
+  }
+
+  /** Waits for all creations under way, for a graceful stop of the daemon. */
+  async settled(): Promise<void> {
+    await this.#creates.settled();
+    for (const timer of this.#parkTimers.values()) clearTimeout(timer);
+  }
+
+  bundleOf(record: ContainerRecord): string {
+    return bundleOf(this.parts, record.id);
+  }
+
+  async #createOrFind(
+    name: string,
+    sandbox: Sandbox,
+    config: ContainerConfig,
+    sandboxConfig: PodSandboxConfig | undefined,
+    work: AbortSignal,
+    log: Log,
+  ): Promise<ContainerId> {
+    const existing = this.store.byName(name);
+    if (existing !== undefined) return existingId(existing);
+    const controller = new AbortController();
+    const done = (async (): Promise<ContainerId> => {
+      const request = await planContainer(this.parts, this, { name, sandbox, config, sandboxConfig });
+      const made = await createContainer(this.parts, this.store, request, AbortSignal.any([work, controller.signal]), log);
+      this.exits.watchMonitor(request.record.id, made.monitorExit);
+      return request.record.id;
+    })();
+    const creates = this.#createsBySandbox.get(sandbox.record.id) ?? new Map<AbortController, Promise<unknown>>();
+    this.#createsBySandbox.set(sandbox.record.id, creates);
+    creates.set(controller, done);
+    try {
+      return await done;
+    } finally {
+      creates.delete(controller);
+      if (creates.size === 0) this.#createsBySandbox.delete(sandbox.record.id);
+    }
+  }
+
+  async #claim(id: ContainerId): Promise<Container> {
+    return this.locked(id, async () => {
+      const container = this.store.get(id) ?? fail('NotFound', `container ${id} was removed meanwhile`);
+      if (container.state.is !== 'Parked') return container;
+      clearTimeout(this.#parkTimers.get(id));
+      this.#parkTimers.delete(id);
+      return this.store.save(id, { ...container.state, is: 'Created' });
+    });
+  }
+
+  async #park(id: ContainerId): Promise<void> {
+    const { log, parkMs } = this.#options;
+    await this.locked(id, async () => {
+      const state = this.store.get(id)?.state;
+      if (state?.is === 'Created') await this.store.save(id, { ...state, is: 'Parked' }, { durable: false });
+    });
+    log.info('container finished after its caller had left; kept for the retry', { container: id, keptMs: parkMs });
+    const expire = async (): Promise<void> => {
+      if (this.store.get(id)?.state.is !== 'Parked') return;
+      log.info('nobody came back for the parked container; removing it', { container: id });
+      await this.remove(id);
+    };
+    const timer = setTimeout(() => {
+      expire().catch((error: unknown) => {
+        log.error('removing a parked container failed', { container: id, error: messageOf(error) });
+      });
+    }, parkMs);
+    timer.unref();
+    this.#parkTimers.set(id, timer);
+  }
+}
+
+function existingId(existing: Container): ContainerId {
+  const { record, state } = existing;
+  if (isAliveState(state)) return record.id;
+  throw new DaemonError(
+    'AlreadyExists',
+    `create container ${record.name}: container ${record.id} has this name and attempt and is ${state.is}; remove it, or ask with a higher attempt`,
+  );
+}

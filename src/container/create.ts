@@ -1,0 +1,134 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { ContainerConfig, PodSandboxConfig } from '../../api/cri/runtime.ts';
+import { messageOf } from '../base/errors.ts';
+import type { ContainerId } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
+import type { ObjectStore } from '../base/object-store.ts';
+import { allSettledOrThrow } from '../base/settle.ts';
+import { stage } from '../base/stage.ts';
+import { UndoStack } from '../base/undo.ts';
+import type { ImageRecord } from '../image/store.ts';
+import { createMonitored, type MonitoredContainer } from '../ociruntime/monitor.ts';
+import { sweepContainer } from '../ociruntime/sweep.ts';
+import { makeRequestedDirectory } from '../podsandbox/sandbox-files.ts';
+import { requireReady, type Sandbox } from '../podsandbox/sandbox.ts';
+import { specToJson } from '../spec/spec-json.ts';
+import type { ContainerRecord, ContainerState } from './container.ts';
+import { containerSpec, prepareSpec } from './container-spec.ts';
+import { runtimeOf, type ContainerParts } from './parts.ts';
+import { resolveVolumes } from './volumes.ts';
+
+type Store = ObjectStore<ContainerRecord, ContainerState>;
+
+/** All that a creation needs besides the parts. */
+export interface CreateRequest {
+  readonly record: ContainerRecord;
+  readonly sandbox: Sandbox;
+  readonly sandboxConfig: PodSandboxConfig;
+  readonly image: ImageRecord;
+  /** The process whose PID namespace a TARGET container joins. */
+  readonly targetPid?: number | undefined;
+}
+
+export function bundleOf(parts: Pick<ContainerParts, 'bundleDirectory'>, id: ContainerId): string {
+  return join(parts.bundleDirectory, id);
+}
+
+/** Where conmon keeps the exit code over a reboot. */
+export function persistDirectoryOf(store: Store, id: ContainerId): string {
+  return join(store.directoryOf(id), 'persist');
+}
+
+/**
+ * Makes a container up to Created. On failure nothing of it is left; after a crash the next start removes what is (the
+ * record is on disk before the first effect).
+ * @returns what to wait for to learn at once that its monitor has ended.
+ */
+export async function createContainer(
+  parts: ContainerParts,
+  store: Store,
+  request: CreateRequest,
+  work: AbortSignal,
+  log: Log,
+): Promise<MonitoredContainer> {
+  const { record, image } = request;
+  const undo = new UndoStack();
+  try {
+    parts.images.hold(image.id, record.id);
+    undo.add('let go of the image', () => {
+      parts.images.release(image.id, record.id);
+    });
+    undo.add('forget the record', async () => store.remove(record.id));
+    await store.begin(record);
+    stage('container.recorded');
+    const bundle = bundleOf(parts, record.id);
+    undo.add('remove the bundle', async () => rm(bundle, { recursive: true, force: true }));
+    undo.add('remove the rootfs', async () => {
+      await parts.rootfs.unmount(record.id, join(bundle, 'rootfs'));
+      await parts.rootfs.remove(record.id);
+    });
+    const [, mounts] = await allSettledOrThrow([prepareFiles(parts, store, request, work), resolveVolumes(record.config, work)]);
+    stage('container.rootfs.mounted');
+    const prepared = await prepareSpec(parts, request, join(bundle, 'rootfs'), mounts);
+    await writeFile(join(bundle, 'config.json'), specToJson(containerSpec(prepared)), { mode: 0o600 });
+    undo.add('remove the container', async () => sweep(parts, request, false));
+    const created = await monitorContainer(parts, store, request);
+    const { uid, gid, additionalGids } = prepared.user;
+    const { process, monitor } = created;
+    // Under the sandbox's lock, so that a stop of it either sees this container or makes it fail here.
+    await parts.sandboxes.locked(record.sandboxId, async () => {
+      requireReady(parts.sandboxes.get(record.sandboxId), 'create container');
+      await store.save(record.id, { is: 'Created', process, monitor, user: { uid, gid, additionalGids }, resources: record.config.linux?.resources });
+    });
+    stage('container.created');
+    return created;
+  } catch (error) {
+    for (const failure of await undo.run()) {
+      log.error(`create container: undoing failed: ${failure.what}`, { container: record.id, error: messageOf(failure.error) });
+    }
+    throw error;
+  }
+}
+
+/** The directories, the log's directory, and the mounted root file system. */
+async function prepareFiles(parts: ContainerParts, store: Store, request: CreateRequest, work: AbortSignal): Promise<void> {
+  const { record, image } = request;
+  const target = join(bundleOf(parts, record.id), 'rootfs');
+  const makeBundle = async (): Promise<void> => {
+    await mkdir(target, { recursive: true, mode: 0o700 });
+    await parts.rootfs.mount(record.id, image.chain, { target });
+  };
+  await allSettledOrThrow([
+    makeBundle(),
+    mkdir(persistDirectoryOf(store, record.id), { recursive: true, mode: 0o700 }),
+    record.logPath === '' ? Promise.resolve() : makeRequestedDirectory(dirname(record.logPath), work),
+  ]);
+}
+
+async function monitorContainer(parts: ContainerParts, store: Store, request: CreateRequest): Promise<MonitoredContainer> {
+  const { record, sandbox } = request;
+  const config: ContainerConfig = record.config;
+  return createMonitored(parts.monitor, runtimeOf(parts, record), {
+    containerId: record.id,
+    name: record.name,
+    bundle: bundleOf(parts, record.id),
+    logPath: record.logPath === '' ? '/dev/null' : record.logPath,
+    persistDirectory: persistDirectoryOf(store, record.id),
+    terminal: config.tty,
+    stdin: config.stdin,
+    stdinOnce: config.stdinOnce,
+    placeMonitor: async (pid) => parts.placement.placeMonitor(sandbox.record.cgroupParent, record.id, pid),
+    timeoutMs: parts.createTimeoutMs,
+  });
+}
+
+async function sweep(parts: ContainerParts, request: CreateRequest, monitorKnown: boolean): Promise<void> {
+  await sweepContainer({
+    runtime: runtimeOf(parts, request.record),
+    placement: parts.placement,
+    cgroupParent: request.sandbox.record.cgroupParent,
+    containerId: request.record.id,
+    monitorKnown,
+  });
+}

@@ -1,0 +1,85 @@
+import type { Socket } from 'node:net';
+import { sleep, waitFor, withTimeout } from '../base/deadline.ts';
+import { DaemonError } from '../base/errors.ts';
+import { killGroup } from '../linux/spawn.ts';
+import type { Containers } from './containers.ts';
+import { exitCodeOf, requireExecutable, startExec, type ExecProcess } from './exec-process.ts';
+
+/**
+ * Most that stdout and stderr together may carry, bytes; more is read and dropped. The kubelet refuses answers over 16 MiB
+ * (CVE-2022-1708 is the daemon that had no limit).
+ */
+export const EXEC_SYNC_LIMIT_BYTES = 16 * 1024 * 1024 - 64 * 1024;
+/** How long output is still read after the exit, while a background child holds it open, milliseconds (GHSA-7jxh-36q5-gcqv). */
+const DRAIN_MS = 500;
+/** For a request without a timeout: timers take no longer one. */
+const NO_TIMEOUT_MS = 2 ** 31 - 1;
+
+export interface ExecSyncResult {
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+  readonly exitCode: number;
+}
+
+/**
+ * Runs a command in a container and gives its output.
+ * @param timeoutMs 0 is no timeout; when it passes, the process group is killed.
+ * @throws DeadlineExceeded at the timeout; FailedPrecondition where the command cannot start.
+ */
+export async function execSync(containers: Containers, id: string, command: readonly string[], timeoutMs: number, call: AbortSignal): Promise<ExecSyncResult> {
+  const record = requireExecutable(containers, id, command);
+  const what = `exec ${JSON.stringify(command[0])} in container ${record.id}`;
+  const deadline = withTimeout(call, timeoutMs === 0 ? NO_TIMEOUT_MS : timeoutMs, what);
+  try {
+    const process = await startUnless(deadline.signal, startExec(containers, record, command, false));
+    const budget = { left: EXEC_SYNC_LIMIT_BYTES };
+    const stdout = collect(process.stdout, budget);
+    const stderr = collect(process.stderr, budget);
+    try {
+      const exit = await waitFor(process.exit, deadline.signal);
+      await Promise.race([Promise.all([stdout.ended, stderr.ended]), sleep(DRAIN_MS)]);
+      return { exitCode: exitCodeOf(exit), stdout: stdout.bytes(), stderr: stderr.bytes() };
+    } catch (error) {
+      killGroup(process.pid);
+      throw error instanceof DaemonError && error.kind === 'DeadlineExceeded'
+        ? new DaemonError('DeadlineExceeded', `${what}: command timed out, and was killed: ${error.message}`, { cause: error })
+        : error;
+    } finally {
+      process.stdout.destroy();
+      process.stderr.destroy();
+    }
+  } finally {
+    deadline.clear();
+  }
+}
+
+/** The started process, or, where the signal aborts first, none: it is killed as soon as it is there. */
+async function startUnless(signal: AbortSignal, starting: Promise<ExecProcess>): Promise<ExecProcess> {
+  try {
+    return await waitFor(starting, signal);
+  } catch (error) {
+    if (signal.aborted) starting.then(discard, () => undefined);
+    throw error;
+  }
+}
+
+function discard(process: ExecProcess): void {
+  killGroup(process.pid);
+  process.stdout.destroy();
+  process.stderr.destroy();
+}
+
+function collect(socket: Socket, budget: { left: number }): { ended: Promise<void>; bytes: () => Buffer } {
+  const chunks: Buffer[] = [];
+  const ended = new Promise<void>((resolve) => {
+    socket.once('close', () => {
+      resolve();
+    });
+  });
+  socket.on('data', (chunk: Buffer) => {
+    const kept = chunk.subarray(0, budget.left);
+    budget.left -= kept.length;
+    if (kept.length > 0) chunks.push(kept);
+  });
+  return { ended, bytes: () => Buffer.concat(chunks) };
+}

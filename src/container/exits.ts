@@ -1,0 +1,198 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sleep } from '../base/deadline.ts';
+import { messageOf } from '../base/errors.ts';
+import type { ContainerId } from '../base/ids.ts';
+import type { KeyedMutex } from '../base/keyed-mutex.ts';
+import type { Log } from '../base/log.ts';
+import type { ObjectStore } from '../base/object-store.ts';
+import { stage } from '../base/stage.ts';
+import { nowNs } from '../base/time.ts';
+import { isAlive, signalProcess } from '../linux/process.ts';
+import { readExit } from '../ociruntime/exits.ts';
+import type { Container, ContainerRecord, ContainerState, ExitedFields, ExitReason } from './container.ts';
+import { isAliveState } from './container.ts';
+import { persistDirectoryOf } from './create.ts';
+import type { ContainerParts } from './parts.ts';
+import { releaseContainer } from './remove.ts';
+import { madeOf } from './start.ts';
+
+type Store = ObjectStore<ContainerRecord, ContainerState>;
+
+/** Exit code and words where nobody could see how the process ended. */
+const LOST = { exitCode: 255, reason: 'Unknown', message: 'its monitor ended before it; how the process ended is not known' } as const;
+/** How long conmon, our child, may take from its exit file to its own end before we go on without, milliseconds. */
+const MONITOR_GRACE_MS = 300;
+/** How often a process whose monitor is dead, or is not our child, is looked at, milliseconds. */
+const ORPHAN_POLL_MS = 1_000;
+const SIGKILL = 9;
+
+export interface ExitsOptions {
+  readonly parts: ContainerParts;
+  readonly store: Store;
+  readonly locks: KeyedMutex<string>;
+  readonly log: Log;
+}
+
+/** Learns that containers have ended, records how, and gives back what they held. */
+export class Exits {
+  readonly #options: ExitsOptions;
+  readonly #waiters = new Map<string, { promise: Promise<void>; resolve: () => void }>();
+  readonly #monitored = new Set<string>();
+  readonly #watched = new Set<string>();
+  readonly #released = new Set<string>();
+  readonly #ended: ((container: Container) => void)[] = [];
+
+  constructor(options: ExitsOptions) {
+    this.#options = options;
+  }
+
+  /** Calls `listener` with every container whose end has come on record. */
+  onEnded(listener: (container: Container) => void): void {
+    this.#ended.push(listener);
+  }
+
+  /** Resolves when the end of the container is on record, or it is gone. */
+  async waitFor(id: ContainerId): Promise<void> {
+    const state = this.#options.store.get(id)?.state;
+    if (state === undefined || !isAliveState(state)) return;
+    let waiter = this.#waiters.get(id);
+    if (waiter === undefined) {
+      const { promise, resolve } = Promise.withResolvers<undefined>();
+      waiter = {
+        promise,
+        resolve: () => {
+          resolve(undefined);
+        },
+      };
+      this.#waiters.set(id, waiter);
+    }
+    await waiter.promise;
+  }
+
+  /** Follows a monitor that is our child: its end means that the exit file is written. */
+  watchMonitor(id: ContainerId, exit: Promise<unknown>): void {
+    this.#monitored.add(id);
+    void exit.then(async () => {
+      this.#monitored.delete(id);
+      await this.check(id);
+    });
+  }
+
+  /** Follows a container whose monitor is not our child (it outlived an earlier daemon), or has died. */
+  watchOrphan(id: ContainerId): void {
+    if (this.#watched.has(id)) return;
+    this.#watched.add(id);
+    const look = async (): Promise<void> => {
+      for (;;) {
+        const state = this.#options.store.get(id)?.state;
+        if (state === undefined || !isAliveState(state)) break;
+        await this.check(id);
+        await sleep(ORPHAN_POLL_MS);
+      }
+      this.#watched.delete(id);
+    };
+    void look();
+  }
+
+  /** An exit file has appeared. */
+  async exitFileSeen(id: ContainerId): Promise<void> {
+    if (this.#monitored.has(id)) await sleep(MONITOR_GRACE_MS);
+    await this.check(id);
+  }
+
+  /** Looks whether the container has ended, and if so records how. Never rejects. */
+  async check(id: ContainerId): Promise<void> {
+    try {
+      await this.#options.locks.run(id, async () => this.#checkLocked(id));
+    } catch (error) {
+      this.#options.log.error('recording the end of a container failed', { container: id, error: messageOf(error) });
+    }
+  }
+
+  /** Ends a container that its runtime could not start: it stays as Exited with the runtime's words. The lock is held. */
+  async endFailedStart(container: Container, message: string): Promise<void> {
+    const { record } = container;
+    await signalProcess(container.state.process, SIGKILL);
+    const state = this.#options.store.get(record.id)?.state ?? container.state;
+    await this.#record(record, state, { finishedAtNs: nowNs(), exitCode: 128, reason: 'ContainerCannotRun', message });
+  }
+
+  /** Records an end that is known from elsewhere: after a reboot. The lock is not held. */
+  async endLost(container: Container): Promise<void> {
+    await this.#options.locks.run(container.record.id, async () => {
+      await this.#record(container.record, container.state, { ...(await this.#howItEnded(container.record)) });
+    });
+  }
+
+  /** Whether an ended container is known to hold nothing outside the file system any more. */
+  isReleased(id: ContainerId): boolean {
+    return this.#released.has(id);
+  }
+
+  /** The container is gone. */
+  forget(id: ContainerId): void {
+    this.#released.delete(id);
+    this.#wake(id);
+  }
+
+  #wake(id: ContainerId): void {
+    this.#waiters.get(id)?.resolve();
+    this.#waiters.delete(id);
+  }
+
+  async #checkLocked(id: ContainerId): Promise<void> {
+    const { store, parts } = this.#options;
+    const container = store.get(id);
+    if (container === undefined || !isAliveState(container.state)) {
+      await rm(join(parts.monitor.exitDirectory, id), { force: true });
+      return;
+    }
+    const { record, state } = container;
+    const exit = await readExit(persistDirectoryOf(store, id));
+    if (exit === undefined && (await isAlive(state.monitor))) return;
+    if (exit === undefined && (await isAlive(state.process))) {
+      this.watchOrphan(id);
+      return;
+    }
+    await this.#record(record, state, await this.#howItEnded(record));
+  }
+
+  async #howItEnded(record: ContainerRecord): Promise<Omit<ExitedFields, 'startedAtNs'>> {
+    const { store, parts } = this.#options;
+    const exit = await readExit(persistDirectoryOf(store, record.id));
+    if (exit === undefined) return { ...LOST, finishedAtNs: nowNs() };
+    const kills = await parts.cgroups.oomKills(parts.placement.containerDirectory(record.cgroupParent, record.id));
+    const oom = exit.exitCode !== 0 && (exit.oomSeen || (kills ?? 0) > 0);
+    return { exitCode: exit.exitCode, finishedAtNs: exit.finishedAtNs, reason: reasonOf(exit.exitCode, oom), message: '' };
+  }
+
+  async #record(record: ContainerRecord, state: ContainerState, ended: Omit<ExitedFields, 'startedAtNs'>): Promise<void> {
+    const { store, log, parts } = this.#options;
+    const startedAtNs = 'startedAtNs' in state ? state.startedAtNs : undefined;
+    stage('container.ended');
+    const exited = await store.save(record.id, { is: 'Exited', ...madeOf(state), ...ended, startedAtNs });
+    log.info('container has ended', { container: record.id, exitCode: ended.exitCode, reason: ended.reason });
+    this.#wake(record.id);
+    for (const listener of this.#ended) listener(exited);
+    stage('container.end-recorded');
+    await this.release(record);
+    await rm(join(parts.monitor.exitDirectory, record.id), { force: true });
+  }
+
+  /** Gives back what an ended container holds. A failure is only logged: RemoveContainer does the same again. */
+  async release(record: ContainerRecord): Promise<void> {
+    const { parts, log } = this.#options;
+    try {
+      await releaseContainer(parts, record, true);
+      this.#released.add(record.id);
+    } catch (error) {
+      log.warn('an ended container still holds something; removing it tries again', { container: record.id, error: messageOf(error) });
+    }
+  }
+}
+
+function reasonOf(exitCode: number, oom: boolean): ExitReason {
+  if (oom) return 'OOMKilled';
+  return exitCode === 0 ? 'Completed' : 'Error';
+}

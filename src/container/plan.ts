@@ -1,0 +1,75 @@
+import { join } from 'node:path';
+import type { ContainerConfig, PodSandboxConfig } from '../../api/cri/runtime.ts';
+import { NamespaceMode } from '../../api/cri/enums.ts';
+import { fail } from '../base/errors.ts';
+import { newContainerId } from '../base/ids.ts';
+import { nowNs } from '../base/time.ts';
+import { bootId } from '../linux/process.ts';
+import type { Sandbox } from '../podsandbox/sandbox.ts';
+import { requireState, type Container } from './container.ts';
+import type { CreateRequest } from './create.ts';
+import type { ContainerParts } from './parts.ts';
+import { stopSignal } from './stop-signal.ts';
+
+/** As CRI-O: more is a mistake, and every List would carry it. */
+const LABEL_LIMIT_BYTES = 4096;
+
+/** The identity of a CreateContainer request: name and attempt within one sandbox. */
+export function containerName(config: ContainerConfig, sandbox: Sandbox): string {
+  const { name, attempt } = config.metadata ?? fail('InvalidArgument', 'create container: config.metadata is missing, must be given');
+  if (name === '') fail('InvalidArgument', 'create container: config.metadata.name is empty, must be given');
+  const pod = sandbox.record.config.metadata;
+  return `k8s_${name}_${pod?.name ?? ''}_${pod?.namespace ?? ''}_${pod?.uid ?? ''}_${attempt}_${sandbox.record.id.slice(0, 12)}`;
+}
+
+/** Checks a request, finds its image, and fixes what the container will be. @throws InvalidArgument, or NotFound for the image. */
+export async function planContainer(
+  parts: ContainerParts,
+  containers: { get: (id: string) => Container },
+  request: { name: string; sandbox: Sandbox; config: ContainerConfig; sandboxConfig: PodSandboxConfig | undefined },
+): Promise<CreateRequest> {
+  const { sandbox, config } = request;
+  for (const [key, value] of Object.entries(config.labels)) {
+    if (key.length + value.length > LABEL_LIMIT_BYTES) {
+      fail('InvalidArgument', `create container: label ${key.slice(0, 64)} has ${key.length + value.length} bytes, must have at most ${LABEL_LIMIT_BYTES}`);
+    }
+  }
+  const asked = config.image?.image ?? '';
+  if (asked === '') fail('InvalidArgument', 'create container: config.image is empty, must name an image');
+  const image = parts.images.resolve(asked) ?? fail('NotFound', `create container: image ${asked} is not present, must be pulled or loaded first`);
+  const id = newContainerId();
+  const logDirectory = sandbox.record.config.logDirectory;
+  return {
+    sandbox,
+    sandboxConfig: request.sandboxConfig ?? sandbox.record.config,
+    image,
+    targetPid: targetPid(containers, sandbox, config),
+    record: {
+      id,
+      name: request.name,
+      sandboxId: sandbox.record.id,
+      config,
+      imageId: image.id,
+      imageRef: image.id,
+      createdAtNs: nowNs(),
+      bootId: await bootId(),
+      runtimeHandler: sandbox.record.runtimeHandler,
+      logPath: config.logPath === '' || logDirectory === '' ? '' : join(logDirectory, config.logPath),
+      stopSignal: stopSignal(config.stopSignal, image.config.config?.StopSignal),
+      cgroupParent: sandbox.record.cgroupParent,
+      cgroupsPath: parts.placement.cgroupsPath(sandbox.record.cgroupParent, id),
+    },
+  };
+}
+
+/** The process of the container a debug container looks at; it must run in the same pod. */
+function targetPid(containers: { get: (id: string) => Container }, sandbox: Sandbox, config: ContainerConfig): number | undefined {
+  const options = config.linux?.securityContext?.namespaceOptions;
+  if (options?.pid !== NamespaceMode.TARGET) return undefined;
+  const target = containers.get(options.targetId);
+  if (target.record.sandboxId !== sandbox.record.id) {
+    fail('InvalidArgument', `create container: target ${target.record.id} is in pod sandbox ${target.record.sandboxId}, must be in ${sandbox.record.id}`);
+  }
+  requireState(target, 'exec');
+  return target.state.process.pid;
+}

@@ -1,0 +1,47 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ObjectStore } from '../base/object-store.ts';
+import { stage } from '../base/stage.ts';
+import { sweepContainer } from '../ociruntime/sweep.ts';
+import { bundleOf } from './create.ts';
+import type { Container, ContainerRecord, ContainerState } from './container.ts';
+import { runtimeOf, type ContainerParts } from './parts.ts';
+
+type Store = ObjectStore<ContainerRecord, ContainerState>;
+
+/**
+ * Gives back what a container that has ended still holds: the runtime's state, cgroups, the mount of its root file system.
+ * Its writable layer, log and record stay. Idempotent.
+ */
+export async function releaseContainer(parts: ContainerParts, record: ContainerRecord, monitorKnown: boolean): Promise<void> {
+  const { cgroupParent, id } = record;
+  await sweepContainer({ runtime: runtimeOf(parts, record), placement: parts.placement, cgroupParent, containerId: id, monitorKnown });
+  stage('container.swept');
+  await parts.rootfs.unmount(id, join(bundleOf(parts, id), 'rootfs'));
+  stage('container.rootfs.unmounted');
+}
+
+/** Removes a container that has ended, and forgets it. The log is the kubelet's. The caller holds its lock. Idempotent. */
+export async function removeContainer(parts: ContainerParts, store: Store, container: Container, isReleased: boolean): Promise<void> {
+  const { record, state } = container;
+  if (state.is !== 'Removing') await store.save(record.id, { ...state, is: 'Removing' }, { durable: false });
+  stage('container.removing');
+  if (!isReleased) await releaseContainer(parts, record, true);
+  await removeRemains(parts, store, record);
+}
+
+/** Removes all effects of a container that was never finished, and its record. */
+export async function removeUnfinishedContainer(parts: ContainerParts, store: Store, record: ContainerRecord): Promise<void> {
+  await releaseContainer(parts, record, false);
+  await removeRemains(parts, store, record);
+}
+
+async function removeRemains(parts: ContainerParts, store: Store, record: ContainerRecord): Promise<void> {
+  await parts.rootfs.remove(record.id);
+  stage('container.rootfs.removed');
+  await rm(bundleOf(parts, record.id), { recursive: true, force: true });
+  await rm(join(parts.monitor.exitDirectory, record.id), { force: true });
+  parts.images.release(record.imageId, record.id);
+  await store.remove(record.id);
+  stage('container.forgotten');
+}

@@ -1,0 +1,37 @@
+import { messageOf } from '../base/errors.ts';
+import type { ObjectStore } from '../base/object-store.ts';
+import { stage } from '../base/stage.ts';
+import { nowNs } from '../base/time.ts';
+import { requireState, type Container, type ContainerRecord, type ContainerState } from './container.ts';
+import { runtimeOf, type ContainerParts } from './parts.ts';
+
+type Store = ObjectStore<ContainerRecord, ContainerState>;
+
+/**
+ * Lets a Created container run. The caller holds its lock. The intent is on record first: a crash in between must not lose
+ * the start time of a container that got to run. A loss of power ends the container anyway, so the intent is not flushed.
+ * @throws the runtime's words where the command cannot run; the container is then Exited, with them as its message.
+ */
+export async function startContainer(parts: ContainerParts, store: Store, container: Container, killCreated: (message: string) => Promise<void>): Promise<void> {
+  requireState(container, 'start');
+  const { record, state } = container;
+  const startedAtNs = nowNs();
+  await store.save(record.id, { ...madeOf(state), is: 'Starting', startedAtNs }, { durable: false });
+  stage('container.starting');
+  try {
+    await runtimeOf(parts, record).start(record.id);
+  } catch (error) {
+    await killCreated(messageOf(error));
+    throw error;
+  }
+  stage('container.started');
+  // A very short container may have ended by now, but its end is recorded under this same lock, so after us.
+  await store.save(record.id, { ...madeOf(state), is: 'Running', startedAtNs });
+  stage('container.running');
+}
+
+/** What every state of a made container carries. */
+export function madeOf(state: ContainerState): Pick<ContainerState, 'process' | 'monitor' | 'user' | 'resources'> {
+  const { process, monitor, user, resources } = state;
+  return { process, monitor, user, resources };
+}

@@ -1,0 +1,109 @@
+import { constants } from 'node:os';
+import { sleep } from '../base/deadline.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { ProcessIdentity } from '../linux/process.ts';
+import { isAlive, signalProcess } from '../linux/process.ts';
+
+const { SIGKILL } = constants.signals;
+/** Between two SIGKILLs to a process that does not end, milliseconds: it hangs in the kernel, or others share its cgroup. */
+const FIRST_KILL_PAUSE_MS = 200;
+const LAST_KILL_PAUSE_MS = 30_000;
+
+/** One container being stopped. */
+export interface StopTarget {
+  readonly containerId: string;
+  readonly process: ProcessIdentity;
+  readonly stopSignal: number;
+  /** Resolves when the end of the container is on record. */
+  readonly exited: Promise<void>;
+  /** Kills all processes of the container, where killing the first one was not enough. */
+  readonly killAll: () => Promise<void>;
+  /** Whether a first signal is of use: one that never started is killed at once. */
+  readonly started: boolean;
+}
+
+interface Loop {
+  readonly done: Promise<void>;
+  /** Unix time, milliseconds, of the first SIGKILL. */
+  deadline: number;
+  wake: () => void;
+}
+
+/** The containers being stopped: one loop each, which later callers join; a shorter timeout of theirs wins. */
+export class StopLoops {
+  readonly #loops = new Map<string, Loop>();
+  readonly #log: Log;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  isStopping(containerId: string): boolean {
+    return this.#loops.has(containerId);
+  }
+
+  /** Resolves when the container has ended. The loop goes on when its callers have gone. */
+  stop(target: StopTarget, timeoutMs: number): Promise<void> {
+    const deadline = Date.now() + timeoutMs;
+    const running = this.#loops.get(target.containerId);
+    if (running !== undefined) {
+      if (deadline < running.deadline) {
+        running.deadline = deadline;
+        running.wake();
+      }
+      return running.done;
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    promise.catch(() => undefined);
+    const loop: Loop = { done: promise, deadline, wake: () => undefined };
+    this.#loops.set(target.containerId, loop);
+    this.#run(target, loop)
+      .then(() => {
+        resolve(undefined);
+      }, reject)
+      .finally(() => this.#loops.delete(target.containerId));
+    return loop.done;
+  }
+
+  async #run(target: StopTarget, loop: Loop): Promise<void> {
+    let ended = false;
+    const exited = target.exited.then(() => {
+      ended = true;
+      loop.wake();
+    });
+    if (target.started && loop.deadline > Date.now()) {
+      await signalProcess(target.process, target.stopSignal);
+      while (!this.#isOver(ended, loop)) await this.#waitUntil(loop, loop.deadline);
+    }
+    for (let pause = FIRST_KILL_PAUSE_MS, round = 0; !ended; pause = Math.min(pause * 2, LAST_KILL_PAUSE_MS), round += 1) {
+      await this.#kill(target, round);
+      if (!ended) await this.#waitUntil(loop, Date.now() + pause);
+    }
+    await exited;
+  }
+
+  #isOver(ended: boolean, loop: Loop): boolean {
+    return ended || Date.now() >= loop.deadline;
+  }
+
+  async #kill(target: StopTarget, round: number): Promise<void> {
+    try {
+      await signalProcess(target.process, SIGKILL);
+      if (round > 0) await target.killAll();
+      if (round === 4 && (await isAlive(target.process))) {
+        this.#log.warn('container does not end after SIGKILL; its process may hang in the kernel', { container: target.containerId, pid: target.process.pid });
+      }
+    } catch (error) {
+      this.#log.warn('killing a container failed; tried again', { container: target.containerId, error: messageOf(error) });
+    }
+  }
+
+  async #waitUntil(loop: Loop, time: number): Promise<void> {
+    const waker = new AbortController();
+    loop.wake = () => {
+      waker.abort();
+    };
+    await sleep(Math.max(0, time - Date.now()), waker.signal);
+  }
+}

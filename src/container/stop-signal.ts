@@ -1,0 +1,50 @@
+import { constants } from 'node:os';
+import { Signal } from '../../api/cri/enums.ts';
+import { fail } from '../base/errors.ts';
+
+const SIGTERM = constants.signals.SIGTERM;
+/** signal(7): the first real-time signal that programs may use with glibc, and the last. */
+const SIGRTMIN = 34;
+const SIGRTMAX = 64;
+
+/**
+ * The number of the signal that asks a container to end: the request's (KEP-4960), else the image's StopSignal, else
+ * SIGTERM.
+ * @throws InvalidArgument for a name or number that is no signal.
+ */
+export function stopSignal(requested: Signal, imageStopSignal: string | undefined): number {
+  if (requested !== Signal.SIGNAL_RUNTIME_DEFAULT) {
+    const name = Object.entries(Signal).find(([, number]) => number === requested)?.[0];
+    if (name === undefined) fail('InvalidArgument', `create container: stop_signal is ${requested}, which is no signal of the CRI`);
+    return parseSignal(name.replace('SIGNAL_', '').replace('PLUS', '+').replace('MINUS', '-'));
+  }
+  return imageStopSignal === undefined || imageStopSignal === '' ? SIGTERM : parseSignal(imageStopSignal);
+}
+
+/** The number of `SIGTERM`, `TERM`, `15`, `SIGRTMIN+3` or `SIGRTMAX-1`. @throws InvalidArgument. */
+export function parseSignal(text: string): number {
+  const name = text.trim().toUpperCase();
+  if (/^\d+$/.test(name)) return inRange(Number(name), text);
+  const realTime = /^(?:SIG)?(RTMIN\+?|RTMAX-?)(\d*)$/.exec(name);
+  if (realTime !== null) {
+    const offset = Number(realTime[2] === '' ? 0 : realTime[2]);
+    return inRange(realTime[1]?.startsWith('RTMIN') === true ? SIGRTMIN + offset : SIGRTMAX - offset, text);
+  }
+  const full = name.startsWith('SIG') ? name : `SIG${name}`;
+  const aliases: Readonly<Record<string, string>> = { SIGCLD: 'SIGCHLD' };
+  const numbers: Readonly<Record<string, number>> = constants.signals;
+  return numbers[aliases[full] ?? full] ?? fail('InvalidArgument', `stop signal "${text}" is no signal's name or number`);
+}
+
+/** The CRI's number for a signal, for ContainerStatus.stop_signal. */
+export function criSignal(number: number): Signal {
+  for (const [name, value] of Object.entries(Signal)) {
+    if (value === Signal.SIGNAL_RUNTIME_DEFAULT) continue;
+    if (parseSignal(name.replace('SIGNAL_', '').replace('PLUS', '+').replace('MINUS', '-')) === number) return value;
+  }
+  return Signal.SIGNAL_RUNTIME_DEFAULT;
+}
+
+function inRange(number: number, text: string): number {
+  return number >= 1 && number <= SIGRTMAX ? number : fail('InvalidArgument', `stop signal "${text}" is ${number}, must be 1 to ${SIGRTMAX}`);
+}

@@ -1,0 +1,107 @@
+import type { AdminBackend } from '../admin/backend.ts';
+import type { ProgramReport, StatusReport, UnfinishedWork } from '../admin/reports.ts';
+import { fail, messageOf, unlessMissing } from '../base/errors.ts';
+import { VERSION } from '../base/version.ts';
+import { loadArchive } from '../image/load.ts';
+import { saveArchive } from '../image/save.ts';
+import { run } from '../linux/spawn.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import { compareInventory } from '../pod/leftovers.ts';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DaemonParts } from './parts.ts';
+
+/** What the admin socket serves, out of the daemon's parts. */
+export function adminBackend(parts: DaemonParts, metrics: Metrics): AdminBackend {
+  const startedAt = new Date().toISOString();
+  const { images, storage } = parts;
+  return {
+    status: async () => statusReport(parts, startedAt),
+    leaks: async () => {
+      const { unclaimed, missing } = await compareInventory(parts.restoreParts);
+      return { leaked: unclaimed, missing };
+    },
+    listImages: async () => images.list().map(({ id, names, sizeBytes }) => ({ id, names, sizeBytes })),
+    loadImages: async (archive, signal, progress) => {
+      const loaded = await loadArchive(storage.imageParts, archive, { signal, progress });
+      return loaded.map(({ id, names, sizeBytes }) => ({ id, names, sizeBytes }));
+    },
+    saveImages: async (references, format, target, signal) => {
+      const found = references.map((reference) => images.resolve(reference) ?? fail('NotFound', `save images: ${reference} is not present`));
+      await saveArchive(storage.imageParts, found, target, { format, signal });
+    },
+    metrics: async () => metrics.render(),
+  };
+}
+
+async function statusReport(parts: DaemonParts, startedAt: string): Promise<StatusReport> {
+  const { config, sandboxes, containers, images, networks, placement } = parts;
+  const { rss, heapUsed } = process.memoryUsage();
+  const network = await networks.status();
+  return {
+    version: VERSION,
+    pid: process.pid,
+    startedAt,
+    memory: { residentBytes: rss, heapBytes: heapUsed },
+    listenPath: config.current.listenPath,
+    root: config.current.root,
+    runDir: config.current.runDir,
+    cgroupManager: placement.driver,
+    configFiles: config.files,
+    programs: await programs(parts),
+    conditions: [
+      { type: 'RuntimeReady', ok: true, reason: '', message: '' },
+      { type: 'NetworkReady', ok: network.ready, reason: network.reason, message: network.message },
+    ],
+    sandboxes: countStates(sandboxes.store.list()),
+    containers: countStates(containers.store.list()),
+    images: images.list().length,
+    unfinished: unfinishedWork(parts),
+    setAside: await unlessMissing(readdir(join(config.current.root, 'bad')), []),
+  };
+}
+
+function countStates(objects: readonly { readonly state: { readonly is: string } }[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { state } of objects) counts[state.is] = (counts[state.is] ?? 0) + 1;
+  return counts;
+}
+
+function unfinishedWork(parts: DaemonParts): UnfinishedWork[] {
+  const { sandboxes, containers, networks } = parts;
+  return [
+    ...sandboxes.store.listCreating().map((record) => ({ what: `run pod sandbox ${record.name}`, since: isoTime(record.createdAtNs) })),
+    ...containers.store.listCreating().map((record) => ({ what: `create container ${record.name}`, since: isoTime(record.createdAtNs) })),
+    ...networks.pendingDetaches().map((pending) => ({
+      what: `release network of ${pending.containerId}`,
+      detail: `${pending.attempts} tries${pending.lastError === undefined ? '' : `: ${pending.lastError}`}`,
+    })),
+  ];
+}
+
+function isoTime(ns: bigint): string {
+  return new Date(Number(ns / 1_000_000n)).toISOString();
+}
+
+async function programs(parts: DaemonParts): Promise<ProgramReport[]> {
+  const { config, runtimes } = parts;
+  const { conmon } = config.current;
+  return Promise.all([
+    ...runtimes.names.map(async (name) => ({ name, path: runtimes.get(name).path, version: await versionOf(async () => runtimes.get(name).version()) })),
+    versionOf(async () => firstLine(conmon)).then((version) => ({ name: 'conmon', path: conmon, version })),
+    { name: 'node', path: process.execPath, version: process.version },
+  ]);
+}
+
+async function firstLine(path: string): Promise<string> {
+  const result = await run(path, { args: ['--version'], timeoutMs: 5_000 });
+  return result.stdout.toString().split('\n')[0] ?? '';
+}
+
+async function versionOf(ask: () => Promise<string>): Promise<string> {
+  try {
+    return await ask();
+  } catch (error) {
+    return `cannot be run: ${messageOf(error)}`;
+  }
+}

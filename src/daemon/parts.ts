@@ -1,0 +1,137 @@
+import { join } from 'node:path';
+import type { Log } from '../base/log.ts';
+import { Networks } from '../cni/networks.ts';
+import type { LiveConfig } from '../config/live-config.ts';
+import { Containers } from '../container/containers.ts';
+import { ImageStore } from '../image/store.ts';
+import { Cgroups } from '../linux/cgroups.ts';
+import type { MonitorOptions } from '../ociruntime/monitor.ts';
+import { OciRuntime } from '../ociruntime/oci-runtime.ts';
+import { CgroupPlacement } from '../ociruntime/placement.ts';
+import { RuntimeHandlers } from '../ociruntime/runtime-handlers.ts';
+import type { RestoreParts } from '../pod/restore.ts';
+import type { SandboxParts } from '../podsandbox/parts.ts';
+import { Sandboxes } from '../podsandbox/sandboxes.ts';
+import { readHostFacts, type HostFacts } from '../spec/host-facts.ts';
+import { DEFAULT_SETTINGS, type SpecSettings } from '../spec/input.ts';
+import { readFile } from 'node:fs/promises';
+import { parseSeccompProfile, type SeccompProfile } from '../spec/seccomp-profile.ts';
+import { openStorage, type Storage } from './storage.ts';
+
+/** Everything the daemon is made of, put together but not started. */
+export interface DaemonParts {
+  readonly config: LiveConfig;
+  readonly log: Log;
+  readonly storage: Storage;
+  readonly images: ImageStore;
+  readonly networks: Networks;
+  readonly runtimes: RuntimeHandlers;
+  readonly placement: CgroupPlacement;
+  readonly cgroups: Cgroups;
+  readonly sandboxes: Sandboxes;
+  readonly containers: Containers;
+  readonly sandboxParts: SandboxParts;
+  readonly restoreParts: RestoreParts;
+  readonly exitDirectory: string;
+}
+
+/** The environment of every program that we start; nothing of ours leaks into it. */
+export const CHILD_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' } as const;
+
+/** Hands each constructor its slice of the configuration. */
+export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonParts> {
+  const { root, runDir, timeouts, cgroupManager, conmon } = config.current;
+  const storage = await openStorage(config, log);
+  const { images } = storage;
+  const cgroups = await Cgroups.detect();
+  const placement = new CgroupPlacement(cgroupManager, cgroups);
+  const runtimes = buildRuntimes(config);
+  const networks = buildNetworks(config, log);
+  const exitDirectory = join(runDir, 'exits');
+  const monitor: MonitorOptions = {
+    conmonPath: conmon,
+    exitDirectory,
+    environment: CHILD_ENVIRONMENT,
+    logSizeMaxBytes: config.current.logSizeMaxBytes,
+  };
+  const facts = await readHostFacts();
+  const specSettings = await buildSpecSettings(config);
+  const common = { runtimes, placement, monitor, hostFacts: (): HostFacts => facts, specSettings, createTimeoutMs: timeouts.containerCreateMs };
+  const sandboxParts: SandboxParts = {
+    ...common,
+    runDirectory: join(runDir, 'sandboxes'),
+    namespaceDirectory: join(runDir, 'ns'),
+    infraDirectory: join(runDir, 'infra'),
+    defaultSysctls: () => config.current.defaultSysctls,
+    networks,
+    detachBudgetMs: timeouts.cniDelMs,
+  };
+  const badDirectory = join(root, 'bad');
+  const sandboxes = new Sandboxes({
+    directory: join(root, 'sandboxes'),
+    badDirectory,
+    parts: sandboxParts,
+    runBudgetMs: timeouts.runPodSandboxMs,
+    parkMs: timeouts.parkMs,
+    log,
+  });
+  const containers = new Containers({
+    directory: join(root, 'containers'),
+    badDirectory,
+    parts: {
+      ...common,
+      bundleDirectory: join(runDir, 'bundles'),
+      execDirectory: join(runDir, 'exec'),
+      sandboxRunDirectory: sandboxParts.runDirectory,
+      namespaceDirectory: sandboxParts.namespaceDirectory,
+      sandboxes,
+      images,
+      rootfs: storage.rootfs,
+      cgroups,
+    },
+    createBudgetMs: timeouts.containerCreateMs,
+    parkMs: timeouts.parkMs,
+    log,
+  });
+  const restoreParts: RestoreParts = { sandboxes, containers, sandboxParts, log };
+  return { config, log, storage, images, networks, runtimes, placement, cgroups, sandboxes, containers, sandboxParts, restoreParts, exitDirectory };
+}
+
+function buildRuntimes(config: LiveConfig): RuntimeHandlers {
+  const { runtime, cgroupManager } = config.current;
+  const runtimes = Object.entries(runtime.handlers).map(([name, handler]) => {
+    const options = { name, path: handler.path, root: handler.root, systemdCgroup: cgroupManager === 'systemd', environment: CHILD_ENVIRONMENT };
+    return [name, new OciRuntime(options)] as const;
+  });
+  return new RuntimeHandlers(runtime.default, new Map(runtimes));
+}
+
+function buildNetworks(config: LiveConfig, log: Log): Networks {
+  const { cni, timeouts, root } = config.current;
+  return new Networks({
+    confDir: cni.confDir,
+    binDirs: cni.binDirs,
+    cacheDir: join(root, 'cni'),
+    log,
+    ...(cni.defaultNetwork === '' ? {} : { networkName: cni.defaultNetwork }),
+    addTimeoutMs: timeouts.cniAddMs,
+    delTimeoutMs: timeouts.cniDelMs,
+  });
+}
+
+/** The owner's choices for every container; what is reloadable is read again for each. */
+async function buildSpecSettings(config: LiveConfig): Promise<() => SpecSettings> {
+  const { seccompProfile, apparmorProfile } = config.current;
+  const seccomp: SeccompProfile | undefined = seccompProfile === '' ? undefined : parseSeccompProfile(await readFile(seccompProfile, 'utf8'));
+  return () => {
+    const { defaultCapabilities, pidsLimit, defaultUlimits } = config.current;
+    return {
+      ...DEFAULT_SETTINGS,
+      defaultCapabilities,
+      ...(defaultUlimits.length === 0 ? {} : { defaultRlimits: defaultUlimits }),
+      ...(pidsLimit > 0 ? { pidsLimit } : {}),
+      ...(seccomp === undefined ? {} : { seccompDefaultProfile: seccomp }),
+      ...(apparmorProfile === '' ? {} : { apparmorDefaultProfile: apparmorProfile }),
+    };
+  };
+}

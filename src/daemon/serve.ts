@@ -1,0 +1,161 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { AdminServer } from '../admin/server.ts';
+import { DaemonError, messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { PinoLog } from '../base/pino-log.ts';
+import { VERSION } from '../base/version.ts';
+import type { LiveConfig } from '../config/live-config.ts';
+import { becomeSubreaper, startZombieSweep } from '../linux/children.ts';
+import { lockFile, type FileLock } from '../linux/files.ts';
+import { warmThreadPool } from '../linux/namespaces.ts';
+import { sdNotify } from '../linux/systemd.ts';
+import { listenMetrics } from '../metrics/listen.ts';
+import { Metrics } from '../metrics/metrics.ts';
+import { ExitDirectory } from '../ociruntime/exits.ts';
+import { routeExit, watchInfraProcesses } from '../pod/exit-router.ts';
+import { removeUnclaimed } from '../pod/leftovers.ts';
+import { restore } from '../pod/restore.ts';
+import { prepareInfraRootfs } from '../podsandbox/infra.ts';
+import { runtimeService } from '../runtimeservice/service.ts';
+import { imageService } from '../imageservice/service.ts';
+import { listen, unimplementedRpcs } from '../server/listen.ts';
+import { adminBackend } from './admin-backend.ts';
+import { buildDaemon, type DaemonParts } from './parts.ts';
+
+/** How long calls under way may take when the daemon is asked to end, milliseconds. */
+const GRACE_MS = 10_000;
+
+/** What is closed at the end, newest first. */
+type Closer = () => Promise<void> | void;
+
+/** Runs the daemon until SIGTERM or SIGINT. @throws where it cannot start, with what to do about it. */
+export async function serve(config: LiveConfig): Promise<void> {
+  const { log: logConfig, root, runDir } = config.current;
+  const log = PinoLog.open({ level: logConfig.level, format: logConfig.format });
+  const closers: Closer[] = [];
+  const ended = nextEnd();
+  try {
+    const lock = await takeRoot(root);
+    closers.push(() => {
+      lock.release();
+    });
+    await mkdir(runDir, { recursive: true, mode: 0o711 });
+    warmThreadPool();
+    becomeSubreaper();
+    const sweep = startZombieSweep();
+    closers.push(() => {
+      sweep.stop();
+    });
+    const parts = await buildDaemon(config, log);
+    await startAdapters(parts, closers);
+    await restoreState(parts, closers);
+    const metrics = new Metrics();
+    await openEdge(parts, metrics, closers);
+    followReload(config, log);
+    sdNotify('READY=1');
+    const signal = await ended;
+    sdNotify('STOPPING=1');
+    log.info('stopping', { signal });
+  } finally {
+    await closeAll(closers, log);
+  }
+  log.info('stopped; the containers go on');
+}
+
+async function takeRoot(root: string): Promise<FileLock> {
+  await mkdir(root, { recursive: true, mode: 0o711 });
+  const lock = lockFile(join(root, 'daemon.lock'));
+  if (lock === false) throw new DaemonError('FailedPrecondition', `serve: another podwright already works on ${root}; a root has one daemon`);
+  return lock;
+}
+
+async function startAdapters(parts: DaemonParts, closers: Closer[]): Promise<void> {
+  const { networks, storage, runtimes, log, sandboxParts } = parts;
+  await storage.start();
+  closers.push(async () => storage.close());
+  await networks.start();
+  closers.push(async () => networks.close());
+  await Promise.all([runtimes.probe(log), prepareInfraRootfs(sandboxParts.infraDirectory)]);
+}
+
+async function restoreState(parts: DaemonParts, closers: Closer[]): Promise<void> {
+  const { restoreParts, log, exitDirectory, sandboxes, containers } = parts;
+  await mkdir(exitDirectory, { recursive: true, mode: 0o700 });
+  await restore(restoreParts);
+  await removeUnclaimed(restoreParts);
+  const exits = new ExitDirectory({
+    path: exitDirectory,
+    log,
+    onExit: (id) => {
+      routeExit(restoreParts, id);
+    },
+  });
+  await exits.start();
+  const infraWatch = new AbortController();
+  void watchInfraProcesses(restoreParts, infraWatch.signal);
+  closers.push(async () => {
+    infraWatch.abort();
+    exits.close();
+    await Promise.all([sandboxes.settled(), containers.settled()]);
+  });
+}
+
+async function openEdge(parts: DaemonParts, metrics: Metrics, closers: Closer[]): Promise<void> {
+  const { config, log, sandboxes, containers, networks, runtimes, restoreParts, placement, storage, images } = parts;
+  const { listenPath, socketMode, socketUid, socketGid, runDir } = config.current;
+  metrics.set('buildInfo', { version: VERSION, node: process.version }, 1);
+  const runtime = runtimeService({
+    sandboxes,
+    containers,
+    networks,
+    runtimes,
+    pod: restoreParts,
+    cgroupDriver: placement.driver,
+    describe: () => ({ ...config.current }),
+  });
+  const image = imageService({ images, usage: async () => storage.usage() });
+  const admin = new AdminServer(join(runDir, 'admin.sock'), adminBackend(parts, metrics), log);
+  await admin.listen();
+  closers.push(async () => admin.close());
+  if (config.current.metrics.listen !== '') {
+    const listener = await listenMetrics({ address: config.current.metrics.listen, metrics, log });
+    closers.push(async () => listener.close());
+  }
+  await mkdir(dirname(listenPath), { recursive: true, mode: 0o711 });
+  const server = await listen({ path: listenPath, mode: socketMode, uid: socketUid, gid: socketGid, runtime, image, log, metrics });
+  closers.push(async () => server.close(GRACE_MS));
+  const missing = unimplementedRpcs({ runtime, image });
+  log.info('serving the CRI', { version: VERSION, socket: listenPath, cgroupManager: placement.driver });
+  if (missing.length > 0) log.info('RPCs that this version does not implement', { rpcs: missing });
+}
+
+function followReload(config: LiveConfig, log: PinoLog): void {
+  process.on('SIGHUP', () => {
+    config.reload().then(
+      (changes) => {
+        log.setLevel(config.current.log.level);
+        log.info('configuration read again', { changes });
+      },
+      (error: unknown) => {
+        log.error('the new configuration is wrong; the old one stays in force', { error: messageOf(error) });
+      },
+    );
+  });
+}
+
+async function nextEnd(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, resolve);
+  });
+}
+
+async function closeAll(closers: Closer[], log: Log): Promise<void> {
+  for (let close = closers.pop(); close !== undefined; close = closers.pop()) {
+    try {
+      await close();
+    } catch (error) {
+      log.error('closing failed', { error: messageOf(error) });
+    }
+  }
+}

@@ -1,0 +1,17 @@
+import { fail } from '../base/errors.ts';
+import { toJson } from '../base/json.ts';
+import type { ImageServiceHandlers } from './handlers.ts';
+import { imageMessage } from './image-messages.ts';
+import type { ImageServiceParts } from './parts.ts';
+
+/** An image that is not there is no error: the answer has none. */
+export function imageStatus(parts: Pick<ImageServiceParts, 'images'>): ImageServiceHandlers['imageStatus'] {
+  return async ({ image: spec, verbose }) => {
+    const asked = spec?.image ?? '';
+    if (asked === '') fail('InvalidArgument', 'image status: image is empty, must name one');
+    const image = parts.images.resolve(asked);
+    if (image === undefined) return {};
+    const info = { chainID: image.chain, imageSpec: image.config };
+    return { image: imageMessage(image), info: verbose ? { info: toJson(info) } : {} };
+  };
+}

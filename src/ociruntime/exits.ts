@@ -1,0 +1,84 @@
+import { watch, type FSWatcher } from 'node:fs';
+import { mkdir, readdir, readFile, stat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { messageOf, unlessMissing } from '../base/errors.ts';
+import { isObjectId } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
+
+/** How a container's process ended. */
+export interface ContainerExit {
+  /** 0 to 255: the code, or 128 plus the signal's number. */
+  readonly exitCode: number;
+  /** Unix time, nanoseconds: when conmon wrote the exit file. */
+  readonly finishedAtNs: bigint;
+  /** Whether conmon saw an OOM kill in the container's cgroup. */
+  readonly oomSeen: boolean;
+}
+
+/** How often the exit directory is read in full, milliseconds: Node reports no inotify overflow. */
+const RESCAN_MS = 5_000;
+
+/** Reads what conmon kept of a container's end. Undefined while there is no exit file. */
+export async function readExit(persistDirectory: string): Promise<ContainerExit | undefined> {
+  const file = join(persistDirectory, 'exit');
+  const text = await unlessMissing(readFile(file, 'utf8'), undefined);
+  if (text === undefined) return undefined;
+  const { mtimeNs } = await stat(file, { bigint: true });
+  const oomSeen = (await unlessMissing(stat(join(persistDirectory, 'oom')), undefined)) !== undefined;
+  const code = Number.parseInt(text, 10);
+  return { exitCode: Number.isNaN(code) ? 255 : code, finishedAtNs: mtimeNs, oomSeen };
+}
+
+/** Watches the directory where conmon writes one exit file per container, and names each container whose file is there. */
+export class ExitDirectory {
+  readonly #path: string;
+  readonly #log: Log;
+  readonly #onExit: (containerId: string) => void;
+  #watcher: FSWatcher | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: { path: string; log: Log; onExit: (containerId: string) => void }) {
+    this.#path = options.path;
+    this.#log = options.log;
+    this.#onExit = options.onExit;
+  }
+
+  get path(): string {
+    return this.#path;
+  }
+
+  async start(): Promise<void> {
+    await mkdir(this.#path, { recursive: true, mode: 0o700 });
+    this.#watcher = watch(this.#path, (_event, name) => {
+      if (name !== null && isObjectId(name)) this.#report(name);
+    });
+    this.#watcher.on('error', (error) => {
+      this.#log.warn(`exit directory ${this.#path}: the watch failed (${messageOf(error)}); it is still read every ${RESCAN_MS / 1000} s`);
+    });
+    this.#timer = setInterval(() => void this.rescan(), RESCAN_MS);
+    await this.rescan();
+  }
+
+  close(): void {
+    this.#watcher?.close();
+    clearInterval(this.#timer);
+  }
+
+  /** Reports every exit file that is there. */
+  async rescan(): Promise<void> {
+    try {
+      for (const name of await readdir(this.#path)) if (isObjectId(name)) this.#report(name);
+    } catch (error) {
+      this.#log.error(`exit directory ${this.#path}: cannot be read: ${messageOf(error)}`);
+    }
+  }
+
+  /** Removes the exit file of a container whose end is on record. */
+  async forget(containerId: string): Promise<void> {
+    await unlessMissing(unlink(join(this.#path, containerId)), undefined);
+  }
+
+  #report(containerId: string): void {
+    this.#onExit(containerId);
+  }
+}

@@ -1,0 +1,181 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { waitFor, withTimeout } from '../base/deadline.ts';
+import { DaemonError, messageOf, unlessMissing } from '../base/errors.ts';
+import { stage } from '../base/stage.ts';
+import type { ExitStatus } from '../linux/children.ts';
+import { closeAll, pipe, readText, writeAndClose } from '../linux/pipes.ts';
+import type { ProcessIdentity } from '../linux/process.ts';
+import { identify } from '../linux/process.ts';
+import type { Child } from '../linux/spawn.ts';
+import { spawn } from '../linux/spawn.ts';
+import type { OciRuntime } from './oci-runtime.ts';
+
+/** One container to be created under a monitor of its own. */
+export interface MonitorRequest {
+  readonly containerId: string;
+  /** The name in conmon's own log lines. */
+  readonly name: string;
+  readonly bundle: string;
+  readonly logPath: string;
+  /** A directory that survives a reboot; the exit code is written to its file `exit`. */
+  readonly persistDirectory: string;
+  readonly terminal: boolean;
+  readonly stdin: boolean;
+  readonly stdinOnce: boolean;
+  /** Puts the monitor's pid into a cgroup of its own, before it starts anything. */
+  readonly placeMonitor: (pid: number) => Promise<void>;
+  /** Most the runtime may take for the creation, milliseconds. */
+  readonly timeoutMs: number;
+}
+
+/** A container that is created and waits for its start. */
+export interface MonitoredContainer {
+  readonly monitor: ProcessIdentity;
+  /** Resolves when the monitor has ended: the exit file is then written. */
+  readonly monitorExit: Promise<ExitStatus>;
+  /** The container's first process, as the host sees it. */
+  readonly process: ProcessIdentity;
+}
+
+export interface MonitorOptions {
+  readonly conmonPath: string;
+  /** Where conmon writes one exit file per container. */
+  readonly exitDirectory: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Most bytes a container's log may take before it is truncated; -1 for no limit. */
+  readonly logSizeMaxBytes: number;
+}
+
+/** The environment variable that names, on conmon and what it starts, the container it works for; see restore. */
+export const OWNER_VARIABLE = 'PODWRIGHT_CONTAINER';
+
+interface SyncMessage {
+  readonly pid?: number;
+  readonly data?: number;
+  readonly message?: string;
+}
+
+/**
+ * Creates a container under conmon: moves the monitor to its cgroup, lets it go on, and waits for the runtime's answer
+ * on the sync pipe (cri.md, conmon's contract).
+ * @throws Internal with the runtime's words, DeadlineExceeded after the timeout. The caller cleans up in both cases.
+ */
+export async function createMonitored(options: MonitorOptions, runtime: OciRuntime, request: MonitorRequest): Promise<MonitoredContainer> {
+  const { child, syncEnd, startEnd, stderrEnd } = spawnMonitor(options, runtime, request);
+  stage('monitor.spawned');
+  const words = readText(stderrEnd, 8192);
+  const answer = readText(syncEnd, 65_536, true);
+  const deadline = withTimeout(undefined, request.timeoutMs, `create container ${request.containerId}: ${runtime.name} under conmon`);
+  try {
+    const monitor = await identify(child.pid);
+    if (monitor === undefined) throw await earlyEnd(request, child.exit, words.text);
+    await request.placeMonitor(child.pid);
+    stage('monitor.placed');
+    writeAndClose(startEnd.take(), '\0');
+    const message = parseAnswer(await waitFor(answer.text, deadline.signal));
+    stage('monitor.answered');
+    if (message === undefined) throw await earlyEnd(request, child.exit, words.text);
+    const pid = message.pid ?? message.data ?? -1;
+    if (pid <= 0) throw new DaemonError('Internal', `create container ${request.containerId}: ${cleanWords(message.message ?? 'no reason given')}`);
+    const process = await identify(pid);
+    if (process === undefined) throw new DaemonError('Internal', `create container ${request.containerId}: its process ${pid} is gone already`);
+    return { monitor, monitorExit: child.exit, process };
+  } finally {
+    deadline.clear();
+    startEnd.close();
+    words.stop();
+    answer.stop();
+  }
+}
+
+interface SpawnedMonitor {
+  readonly child: Child;
+  readonly syncEnd: number;
+  readonly stderrEnd: number;
+  /** Closed without being taken, it lets conmon go on as if started: so kill conmon first. */
+  readonly startEnd: OwnedFd;
+}
+
+class OwnedFd {
+  #fd: number | undefined;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  take(): number {
+    const fd = this.#fd;
+    if (fd === undefined) throw new Error('descriptor was taken already');
+    this.#fd = undefined;
+    return fd;
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) closeAll([this.take()]);
+  }
+}
+
+function spawnMonitor(options: MonitorOptions, runtime: OciRuntime, request: MonitorRequest): SpawnedMonitor {
+  const [sync, start, stderr] = [pipe(), pipe(), pipe()];
+  try {
+    const child = spawn(options.conmonPath, {
+      args: conmonArgs(options, runtime, request),
+      env: { ...options.environment, _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4', [OWNER_VARIABLE]: request.containerId },
+      cwd: request.bundle,
+      stdio: ['ignore', 'ignore', stderr.writeEnd, sync.writeEnd, start.readEnd],
+      newSession: true,
+    });
+    return { child, syncEnd: sync.readEnd, stderrEnd: stderr.readEnd, startEnd: new OwnedFd(start.writeEnd) };
+  } catch (error) {
+    closeAll([sync.readEnd, start.writeEnd, stderr.readEnd]);
+    throw new DaemonError('Internal', `container ${request.containerId}: cannot run ${options.conmonPath}: ${messageOf(error)}`, { cause: error });
+  } finally {
+    closeAll([sync.writeEnd, start.readEnd, stderr.writeEnd]);
+  }
+}
+
+function conmonArgs(options: MonitorOptions, runtime: OciRuntime, request: MonitorRequest): string[] {
+  const args = [
+    '--sync', '--full-attach', '--cid', request.containerId, '--cuuid', request.containerId, '--name', request.name,
+    '--bundle', request.bundle, '--container-pidfile', join(request.bundle, 'pidfile'),
+    '--persist-dir', request.persistDirectory, '--exit-dir', options.exitDirectory,
+    '--log-path', request.logPath, '--log-level', 'warning', '--runtime', runtime.path,
+    '--socket-dir-path', options.exitDirectory,
+  ]; // prettier-ignore
+  for (const arg of runtime.globalArgs) args.push(`--runtime-arg=${arg}`);
+  if (runtime.systemdCgroup) args.push('--systemd-cgroup');
+  if (options.logSizeMaxBytes >= 0) args.push('--log-size-max', String(options.logSizeMaxBytes));
+  if (request.terminal) args.push('--terminal');
+  else if (request.stdin) args.push('--stdin');
+  if (request.stdin && !request.stdinOnce) args.push('--leave-stdin-open');
+  return args;
+}
+
+async function earlyEnd(request: MonitorRequest, exit: Promise<ExitStatus>, words: Promise<string>): Promise<DaemonError> {
+  const status = await exit;
+  const ended = status.code === undefined ? `was killed by signal ${status.signal}` : `ended with ${status.code}`;
+  return new DaemonError('Internal', `create container ${request.containerId}: conmon ${ended} before it answered: ${(await words).trim()}`);
+}
+
+function parseAnswer(text: string): SyncMessage | undefined {
+  const line = text.trim();
+  if (line === '') return undefined;
+  try {
+    return JSON.parse(line) as SyncMessage;
+  } catch (error) {
+    throw new DaemonError('Internal', `conmon answered ${JSON.stringify(line)}, which is not JSON`, { cause: error });
+  }
+}
+
+/** The runtime's sentence out of its log line, as it reaches us through conmon. */
+function cleanWords(message: string): string {
+  return message.trim().replace(/^.*?msg="((?:[^"\\]|\\.)*)".*$/s, '$1').replaceAll('\\"', '"');
+}
+
+/** The pid that the runtime wrote for this container, if it got so far. */
+export async function readContainerPid(bundle: string): Promise<number | undefined> {
+  const text = await unlessMissing(readFile(join(bundle, 'pidfile'), 'utf8'), undefined);
+  const pid = Number(text);
+  return Number.isInteger(pid) && pid > 0 ? pid : undefined;
+}

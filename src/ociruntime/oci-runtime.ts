@@ -1,0 +1,168 @@
+import { waitFor, withTimeout } from '../base/deadline.ts';
+import { DaemonError, messageOf } from '../base/errors.ts';
+import type { ExitStatus, RunResult, Stdio } from '../linux/spawn.ts';
+import { killGroup, run, spawn } from '../linux/spawn.ts';
+
+export interface OciRuntimeOptions {
+  /** The runtime handler's name, as in RunPodSandboxRequest.runtime_handler. */
+  readonly name: string;
+  readonly path: string;
+  /** The runtime's own state directory (`--root`). */
+  readonly root: string;
+  readonly systemdCgroup: boolean;
+  /** The environment of every runtime process. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** What `runtime state` says of a container (OCI runtime spec, runtime.md, State). */
+export interface OciState {
+  readonly status: 'creating' | 'created' | 'running' | 'stopped' | 'paused';
+  readonly pid: number;
+}
+
+/** One process more in a running container. */
+export interface ExecRequest {
+  readonly containerId: string;
+  /** A file with the OCI process object. */
+  readonly processFile: string;
+  /** Where the runtime writes the pid, as the host sees it. */
+  readonly pidFile: string;
+  /** Our descriptors for stdin, stdout and stderr, passed straight through; with a console only the runtime uses them. */
+  readonly stdio: readonly Stdio[];
+  /** A unix socket that receives the terminal's master. */
+  readonly consoleSocket?: string;
+}
+
+/** Most a runtime command may take, milliseconds; a runtime that hangs must not hang its caller for ever. */
+const COMMAND_TIMEOUT_MS = 60_000;
+
+/** One OCI runtime (runc, crun, ...) by its command line. Stateless: the runtime's root directory is the state. */
+export class OciRuntime {
+  readonly name: string;
+  readonly path: string;
+  readonly #options: OciRuntimeOptions;
+
+  constructor(options: OciRuntimeOptions) {
+    this.name = options.name;
+    this.path = options.path;
+    this.#options = options;
+  }
+
+  /** The global arguments that every command of this handler needs, for conmon's `--runtime-arg`. */
+  get globalArgs(): readonly string[] {
+    return ['--root', this.#options.root, ...(this.#options.systemdCgroup ? ['--systemd-cgroup'] : [])];
+  }
+
+  get systemdCgroup(): boolean {
+    return this.#options.systemdCgroup;
+  }
+
+  /** Lets the container's process run. @throws Internal with the runtime's last line. */
+  async start(containerId: string, signal?: AbortSignal): Promise<void> {
+    await this.#mustRun('start', ['start', containerId], { signal });
+  }
+
+  /** Sends a signal to all processes of the container, also where it has no PID namespace of its own. */
+  async killAll(containerId: string, signalNumber: number): Promise<void> {
+    await this.#mustRun('kill', ['kill', '--all', containerId, String(signalNumber)], {});
+  }
+
+  /** Deletes what the runtime keeps of the container. A container that it does not know is already deleted. */
+  async delete(containerId: string): Promise<void> {
+    const result = await this.#run(['delete', '--force', containerId], {});
+    if (result.exit.code === 0 || (await this.state(containerId)) === undefined) return;
+    throw this.#failure('delete', containerId, result);
+  }
+
+  /** What the runtime knows of a container; undefined where it knows none of that id. */
+  async state(containerId: string): Promise<OciState | undefined> {
+    const result = await this.#run(['state', containerId], {});
+    if (result.exit.code !== 0) return undefined;
+    try {
+      return JSON.parse(result.stdout.toString()) as OciState;
+    } catch (error) {
+      throw new DaemonError('Internal', `${this.name} state ${containerId}: its answer is not JSON: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  /** Applies an OCI LinuxResources object to a container's cgroup. */
+  async update(containerId: string, resources: unknown): Promise<void> {
+    await this.#mustRun('update', ['update', '--resources', '-', containerId], { input: JSON.stringify(resources) });
+  }
+
+  /** The ids of all containers the runtime keeps state of under our root. */
+  async list(): Promise<string[]> {
+    const result = await this.#run(['list', '--quiet'], {});
+    if (result.exit.code !== 0) throw this.#failure('list', '', result);
+    return result.stdout.toString().split('\n').filter((line) => line !== '');
+  }
+
+  /** The runtime's `features` document (OCI features.md); undefined where it has no such command. */
+  async features(): Promise<unknown> {
+    const result = await this.#run(['features'], {});
+    if (result.exit.code !== 0) return undefined;
+    try {
+      return JSON.parse(result.stdout.toString());
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The first line of `--version`. @throws where the program cannot be run. */
+  async version(): Promise<string> {
+    const result = await run(this.path, { args: ['--version'], env: this.#options.environment, timeoutMs: COMMAND_TIMEOUT_MS });
+    return result.stdout.toString().split('\n')[0] ?? '';
+  }
+
+  /**
+   * Starts a process in a running container and leaves it to us: we are the subreaper, so it becomes our child. An end other
+   * than exit 0 means that the command could not start; the runtime's words are then on the stderr that it was given.
+   * @throws DeadlineExceeded where the runtime hangs.
+   */
+  async exec(request: ExecRequest): Promise<ExitStatus> {
+    const args = [...this.globalArgs, 'exec', '--detach', '--pid-file', request.pidFile, '--process', request.processFile];
+    if (request.consoleSocket !== undefined) args.push('--console-socket', request.consoleSocket);
+    args.push(request.containerId);
+    const child = spawn(this.path, { args, env: this.#options.environment, stdio: request.stdio, newSession: true });
+    const deadline = withTimeout(undefined, COMMAND_TIMEOUT_MS, `${this.name} exec ${request.containerId}`);
+    try {
+      return await waitFor(child.exit, deadline.signal);
+    } catch (error) {
+      killGroup(child.pid);
+      throw error;
+    } finally {
+      deadline.clear();
+    }
+  }
+
+  async #run(args: readonly string[], options: { input?: string | undefined; signal?: AbortSignal | undefined }): Promise<RunResult> {
+    return run(this.path, {
+      args: [...this.globalArgs, ...args],
+      env: this.#options.environment,
+      timeoutMs: COMMAND_TIMEOUT_MS,
+      ...(options.input === undefined ? {} : { input: options.input }),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+  }
+
+  async #mustRun(command: string, args: readonly string[], options: { input?: string; signal?: AbortSignal | undefined }): Promise<void> {
+    const result = await this.#run(args, options);
+    if (result.exit.code !== 0) throw this.#failure(command, args.at(-1) ?? '', result);
+  }
+
+  #failure(command: string, what: string, result: RunResult): DaemonError {
+    return new DaemonError('Internal', `${this.name} ${command} ${what}: ${describeExit(result.exit)}: ${lastLine(result.stderr)}`);
+  }
+}
+
+/** An exit status in words. */
+export function describeExit(exit: ExitStatus): string {
+  return exit.code === undefined ? `killed by signal ${exit.signal}` : `exit ${exit.code}`;
+}
+
+/** The last line a program said, without the runtime's log prefix. */
+export function lastLine(output: Uint8Array): string {
+  const line = Buffer.from(output).toString().trimEnd().split('\n').at(-1) ?? '';
+  const message = /msg="((?:[^"\\]|\\.)*)"/.exec(line)?.[1];
+  return message === undefined ? line : message.replaceAll('\\"', '"');
+}

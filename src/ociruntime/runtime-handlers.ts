@@ -1,0 +1,64 @@
+import { fail } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { OciRuntime } from './oci-runtime.ts';
+
+/** What a handler can do, as RuntimeHandlerFeatures has it. */
+export interface HandlerFeatures {
+  readonly recursiveReadOnlyMounts: boolean;
+  readonly userNamespaces: boolean;
+}
+
+interface FeaturesDocument {
+  readonly mountOptions?: readonly string[];
+  readonly linux?: { readonly mountExtensions?: { readonly idmap?: { readonly enabled?: boolean } } };
+}
+
+const NOTHING: HandlerFeatures = { recursiveReadOnlyMounts: false, userNamespaces: false };
+
+/** The OCI runtimes of this node by runtime handler name. The empty name is the default one. */
+export class RuntimeHandlers {
+  readonly defaultName: string;
+  readonly #runtimes: ReadonlyMap<string, OciRuntime>;
+  readonly #features = new Map<string, HandlerFeatures>();
+
+  constructor(defaultName: string, runtimes: ReadonlyMap<string, OciRuntime>) {
+    this.defaultName = defaultName;
+    this.#runtimes = runtimes;
+  }
+
+  get names(): string[] {
+    return [...this.#runtimes.keys()];
+  }
+
+  /** @throws InvalidArgument that lists the known handlers. */
+  get(name: string): OciRuntime {
+    const wanted = name === '' ? this.defaultName : name;
+    return this.#runtimes.get(wanted) ?? fail('InvalidArgument', `runtime handler "${wanted}" is not configured, must be one of: ${this.names.join(', ')}`);
+  }
+
+  /** Asks every runtime once what it can do. A runtime that does not say is taken to have no optional feature. */
+  async probe(log: Log): Promise<void> {
+    await Promise.all(
+      [...this.#runtimes].map(async ([name, runtime]) => {
+        try {
+          this.#features.set(name, readFeatures((await runtime.features()) as FeaturesDocument | undefined));
+        } catch (error) {
+          log.warn(`runtime handler ${name}: ${runtime.path} cannot be asked for its features`, { error: String(error) });
+        }
+      }),
+    );
+  }
+
+  features(name: string): HandlerFeatures {
+    return this.#features.get(name === '' ? this.defaultName : name) ?? NOTHING;
+  }
+}
+
+/** Reads `runtime features` (OCI runtime spec, features.md). */
+function readFeatures(document: FeaturesDocument | undefined): HandlerFeatures {
+  if (document === undefined) return NOTHING;
+  return {
+    recursiveReadOnlyMounts: document.mountOptions?.includes('rro') === true,
+    userNamespaces: document.linux?.mountExtensions?.idmap?.enabled === true,
+  };
+}

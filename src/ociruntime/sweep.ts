@@ -1,0 +1,45 @@
+import { constants } from 'node:os';
+import { exitOf, findProcessesByEnvironment, signalProcess } from '../linux/process.ts';
+import { OWNER_VARIABLE } from './monitor.ts';
+import type { OciRuntime } from './oci-runtime.ts';
+import type { CgroupPlacement } from './placement.ts';
+
+/** How long a killed monitor or runtime process may take to go, milliseconds. */
+const KILL_WAIT_MS = 5_000;
+
+export interface SweepRequest {
+  readonly runtime: OciRuntime;
+  readonly placement: CgroupPlacement;
+  readonly cgroupParent: string;
+  readonly containerId: string;
+  /** Whether the creation got so far that we know its processes, so that none needs to be looked for. */
+  readonly monitorKnown: boolean;
+}
+
+/**
+ * Removes everything of one container outside the file system: a monitor and a runtime that may still be creating it, the
+ * runtime's state, its cgroups with all processes in them. Idempotent.
+ */
+export async function sweepContainer(request: SweepRequest): Promise<void> {
+  const { runtime, placement, containerId } = request;
+  if (!request.monitorKnown) await killCreators(containerId);
+  await runtime.delete(containerId);
+  await placement.removeContainer(request.cgroupParent, containerId);
+}
+
+/**
+ * Kills the processes that make a container. They carry its id in their environment (a conmon that loses its daemon goes on
+ * by itself: the end of file on its start pipe lets it run), so the search is repeated until it finds none.
+ */
+export async function killCreators(containerId: string): Promise<void> {
+  for (let round = 0; round < 20; round += 1) {
+    const found = await findProcessesByEnvironment(OWNER_VARIABLE, containerId);
+    if (found.length === 0) return;
+    await Promise.all(
+      found.map(async (process) => {
+        await signalProcess(process, constants.signals.SIGKILL);
+        await exitOf(process, AbortSignal.timeout(KILL_WAIT_MS)).catch(() => undefined);
+      }),
+    );
+  }
+}

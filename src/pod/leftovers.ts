@@ -1,0 +1,134 @@
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { messageOf, unlessMissing } from '../base/errors.ts';
+import { isObjectId, type ContainerId } from '../base/ids.ts';
+import { isPinned, unpinNamespaces } from '../linux/namespaces.ts';
+import { identify, isAlive, signalProcess } from '../linux/process.ts';
+import { readContainerPid } from '../ociruntime/monitor.ts';
+import { killCreators } from '../ociruntime/sweep.ts';
+import { namespacePaths } from '../podsandbox/run.ts';
+import { removeSandboxFiles } from '../podsandbox/sandbox-files.ts';
+import type { RestoreParts } from './restore.ts';
+
+/** One thing that is there and that no record claims, or that a record claims and that is not there. */
+export interface Difference {
+  /** `namespace`, `bundle`, `rootfs`, `attachment`, `directory`, `exit file`, `process`. */
+  readonly kind: string;
+  readonly name: string;
+}
+
+/** What exists under our directories and names against what the records claim. */
+export interface InventoryDifference {
+  readonly unclaimed: readonly Difference[];
+  readonly missing: readonly Difference[];
+}
+
+const SIGKILL = 9;
+
+/** Compares every adapter's list of what exists with every store's list of what it claims. */
+export async function compareInventory(parts: RestoreParts): Promise<InventoryDifference> {
+  const { sandboxes, containers, sandboxParts } = parts;
+  const unclaimed: Difference[] = [];
+  const add = (kind: string, names: readonly string[], claims: (id: string) => boolean): void => {
+    for (const name of names) if (!claims(name)) unclaimed.push({ kind, name });
+  };
+  const ofSandbox = (id: string): boolean => sandboxes.store.claims(id);
+  const ofContainer = (id: string): boolean => containers.store.claims(id);
+  add('namespace', await objectIds(sandboxParts.namespaceDirectory), ofSandbox);
+  add('directory', await objectIds(sandboxParts.runDirectory), ofSandbox);
+  add('infra bundle', await objectIds(sandboxParts.infraDirectory), ofSandbox);
+  add('bundle', await objectIds(containers.parts.bundleDirectory), ofContainer);
+  add('rootfs', await containers.parts.rootfs.list(), ofContainer);
+  add('attachment', await sandboxParts.networks.attachments(), ofSandbox);
+  add('exit file', await objectIds(containers.parts.monitor.exitDirectory), (id) => ofSandbox(id) || ofContainer(id));
+  return { unclaimed, missing: await findMissing(parts) };
+}
+
+async function findMissing(parts: RestoreParts): Promise<Difference[]> {
+  const missing: Difference[] = [];
+  for (const { record, state } of parts.sandboxes.list()) {
+    if (state.is !== 'Ready') continue;
+    for (const path of Object.values(namespacePaths(parts.sandboxParts, record))) {
+      if (path !== 'host' && !(await isPinned(path))) missing.push({ kind: 'namespace', name: path });
+    }
+  }
+  for (const { record, state } of parts.containers.list()) {
+    if (state.is !== 'Running') continue;
+    if (!(await isAlive(state.process))) missing.push({ kind: 'process', name: `${state.process.pid} of container ${record.id}` });
+    if (!(await isAlive(state.monitor))) missing.push({ kind: 'monitor', name: `${state.monitor.pid} of container ${record.id}` });
+  }
+  return missing;
+}
+
+/** Removes what no record claims: what a bad record left behind. A failure for one thing is logged and does not stop the rest. */
+export async function removeUnclaimed(parts: RestoreParts): Promise<void> {
+  const { unclaimed } = await compareInventory(parts);
+  for (const { kind, name } of unclaimed) {
+    try {
+      await removeOne(parts, kind, name);
+      parts.log.warn(`removed what no record claims: ${kind}`, { name });
+    } catch (error) {
+      parts.log.error(`removing what no record claims failed: ${kind}`, { name, error: messageOf(error) });
+    }
+  }
+}
+
+async function removeOne(parts: RestoreParts, kind: string, name: string): Promise<void> {
+  const { sandboxParts, containers } = parts;
+  switch (kind) {
+    case 'namespace':
+      unpinNamespaces(join(sandboxParts.namespaceDirectory, name));
+      return;
+    case 'directory':
+      await removeSandboxFiles(sandboxParts.runDirectory, name);
+      return;
+    case 'infra bundle':
+      await removeUnknownContainer(parts, join(sandboxParts.infraDirectory, name), name);
+      return;
+    case 'bundle':
+      await removeUnknownContainer(parts, join(containers.parts.bundleDirectory, name), name);
+      return;
+    case 'rootfs':
+      await containers.parts.rootfs.remove(name as ContainerId);
+      return;
+    case 'attachment':
+      await sandboxParts.networks.detachLater({ containerId: name });
+      return;
+    default:
+      await rm(join(containers.parts.monitor.exitDirectory, name), { force: true });
+  }
+}
+
+/** A container whose record is lost: all that is known of it is its bundle. */
+async function removeUnknownContainer(parts: RestoreParts, bundle: string, id: string): Promise<void> {
+  const { runtimes, placement, rootfs } = parts.containers.parts;
+  const pid = await readContainerPid(bundle);
+  const process = pid === undefined ? undefined : await identify(pid);
+  await killCreators(id);
+  for (const name of runtimes.names) {
+    // A pid of another boot, or used again, is not ours: the runtime must know the container first.
+    const known = await runtimes.get(name).state(id);
+    if (known !== undefined && process !== undefined && known.pid === process.pid) await signalProcess(process, SIGKILL);
+    await runtimes.get(name).delete(id);
+  }
+  const parent = await cgroupParentOf(bundle, id);
+  if (parent !== undefined) {
+    await placement.removeContainer(parent, id);
+    await placement.removeParent(parent);
+  }
+  await rootfs.unmount(id as ContainerId, join(bundle, 'rootfs'));
+  await rm(bundle, { recursive: true, force: true });
+}
+
+/** From the bundle's spec: `PARENT/ID` or `SLICE:podwright:ID`. */
+async function cgroupParentOf(bundle: string, id: string): Promise<string | undefined> {
+  const text = await unlessMissing(readFile(join(bundle, 'config.json'), 'utf8'), undefined);
+  if (text === undefined) return undefined;
+  const path = (JSON.parse(text) as { linux?: { cgroupsPath?: string } }).linux?.cgroupsPath ?? '';
+  if (path.endsWith(`/${id}`)) return path.slice(0, -id.length - 1);
+  return path.endsWith(`:podwright:${id}`) ? path.split(':')[0] : undefined;
+}
+
+async function objectIds(directory: string): Promise<string[]> {
+  return (await unlessMissing(readdir(directory), [] as string[])).filter(isObjectId);
+}

@@ -1,0 +1,49 @@
+import type { SandboxId } from '../base/ids.ts';
+import { waitFor } from '../base/deadline.ts';
+import type { Log } from '../base/log.ts';
+import type { Containers } from '../container/containers.ts';
+import type { Sandboxes } from '../podsandbox/sandboxes.ts';
+
+export interface PodParts {
+  readonly sandboxes: Sandboxes;
+  readonly containers: Containers;
+  readonly log: Log;
+}
+
+/**
+ * Stops a pod: its containers at once, then its network and namespaces. What is not there is stopped. The stop goes on when
+ * its caller leaves; the next call finds it further on.
+ * @throws with the plugin's words while the network cannot be released.
+ */
+export async function stopPod(parts: PodParts, id: SandboxId, signal?: AbortSignal): Promise<void> {
+  const work = stopPodWork(parts, id);
+  await (signal === undefined ? work : waitFor(work, signal));
+}
+
+async function stopPodWork(parts: PodParts, id: SandboxId): Promise<void> {
+  const { sandboxes, containers } = parts;
+  await sandboxes.markStopping(id);
+  await containers.abortCreates(id);
+  await stopContainersOf(containers, id);
+  await sandboxes.stop(id, parts.log);
+}
+
+/** Kills the pod's containers: the kubelet has given them their time already. Returns when they hold nothing any more. */
+async function stopContainersOf(containers: Containers, id: SandboxId): Promise<void> {
+  await Promise.all(
+    containers.ofSandbox(id).map(async ({ record }) => {
+      await containers.stop(record.id, 0);
+      // The release of an ended container happens under its lock.
+      await containers.locked(record.id, async () => Promise.resolve());
+    }),
+  );
+}
+
+/** Removes a pod with all its containers, stopped or not. What is not there is removed. */
+export async function removePod(parts: PodParts, id: SandboxId): Promise<void> {
+  const { sandboxes, containers } = parts;
+  if (sandboxes.store.get(id) === undefined) return;
+  await stopPodWork(parts, id);
+  await Promise.all(containers.ofSandbox(id).map(async ({ record }) => containers.remove(record.id)));
+  await sandboxes.remove(id, parts.log);
+}

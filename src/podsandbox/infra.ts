@@ -1,0 +1,85 @@
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { stage } from '../base/stage.ts';
+import { exitOf, signalProcess } from '../linux/process.ts';
+import { createMonitored } from '../ociruntime/monitor.ts';
+import { buildSpec } from '../spec/build.ts';
+import { sweepContainer } from '../ociruntime/sweep.ts';
+import type { SandboxParts } from './parts.ts';
+import { pauseProgram } from './pause-program.ts';
+import type { InfraProcess, SandboxRecord } from './sandbox.ts';
+
+/** How long a killed infra process may take to go, milliseconds. */
+const KILL_WAIT_MS = 10_000;
+
+function bundleOf(parts: SandboxParts, id: string): string {
+  return join(parts.infraDirectory, id);
+}
+
+/** Writes the root file system that all infra containers share, read-only: the pause program and its mount points. */
+export async function prepareInfraRootfs(infraDirectory: string): Promise<void> {
+  const rootfs = join(infraDirectory, 'rootfs');
+  for (const directory of ['proc', 'dev', 'sys']) await mkdir(join(rootfs, directory), { recursive: true, mode: 0o755 });
+  const program = join(rootfs, 'pause');
+  await rm(program, { force: true });
+  await writeFile(program, pauseProgram(process.arch));
+  await chmod(program, 0o555);
+}
+
+/** Starts the tiny process that keeps the pod's shared PID namespace alive, as process 1 of it. */
+export async function startInfra(parts: SandboxParts, record: SandboxRecord, namespaces: { net: string; ipc: string; uts: string }): Promise<InfraProcess> {
+  const bundle = bundleOf(parts, record.id);
+  await mkdir(join(bundle, 'persist'), { recursive: true, mode: 0o700 });
+  const spec = buildSpec({
+    kind: 'infra',
+    sandboxId: record.id,
+    sandboxConfig: record.config,
+    rootfsPath: join(parts.infraDirectory, 'rootfs'),
+    namespaces,
+    cgroupsPath: parts.placement.cgroupsPath(record.cgroupParent, record.id),
+    settings: parts.specSettings(),
+    host: parts.hostFacts(),
+  });
+  await writeFile(join(bundle, 'config.json'), JSON.stringify(spec), { mode: 0o600 });
+  const runtime = parts.runtimes.get(record.runtimeHandler);
+  const created = await createMonitored(parts.monitor, runtime, {
+    containerId: record.id,
+    name: `${record.name}_infra`,
+    bundle,
+    logPath: join(bundle, 'log'),
+    persistDirectory: join(bundle, 'persist'),
+    terminal: false,
+    stdin: false,
+    stdinOnce: false,
+    placeMonitor: async (pid) => parts.placement.placeMonitor(record.cgroupParent, record.id, pid),
+    timeoutMs: parts.createTimeoutMs,
+  });
+  stage('sandbox.infra.created');
+  await runtime.start(record.id);
+  stage('sandbox.infra.started');
+  return { process: created.process, monitor: created.monitor };
+}
+
+/** Ends the infra process and removes all of its container. Idempotent. */
+export async function removeInfra(parts: SandboxParts, record: SandboxRecord, infra: InfraProcess | undefined, log: Log): Promise<void> {
+  if (infra !== undefined) {
+    await signalProcess(infra.process, constants.signals.SIGKILL);
+    const patience = AbortSignal.timeout(KILL_WAIT_MS);
+    await Promise.all([exitOf(infra.process, patience), exitOf(infra.monitor, patience)]).catch((error: unknown) => {
+      log.warn('the infra process does not end; its cgroup is killed', { sandbox: record.id, error: messageOf(error) });
+    });
+  }
+  stage('sandbox.infra.killed');
+  await sweepContainer({
+    runtime: parts.runtimes.get(record.runtimeHandler),
+    placement: parts.placement,
+    cgroupParent: record.cgroupParent,
+    containerId: record.id,
+    monitorKnown: infra !== undefined,
+  });
+  await rm(join(parts.monitor.exitDirectory, record.id), { force: true });
+  await rm(bundleOf(parts, record.id), { recursive: true, force: true });
+}

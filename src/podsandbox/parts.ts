@@ -1,0 +1,28 @@
+import type { Networks } from '../cni/networks.ts';
+import type { MonitorOptions } from '../ociruntime/monitor.ts';
+import type { CgroupPlacement } from '../ociruntime/placement.ts';
+import type { RuntimeHandlers } from '../ociruntime/runtime-handlers.ts';
+import type { HostFacts } from '../spec/host-facts.ts';
+import type { SpecSettings } from '../spec/input.ts';
+
+/** What the operations of a sandbox work with. */
+export interface SandboxParts {
+  /** Volatile files, one directory per sandbox: RUN/sandboxes. */
+  readonly runDirectory: string;
+  /** Pinned namespaces, one directory per sandbox: RUN/ns. */
+  readonly namespaceDirectory: string;
+  /** Infra containers' bundles, and the root file system they share: RUN/infra. */
+  readonly infraDirectory: string;
+  /** Sysctls that every pod gets unless it names them itself. */
+  readonly defaultSysctls: () => Readonly<Record<string, string>>;
+  readonly networks: Networks;
+  readonly placement: CgroupPlacement;
+  readonly runtimes: RuntimeHandlers;
+  readonly monitor: MonitorOptions;
+  readonly hostFacts: () => HostFacts;
+  readonly specSettings: () => SpecSettings;
+  /** Most all CNI DELs of a pod may take, milliseconds. */
+  readonly detachBudgetMs: number;
+  /** Most the runtime may take to create an infra container, milliseconds. */
+  readonly createTimeoutMs: number;
+}

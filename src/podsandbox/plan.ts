@@ -1,0 +1,96 @@
+import type { NamespaceOption, PodSandboxConfig, PodSandboxMetadata } from '../../api/cri/runtime.ts';
+import { NamespaceMode } from '../../api/cri/enums.ts';
+import { fail } from '../base/errors.ts';
+import { newSandboxId } from '../base/ids.ts';
+import type { SandboxParts } from './parts.ts';
+import type { SandboxRecord } from './sandbox.ts';
+
+/** What a RunPodSandbox request asks for, checked and with its defaults. */
+export interface SandboxPlan {
+  readonly metadata: PodSandboxMetadata;
+  readonly record: Omit<SandboxRecord, 'name' | 'createdAtNs' | 'bootId'>;
+}
+
+const HOSTNAME_LIMIT = 64;
+
+/** Checks a request before anything is done. @throws InvalidArgument that says what is and what must be. */
+export function planSandbox(config: PodSandboxConfig, runtimeHandler: string, parts: SandboxParts): SandboxPlan {
+  const metadata = config.metadata ?? fail('InvalidArgument', 'run pod sandbox: config.metadata is missing, must be given');
+  for (const field of ['name', 'namespace', 'uid'] as const) {
+    if (metadata[field] === '') fail('InvalidArgument', `run pod sandbox: config.metadata.${field} is empty, must be given`);
+  }
+  const runtime = parts.runtimes.get(runtimeHandler);
+  const options = config.linux?.securityContext?.namespaceOptions;
+  const namespaces = planNamespaces(options);
+  const id = newSandboxId();
+  checkRunAs(config);
+  checkHostPorts(config, parts, namespaces.net);
+  return {
+    metadata,
+    record: {
+      id,
+      config,
+      runtimeHandler: runtime.name,
+      namespaces,
+      hostname: planHostname(config, namespaces.net, parts),
+      cgroupParent: parts.placement.parent(config.linux?.cgroupParent ?? '', id),
+    },
+  };
+}
+
+function planNamespaces(options: NamespaceOption | undefined): SandboxRecord['namespaces'] {
+  const owner = (what: string, mode: number): 'pod' | 'node' => {
+    if (mode === NamespaceMode.POD) return 'pod';
+    if (mode === NamespaceMode.NODE) return 'node';
+    return fail('InvalidArgument', `run pod sandbox: namespace mode of ${what} is ${mode}, must be POD (0) or NODE (2)`);
+  };
+  const pid = options?.pid ?? NamespaceMode.POD;
+  if (pid !== NamespaceMode.POD && pid !== NamespaceMode.NODE && pid !== NamespaceMode.CONTAINER) {
+    fail('InvalidArgument', `run pod sandbox: namespace mode of pid is ${pid}, must be POD (0), CONTAINER (1) or NODE (2)`);
+  }
+  const user = options?.usernsOptions;
+  if (user !== undefined) checkUserNamespace(user);
+  return {
+    net: owner('network', options?.network ?? NamespaceMode.POD),
+    ipc: owner('ipc', options?.ipc ?? NamespaceMode.POD),
+    pid: pid === NamespaceMode.POD ? 'pod' : pid === NamespaceMode.NODE ? 'node' : 'container',
+  };
+}
+
+/** KEP-127: what the CRI forbids, and what this daemon cannot do yet. */
+function checkUserNamespace(user: NonNullable<NamespaceOption['usernsOptions']>): void {
+  const { mode, uids, gids } = user;
+  if (mode === NamespaceMode.NODE) {
+    if (uids.length > 0 || gids.length > 0) fail('InvalidArgument', 'run pod sandbox: user namespace mode is NODE, so it must have no uid or gid mappings');
+    return;
+  }
+  if (mode !== NamespaceMode.POD) fail('InvalidArgument', `run pod sandbox: user namespace mode is ${mode}, must be POD (0) or NODE (2)`);
+  for (const [what, mappings] of [['uid', uids], ['gid', gids]] as const) { // prettier-ignore
+    if (mappings.length !== 1) fail('InvalidArgument', `run pod sandbox: the user namespace has ${mappings.length} ${what} mappings, must have 1`);
+    if (mappings[0]?.containerId !== 0) fail('InvalidArgument', `run pod sandbox: the ${what} mapping of the user namespace must begin at container id 0`);
+  }
+  fail('FailedPrecondition', 'run pod sandbox: user namespaces are not supported by this version of podwright; the pod must use hostUsers: true');
+}
+
+function checkRunAs(config: PodSandboxConfig): void {
+  const context = config.linux?.securityContext;
+  if (context?.runAsGroup !== undefined && context.runAsUser === undefined) {
+    fail('InvalidArgument', 'run pod sandbox: run_as_group is given without run_as_user');
+  }
+}
+
+function checkHostPorts(config: PodSandboxConfig, parts: SandboxParts, net: 'pod' | 'node'): void {
+  const mapped = config.portMappings.filter((mapping) => mapping.hostPort > 0);
+  if (net === 'node' || mapped.length === 0) return;
+  if (!parts.networks.hasCapability('portMappings')) {
+    fail('FailedPrecondition', `run pod sandbox: it asks for host port ${mapped[0]?.hostPort ?? 0}, but no plugin of the CNI network has the portMappings capability`);
+  }
+}
+
+function planHostname(config: PodSandboxConfig, net: 'pod' | 'node', parts: SandboxParts): string {
+  if (config.hostname.length > HOSTNAME_LIMIT) {
+    fail('InvalidArgument', `run pod sandbox: hostname has ${config.hostname.length} characters, must have at most ${HOSTNAME_LIMIT}`);
+  }
+  if (config.hostname !== '') return config.hostname;
+  return net === 'node' ? parts.hostFacts().hostname : (config.metadata?.name ?? '').slice(0, HOSTNAME_LIMIT);
+}

@@ -1,0 +1,113 @@
+import { join } from 'node:path';
+import { messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { ObjectStore } from '../base/object-store.ts';
+import { allSettledOrThrow } from '../base/settle.ts';
+import { stage } from '../base/stage.ts';
+import { UndoStack } from '../base/undo.ts';
+import { pinNamespaces, unpinNamespaces } from '../linux/namespaces.ts';
+import { startInfra, removeInfra } from './infra.ts';
+import type { SandboxParts } from './parts.ts';
+import { attachRequest, detachRequest } from './network.ts';
+import type { InfraProcess, SandboxNetwork, SandboxRecord, SandboxState } from './sandbox.ts';
+import { makeRequestedDirectory, makeSandboxFiles, removeSandboxFiles, writeHosts } from './sandbox-files.ts';
+
+type Store = ObjectStore<SandboxRecord, SandboxState>;
+
+/** The paths or `host` of a sandbox's namespaces, for the spec of a container in it. */
+export function namespacePaths(parts: Pick<SandboxParts, 'namespaceDirectory'>, record: SandboxRecord): { net: string; ipc: string; uts: string } {
+  const directory = join(parts.namespaceDirectory, record.id);
+  const ownNetwork = record.namespaces.net === 'pod';
+  return {
+    net: ownNetwork ? join(directory, 'net') : 'host',
+    ipc: record.namespaces.ipc === 'pod' ? join(directory, 'ipc') : 'host',
+    // A pod on the node's network has the node's name too.
+    uts: ownNetwork ? join(directory, 'uts') : 'host',
+  };
+}
+
+/**
+ * Makes a sandbox: on success it is Ready, on failure nothing of it is left; after a crash the next start removes what is
+ * (the record is on disk before the first effect).
+ */
+export async function runSandbox(parts: SandboxParts, store: Store, record: SandboxRecord, work: AbortSignal, log: Log): Promise<void> {
+  const undo = new UndoStack();
+  try {
+    await store.begin(record);
+    stage('sandbox.recorded');
+    undo.add('forget the record', async () => store.remove(record.id));
+    let ownsCgroup = false;
+    undo.add('remove the pod cgroup', async () => {
+      if (ownsCgroup) await parts.placement.removeParent(record.cgroupParent);
+    });
+    ownsCgroup = await parts.placement.ensureParent(record.cgroupParent);
+    undo.add('unpin the namespaces', () => {
+      unpinNamespaces(join(parts.namespaceDirectory, record.id));
+    });
+    pin(parts, record);
+    stage('sandbox.pinned');
+    undo.add('remove the files', async () => removeSandboxFiles(parts.runDirectory, record.id));
+    const [network, infra] = await allSettledOrThrow([
+      attachNetwork(parts, record, work, undo),
+      makeInfra(parts, record, undo, log),
+      makeFiles(parts, record, work),
+    ]);
+    if (network.ips.length > 0) await writeHosts(parts.runDirectory, record, network.ips);
+    await store.save(record.id, { is: 'Ready', network, infra, ownsCgroup });
+    stage('sandbox.ready');
+  } catch (error) {
+    for (const failure of await undo.run()) {
+      log.error(`run pod sandbox: undoing failed: ${failure.what}`, { sandbox: record.id, error: messageOf(failure.error) });
+    }
+    throw error;
+  }
+}
+
+function pin(parts: SandboxParts, record: SandboxRecord): void {
+  const { net, ipc } = record.namespaces;
+  const ownNetwork = net === 'pod';
+  const asked = record.config.linux?.sysctls ?? {};
+  const defaults = Object.entries(parts.defaultSysctls()).filter(([name]) => (name.startsWith('net.') ? ownNetwork : ipc === 'pod'));
+  const inIpc = (name: string): boolean => !name.startsWith('net.');
+  const sysctls = Object.fromEntries([...defaults, ...Object.entries(asked)].filter(([name]) => (inIpc(name) ? ipc === 'pod' : ownNetwork)));
+  pinNamespaces(join(parts.namespaceDirectory, record.id), {
+    net: ownNetwork,
+    ipc: ipc === 'pod',
+    uts: ownNetwork,
+    ...(ownNetwork ? { hostname: record.hostname } : {}),
+    sysctls,
+    loopback: ownNetwork,
+  });
+}
+
+async function attachNetwork(parts: SandboxParts, record: SandboxRecord, work: AbortSignal, undo: UndoStack): Promise<SandboxNetwork> {
+  if (record.namespaces.net === 'node') return { ips: [] };
+  const request = attachRequest(record, namespacePaths(parts, record).net);
+  undo.add('detach the network', async () => {
+    try {
+      await parts.networks.detach(detachRequest(record, request.netnsPath), AbortSignal.timeout(parts.detachBudgetMs));
+    } catch (error) {
+      // The namespace goes next, so the release must not hang on it.
+      await parts.networks.detachLater(detachRequest(record, undefined));
+      throw error;
+    }
+  });
+  const { ips } = await parts.networks.attach(request, work);
+  stage('sandbox.attached');
+  return { ips };
+}
+
+async function makeInfra(parts: SandboxParts, record: SandboxRecord, undo: UndoStack, log: Log): Promise<InfraProcess | undefined> {
+  if (record.namespaces.pid !== 'pod') return undefined;
+  undo.add('remove the infra container', async () => removeInfra(parts, record, undefined, log));
+  return startInfra(parts, record, namespacePaths(parts, record));
+}
+
+async function makeFiles(parts: SandboxParts, record: SandboxRecord, work: AbortSignal): Promise<void> {
+  const logDirectory = record.config.logDirectory;
+  await Promise.all([
+    makeSandboxFiles(parts.runDirectory, record),
+    logDirectory === '' ? Promise.resolve() : makeRequestedDirectory(logDirectory, work),
+  ]);
+  stage('sandbox.files');
+}

@@ -1,0 +1,73 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DaemonError } from '../base/errors.ts';
+import { mountTmpfs, unmount } from '../linux/mounts.ts';
+import { run } from '../linux/spawn.ts';
+import { podFileContents } from './pod-files.ts';
+import type { SandboxRecord } from './sandbox.ts';
+
+/** As docker and CRI-O: most pods never ask for another size. */
+const SHM_SIZE_BYTES = 64 * 1024 * 1024;
+/** Most the making of a log directory may take, milliseconds: it may lie on a file system that hangs. */
+const DIRECTORY_TIMEOUT_MS = 20_000;
+
+/** The host paths of a pod's own files. */
+export interface SandboxPaths {
+  readonly directory: string;
+  readonly hosts: string;
+  readonly resolvConf: string;
+  readonly hostname: string;
+  readonly shm: string;
+}
+
+export function sandboxPaths(runDirectory: string, id: string): SandboxPaths {
+  const directory = join(runDirectory, id);
+  return {
+    directory,
+    hosts: join(directory, 'hosts'),
+    resolvConf: join(directory, 'resolv.conf'),
+    hostname: join(directory, 'hostname'),
+    shm: join(directory, 'shm'),
+  };
+}
+
+/** Writes hosts, hostname and resolv.conf, and mounts the pod's /dev/shm where it has an IPC namespace of its own. */
+export async function makeSandboxFiles(runDirectory: string, record: SandboxRecord): Promise<void> {
+  const paths = sandboxPaths(runDirectory, record.id);
+  await mkdir(paths.directory, { recursive: true, mode: 0o711 });
+  const contents = await podFileContents({ config: record.config, hostname: record.hostname, hostNetwork: record.namespaces.net === 'node' });
+  await Promise.all([
+    writeFile(paths.hosts, contents.hosts, { mode: 0o644 }),
+    writeFile(paths.resolvConf, contents.resolvConf, { mode: 0o644 }),
+    writeFile(paths.hostname, contents.hostname, { mode: 0o644 }),
+  ]);
+  if (record.namespaces.ipc === 'node') return;
+  await mkdir(paths.shm, { recursive: true, mode: 0o777 });
+  mountTmpfs(paths.shm, { sizeBytes: SHM_SIZE_BYTES, mode: 0o1777 });
+}
+
+/** Writes hosts again, when the pod's addresses are known: the pod finds itself by its name. */
+export async function writeHosts(runDirectory: string, record: SandboxRecord, ips: readonly string[]): Promise<void> {
+  const contents = await podFileContents({ config: record.config, hostname: record.hostname, hostNetwork: record.namespaces.net === 'node', ips });
+  await writeFile(sandboxPaths(runDirectory, record.id).hosts, contents.hosts, { mode: 0o644 });
+}
+
+/** Idempotent. */
+export async function unmountSandboxShm(runDirectory: string, id: string): Promise<void> {
+  unmount(sandboxPaths(runDirectory, id).shm);
+}
+
+/** Removes a sandbox's volatile files. Idempotent. */
+export async function removeSandboxFiles(runDirectory: string, id: string): Promise<void> {
+  await unmountSandboxShm(runDirectory, id);
+  await rm(sandboxPaths(runDirectory, id).directory, { recursive: true, force: true });
+}
+
+/**
+ * Makes a directory that a request names, in a process of its own: it may lie on a file system that hangs, and four hung
+ * calls would stop all file work of this daemon (libuv's pool).
+ */
+export async function makeRequestedDirectory(path: string, signal: AbortSignal): Promise<void> {
+  const result = await run('mkdir', { args: ['-p', '-m', '0755', '--', path], timeoutMs: DIRECTORY_TIMEOUT_MS, signal });
+  if (result.exit.code !== 0) throw new DaemonError('Internal', `make directory ${path}: ${result.stderr.toString().trim()}`);
+}

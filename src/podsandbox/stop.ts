@@ -1,0 +1,48 @@
+import { join } from 'node:path';
+import type { Log } from '../base/log.ts';
+import type { ObjectStore } from '../base/object-store.ts';
+import { stage } from '../base/stage.ts';
+import { isPinned, unpinNamespaces } from '../linux/namespaces.ts';
+import { removeInfra } from './infra.ts';
+import { detachRequest } from './network.ts';
+import type { SandboxParts } from './parts.ts';
+import { namespacePaths } from './run.ts';
+import { unmountSandboxShm } from './sandbox-files.ts';
+import type { SandboxRecord, SandboxState } from './sandbox.ts';
+
+type Store = ObjectStore<SandboxRecord, SandboxState>;
+
+/**
+ * Takes down the sandbox's own parts: infra container, network, namespaces, shm. The caller holds its lock, has recorded
+ * Stopping, and has stopped its containers. Idempotent: each step is.
+ * @throws with the plugin's words while CNI DEL fails and the namespace is there; the kubelet asks again.
+ */
+export async function stopSandbox(parts: SandboxParts, store: Store, id: string, log: Log): Promise<void> {
+  const sandbox = store.get(id);
+  if (sandbox === undefined || sandbox.state.is === 'NotReady') return;
+  const { record, state } = sandbox;
+  await takeDown(parts, record, state, log);
+  if (state.is !== 'Removing') await store.save(id, { ...state, infra: undefined, is: 'NotReady' });
+  stage('sandbox.notready');
+}
+
+/** The steps of a stop, for sandboxes in any state and for what a crash left of one. */
+export async function takeDown(parts: SandboxParts, record: SandboxRecord, state: SandboxState | undefined, log: Log): Promise<void> {
+  if (record.namespaces.pid === 'pod') await removeInfra(parts, record, state?.infra, log);
+  stage('sandbox.infra.removed');
+  if (record.namespaces.net === 'pod') await releaseNetwork(parts, record);
+  stage('sandbox.detached');
+  unpinNamespaces(join(parts.namespaceDirectory, record.id));
+  stage('sandbox.unpinned');
+  await unmountSandboxShm(parts.runDirectory, record.id);
+}
+
+async function releaseNetwork(parts: SandboxParts, record: SandboxRecord): Promise<void> {
+  const { net } = namespacePaths(parts, record);
+  if (await isPinned(net)) {
+    await parts.networks.detach(detachRequest(record, net), AbortSignal.timeout(parts.detachBudgetMs));
+    return;
+  }
+  // Without the namespace the kubelet must not be held up: the release is queued in a record of its own until it works.
+  await parts.networks.detachLater(detachRequest(record, undefined));
+}

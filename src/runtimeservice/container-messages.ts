@@ -1,0 +1,91 @@
+import { ContainerState as CriState } from '../../api/cri/enums.ts';
+import type { Container as ContainerMessage, ContainerFilter, ContainerStatus, Init, Mount } from '../../api/cri/runtime.ts';
+import type { Container, ContainerState } from '../container/container.ts';
+import { criSignal } from '../container/stop-signal.ts';
+import { hasLabels } from './labels.ts';
+import type { RuntimeServiceParts } from './parts.ts';
+
+export function containerState(state: ContainerState): CriState {
+  switch (state.is) {
+    case 'Parked':
+    case 'Created':
+      return CriState.CONTAINER_CREATED;
+    case 'Starting':
+    case 'Running':
+      return CriState.CONTAINER_RUNNING;
+    case 'Exited':
+      return CriState.CONTAINER_EXITED;
+    case 'Removing':
+      return state.exitCode === undefined ? CriState.CONTAINER_UNKNOWN : CriState.CONTAINER_EXITED;
+  }
+}
+
+/** A container as List answers it. */
+export function containerMessage({ record, state }: Container): Init<ContainerMessage> {
+  return {
+    id: record.id,
+    podSandboxId: record.sandboxId,
+    metadata: record.config.metadata,
+    image: record.config.image,
+    imageRef: record.imageRef,
+    imageId: record.imageId,
+    state: containerState(state),
+    createdAt: record.createdAtNs,
+    labels: record.config.labels,
+    annotations: record.config.annotations,
+  };
+}
+
+/** A container as ContainerStatus answers it. The kubelet refuses one without id, name, created_at, image and image_ref. */
+export function containerStatusMessage(parts: Pick<RuntimeServiceParts, 'containers'>, { record, state }: Container): Init<ContainerStatus> {
+  const ended = state.is === 'Exited' || state.is === 'Removing' ? state : undefined;
+  return {
+    id: record.id,
+    metadata: record.config.metadata,
+    state: containerState(state),
+    createdAt: record.createdAtNs,
+    startedAt: 'startedAtNs' in state ? (state.startedAtNs ?? 0n) : 0n,
+    finishedAt: ended?.finishedAtNs ?? 0n,
+    exitCode: ended?.exitCode ?? 0,
+    reason: ended?.reason ?? '',
+    message: ended?.message ?? '',
+    image: imageSpec(parts, record.imageId, record.config.image),
+    imageRef: record.imageRef,
+    imageId: record.imageId,
+    labels: record.config.labels,
+    annotations: record.config.annotations,
+    mounts: record.config.mounts.map(mountMessage),
+    logPath: record.logPath,
+    resources: { linux: state.resources },
+    user: {
+      linux: {
+        uid: BigInt(state.user.uid),
+        gid: BigInt(state.user.gid),
+        supplementalGroups: state.user.additionalGids.map((gid) => BigInt(gid)),
+      },
+    },
+    stopSignal: criSignal(record.stopSignal),
+  };
+}
+
+/** The image as the request named it; where it named it by id, a name of the image tells people more. */
+function imageSpec(parts: Pick<RuntimeServiceParts, 'containers'>, imageId: string, asked: ContainerMessage['image']): Init<ContainerMessage['image']> {
+  const name = asked?.userSpecifiedImage === '' || asked?.userSpecifiedImage === undefined ? asked?.image : asked.userSpecifiedImage;
+  if (name !== undefined && name !== imageId) return { ...asked, image: name };
+  return { ...asked, image: parts.containers.parts.images.resolve(imageId)?.names[0] ?? imageId };
+}
+
+/** The kubelet finds the termination log by its container path, so the request comes back as it was. */
+function mountMessage(mount: Mount): Init<Mount> {
+  return mount;
+}
+
+/** Whether a container is one of those asked for: id prefix, sandbox, state and labels, all of them. */
+export function containerMatches(container: Container, filter: ContainerFilter | undefined): boolean {
+  if (filter === undefined) return true;
+  const { record, state } = container;
+  if (filter.id !== '' && !record.id.startsWith(filter.id)) return false;
+  if (filter.podSandboxId !== '' && !record.sandboxId.startsWith(filter.podSandboxId)) return false;
+  if (filter.state !== undefined && filter.state.state !== containerState(state)) return false;
+  return hasLabels(record.config.labels, filter.labelSelector);
+}

@@ -1,0 +1,34 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { unlessMissing } from '../base/errors.ts';
+import { toJson } from '../base/json.ts';
+import { isAliveState, type Container } from '../container/container.ts';
+import { containerStatusMessage } from './container-messages.ts';
+import type { RuntimeServiceHandlers } from './handlers.ts';
+import type { RuntimeServiceParts } from './parts.ts';
+
+export function containerStatus(parts: RuntimeServiceParts): RuntimeServiceHandlers['containerStatus'] {
+  return async (request) => {
+    const container = parts.containers.get(request.containerId);
+    return {
+      status: containerStatusMessage(parts, container),
+      info: request.verbose ? { info: toJson(await containerInfo(parts, container)) } : {},
+    };
+  };
+}
+
+/** What `crictl inspect` shows besides the status. */
+async function containerInfo(parts: RuntimeServiceParts, container: Container): Promise<Readonly<Record<string, unknown>>> {
+  const { record, state } = container;
+  const spec = await unlessMissing(readFile(join(parts.containers.bundleOf(record), 'config.json'), 'utf8'), undefined);
+  return {
+    sandboxID: record.sandboxId,
+    pid: isAliveState(state) ? state.process.pid : 0,
+    state: state.is,
+    name: record.name,
+    runtimeHandler: record.runtimeHandler,
+    cgroupsPath: record.cgroupsPath,
+    runtimeSpec: spec === undefined ? null : (JSON.parse(spec) as unknown),
+    config: record.config,
+  };
+}

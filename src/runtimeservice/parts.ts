@@ -1,0 +1,18 @@
+import type { Networks } from '../cni/networks.ts';
+import type { Containers } from '../container/containers.ts';
+import type { CgroupDriver } from '../ociruntime/placement.ts';
+import type { RuntimeHandlers } from '../ociruntime/runtime-handlers.ts';
+import type { PodParts } from '../pod/stop-pod.ts';
+import type { Sandboxes } from '../podsandbox/sandboxes.ts';
+
+/** What the RPCs of the RuntimeService work with. */
+export interface RuntimeServiceParts {
+  readonly sandboxes: Sandboxes;
+  readonly containers: Containers;
+  readonly pod: PodParts;
+  readonly networks: Networks;
+  readonly runtimes: RuntimeHandlers;
+  readonly cgroupDriver: CgroupDriver;
+  /** The configuration in force, for `Status` with verbose. */
+  readonly describe: () => Readonly<Record<string, unknown>>;
+}

@@ -1,0 +1,62 @@
+import { unimplemented } from '../base/call.ts';
+import { containerStatus } from './container-status.ts';
+import { createContainer } from './create-container.ts';
+import { execSyncRpc } from './exec-sync.ts';
+import type { RuntimeServiceHandlers } from './handlers.ts';
+import { listContainers, streamContainers } from './list-containers.ts';
+import { listPodSandbox, streamPodSandboxes } from './list-pod-sandbox.ts';
+import type { RuntimeServiceParts } from './parts.ts';
+import { podSandboxStatusRpc } from './pod-sandbox-status.ts';
+import { removeContainer } from './remove-container.ts';
+import { removePodSandbox } from './remove-pod-sandbox.ts';
+import { reopenContainerLog } from './reopen-container-log.ts';
+import { runPodSandbox } from './run-pod-sandbox.ts';
+import { runtimeConfig, updateRuntimeConfig } from './runtime-config.ts';
+import { startContainer } from './start-container.ts';
+import { status } from './status.ts';
+import { stopContainer } from './stop-container.ts';
+import { stopPodSandbox } from './stop-pod-sandbox.ts';
+import { version } from './version.ts';
+
+/** The CRI's RuntimeService: one entry per RPC. */
+export function runtimeService(parts: RuntimeServiceParts): RuntimeServiceHandlers {
+  return {
+    version,
+    status: status(parts),
+    runtimeConfig: runtimeConfig(parts),
+    updateRuntimeConfig,
+    runPodSandbox: runPodSandbox(parts),
+    stopPodSandbox: stopPodSandbox(parts),
+    removePodSandbox: removePodSandbox(parts),
+    podSandboxStatus: podSandboxStatusRpc(parts),
+    listPodSandbox: listPodSandbox(parts),
+    streamPodSandboxes: streamPodSandboxes(parts),
+    createContainer: createContainer(parts),
+    startContainer: startContainer(parts),
+    stopContainer: stopContainer(parts),
+    removeContainer: removeContainer(parts),
+    containerStatus: containerStatus(parts),
+    listContainers: listContainers(parts),
+    streamContainers: streamContainers(parts),
+    reopenContainerLog: reopenContainerLog(parts),
+    execSync: execSyncRpc(parts),
+    exec: unimplemented('Exec'),
+    attach: unimplemented('Attach'),
+    portForward: unimplemented('PortForward'),
+    updateContainerResources: unimplemented('UpdateContainerResources'),
+    updatePodSandboxResources: unimplemented('UpdatePodSandboxResources'),
+    containerStats: unimplemented('ContainerStats'),
+    listContainerStats: unimplemented('ListContainerStats'),
+    streamContainerStats: unimplemented('StreamContainerStats'),
+    podSandboxStats: unimplemented('PodSandboxStats'),
+    listPodSandboxStats: unimplemented('ListPodSandboxStats'),
+    streamPodSandboxStats: unimplemented('StreamPodSandboxStats'),
+    getContainerEvents: unimplemented('GetContainerEvents'),
+    listMetricDescriptors: unimplemented('ListMetricDescriptors'),
+    listPodSandboxMetrics: unimplemented('ListPodSandboxMetrics'),
+    streamPodSandboxMetrics: unimplemented('StreamPodSandboxMetrics'),
+    checkpointContainer: unimplemented('CheckpointContainer'),
+    checkpointPod: unimplemented('CheckpointPod'),
+    restorePod: unimplemented('RestorePod'),
+  };
+}

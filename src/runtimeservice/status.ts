@@ -1,0 +1,23 @@
+import { toJson } from '../base/json.ts';
+import type { RuntimeServiceHandlers } from './handlers.ts';
+import type { RuntimeServiceParts } from './parts.ts';
+
+/** RuntimeReady and NetworkReady, the latter in CNI's own words; what each runtime handler can do. */
+export function status(parts: RuntimeServiceParts): RuntimeServiceHandlers['status'] {
+  return async (request) => {
+    const network = await parts.networks.status();
+    const { runtimes } = parts;
+    return {
+      status: {
+        conditions: [
+          { type: 'RuntimeReady', status: true, reason: '', message: '' },
+          { type: 'NetworkReady', status: network.ready, reason: network.reason, message: network.message },
+        ],
+      },
+      // The entry without a name says what a pod without a RuntimeClass gets.
+      runtimeHandlers: ['', ...runtimes.names].map((name) => ({ name, features: runtimes.features(name) })),
+      features: { supplementalGroupsPolicy: true, mountOptions: true },
+      info: request.verbose ? { config: toJson(parts.describe()), cni: toJson(parts.networks.describe()) } : {},
+    };
+  };
+}
