@@ -136,7 +136,8 @@ export class Cgroups {
       const parent = directory;
       directory = join(parent, name);
       if (await isDirectory(directory)) continue;
-      if (hierarchy.unified) await passControllersOn(parent);
+      // Not in a hybrid's unified tree: with controllers passed on, a cgroup may not have processes of its own.
+      if (this.version === 'v2') await passControllersOn(parent);
       await mkdir(directory, { mode: 0o755 }).catch((error: unknown) => {
         if (!hasErrno(error, 'EEXIST')) throw error;
       });
