@@ -3,32 +3,34 @@ import { glob, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { build } from 'esbuild';
 
-const repository = join(import.meta.dirname, '..');
-const out = join(repository, 'dist');
+const REPOSITORY = join(import.meta.dirname, '..');
 
-const entryPoints = [{ in: join(repository, 'src/main.ts'), out: 'podwright' }];
-for await (const file of glob('src/**/*-worker.ts', { cwd: repository })) {
-  // A worker is found beside the file that starts it: there `./NAME-worker.ts`, in the bundle `./NAME-worker.js`.
-  entryPoints.push({ in: join(repository, file), out: basename(file, '.ts') });
+/** Replaces `outdir` by a build. @throws what esbuild found wrong; it has told it on standard error. */
+export async function bundle(outdir: string): Promise<void> {
+  const entryPoints = [{ in: join(REPOSITORY, 'src/main.ts'), out: 'podwright' }];
+  for await (const file of glob('src/**/*-worker.ts', { cwd: REPOSITORY })) {
+    // A worker is found beside the file that starts it: there `./NAME-worker.ts`, in the bundle `./NAME-worker.js`.
+    entryPoints.push({ in: join(REPOSITORY, file), out: basename(file, '.ts') });
+  }
+  await rm(outdir, { recursive: true, force: true });
+  await build({
+    entryPoints,
+    outdir,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    external: ['koffi'], // loads its native part from its own directory
+    define: { PODWRIGHT_STAGES: 'false' }, // takes the crash tests' marks out of src/base/stage.ts
+    minifySyntax: true,
+    keepNames: true,
+    legalComments: 'linked',
+    sourcemap: 'linked',
+    sourcesContent: false,
+    logLevel: 'warning',
+    // Bundled CommonJS packages call require() for Node's own modules; ESM has none.
+    banner: { js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);" },
+  });
 }
 
-await rm(out, { recursive: true, force: true });
-const result = await build({
-  entryPoints,
-  outdir: out,
-  bundle: true,
-  platform: 'node',
-  target: 'node24',
-  format: 'esm',
-  external: ['koffi'], // loads its native part from its own directory
-  define: { PODWRIGHT_STAGES: 'false' }, // takes the crash tests' marks out of src/base/stage.ts
-  minifySyntax: true,
-  keepNames: true,
-  legalComments: 'linked',
-  sourcemap: 'linked',
-  sourcesContent: false,
-  logLevel: 'warning',
-  // Bundled CommonJS packages call require() for Node's own modules; ESM has none.
-  banner: { js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);" },
-}).catch(() => undefined); // esbuild has told what is wrong
-process.exitCode = result === undefined ? 1 : 0;
+if (import.meta.main) await bundle(join(REPOSITORY, 'dist')).catch(() => (process.exitCode = 1));

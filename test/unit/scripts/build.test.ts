@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { bundle } from '../../../scripts/build.ts';
+
+const REPOSITORY = join(import.meta.dirname, '../../..');
+
+test('bundle() makes a daemon that runs, without the marks of the crash tests', async (t) => {
+  const cache = join(REPOSITORY, 'node_modules/.cache'); // in the repository: the bundle loads koffi from node_modules
+  await mkdir(cache, { recursive: true });
+  const outdir = await mkdtemp(join(cache, 'build-'));
+  t.after(() => rm(outdir, { recursive: true }));
+
+  await bundle(outdir);
+
+  const scripts = (await readdir(outdir)).filter((file) => file.endsWith('.js'));
+  assert.deepEqual(scripts.sort(), ['podwright.js', 'storage-worker.js']);
+  for (const script of scripts) assert.doesNotMatch(await readFile(join(outdir, script), 'utf8'), /PODWRIGHT_(KILL_AT|STAGE)/);
+  const { stdout } = await promisify(execFile)(process.execPath, [join(outdir, 'podwright.js'), 'version']);
+  assert.match(stdout, /^podwright \d/);
+});
