@@ -112,6 +112,7 @@ export async function makeCniLab(): Promise<CniLab> {
     remove: async () => {
       for (const name of namespaces) unpinNamespaces(join(dir, 'ns', name));
       await execute('ip', ['link', 'delete', lab.bridge]).catch(() => undefined);
+      await removeFirewallRules(network);
       await rm(dir, { recursive: true, force: true });
     },
   };
@@ -134,7 +135,22 @@ async function veths(bridge: string): Promise<string[]> {
 
 async function firewallRules(network: string): Promise<string[]> {
   const saved = await Promise.all(['iptables-save', 'ip6tables-save'].map((program) => execute(program, ['-t', 'nat'])));
-  return saved.flatMap(({ stdout }) =>
-    stdout.split('\n').filter((line) => line.includes(`"${network}\\"`) || line.includes(`name: "${network}`)),
-  );
+  const lines = saved.flatMap(({ stdout }) => stdout.split('\n'));
+  return lines.filter((line) => line.includes(`"${network}\\"`) || line.includes(`name: "${network}`)).map((line) => `rule ${line}`);
+}
+
+/**
+ * Takes away the masquerade rules whose comment holds `text` (a network's name or a container's id) and their chains. The
+ * bridge plugin before 1.6 finds them by the addresses in the pod's namespace: with that gone, its DEL leaves them.
+ */
+export async function removeFirewallRules(text: string): Promise<void> {
+  for (const program of ['iptables', 'ip6tables']) {
+    const { stdout } = await execute(`${program}-save`, ['-t', 'nat']);
+    const rules = stdout.split('\n').filter((line) => line.startsWith('-A POSTROUTING') && line.includes(text));
+    for (const rule of rules) {
+      const chain = /-j (CNI-[0-9a-f]+)/.exec(rule)?.[1] ?? '';
+      const steps = [rule.replace('-A', '-D'), `-F ${chain}`, `-X ${chain}`];
+      await execute('sh', ['-c', steps.map((step) => `${program} -t nat ${step}`).join(' && ')]).catch(() => undefined);
+    }
+  }
 }
