@@ -208,7 +208,10 @@ async function treeOf(directory: string): Promise<string[]> {
 async function processesIn(directory: string): Promise<number[]> {
   try {
     const text = await readFile(join(directory, 'cgroup.procs'), 'utf8');
-    return text.split('\n').filter((line) => line !== '').map(Number);
+    return text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map(Number);
   } catch (error) {
     // ENODEV: removed while open. EOPNOTSUPP: a threaded cgroup, whose processes its parent lists.
     if (hasErrno(error, 'ENOENT', 'ENODEV', 'ENOTSUP', 'EOPNOTSUPP')) return [];

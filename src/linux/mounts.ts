@@ -6,7 +6,6 @@ import type { MountEntry, Propagation } from './mountinfo.ts';
 
 export type { MountEntry, Propagation } from './mountinfo.ts';
 export { mountOverlay } from './overlay.ts';
-export type { OverlayOptions } from './overlay.ts';
 
 const MS_NOSUID = 0x2;
 const MS_NODEV = 0x4;

@@ -146,7 +146,10 @@ function mountClassic(options: OverlayOptions): void {
   try {
     const short = classicOptions(options, (path) => byDescriptor(path, opened));
     if (short.length > MOUNT_DATA_BYTES) {
-      throw new DaemonError('FailedPrecondition', `mount overlay ${options.target}: ${options.lower.length} layers are more than this kernel takes`);
+      throw new DaemonError(
+        'FailedPrecondition',
+        `mount overlay ${options.target}: ${options.lower.length} layers are more than this kernel takes`,
+      );
     }
     mountWith(short);
   } finally {

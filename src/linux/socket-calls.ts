@@ -20,7 +20,9 @@ const socketpair = bind<(domain: number, type: number, protocol: number, fds: Bu
 );
 const bindFunction = bind<(fd: number, address: Buffer, length: number) => number>('int bind(int fd, void *addr, uint len)');
 const listenFunction = bind<(fd: number, backlog: number) => number>('int listen(int fd, int backlog)');
-const accept4 = bind<(fd: number, address: null, length: null, flags: number) => number>('int accept4(int fd, void *addr, void *len, int flags)');
+const accept4 = bind<(fd: number, address: null, length: null, flags: number) => number>(
+  'int accept4(int fd, void *addr, void *len, int flags)',
+);
 const connectFunction = bind<(fd: number, address: Buffer, length: number) => number>('int connect(int fd, void *addr, uint len)');
 const sendto = bind<(fd: number, data: Buffer, size: number, flags: number, address: Buffer, length: number) => number>(
   'long sendto(int fd, void *buf, size_t len, int flags, void *addr, uint addrlen)',

@@ -25,7 +25,9 @@ const addDup2 = bind<(object: Buffer, from: number, to: number) => number>(
 );
 const addClose = bind<(object: Buffer, fd: number) => number>('int posix_spawn_file_actions_addclose(void *actions, int fd)');
 const addCloseFrom = bind<(object: Buffer, fd: number) => number>('int posix_spawn_file_actions_addclosefrom_np(void *actions, int from)');
-const addChdir = bind<(object: Buffer, path: string) => number>('int posix_spawn_file_actions_addchdir_np(void *actions, const char *path)');
+const addChdir = bind<(object: Buffer, path: string) => number>(
+  'int posix_spawn_file_actions_addchdir_np(void *actions, const char *path)',
+);
 const posixSpawn = bind<
   (pid: Buffer, path: string, actions: Buffer, attr: Buffer, argv: (string | null)[], envp: (string | null)[]) => number
 >('int posix_spawn(void *pid, const char *path, void *actions, void *attr, const char **argv, const char **envp)');

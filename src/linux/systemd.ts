@@ -90,7 +90,8 @@ async function isIn(pid: number, scope: string): Promise<boolean> {
     const text = await readFile(`/proc/${pid}/cgroup`, 'utf8');
     return text.split('\n').some((line) => line.endsWith(`/${scope}`) || line.includes(`/${scope}/`));
   } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ESRCH')) throw new DaemonError('Internal', `start scope ${scope}: process ${pid} is gone`, { cause: error });
+    if (hasErrno(error, 'ENOENT', 'ESRCH'))
+      throw new DaemonError('Internal', `start scope ${scope}: process ${pid} is gone`, { cause: error });
     throw error;
   }
 }

@@ -50,7 +50,10 @@ test('move puts a process into the cgroup of every controller', async (t) => {
   await cgroups.ensure(path);
   const child = await startIn(path, 'sleep 100');
   const lines = (await readFile(`/proc/${child.pid}/cgroup`, 'utf8')).trim().split('\n');
-  assert.deepEqual(lines.filter((line) => !line.endsWith(`:${path}`)), []);
+  assert.deepEqual(
+    lines.filter((line) => !line.endsWith(`:${path}`)),
+    [],
+  );
   assert.ok((await cgroups.processes(path)).includes(child.pid));
   assert.ok((await cgroups.processes(ROOT)).includes(child.pid), 'what is below counts');
   await assert.rejects(cgroups.move(`${ROOT}/none`, child.pid), { code: 'ENOENT' });

@@ -30,7 +30,15 @@ test('readFileInRoot never leaves the root, by whatever symlink', async (t) => {
   for (const [name, target] of Object.entries(links)) await symlink(target, join(root, name));
   const read = async (path: string): Promise<string> => (await readFileInRoot(root, path, LIMIT)).toString();
 
-  for (const path of ['/etc/passwd', 'etc/passwd', '/etc/absolute', '/etc/relative', '/etc/deep/up/passwd', '/../../etc/passwd', '/top/etc/passwd']) {
+  for (const path of [
+    '/etc/passwd',
+    'etc/passwd',
+    '/etc/absolute',
+    '/etc/relative',
+    '/etc/deep/up/passwd',
+    '/../../etc/passwd',
+    '/top/etc/passwd',
+  ]) {
     assert.equal(await read(path), 'inside', path);
   }
   for (const path of ['/etc/out', '/etc/outside', '/etc/proc', '/none', '/../secret', '/top/secret']) {
@@ -79,9 +87,9 @@ test('openInRoot stays inside while directories are swapped under it', { timeout
   await writeFile(join(root, 'a', 'b', 'file'), 'inside');
   await writeFile(join(directory, 'file'), 'outside');
   await symlink('../..', join(root, 'evil'));
-  let swapping = true;
+  const state = { swapping: true };
   const swaps = (async () => {
-    while (swapping) {
+    while (state.swapping) {
       await rename(join(root, 'a', 'b'), join(root, 'a', 'c'));
       await rename(join(root, 'evil'), join(root, 'a', 'b'));
       await rename(join(root, 'a', 'b'), join(root, 'evil'));
@@ -97,7 +105,7 @@ test('openInRoot stays inside while directories are swapped under it', { timeout
     }
     await nextTurn();
   }
-  swapping = false;
+  state.swapping = false;
   await swaps;
   assert.ok(seen.has('inside'), [...seen].join());
   assert.ok(!seen.has('outside'));

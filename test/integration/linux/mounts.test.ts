@@ -4,7 +4,16 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { bindMount, mountOverlay, mountTmpfs, propagationOf, readMounts, setPropagation, unmount, unmountAllBelow } from '../../../src/linux/mounts.ts';
+import {
+  bindMount,
+  mountOverlay,
+  mountTmpfs,
+  propagationOf,
+  readMounts,
+  setPropagation,
+  unmount,
+  unmountAllBelow,
+} from '../../../src/linux/mounts.ts';
 import { forceClassicOverlay } from '../../../src/linux/overlay.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
@@ -67,10 +76,27 @@ for (const classic of [false, true]) {
     await assert.rejects(writeFile(join(target, 'x'), ''), { code: 'EROFS' });
     unmount(target);
     const before = readdirSync('/proc/self/fd').length;
-    assert.throws(() => { mountOverlay({ lower: [join(directory, 'nope')], target }); }, { code: 'ENOENT' });
-    assert.throws(() => { mountOverlay({ lower: [], target }); }, /must have one/);
-    assert.throws(() => { mountOverlay({ lower, target: join(directory, 'nope') }); }, { code: 'ENOENT' });
-    assert.throws(() => { mountOverlay({ lower, target, options: ['bogus=1'] }); }, classic ? { code: 'EINVAL' } : /Unknown parameter 'bogus'/);
+    assert.throws(
+      () => {
+        mountOverlay({ lower: [join(directory, 'nope')], target });
+      },
+      { code: 'ENOENT' },
+    );
+    assert.throws(() => {
+      mountOverlay({ lower: [], target });
+    }, /must have one/);
+    assert.throws(
+      () => {
+        mountOverlay({ lower, target: join(directory, 'nope') });
+      },
+      { code: 'ENOENT' },
+    );
+    assert.throws(
+      () => {
+        mountOverlay({ lower, target, options: ['bogus=1'] });
+      },
+      classic ? { code: 'EINVAL' } : /Unknown parameter 'bogus'/,
+    );
     assert.equal(readdirSync('/proc/self/fd').length, before, 'no descriptor stays open');
   });
 }
@@ -100,7 +126,9 @@ test('bindMount works on a file and says what is missing', async (t) => {
   await writeFile(join(directory, 'b'), 'B');
   bindMount(join(directory, 'a'), join(directory, 'b'), { readOnly: true });
   assert.equal(await readFile(join(directory, 'b'), 'utf8'), 'A');
-  assert.throws(() => { bindMount(join(directory, 'nope'), join(directory, 'b')); }, /ENOENT.*open_tree.*nope/);
+  assert.throws(() => {
+    bindMount(join(directory, 'nope'), join(directory, 'b'));
+  }, /ENOENT.*open_tree.*nope/);
 });
 
 test('mountTmpfs has the size and mode asked for', async (t) => {
@@ -123,9 +151,14 @@ test('unmount is lazy, takes all of a stack, and is fine with nothing to do', as
   await mkdir(target);
   mountTmpfs(target, { sizeBytes: 1024 * 1024, mode: 0o755 });
   mountTmpfs(target, { sizeBytes: 1024 * 1024, mode: 0o755 });
-  const busy = await readdir(target).then(() => import('node:fs/promises')).then(({ open }) => open(target, 'r'));
+  const busy = await readdir(target)
+    .then(() => import('node:fs/promises'))
+    .then(({ open }) => open(target, 'r'));
   unmount(target);
-  assert.equal((await readMounts()).some((entry) => entry.target === target), false);
+  assert.equal(
+    (await readMounts()).some((entry) => entry.target === target),
+    false,
+  );
   await busy.close();
   unmount(target);
   unmount(join(directory, 'nope'));
@@ -139,7 +172,10 @@ test('unmount does not follow a symlink at the end', async (t) => {
   mountTmpfs(target, { sizeBytes: 1024 * 1024, mode: 0o755 });
   await symlink(target, join(directory, 'link'));
   unmount(join(directory, 'link'));
-  assert.equal((await readMounts()).some((entry) => entry.target === target), true);
+  assert.equal(
+    (await readMounts()).some((entry) => entry.target === target),
+    true,
+  );
 });
 
 test('unmountAllBelow clears a tree and leaves its neighbours', async (t) => {
@@ -150,7 +186,10 @@ test('unmountAllBelow clears a tree and leaves its neighbours', async (t) => {
     if (name === 'pod') await mkdir(join(directory, 'pod', 'a'), { recursive: true });
   }
   const gone = await unmountAllBelow(join(directory, 'pod'));
-  assert.deepEqual(gone, ['pod', 'pod/a', 'pod/a/b'].map((name) => join(directory, name)));
+  assert.deepEqual(
+    gone,
+    ['pod', 'pod/a', 'pod/a/b'].map((name) => join(directory, name)),
+  );
   const left = (await readMounts()).map(({ target }) => target).filter((target) => target.startsWith(`${directory}/`));
   assert.deepEqual(left, [join(directory, 'pod2')]);
 });

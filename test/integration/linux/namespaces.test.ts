@@ -56,7 +56,16 @@ test('pinNamespaces keeps namespaces of their own, with hostname, sysctls and lo
   assert.ok(inside.links.every((link) => !before.includes(link)));
   assert.deepEqual(
     { ...inside, links: undefined },
-    { links: undefined, name: 'web-0', ports: '0\n', ping: '0\t2147483647\n', shm: '1\n', msgmax: '9000\n', sem: '300\t33000\t50\t130\n', mqueue: '17\n' },
+    {
+      links: undefined,
+      name: 'web-0',
+      ports: '0\n',
+      ping: '0\t2147483647\n',
+      shm: '1\n',
+      msgmax: '9000\n',
+      sem: '300\t33000\t50\t130\n',
+      mqueue: '17\n',
+    },
   );
   assert.equal(hostname(), ownName);
   assert.notEqual(readFileSync('/proc/sys/kernel/msgmax', 'utf8'), '9000\n', 'the node keeps its own');
@@ -83,7 +92,10 @@ test('unpinNamespaces leaves no mount and no file, and may be called again', asy
   pinNamespaces(directory, ALL);
   unpinNamespaces(directory);
   assert.equal(existsSync(directory), false);
-  assert.deepEqual((await readMounts()).filter(({ target }) => target.startsWith(directory)), []);
+  assert.deepEqual(
+    (await readMounts()).filter(({ target }) => target.startsWith(directory)),
+    [],
+  );
   unpinNamespaces(directory);
   assert.equal(await isPinned(join(directory, 'net')), false);
   await writeFile(`${directory}-plain`, '');
@@ -103,7 +115,9 @@ test('a failing step leaves nothing and brings us back', async (t) => {
     [{ ...ALL, net: false }, /without a network namespace/],
   ];
   for (const [options, message] of refused) {
-    assert.throws(() => { pinNamespaces(directory, options); }, message);
+    assert.throws(() => {
+      pinNamespaces(directory, options);
+    }, message);
     assert.equal(existsSync(directory), false);
     assert.deepEqual(threadNamespaces(), before);
   }
@@ -115,7 +129,12 @@ test('pinning where pins are fails and does not touch them', async (t) => {
   t.after(() => {
     unpinNamespaces(directory);
   });
-  assert.throws(() => { pinNamespaces(directory, { ...ALL, ipc: false }); }, { code: 'EEXIST' });
+  assert.throws(
+    () => {
+      pinNamespaces(directory, { ...ALL, ipc: false });
+    },
+    { code: 'EEXIST' },
+  );
   assert.deepEqual((await readdir(directory)).sort(), ['ipc', 'net']);
   assert.equal(await isPinned(join(directory, 'net')), true);
 });

@@ -24,7 +24,12 @@ async function pod(t: TestContext): Promise<string> {
 
 /** socat that echoes on `address` inside the pod. */
 async function echo(t: TestContext, net: string, address: string): Promise<void> {
-  const child = spawn('socat', { args: ['-d', '-d', address, 'EXEC:cat'], stdio: ['ignore', 'ignore', 'pipe'], newSession: true, namespaces: { net } });
+  const child = spawn('socat', {
+    args: ['-d', '-d', address, 'EXEC:cat'],
+    stdio: ['ignore', 'ignore', 'pipe'],
+    newSession: true,
+    namespaces: { net },
+  });
   t.after(async () => {
     process.kill(-child.pid, 'SIGKILL');
     await child.exit;

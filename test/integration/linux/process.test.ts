@@ -41,7 +41,10 @@ test('findProcessesByEnvironment finds whole values only', async () => {
   const [one, longer] = ['mark-1', 'mark-12'].map((mark) => spawn('sleep', { args: ['100'], env: { A: '1', PODWRIGHT_TEST_MARK: mark } }));
   assert.ok(one !== undefined && longer !== undefined);
   const found = await findProcessesByEnvironment('PODWRIGHT_TEST_MARK', 'mark-1');
-  assert.deepEqual(found.map(({ pid }) => pid), [one.pid]);
+  assert.deepEqual(
+    found.map(({ pid }) => pid),
+    [one.pid],
+  );
   assert.deepEqual(await findProcessesByEnvironment('PODWRIGHT_TEST_MARK', 'mark-3'), []);
   for (const child of [one, longer]) {
     process.kill(child.pid, 'SIGKILL');
@@ -51,7 +54,8 @@ test('findProcessesByEnvironment finds whole values only', async () => {
 
 test('limitOpenFiles sets the soft limit that children inherit', async () => {
   const { soft, hard } = openFileLimit();
-  const limitOfChild = async (): Promise<string> => (await run('sh', { args: ['-c', 'ulimit -Sn; ulimit -Hn'], timeoutMs: 5000 })).stdout.toString();
+  const limitOfChild = async (): Promise<string> =>
+    (await run('sh', { args: ['-c', 'ulimit -Sn; ulimit -Hn'], timeoutMs: 5000 })).stdout.toString();
   limitOpenFiles(777);
   assert.deepEqual(openFileLimit(), { soft: 777, hard });
   assert.equal(await limitOfChild(), `777\n${hard}\n`);

@@ -16,16 +16,18 @@ import type { Child, RunOptions, RunResult, SpawnOptions } from '../../../src/li
 const IMPLEMENTATIONS = { spawnPosix, spawnChildProcess };
 
 function ownZombies(): number[] {
-  return readdirSync('/proc').map(Number).filter((pid) => {
-    if (!Number.isInteger(pid)) return false;
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return state === 'Z' && Number(parent) === process.pid;
-    } catch {
-      return false;
-    }
-  });
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => {
+      if (!Number.isInteger(pid)) return false;
+      try {
+        const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+        const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+        return state === 'Z' && Number(parent) === process.pid;
+      } catch {
+        return false;
+      }
+    });
 }
 
 function openDescriptors(): string[] {
@@ -36,7 +38,8 @@ for (const [name, implementation] of Object.entries(IMPLEMENTATIONS)) {
   const start = (file: string, options: SpawnOptions): Child => implementation(findProgram(file), options);
   const runIt = (file: string, options: Partial<RunOptions>): Promise<RunResult> =>
     runWith(start, file, { args: [], timeoutMs: 20_000, ...options });
-  const shell = (script: string, options: Partial<RunOptions> = {}): Promise<RunResult> => runIt('sh', { ...options, args: ['-c', script] });
+  const shell = (script: string, options: Partial<RunOptions> = {}): Promise<RunResult> =>
+    runIt('sh', { ...options, args: ['-c', script] });
 
   describe(name, () => {
     test('passes arguments, environment, directory and stdin, and keeps stdout and stderr apart', async (t) => {
@@ -102,7 +105,10 @@ for (const [name, implementation] of Object.entries(IMPLEMENTATIONS)) {
     });
 
     test('offers pipes at any descriptor in both directions', async () => {
-      const child = start('sh', { args: ['-c', 'read line <&4; echo "got $line" >&3'], stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'input'] });
+      const child = start('sh', {
+        args: ['-c', 'read line <&4; echo "got $line" >&3'],
+        stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'input'],
+      });
       child.pipes[4]?.write('a line\n');
       const [data] = (await once(child.pipes[3] ?? assert.fail(), 'data')) as [Buffer];
       assert.equal(data.toString(), 'got a line\n');
@@ -138,15 +144,52 @@ for (const [name, implementation] of Object.entries(IMPLEMENTATIONS)) {
       const attempt = (file: string, options: Partial<SpawnOptions>): void => {
         start(file, { args: [], stdio: ['pipe', 'pipe', 'pipe'], ...options });
       };
-      assert.throws(() => { attempt('/no/such/program', {}); }, { code: 'ENOENT' });
-      assert.throws(() => { attempt('no-such-program', {}); }, { code: 'ENOENT' });
-      assert.throws(() => { attempt('/etc/passwd', {}); }, { code: 'EACCES' });
-      assert.throws(() => { attempt('/tmp', {}); }, { code: 'EACCES' });
-      assert.throws(() => { attempt('/bin/true', { cwd: '/no/such/directory' }); }, { code: 'ENOENT' });
-      assert.throws(() => { attempt('/bin/true', { args: ['x'.repeat(200_000)] }); }, { code: 'E2BIG' });
-      assert.throws(() => { attempt('/bin/true', { args: ['a\0b'] }); }, { code: 'ERR_INVALID_ARG_VALUE' });
+      assert.throws(
+        () => {
+          attempt('/no/such/program', {});
+        },
+        { code: 'ENOENT' },
+      );
+      assert.throws(
+        () => {
+          attempt('no-such-program', {});
+        },
+        { code: 'ENOENT' },
+      );
+      assert.throws(
+        () => {
+          attempt('/etc/passwd', {});
+        },
+        { code: 'EACCES' },
+      );
+      assert.throws(
+        () => {
+          attempt('/tmp', {});
+        },
+        { code: 'EACCES' },
+      );
+      assert.throws(
+        () => {
+          attempt('/bin/true', { cwd: '/no/such/directory' });
+        },
+        { code: 'ENOENT' },
+      );
+      assert.throws(
+        () => {
+          attempt('/bin/true', { args: ['x'.repeat(200_000)] });
+        },
+        { code: 'E2BIG' },
+      );
+      assert.throws(
+        () => {
+          attempt('/bin/true', { args: ['a\0b'] });
+        },
+        { code: 'ERR_INVALID_ARG_VALUE' },
+      );
       // The twin cannot tell which file is missing; that it throws is what counts.
-      assert.throws(() => { attempt(join(directory, 'bad'), {}); });
+      assert.throws(() => {
+        attempt(join(directory, 'bad'), {});
+      });
       assert.deepEqual(openDescriptors(), before);
     });
 
@@ -170,7 +213,9 @@ for (const [name, implementation] of Object.entries(IMPLEMENTATIONS)) {
     test('an abort ends it with the reason given, also one that came before', async () => {
       const controller = new AbortController();
       const work = shell('sleep 1000', { signal: controller.signal });
-      setTimeout(() => { controller.abort(); }, 50);
+      setTimeout(() => {
+        controller.abort();
+      }, 50);
       await assert.rejects(work, { kind: 'Canceled' });
       await assert.rejects(shell('sleep 1000', { signal: controller.signal }), { kind: 'Canceled' });
     });
@@ -226,8 +271,14 @@ test('spawnPosix gives the child exactly the descriptors asked for', async () =>
 test('spawn and child_process do not take each other their children', async () => {
   const ours = Array.from({ length: 100 }, (_each, index) => spawnPosix('/bin/sh', { args: ['-c', `exit ${index}`] }).exit);
   const theirs = Array.from({ length: 20 }, (_each, index) => spawnChildProcess('/bin/sh', { args: ['-c', `exit ${index}`] }).exit);
-  assert.deepEqual(await Promise.all(ours), Array.from({ length: 100 }, (_each, code) => ({ code })));
-  assert.deepEqual(await Promise.all(theirs), Array.from({ length: 20 }, (_each, code) => ({ code })));
+  assert.deepEqual(
+    await Promise.all(ours),
+    Array.from({ length: 100 }, (_each, code) => ({ code })),
+  );
+  assert.deepEqual(
+    await Promise.all(theirs),
+    Array.from({ length: 20 }, (_each, code) => ({ code })),
+  );
 });
 
 test('spawn takes the implementation that the environment names', async () => {
@@ -246,7 +297,10 @@ test('spawn takes the implementation that the environment names', async () => {
 });
 
 test('killGroup refuses what could hit everything, and a group that is gone is fine', async () => {
-  for (const pid of [0, 1, -5, Number.NaN]) assert.throws(() => { killGroup(pid); }, /must be 2 or more/);
+  for (const pid of [0, 1, -5, Number.NaN])
+    assert.throws(() => {
+      killGroup(pid);
+    }, /must be 2 or more/);
   const child = spawn('true', { args: [], newSession: true });
   await child.exit;
   killGroup(child.pid);
