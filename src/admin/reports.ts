@@ -60,7 +60,6 @@ export interface Item {
 export interface ImageReport {
   readonly id: string;
   readonly names: readonly string[];
-  readonly digests: readonly string[];
   readonly sizeBytes: number;
 }
 

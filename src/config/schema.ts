@@ -126,7 +126,6 @@ export const schema = {
     sizeOrUnlimited,
     -1,
     "Size at which the monitor truncates a container's log. The kubelet rotates logs itself, so no limit is right beside it.",
-    { reloadable: true },
   ),
   pidsLimit: key(
     wholeNumber(-1, UNBOUNDED),

@@ -14,7 +14,7 @@ import { silentLog } from '../../../src/base/log.ts';
 import { AdminClient } from '../../../src/cli/admin-client.ts';
 import { saveImages } from '../../../src/cli/images.ts';
 
-const IMAGE = { id: `sha256:${'a'.repeat(64)}`, names: ['localhost/a:1'], digests: [], sizeBytes: 3 };
+const IMAGE = { id: `sha256:${'a'.repeat(64)}`, names: ['localhost/a:1'], sizeBytes: 3 };
 const STATUS = { version: '1', pid: 1 } as unknown as StatusReport;
 
 let folder: string;
