@@ -2,8 +2,6 @@ import type { AdminBackend } from '../admin/backend.ts';
 import type { ProgramReport, StatusReport, UnfinishedWork } from '../admin/reports.ts';
 import { fail, messageOf, unlessMissing } from '../base/errors.ts';
 import { VERSION } from '../base/version.ts';
-import { loadArchive } from '../image/load.ts';
-import { saveArchive } from '../image/save.ts';
 import { run } from '../linux/spawn.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { compareInventory } from '../pod/leftovers.ts';
@@ -23,14 +21,16 @@ export function adminBackend(parts: DaemonParts, metrics: Metrics): AdminBackend
     },
     listImages: async () => images.list().map(({ id, names, sizeBytes }) => ({ id, names, sizeBytes })),
     loadImages: async (archive, signal, progress) => {
+      const { loadArchive } = await import('../image/load.ts');
       const loaded = await loadArchive(storage.imageParts, archive, { signal, progress });
       return loaded.map(({ id, names, sizeBytes }) => ({ id, names, sizeBytes }));
     },
     saveImages: async (references, format, target, signal) => {
       const found = references.map((reference) => images.resolve(reference) ?? fail('NotFound', `save images: ${reference} is not present`));
+      const { saveArchive } = await import('../image/save.ts');
       await saveArchive(storage.imageParts, found, target, { format, signal });
     },
-    metrics: async () => metrics.render(),
+    metrics: async () => ({ contentType: metrics.contentType, text: await metrics.render() }),
   };
 }
 

@@ -13,7 +13,7 @@ import type { RestoreParts } from '../pod/restore.ts';
 import type { SandboxParts } from '../podsandbox/parts.ts';
 import { Sandboxes } from '../podsandbox/sandboxes.ts';
 import { readHostFacts, type HostFacts } from '../spec/host-facts.ts';
-import { DEFAULT_SETTINGS, type SpecSettings } from '../spec/input.ts';
+import type { SpecSettings } from '../spec/input.ts';
 import { readFile } from 'node:fs/promises';
 import { parseSeccompProfile, type SeccompProfile } from '../spec/seccomp-profile.ts';
 import { openStorage, type Storage } from './storage.ts';
@@ -41,7 +41,7 @@ export const CHILD_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sb
 /** Hands each constructor its slice of the configuration. */
 export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonParts> {
   const { root, runDir, timeouts, cgroupManager, conmon } = config.current;
-  const storage = await openStorage(config, log);
+  const storage = openStorage(config, log);
   const { images } = storage;
   const cgroups = await Cgroups.detect();
   const placement = new CgroupPlacement(cgroupManager, cgroups);
@@ -124,14 +124,7 @@ async function buildSpecSettings(config: LiveConfig): Promise<() => SpecSettings
   const { seccompProfile, apparmorProfile } = config.current;
   const seccomp: SeccompProfile | undefined = seccompProfile === '' ? undefined : parseSeccompProfile(await readFile(seccompProfile, 'utf8'));
   return () => {
-    const { defaultCapabilities, pidsLimit, defaultUlimits } = config.current;
-    return {
-      ...DEFAULT_SETTINGS,
-      defaultCapabilities,
-      ...(defaultUlimits.length === 0 ? {} : { defaultRlimits: defaultUlimits }),
-      ...(pidsLimit > 0 ? { pidsLimit } : {}),
-      ...(seccomp === undefined ? {} : { seccompDefaultProfile: seccomp }),
-      ...(apparmorProfile === '' ? {} : { apparmorDefaultProfile: apparmorProfile }),
-    };
+    const { defaultCapabilities, pidsLimit, defaultUlimits, selinux } = config.current;
+    return { defaultCapabilities, pidsLimit, defaultUlimits, selinux, apparmorProfile, seccompDefaultProfile: seccomp };
   };
 }

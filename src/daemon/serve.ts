@@ -19,6 +19,7 @@ import { restore } from '../pod/restore.ts';
 import { prepareInfraRootfs } from '../podsandbox/infra.ts';
 import { runtimeService } from '../runtimeservice/service.ts';
 import { imageService } from '../imageservice/service.ts';
+import { Sampler } from '../stats/sampler.ts';
 import { listen, unimplementedRpcs } from '../server/listen.ts';
 import { adminBackend } from './admin-backend.ts';
 import { buildDaemon, type DaemonParts } from './parts.ts';
@@ -112,6 +113,8 @@ async function openEdge(parts: DaemonParts, metrics: Metrics, closers: Closer[])
     runtimes,
     pod: restoreParts,
     cgroupDriver: placement.driver,
+    sampler: new Sampler(parts.cgroups),
+    writableLayerMountpoint: storage.rootfsDirectory,
     describe: () => ({ ...config.current }),
   });
   const image = imageService({ images, usage: async () => storage.usage() });

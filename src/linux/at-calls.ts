@@ -1,5 +1,5 @@
 import { AT_FDCWD, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY } from './libc.ts';
-import { bind, bindSyscall, check, close, errnoError, lastErrno } from './libc.ts';
+import { bind, bindSyscall, check, errnoError, lastErrno } from './libc.ts';
 
 /**
  * System calls relative to an open directory, for trees whose names are not ours (image layers, writable layers).
@@ -11,7 +11,7 @@ export type ByteString = string;
 
 /** `text` as the byte string of its UTF-8 form. */
 export function toByteString(text: string): ByteString {
-  return Buffer.from(text, 'utf8').latin1Slice();
+  return Buffer.from(text, 'utf8').toString('latin1');
 }
 
 /** The text of a byte string, for messages; what is not UTF-8 shows as U+FFFD. */
@@ -27,7 +27,7 @@ const second = Buffer.alloc(PATH_MAX);
 function pack(buffer: Buffer, name: ByteString, call: string): Buffer {
   if (name.length >= PATH_MAX) throw errnoError(call, `${name.slice(0, 40)}...`, 36); // ENAMETOOLONG
   if (name.includes('\0')) throw errnoError(call, name, 22); // EINVAL
-  buffer.latin1Write(name, 0);
+  buffer.write(name, 0, 'latin1');
   buffer[name.length] = 0;
   return buffer;
 }
@@ -68,9 +68,9 @@ const lsetxattr = bind<(path: Bytes, name: Bytes, value: Bytes, size: number, fl
   'int lsetxattr(const uint8_t *path, const uint8_t *name, const void *value, size_t size, int flags)',
 );
 const fgetxattr = bind<(fd: number, name: Bytes, value: Bytes, size: number) => number>(
-  'ssize_t fgetxattr(int fd, const uint8_t *name, void *value, size_t size)',
+  'long fgetxattr(int fd, const uint8_t *name, void *value, size_t size)',
 );
-const flistxattr = bind<(fd: number, list: Bytes, size: number) => number>('ssize_t flistxattr(int fd, void *list, size_t size)');
+const flistxattr = bind<(fd: number, list: Bytes, size: number) => number>('long flistxattr(int fd, void *list, size_t size)');
 const syncfsFunction = bind<(fd: number) => number>('int syncfs(int fd)');
 
 const AT_SYMLINK_NOFOLLOW = 0x100;
@@ -238,7 +238,7 @@ export function attributesOf(fd: number): Map<ByteString, Buffer> {
     throw errnoError('flistxattr');
   }
   const value = Buffer.alloc(64 * 1024); // XATTR_SIZE_MAX
-  for (const name of list.latin1Slice(0, listBytes).split('\0')) {
+  for (const name of list.toString('latin1', 0, listBytes).split('\0')) {
     if (name === '') continue;
     const length = fgetxattr(fd, pack(first, name, 'fgetxattr'), value, value.length);
     if (length !== -1) found.set(name, Buffer.from(value.subarray(0, length)));
@@ -260,4 +260,3 @@ export function syncFileSystem(fd: number): void {
   check(syncfsFunction(fd), 'syncfs');
 }
 
-export { close as closeDescriptor };

@@ -4,6 +4,7 @@ import type { CgroupDriver } from '../ociruntime/placement.ts';
 import type { RuntimeHandlers } from '../ociruntime/runtime-handlers.ts';
 import type { PodParts } from '../pod/stop-pod.ts';
 import type { Sandboxes } from '../podsandbox/sandboxes.ts';
+import type { Sampler } from '../stats/sampler.ts';
 
 /** What the RPCs of the RuntimeService work with. */
 export interface RuntimeServiceParts {
@@ -13,6 +14,9 @@ export interface RuntimeServiceParts {
   readonly networks: Networks;
   readonly runtimes: RuntimeHandlers;
   readonly cgroupDriver: CgroupDriver;
+  readonly sampler: Sampler;
+  /** The directory by which ImageFsInfo names the file system of writable layers. */
+  readonly writableLayerMountpoint: string;
   /** The configuration in force, for `Status` with verbose. */
   readonly describe: () => Readonly<Record<string, unknown>>;
 }

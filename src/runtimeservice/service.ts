@@ -13,9 +13,11 @@ import { reopenContainerLog } from './reopen-container-log.ts';
 import { runPodSandbox } from './run-pod-sandbox.ts';
 import { runtimeConfig, updateRuntimeConfig } from './runtime-config.ts';
 import { startContainer } from './start-container.ts';
+import { containerStats, listContainerStats, listPodSandboxStats, podSandboxStats, streamContainerStats, streamPodSandboxStats } from './stats.ts';
 import { status } from './status.ts';
 import { stopContainer } from './stop-container.ts';
 import { stopPodSandbox } from './stop-pod-sandbox.ts';
+import { updateContainerResources, updatePodSandboxResources } from './update-container-resources.ts';
 import { version } from './version.ts';
 
 /** The CRI's RuntimeService: one entry per RPC. */
@@ -43,14 +45,14 @@ export function runtimeService(parts: RuntimeServiceParts): RuntimeServiceHandle
     exec: unimplemented('Exec'),
     attach: unimplemented('Attach'),
     portForward: unimplemented('PortForward'),
-    updateContainerResources: unimplemented('UpdateContainerResources'),
-    updatePodSandboxResources: unimplemented('UpdatePodSandboxResources'),
-    containerStats: unimplemented('ContainerStats'),
-    listContainerStats: unimplemented('ListContainerStats'),
-    streamContainerStats: unimplemented('StreamContainerStats'),
-    podSandboxStats: unimplemented('PodSandboxStats'),
-    listPodSandboxStats: unimplemented('ListPodSandboxStats'),
-    streamPodSandboxStats: unimplemented('StreamPodSandboxStats'),
+    updateContainerResources: updateContainerResources(parts),
+    updatePodSandboxResources: updatePodSandboxResources(parts),
+    containerStats: containerStats(parts),
+    listContainerStats: listContainerStats(parts),
+    streamContainerStats: streamContainerStats(parts),
+    podSandboxStats: podSandboxStats(parts),
+    listPodSandboxStats: listPodSandboxStats(parts),
+    streamPodSandboxStats: streamPodSandboxStats(parts),
     getContainerEvents: unimplemented('GetContainerEvents'),
     listMetricDescriptors: unimplemented('ListMetricDescriptors'),
     listPodSandboxMetrics: unimplemented('ListPodSandboxMetrics'),

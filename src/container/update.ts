@@ -1,0 +1,67 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { LinuxContainerResources } from '../../api/cri/runtime.ts';
+import { fail } from '../base/errors.ts';
+import type { ContainerId } from '../base/ids.ts';
+import { stage } from '../base/stage.ts';
+import { readCgroupUsage } from '../linux/cgroup-stats.ts';
+import { ociResources } from '../spec/resources.ts';
+import { requireState } from './container.ts';
+import type { Containers } from './containers.ts';
+import { bundleOf } from './create.ts';
+import { runtimeOf } from './parts.ts';
+
+/**
+ * Changes the limits of a container that is there, all of them or none. What the request leaves at zero or empty stays.
+ * @throws FailedPrecondition where the memory limit would be below what is in use: the kernel would kill instead.
+ */
+export async function updateContainer(containers: Containers, id: ContainerId, change: LinuxContainerResources): Promise<void> {
+  const { parts, store } = containers;
+  await containers.locked(id, async () => {
+    const container = store.get(id) ?? fail('NotFound', `container ${id}: not found`);
+    requireState(container, 'update');
+    const { record, state } = container;
+    await refuseBelowUsage(containers, id, record.cgroupParent, change.memoryLimitInBytes);
+    const resources = mergeResources(state.resources, change);
+    const { devices: _devices, ...limits } = ociResources(change, parts.hostFacts()) as Record<string, unknown>;
+    await runtimeOf(parts, record).update(id, limits);
+    stage('container.updated');
+    await store.save(id, { ...state, resources });
+    await rewriteSpec(join(bundleOf(parts, id), 'config.json'), limits);
+  });
+}
+
+async function refuseBelowUsage(containers: Containers, id: string, cgroupParent: string, limit: bigint): Promise<void> {
+  if (limit <= 0n) return;
+  const { placement, cgroups } = containers.parts;
+  const usage = await readCgroupUsage(cgroups, placement.containerDirectory(cgroupParent, id));
+  const working = usage?.memory?.workingSetBytes;
+  if (working === undefined || limit >= working) return;
+  fail('FailedPrecondition', `update container ${id}: memory limit is ${limit} bytes, must be at least the ${working} bytes in use`);
+}
+
+/** What the request sets, over what was set before. */
+export function mergeResources(before: LinuxContainerResources | undefined, change: LinuxContainerResources): LinuxContainerResources {
+  if (before === undefined) return change;
+  return {
+    cpuPeriod: change.cpuPeriod === 0n ? before.cpuPeriod : change.cpuPeriod,
+    cpuQuota: change.cpuQuota === 0n ? before.cpuQuota : change.cpuQuota,
+    cpuShares: change.cpuShares === 0n ? before.cpuShares : change.cpuShares,
+    memoryLimitInBytes: change.memoryLimitInBytes === 0n ? before.memoryLimitInBytes : change.memoryLimitInBytes,
+    memorySwapLimitInBytes: change.memorySwapLimitInBytes === 0n ? before.memorySwapLimitInBytes : change.memorySwapLimitInBytes,
+    oomScoreAdj: change.oomScoreAdj === 0n ? before.oomScoreAdj : change.oomScoreAdj,
+    cpusetCpus: change.cpusetCpus === '' ? before.cpusetCpus : change.cpusetCpus,
+    cpusetMems: change.cpusetMems === '' ? before.cpusetMems : change.cpusetMems,
+    hugepageLimits: change.hugepageLimits.length === 0 ? before.hugepageLimits : change.hugepageLimits,
+    unified: { ...before.unified, ...change.unified },
+  };
+}
+
+/** The spec that `inspect` shows follows, one level deep: cpu, memory and so on. Nothing else reads it after the creation. */
+async function rewriteSpec(file: string, limits: Readonly<Record<string, unknown>>): Promise<void> {
+  const spec = JSON.parse(await readFile(file, 'utf8')) as { linux?: { resources?: Record<string, object | undefined> } };
+  const before = spec.linux?.resources ?? {};
+  const resources = { ...before };
+  for (const [name, limit] of Object.entries(limits)) resources[name] = Array.isArray(limit) ? limit : { ...before[name], ...(limit as object) };
+  await writeFile(file, JSON.stringify({ ...spec, linux: { ...spec.linux, resources } }), { mode: 0o600 });
+}

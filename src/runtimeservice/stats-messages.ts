@@ -1,0 +1,109 @@
+import type { ContainerStats, CpuUsage, Init, IoUsage, LinuxPodSandboxStats, MemoryUsage, NetworkUsage, PodSandboxStats, PsiStats, SwapUsage } from '../../api/cri/runtime.ts';
+import type { Container } from '../container/container.ts';
+import type { Pressure } from '../linux/cgroup-stats.ts';
+import type { InterfaceCounters } from '../linux/network-stats.ts';
+import type { Sandbox } from '../podsandbox/sandbox.ts';
+import type { Sample } from '../stats/sampler.ts';
+
+/** The interface that CNI makes the pod's default one. */
+const DEFAULT_INTERFACE = 'eth0';
+
+export interface WritableLayer {
+  readonly mountpoint: string;
+  readonly usedBytes: number;
+  readonly inodesUsed: number;
+}
+
+/** A figure, where it is known. */
+function value(figure: bigint | undefined): { value: bigint } | undefined {
+  return figure === undefined ? undefined : { value: figure };
+}
+
+export function containerStatsMessage({ record }: Container, sample: Sample | undefined, layer: WritableLayer): Init<ContainerStats> {
+  const { config } = record;
+  return {
+    attributes: { id: record.id, metadata: config.metadata, labels: config.labels, annotations: config.annotations },
+    ...(sample === undefined ? {} : { cpu: cpuMessage(sample), memory: memoryMessage(sample), swap: swapMessage(sample), io: ioMessage(sample) }),
+    writableLayer: {
+      timestamp: sample?.atNs ?? BigInt(Date.now()) * 1_000_000n,
+      fsId: { mountpoint: layer.mountpoint },
+      usedBytes: { value: BigInt(layer.usedBytes) },
+      inodesUsed: { value: BigInt(layer.inodesUsed) },
+    },
+  };
+}
+
+export function podStatsMessage(
+  { record }: Sandbox,
+  sample: Sample | undefined,
+  interfaces: readonly InterfaceCounters[] | undefined,
+  containers: readonly Init<ContainerStats>[],
+): Init<PodSandboxStats> {
+  const { config } = record;
+  const linux: Init<LinuxPodSandboxStats> = {
+    ...(sample === undefined
+      ? {}
+      : {
+          cpu: cpuMessage(sample),
+          memory: memoryMessage(sample),
+          io: ioMessage(sample),
+          process: { timestamp: sample.atNs, processCount: value(sample.usage.processes) },
+        }),
+    network: interfaces === undefined ? undefined : networkMessage(interfaces),
+    containers,
+  };
+  return { attributes: { id: record.id, metadata: config.metadata, labels: config.labels, annotations: config.annotations }, linux };
+}
+
+function cpuMessage({ atNs, usage, nanoCores }: Sample): Init<CpuUsage> {
+  return { timestamp: atNs, usageCoreNanoSeconds: value(usage.cpuNs), usageNanoCores: value(nanoCores), psi: psiMessage(usage.pressure.cpu) };
+}
+
+function memoryMessage({ atNs, usage }: Sample): Init<MemoryUsage> | undefined {
+  const { memory, pressure } = usage;
+  if (memory === undefined) return undefined;
+  const { limitBytes, workingSetBytes } = memory;
+  return {
+    timestamp: atNs,
+    workingSetBytes: value(workingSetBytes),
+    availableBytes: limitBytes === undefined ? undefined : value(limitBytes > workingSetBytes ? limitBytes - workingSetBytes : 0n),
+    usageBytes: value(memory.usageBytes),
+    rssBytes: value(memory.rssBytes),
+    pageFaults: value(memory.pageFaults),
+    majorPageFaults: value(memory.majorPageFaults),
+    psi: psiMessage(pressure.memory),
+  };
+}
+
+function swapMessage({ atNs, usage }: Sample): Init<SwapUsage> {
+  const { swapBytes, swapLimitBytes } = usage;
+  const free = swapBytes === undefined || swapLimitBytes === undefined ? undefined : swapLimitBytes - swapBytes;
+  return { timestamp: atNs, swapUsageBytes: value(swapBytes ?? 0n), swapAvailableBytes: value(free) };
+}
+
+function ioMessage({ atNs, usage }: Sample): Init<IoUsage> | undefined {
+  const psi = psiMessage(usage.pressure.io);
+  return psi === undefined ? undefined : { timestamp: atNs, psi };
+}
+
+function psiMessage(pressure: Pressure | undefined): Init<PsiStats> | undefined {
+  if (pressure === undefined) return undefined;
+  const line = ({ totalUs, avg10, avg60, avg300 }: Pressure['some']): Init<PsiStats['some']> => ({ total: totalUs, avg10, avg60, avg300 });
+  return { some: line(pressure.some), full: line(pressure.full) };
+}
+
+function networkMessage(interfaces: readonly InterfaceCounters[]): Init<NetworkUsage> {
+  const messages = interfaces.map((each) => ({
+    name: each.name,
+    rxBytes: { value: each.rxBytes },
+    rxErrors: { value: each.rxErrors },
+    txBytes: { value: each.txBytes },
+    txErrors: { value: each.txErrors },
+  }));
+  const isDefault = ({ name }: { readonly name: string }): boolean => name === DEFAULT_INTERFACE;
+  return {
+    timestamp: BigInt(Date.now()) * 1_000_000n,
+    defaultInterface: messages.find(isDefault),
+    interfaces: messages.filter((each) => !isDefault(each)),
+  };
+}

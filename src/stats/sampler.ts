@@ -1,0 +1,51 @@
+import type { CgroupUsage } from '../linux/cgroup-stats.ts';
+import { readCgroupUsage } from '../linux/cgroup-stats.ts';
+import type { Cgroups } from '../linux/cgroups.ts';
+
+/** A cgroup's usage, and how fast it used the processors up to then. */
+export interface Sample {
+  /** Unix time, nanoseconds. */
+  readonly atNs: bigint;
+  readonly usage: CgroupUsage;
+  /** Processor time per second of time, nanoseconds per second. */
+  readonly nanoCores: bigint | undefined;
+}
+
+/** Two samples nearer than this say nothing about a rate, nanoseconds; the last rate stands. */
+const LEAST_INTERVAL_NS = 500_000_000n;
+const SECOND_NS = 1_000_000_000n;
+
+/** Samples cgroups when asked, and computes the rate against the sample before. */
+export class Sampler {
+  readonly #cgroups: Cgroups;
+  readonly #last = new Map<string, Sample>();
+
+  constructor(cgroups: Cgroups) {
+    this.#cgroups = cgroups;
+  }
+
+  /** @param sinceNs when the cgroup began to be used: the first rate is the average from then on. */
+  async sample(path: string, sinceNs: bigint): Promise<Sample | undefined> {
+    const usage = await readCgroupUsage(this.#cgroups, path);
+    if (usage === undefined) {
+      this.#last.delete(path);
+      return undefined;
+    }
+    const atNs = BigInt(Date.now()) * 1_000_000n;
+    const last = this.#last.get(path);
+    if (last !== undefined && atNs - last.atNs < LEAST_INTERVAL_NS) return { atNs, usage, nanoCores: last.nanoCores };
+    const sample = { atNs, usage, nanoCores: rate(usage.cpuNs, atNs, last?.usage.cpuNs ?? 0n, last?.atNs ?? sinceNs) };
+    this.#last.set(path, sample);
+    return sample;
+  }
+
+  /** Forgets the cgroups that are not in use any more. */
+  keepOnly(paths: ReadonlySet<string>): void {
+    for (const path of this.#last.keys()) if (!paths.has(path)) this.#last.delete(path);
+  }
+}
+
+function rate(cpuNs: bigint | undefined, atNs: bigint, beforeNs: bigint, sinceNs: bigint): bigint | undefined {
+  if (cpuNs === undefined || atNs <= sinceNs || cpuNs < beforeNs) return undefined;
+  return ((cpuNs - beforeNs) * SECOND_NS) / (atNs - sinceNs);
+}
