@@ -1,0 +1,115 @@
+import { messages } from '../../api/cri/runtime.ts';
+import type {
+  ContainerConfig,
+  Init,
+  LinuxContainerResources,
+  LinuxContainerSecurityContext,
+  Mount,
+  PodSandboxConfig,
+} from '../../api/cri/runtime.ts';
+import type { MountEntry } from '../../src/linux/mountinfo.ts';
+import type { HostFacts } from '../../src/spec/host-facts.ts';
+import type { ContainerSpecInput, InfraSpecInput, SpecSettings } from '../../src/spec/input.ts';
+
+/** Messages as the server hands them on: what is not given has its default. */
+export const containerConfig = (init: Init<ContainerConfig> = {}): ContainerConfig =>
+  messages.ContainerConfig.decode(messages.ContainerConfig.encode(init));
+export const sandboxConfig = (init: Init<PodSandboxConfig> = {}): PodSandboxConfig =>
+  messages.PodSandboxConfig.decode(messages.PodSandboxConfig.encode(init));
+export const securityContext = (init: Init<LinuxContainerSecurityContext> = {}): LinuxContainerSecurityContext =>
+  messages.LinuxContainerSecurityContext.decode(messages.LinuxContainerSecurityContext.encode(init));
+export const resources = (init: Init<LinuxContainerResources> = {}): LinuxContainerResources =>
+  messages.LinuxContainerResources.decode(messages.LinuxContainerResources.encode(init));
+export const mount = (init: Init<Mount> = {}): Mount => messages.Mount.decode(messages.Mount.encode(init));
+
+/** A v2 host whose daemon may do everything. */
+export const HOST: HostFacts = {
+  architecture: 'x64',
+  kernel: { major: 6, minor: 18 },
+  hostname: 'node-1',
+  cgroupVersion: 'v2',
+  cgroup2Options: ['nsdelegate', 'memory_recursiveprot'],
+  capabilities: ['CAP_CHOWN', 'CAP_KILL', 'CAP_NET_ADMIN', 'CAP_SYS_ADMIN'],
+  oomScoreAdjFloor: -1000,
+  rlimitCeilings: {},
+  seccomp: true,
+  apparmor: false,
+  selinux: false,
+  swapAccounting: true,
+  hugepageSizes: ['2MB', '1GB'],
+};
+
+/** The shared /var and the private rest of a host. */
+export const HOST_MOUNTS: readonly MountEntry[] = [
+  mountEntry('/', 'private'),
+  mountEntry('/var', 'shared'),
+  mountEntry('/var/slave', 'slave'),
+  mountEntry('/var/private', 'private'),
+];
+
+function mountEntry(target: string, propagation: MountEntry['propagation']): MountEntry {
+  return {
+    id: 1,
+    parentId: 0,
+    device: '8:1',
+    root: '/',
+    target,
+    options: ['rw'],
+    propagation,
+    isSlave: propagation === 'slave',
+    type: 'ext4',
+    source: '/dev/vda',
+    superOptions: ['rw'],
+  };
+}
+
+export const SETTINGS: SpecSettings = {
+  defaultCapabilities: ['CAP_CHOWN', 'CAP_KILL'],
+  defaultUlimits: [],
+  pidsLimit: -1,
+  apparmorProfile: '',
+  selinux: false,
+};
+
+/** A container that asks for little, in an ordinary pod. */
+export function containerInput(changes: Partial<ContainerSpecInput> = {}): ContainerSpecInput {
+  return {
+    kind: 'container',
+    id: 'c'.repeat(64),
+    sandboxId: '5'.repeat(64),
+    config: containerConfig({
+      metadata: { name: 'web' },
+      image: { image: 'sha256:1', userSpecifiedImage: 'example.org/web:1' },
+      command: ['/bin/web'],
+    }),
+    sandboxConfig: sandboxConfig({ metadata: { name: 'pod', namespace: 'default', uid: 'u-1' }, hostname: 'web-0' }),
+    imageConfig: {},
+    rootfsPath: '/run/rootfs',
+    user: { uid: 1000, gid: 1000, additionalGids: [1000], home: '/home/web' },
+    namespaces: { net: '/run/ns/net', ipc: '/run/ns/ipc', uts: '/run/ns/uts', pid: 'new' },
+    cgroupsPath: '/kubepods/pod1/c1',
+    podFiles: { hosts: '/run/pod/hosts', resolvConf: '/run/pod/resolv.conf', hostname: '/run/pod/hostname', shm: '/run/pod/shm' },
+    mounts: [],
+    devices: [],
+    hostDevices: [],
+    hostMounts: HOST_MOUNTS,
+    runtime: { recursiveReadOnlyMounts: true, userNamespaces: false },
+    settings: SETTINGS,
+    host: HOST,
+    ...changes,
+  };
+}
+
+export function infraInput(changes: Partial<InfraSpecInput> = {}): InfraSpecInput {
+  return {
+    kind: 'infra',
+    sandboxId: '5'.repeat(64),
+    sandboxConfig: sandboxConfig({ metadata: { name: 'pod', namespace: 'default', uid: 'u-1' }, hostname: 'web-0' }),
+    rootfsPath: '/run/infra/rootfs',
+    namespaces: { net: '/run/ns/net', ipc: '/run/ns/ipc', uts: '/run/ns/uts' },
+    cgroupsPath: '/kubepods/pod1/5',
+    settings: SETTINGS,
+    host: HOST,
+    ...changes,
+  };
+}

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { containerDevices, deviceAccess, devicePath } from '../../../src/spec/device-rules.ts';
+import { splitDeviceNumber } from '../../../src/spec/devices.ts';
+
+const NULL_DEVICE = { path: '/dev/x', type: 'c', major: 1, minor: 3, fileMode: 0o666, uid: 0, gid: 0, access: 'rw' } as const;
+const DISK = { path: '/dev/vda', type: 'b', major: 254, minor: 0, fileMode: 0o660, uid: 0, gid: 6, access: 'rwm' } as const;
+const PIPE = { path: '/dev/p', type: 'p', major: 0, minor: 0, fileMode: 0o600, uid: 0, gid: 0, access: 'r' } as const;
+
+test('containerDevices() makes and allows the devices of the request alone', () => {
+  const { access: _access, ...node } = NULL_DEVICE;
+  const { access: _pipeAccess, ...pipe } = PIPE;
+
+  assert.deepStrictEqual(containerDevices({ devices: [NULL_DEVICE, PIPE], hostDevices: [DISK], privileged: false, replacesDev: false }), {
+    devices: [node, pipe],
+    rules: [
+      { allow: false, access: 'rwm' },
+      { allow: true, type: 'c', major: 1, minor: 3, access: 'rw' },
+    ],
+  });
+});
+
+test('containerDevices() gives a privileged container all devices, the request over the host', () => {
+  const own = { ...NULL_DEVICE, path: '/dev/vda' };
+  const { devices, rules } = containerDevices({ devices: [own], hostDevices: [DISK], privileged: true, replacesDev: false });
+
+  assert.deepStrictEqual([devices.map(({ path, major }) => [path, major]), rules], [[['/dev/vda', 1]], [{ allow: true, access: 'rwm' }]]);
+});
+
+test('deviceAccess() and devicePath() check the request', () => {
+  assert.deepStrictEqual(
+    [deviceAccess('mrr'), deviceAccess(''), devicePath('', '/dev/x'), devicePath('/dev//y/', '/dev/x')],
+    ['rm', 'rwm', '/dev/x', '/dev/y'],
+  );
+  assert.throws(() => deviceAccess('rx'), { kind: 'InvalidArgument' });
+  assert.throws(() => devicePath('/', '/dev/x'), { kind: 'InvalidArgument' });
+});
+
+test('splitDeviceNumber() is makedev(3) backwards', () => {
+  assert.deepStrictEqual([0x0103, 0xfe00, 0x1030_0105, 2 ** 44 + 0x0508].map(splitDeviceNumber), [
+    { major: 1, minor: 3 },
+    { major: 254, minor: 0 },
+    { major: 1, minor: 0x1_0305 },
+    { major: 4096 + 5, minor: 8 },
+  ]);
+});

@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Init, Mount } from '../../../api/cri/runtime.ts';
+import { defaultMounts } from '../../../src/spec/default-mounts.ts';
+import { requestMounts, rootfsPropagation, withoutReplaced } from '../../../src/spec/mounts.ts';
+import type { OciMount } from '../../../src/spec/oci-types.ts';
+import { HOST, HOST_MOUNTS, mount } from '../../support/spec-inputs.ts';
+
+const RUNTIME = { recursiveReadOnlyMounts: true, userNamespaces: true };
+
+function build(init: Init<Mount>, source = '/var/data', runtime = RUNTIME): OciMount[] {
+  return requestMounts({ mounts: [{ request: mount({ containerPath: '/data', ...init }), source }], hostMounts: HOST_MOUNTS, runtime });
+}
+
+const options = (init: Init<Mount>, source?: string): readonly string[] => build(init, source)[0]!.options;
+
+test('requestMounts() writes access and propagation as mount options', () => {
+  assert.deepStrictEqual(
+    [
+      options({}),
+      options({ readonly: true }),
+      options({ readonly: true, recursiveReadOnly: true }),
+      options({ propagation: 1 }),
+      options({ propagation: 1 }, '/var/slave/x'),
+      options({ propagation: 2, readonly: true }),
+      options({ image: { image: 'x' }, readonly: true }),
+      options({ propagation: 99 }),
+    ],
+    [
+      ['rbind', 'rprivate', 'rw'],
+      ['rbind', 'rprivate', 'ro'],
+      ['rbind', 'rprivate', 'rro'],
+      ['rbind', 'rslave', 'rw'],
+      ['rbind', 'rslave', 'rw'],
+      ['rbind', 'rshared', 'ro'],
+      ['rbind', 'rprivate', 'ro'],
+      ['rbind', 'rprivate', 'rw'],
+    ],
+  );
+});
+
+test('requestMounts() merges mount_options, the last of two opposites counting', () => {
+  assert.deepStrictEqual(options({ mountOptions: ['noexec', 'nodev', 'nosuid', 'exec', 'nodev'] }), [
+    'rbind',
+    'rprivate',
+    'rw',
+    'nodev',
+    'nosuid',
+    'exec',
+  ]);
+  for (const option of ['rw', 'bind', 'size=1', '', 'rshared']) {
+    assert.throws(() => build({ mountOptions: [option] }), { kind: 'InvalidArgument' }, option);
+  }
+});
+
+test('requestMounts() refuses a propagation that the source cannot have', () => {
+  assert.throws(() => build({ propagation: 2 }, '/var/slave/x'), {
+    kind: 'FailedPrecondition',
+    message: /"\/var\/slave\/x" is on the mount "\/var\/slave", which is slave, must be shared/,
+  });
+  assert.throws(() => build({ propagation: 1 }, '/var/private'), {
+    kind: 'FailedPrecondition',
+    message: /which is private, must be shared or slave/,
+  });
+});
+
+test('requestMounts() refuses read-only mounts that contradict themselves', () => {
+  assert.throws(() => build({ recursiveReadOnly: true }), { kind: 'InvalidArgument' });
+  assert.throws(() => build({ recursiveReadOnly: true, readonly: true, propagation: 1 }), { kind: 'InvalidArgument' });
+  assert.throws(() => build({ image: { image: 'x' } }), { kind: 'InvalidArgument', message: /image volume/ });
+  assert.throws(() => build({ recursiveReadOnly: true, readonly: true }, '/var', { ...RUNTIME, recursiveReadOnlyMounts: false }), {
+    kind: 'FailedPrecondition',
+    message: /^RROUnsupported: /,
+  });
+});
+
+test('requestMounts() normalises places, refuses the root, and puts parents first', () => {
+  const paths = ['/a/b/c', 'relative/', '/a//b/', '/a', '/z/../a/b/d'];
+  const mounts = paths.map((containerPath) => ({ request: mount({ containerPath }), source: `/src${containerPath}` }));
+  const placed = requestMounts({ mounts, hostMounts: [], runtime: RUNTIME }).map(({ destination }) => destination);
+
+  assert.deepStrictEqual(placed, ['/relative', '/a', '/a/b', '/a/b/c', '/a/b/d']);
+  for (const containerPath of ['', '/', '/..', '/a\0'])
+    assert.throws(() => build({ containerPath }), { kind: 'InvalidArgument' }, containerPath);
+});
+
+test('requestMounts() maps ids where the runtime can', () => {
+  const mappings = {
+    uidMappings: [{ hostId: 1000, containerId: 0, length: 10 }],
+    gidMappings: [{ hostId: 2000, containerId: 0, length: 10 }],
+  };
+
+  assert.deepStrictEqual(build(mappings), [
+    {
+      destination: '/data',
+      type: 'bind',
+      source: '/var/data',
+      options: ['rbind', 'rprivate', 'rw'],
+      uidMappings: [{ hostID: 1000, containerID: 0, size: 10 }],
+      gidMappings: [{ hostID: 2000, containerID: 0, size: 10 }],
+    },
+  ]);
+  assert.throws(() => build(mappings, '/var', { ...RUNTIME, userNamespaces: false }), { kind: 'FailedPrecondition' });
+});
+
+test('rootfsPropagation() is the widest that a mount asks for', () => {
+  const of = (...asked: number[]) => rootfsPropagation(asked.map((propagation) => ({ request: mount({ propagation }), source: '/' })));
+
+  assert.deepStrictEqual([of(), of(0), of(0, 1), of(1, 2, 0)], [undefined, undefined, 'rslave', 'rshared']);
+});
+
+const DEFAULTS_INPUT = {
+  namespaces: { net: '/n', ipc: '/i', uts: '/u', pid: 'new' },
+  podFiles: { hosts: '/p/hosts', resolvConf: '/p/resolv.conf', shm: '/p/shm' },
+  privileged: false,
+  readonlyRootfs: false,
+  cgroupNamespace: true,
+  userNamespace: false,
+  host: HOST,
+};
+
+test('withoutReplaced() drops what a mount of the request is at or above, but not the files of the pod', () => {
+  const defaults = defaultMounts(DEFAULTS_INPUT);
+  const left = (...containerPaths: string[]): string[] => {
+    const requested = containerPaths.flatMap((containerPath) => build({ containerPath }));
+    return withoutReplaced(defaults, requested).map(({ destination }) => destination);
+  };
+
+  assert.deepStrictEqual(left(), [
+    '/proc',
+    '/dev',
+    '/dev/pts',
+    '/dev/mqueue',
+    '/sys',
+    '/sys/fs/cgroup',
+    '/dev/shm',
+    '/etc/hosts',
+    '/etc/resolv.conf',
+  ]);
+  assert.deepStrictEqual(left('/dev/shm', '/etc/hosts'), [
+    '/proc',
+    '/dev',
+    '/dev/pts',
+    '/dev/mqueue',
+    '/sys',
+    '/sys/fs/cgroup',
+    '/etc/resolv.conf',
+  ]);
+  assert.deepStrictEqual(left('/sys', '/dev'), ['/proc', '/etc/hosts', '/etc/resolv.conf']);
+  assert.deepStrictEqual(left('/etc', '/sys/fs/cgroup'), [
+    '/proc',
+    '/dev',
+    '/dev/pts',
+    '/dev/mqueue',
+    '/sys',
+    '/dev/shm',
+    '/etc/hosts',
+    '/etc/resolv.conf',
+  ]);
+});
+
+test("defaultMounts() binds what a user namespace cannot mount of the node's namespaces", () => {
+  const mounts = defaultMounts({
+    ...DEFAULTS_INPUT,
+    userNamespace: true,
+    namespaces: { net: 'host', ipc: 'host', uts: 'host', pid: 'new' },
+  });
+
+  assert.deepStrictEqual(
+    mounts.filter(({ destination }) => ['/sys', '/dev/mqueue', '/dev/shm'].includes(destination)).map(({ type, source }) => [type, source]),
+    [
+      ['bind', '/dev/mqueue'],
+      ['bind', '/sys'],
+      ['bind', '/dev/shm'],
+    ],
+  );
+});

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Init, LinuxContainerResources } from '../../../api/cri/runtime.ts';
+import { ociResources } from '../../../src/spec/resources.ts';
+import type { ResourceHost } from '../../../src/spec/resources.ts';
+import { HOST, resources } from '../../support/spec-inputs.ts';
+
+const build = (init: Init<LinuxContainerResources>, host: Partial<ResourceHost> = {}) =>
+  ociResources(resources(init), { ...HOST, ...host });
+
+test('ociResources() leaves out what is not specified', () => {
+  assert.deepStrictEqual([ociResources(undefined, HOST), build({})], [{}, {}]);
+});
+
+test('ociResources() writes all limits', () => {
+  const limits = build({
+    cpuPeriod: 100_000n,
+    cpuQuota: 50_000n,
+    cpuShares: 512n,
+    memoryLimitInBytes: 1024n,
+    memorySwapLimitInBytes: 4096n,
+    cpusetCpus: '0-1,3',
+    cpusetMems: '0',
+    hugepageLimits: [
+      { pageSize: '2MB', limit: 2n ** 21n },
+      { pageSize: '64KB', limit: 0n },
+    ],
+    unified: { 'memory.high': '900', 'memory.min': '0' },
+  });
+
+  assert.deepStrictEqual(limits, {
+    cpu: { shares: 512, quota: 50_000, period: 100_000, cpus: '0-1,3', mems: '0' },
+    memory: { limit: 1024, swap: 4096 },
+    hugepageLimits: [{ pageSize: '2MB', limit: 2_097_152 }],
+    unified: { 'memory.high': '900', 'memory.min': '0' },
+  });
+});
+
+test('ociResources() limits swap with memory, where swap is counted', () => {
+  assert.deepStrictEqual(
+    [
+      build({ memoryLimitInBytes: 7n }),
+      build({ memoryLimitInBytes: 7n }, { swapAccounting: false }),
+      build({ memoryLimitInBytes: 7n, memorySwapLimitInBytes: 9n }, { swapAccounting: false }),
+      build({ memoryLimitInBytes: -1n }),
+      build({ memoryLimitInBytes: 7n, memorySwapLimitInBytes: -1n }),
+      build({ memorySwapLimitInBytes: 9n }),
+    ],
+    [
+      { memory: { limit: 7, swap: 7 } },
+      { memory: { limit: 7 } },
+      { memory: { limit: 7 } },
+      { memory: { limit: -1, swap: -1 } },
+      { memory: { limit: 7, swap: -1 } },
+      { memory: { swap: 9 } },
+    ],
+  );
+});
+
+test('ociResources() keeps numbers in what the kernel and JSON take', () => {
+  assert.deepStrictEqual(build({ cpuShares: 1n, cpuQuota: -7n, memoryLimitInBytes: 2n ** 63n - 1n }, { swapAccounting: false }), {
+    cpu: { shares: 2, quota: -1 },
+    memory: { limit: Number.MAX_SAFE_INTEGER },
+  });
+  assert.deepStrictEqual(build({ cpuShares: 1_000_000n }), { cpu: { shares: 262_144 } });
+});
+
+test('ociResources() refuses what contradicts itself or what the host cannot do', () => {
+  assert.throws(() => build({ memoryLimitInBytes: 9n, memorySwapLimitInBytes: 7n }), { kind: 'InvalidArgument' });
+  assert.throws(() => build({ cpuShares: -1n }), { kind: 'InvalidArgument' });
+  assert.throws(() => build({ cpusetCpus: '0; rm' }), { kind: 'InvalidArgument' });
+  assert.throws(() => build({ unified: { '../memory.max': '1' } }), { kind: 'InvalidArgument' });
+  assert.throws(() => build({ unified: { 'memory.max': '1' } }, { cgroupVersion: 'v1' }), {
+    kind: 'FailedPrecondition',
+    message: /needs cgroup v2/,
+  });
+  assert.throws(() => build({ hugepageLimits: [{ pageSize: '2MB', limit: 1n }] }, { hugepageSizes: [] }), { kind: 'FailedPrecondition' });
+});

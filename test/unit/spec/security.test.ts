@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkLabels } from '../../../src/spec/annotations.ts';
+import { apparmorProfile, pathRestrictions } from '../../../src/spec/security.ts';
+import { selinuxLabels } from '../../../src/spec/selinux.ts';
+import { securityContext } from '../../support/spec-inputs.ts';
+
+test('pathRestrictions() adds to a list, keeps none as none, and clears for privileged', () => {
+  const of = (init: Parameters<typeof securityContext>[0]) => pathRestrictions(securityContext(init));
+  const asked = of({ maskedPaths: ['/proc/own', '/proc/kcore'], readonlyPaths: ['/tmp'] });
+
+  assert.deepStrictEqual(asked.maskedPaths.slice(0, 3), ['/proc/own', '/proc/kcore', '/proc/acpi']);
+  assert.equal(new Set(asked.maskedPaths).size, asked.maskedPaths.length);
+  assert.ok(asked.maskedPaths.includes('/proc/interrupts'));
+  assert.deepStrictEqual(asked.readonlyPaths, ['/tmp']);
+  assert.deepStrictEqual(of({}), { maskedPaths: [], readonlyPaths: [] });
+  assert.deepStrictEqual(of({ privileged: true, maskedPaths: ['/x'], readonlyPaths: ['/y'] }), { maskedPaths: [], readonlyPaths: [] });
+  assert.ok(pathRestrictions(undefined).readonlyPaths.includes('/proc/sys'));
+  assert.throws(() => of({ maskedPaths: ['proc'] }), { kind: 'InvalidArgument' });
+});
+
+test('apparmorProfile() names the profile, where the host has AppArmor', () => {
+  const of = (init: Parameters<typeof securityContext>[0], apparmor = true) =>
+    apparmorProfile(securityContext(init), { apparmor }, 'node-default');
+
+  assert.deepStrictEqual(
+    [
+      apparmorProfile(undefined, { apparmor: true }, ''),
+      of({}),
+      of({ apparmor: {} }),
+      of({ apparmor: { profileType: 1 } }),
+      of({ apparmor: { profileType: 2, localhostRef: 'mine' } }),
+      of({ apparmorProfile: 'localhost/mine' }),
+      of({ apparmorProfile: 'unconfined' }),
+      of({ apparmor: {}, privileged: true }),
+      of({ apparmor: {} }, false),
+    ],
+    [undefined, 'node-default', 'node-default', 'unconfined', 'mine', 'mine', 'unconfined', 'unconfined', undefined],
+  );
+  assert.throws(() => of({ apparmorProfile: 'localhost/mine' }, false), { kind: 'FailedPrecondition' });
+  assert.throws(() => of({ apparmorProfile: 'mine' }), { kind: 'InvalidArgument' });
+  assert.throws(() => of({ apparmor: { profileType: 2 } }), { kind: 'InvalidArgument' });
+});
+
+test('selinuxLabels() fills what the request leaves empty', () => {
+  const options = { user: '', role: '', type: 'mine_t', level: 's0:c9' };
+
+  assert.deepStrictEqual(selinuxLabels({ options: undefined, privileged: false, podLevel: 's0:c1,c2' }), {
+    process: 'system_u:system_r:container_t:s0:c1,c2',
+    mount: 'system_u:object_r:container_file_t:s0:c1,c2',
+  });
+  assert.equal(selinuxLabels({ options, privileged: false, podLevel: 's0:c1' }).process, 'system_u:system_r:mine_t:s0:c9');
+  assert.equal(selinuxLabels({ options: undefined, privileged: true, podLevel: 's0:c1' }).process, 'system_u:system_r:spc_t:s0');
+});
+
+test('checkLabels() refuses a label over 4096 bytes', () => {
+  assert.doesNotThrow(() => {
+    checkLabels({ key: 'v'.repeat(4093) }, 'create container');
+  });
+  assert.throws(
+    () => {
+      checkLabels({ key: 'é'.repeat(2047) }, 'create container');
+    },
+    { kind: 'InvalidArgument', message: /^create container: label "key" has 4097 bytes/ },
+  );
+});
