@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { DaemonError, fail, unlessMissing } from '../base/errors.ts';
 import { adopt, type ExitStatus } from '../linux/children.ts';
-import { closeAll, pipe } from '../linux/pipes.ts';
+import { closeAll, ended, pipe } from '../linux/pipes.ts';
 import { describeExit, lastLine } from '../ociruntime/oci-runtime.ts';
 import { requireState, type ContainerRecord } from './container.ts';
 import type { Containers } from './containers.ts';
@@ -109,6 +109,6 @@ export async function startExec(containers: Containers, record: ContainerRecord,
 async function readAll(socket: Socket): Promise<Buffer> {
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-  if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
+  await ended(socket);
   return Buffer.concat(chunks);
 }

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { sleep, waitFor, withTimeout } from '../base/deadline.ts';
 import { DaemonError } from '../base/errors.ts';
+import { ended } from '../linux/pipes.ts';
 import { killGroup } from '../linux/spawn.ts';
 import type { Containers } from './containers.ts';
 import { exitCodeOf, requireExecutable, startExec, type ExecProcess } from './exec-process.ts';
@@ -71,15 +72,10 @@ function discard(process: ExecProcess): void {
 
 function collect(socket: Socket, budget: { left: number }): { ended: Promise<void>; bytes: () => Buffer } {
   const chunks: Buffer[] = [];
-  const ended = new Promise<void>((resolve) => {
-    socket.once('close', () => {
-      resolve();
-    });
-  });
   socket.on('data', (chunk: Buffer) => {
     const kept = chunk.subarray(0, budget.left);
     budget.left -= kept.length;
     if (kept.length > 0) chunks.push(kept);
   });
-  return { ended, bytes: () => Buffer.concat(chunks) };
+  return { ended: ended(socket), bytes: () => Buffer.concat(chunks) };
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Log } from '../base/log.ts';
 import type { LiveConfig } from '../config/live-config.ts';
+import type { ImageParts } from '../image/assemble.ts';
 import { ImageStore } from '../image/store.ts';
 import type { DiskUsage } from '../imageservice/parts.ts';
 import { BlobStore } from '../storage/blobs.ts';
@@ -16,6 +17,7 @@ export interface Storage {
   readonly rootfs: RootfsStore;
   readonly rootfsDirectory: string;
   readonly images: ImageStore;
+  readonly imageParts: ImageParts;
   start(): Promise<void>;
   close(): Promise<void>;
   usage(): Promise<{ readonly images: DiskUsage; readonly containers: DiskUsage }>;
@@ -37,6 +39,7 @@ export function openStorage(config: LiveConfig, log: Log): Storage {
     rootfs,
     rootfsDirectory,
     images,
+    imageParts: { images, blobs, layers, log },
     start: async () => {
       await Promise.all([blobs.start(), layers.start(), rootfs.start()]);
       images.setPinned(config.current.image.pinned);

@@ -27,6 +27,7 @@ export function readText(fd: number, limitBytes: number, firstLineOnly = false):
       if (firstLineOnly && chunk.includes(10)) finish();
     });
     socket.on('error', finish);
+    socket.on('end', finish);
     socket.on('close', finish);
   });
   return {
@@ -35,6 +36,15 @@ export function readText(fd: number, limitBytes: number, firstLineOnly = false):
       socket.destroy();
     },
   };
+}
+
+/** Resolves when a pipe's reader has had everything: its end of file, or that it was destroyed. */
+export async function ended(socket: Socket): Promise<void> {
+  // A socket that was made for reading alone does not close itself at the end of file.
+  await new Promise<void>((resolve) => {
+    socket.once('end', resolve);
+    socket.once('close', resolve);
+  });
 }
 
 /** Closes descriptors; for ends that the child has now, or that nobody will use. */

@@ -1,0 +1,183 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Socket } from 'node:net';
+import type { Readable, Writable } from 'node:stream';
+import { sleep, waitFor } from '../base/deadline.ts';
+import { DaemonError } from '../base/errors.ts';
+import { listenForTerminal, openTerminal, type Terminal, type TerminalSize } from '../linux/console.ts';
+import { closeAll, ended, pipe, readText } from '../linux/pipes.ts';
+import { describeExit, lastLine } from '../ociruntime/oci-runtime.ts';
+import type { ContainerRecord } from './container.ts';
+import type { Containers } from './containers.ts';
+import { adoptFromFile, exitCodeOf, requireExecutable, startExec, writeExecFiles, type ExecFiles } from './exec-process.ts';
+import { runtimeOf } from './parts.ts';
+
+export interface ExecStreamRequest {
+  readonly containerId: string;
+  readonly command: readonly string[];
+  readonly tty: boolean;
+  readonly size?: TerminalSize;
+}
+
+export interface ExecStreamIo {
+  readonly stdin?: Readable;
+  readonly stdout?: Writable;
+  readonly stderr?: Writable;
+}
+
+/** How long output is still read after the exit, while a background child holds it open, milliseconds. */
+const DRAIN_MS = 1_000;
+const DRAIN_POLL_MS = 100;
+
+/**
+ * Runs a command in a container with a client's streams, until it has ended and its output is handed over. A slow client
+ * slows the command down. When the signal aborts, a terminal is hung up, and pipes are closed.
+ */
+export async function execStream(
+  containers: Containers,
+  request: ExecStreamRequest,
+  io: ExecStreamIo,
+  resizes: AsyncIterable<TerminalSize>,
+  signal: AbortSignal,
+): Promise<{ exitCode: number }> {
+  const record = requireExecutable(containers, request.containerId, request.command);
+  if (request.tty) return execOnTerminal(containers, record, request, io, resizes, signal);
+  const process = await startExec(containers, record, request.command, io.stdin !== undefined);
+  const outputs = [new Output(io.stdout), new Output(io.stderr)] as const;
+  const copied = [copyOut(process.stdout, outputs[0]), copyOut(process.stderr, outputs[1])];
+  if (io.stdin !== undefined && process.stdin !== undefined) io.stdin.pipe(process.stdin);
+  try {
+    const exit = await waitFor(process.exit, signal);
+    await drained(copied, outputs, signal);
+    return { exitCode: exitCodeOf(exit) };
+  } finally {
+    io.stdin?.unpipe();
+    for (const socket of [process.stdin, process.stdout, process.stderr]) socket?.destroy();
+  }
+}
+
+/** Hands a command's output on to its client, at the client's pace. A client without that stream gets nothing. */
+class Output {
+  readonly #target: Writable | undefined;
+  #movedAt = performance.now();
+  #waits = false;
+  #resume: () => void = () => undefined;
+
+  constructor(target: Writable | undefined) {
+    this.#target = target;
+    target?.on('drain', () => {
+      this.#waits = false;
+      this.#movedAt = performance.now();
+      this.#resume();
+    });
+  }
+
+  /** How long nothing has moved, milliseconds; 0 while the client keeps us waiting. */
+  get quietMs(): number {
+    return this.#waits ? 0 : performance.now() - this.#movedAt;
+  }
+
+  /** Whether more may be read now; if not, `resume` is called when it may. */
+  take(chunk: Uint8Array, resume: () => void): boolean {
+    this.#movedAt = performance.now();
+    if (this.#target === undefined || this.#target.write(chunk)) return true;
+    this.#waits = true;
+    this.#resume = resume;
+    return false;
+  }
+}
+
+/** Copies until the source ends. */
+function copyOut(source: Socket, output: Output): Promise<void> {
+  source.on('data', (chunk: Buffer) => {
+    if (!output.take(chunk, () => source.resume())) source.pause();
+  });
+  return ended(source);
+}
+
+/** Waits for the end of the output. Only time in which nothing moves counts: a slow client is not a background child. */
+async function drained(copied: readonly Promise<unknown>[], outputs: readonly Output[], signal: AbortSignal): Promise<void> {
+  const all = Promise.all(copied).then(() => true);
+  while (!signal.aborted) {
+    const isOver = await Promise.race([all, sleep(DRAIN_POLL_MS, signal).then(() => false)]);
+    if (isOver || outputs.every((output) => output.quietMs > DRAIN_MS)) return;
+  }
+}
+
+async function execOnTerminal(
+  containers: Containers,
+  record: ContainerRecord,
+  request: ExecStreamRequest,
+  io: ExecStreamIo,
+  resizes: AsyncIterable<TerminalSize>,
+  signal: AbortSignal,
+): Promise<{ exitCode: number }> {
+  const what = `exec container ${record.id}`;
+  const files = await writeExecFiles(containers.bundleOf(record), containers.parts.execDirectory, {
+    args: request.command,
+    terminal: true,
+    ...(request.size === undefined ? {} : { consoleSize: request.size }),
+  });
+  const output = new Output(io.stdout);
+  let started: { terminal: Terminal; exit: ReturnType<typeof adoptFromFile> } | undefined;
+  try {
+    started = await startOnTerminal(containers, record, request, files, output);
+  } finally {
+    if (started === undefined) await rm(files.directory, { recursive: true, force: true });
+  }
+  const { terminal } = started;
+  try {
+    const { exit } = await started.exit;
+    await rm(files.directory, { recursive: true, force: true });
+    if (io.stdin !== undefined) io.stdin.pipe(terminal.socket, { end: false });
+    const follow = new AbortController();
+    void followSizes(terminal, resizes, follow.signal);
+    const status = await waitFor(exit, signal);
+    follow.abort();
+    await drained([terminal.closed], [output], signal);
+    return { exitCode: exitCodeOf(status) };
+  } catch (error) {
+    throw error instanceof DaemonError ? error : new DaemonError('Internal', `${what}: ${String(error)}`, { cause: error });
+  } finally {
+    io.stdin?.unpipe();
+    terminal.socket.destroy();
+  }
+}
+
+async function startOnTerminal(
+  containers: Containers,
+  record: ContainerRecord,
+  request: ExecStreamRequest,
+  files: ExecFiles,
+  output: Output,
+): Promise<{ terminal: Terminal; exit: ReturnType<typeof adoptFromFile> }> {
+  const what = `exec container ${record.id}`;
+  const socket = listenForTerminal(join(files.directory, 'tty'));
+  const errors = pipe();
+  const words = readText(errors.readEnd, 8192);
+  try {
+    const exit = await runtimeOf(containers.parts, record)
+      .exec({ containerId: record.id, ...files, stdio: ['ignore', 'ignore', errors.writeEnd], consoleSocket: socket.path })
+      .finally(() => {
+        closeAll([errors.writeEnd]);
+      });
+    if (exit.code !== 0) {
+      const said = lastLine(Buffer.from(await words.text));
+      throw new DaemonError('FailedPrecondition', `${what}: ${JSON.stringify(request.command[0])} cannot start (${describeExit(exit)}): ${said}`);
+    }
+    // The terminal's buffer is used again for the next read, so the client gets a copy.
+    const terminal: Terminal = openTerminal(socket.receive(), (bytes) => output.take(Buffer.from(bytes), () => terminal.socket.resume()));
+    terminal.socket.on('error', () => undefined);
+    return { terminal, exit: adoptFromFile(files, what) };
+  } finally {
+    words.stop();
+    socket.close();
+  }
+}
+
+async function followSizes(terminal: Terminal, resizes: AsyncIterable<TerminalSize>, signal: AbortSignal): Promise<void> {
+  for await (const size of resizes) {
+    if (signal.aborted) return;
+    terminal.resize(size);
+  }
+}
