@@ -39,7 +39,14 @@ const SCALARS: Readonly<Record<string, Scalar>> = {
   uint64: { ...number('uint64'), type: 'bigint', zero: '0n', read: 'readUint64(r)', write: (value) => `writeUint64(w, ${value})` },
   // Minus zero and NaN are values of their own.
   double: { ...number('double'), isSet: (value) => `${value} !== undefined && !Object.is(${value}, 0)`, wireType: 1 },
-  string: { ...number('string'), type: 'string', zero: "''", read: 'readString(r)', write: (value) => `writeString(w, ${value})`, wireType: 2 },
+  string: {
+    ...number('string'),
+    type: 'string',
+    zero: "''",
+    read: 'readString(r)',
+    write: (value) => `writeString(w, ${value})`,
+    wireType: 2,
+  },
   bytes: {
     ...number('bytes'),
     type: 'Uint8Array',
@@ -134,11 +141,15 @@ class FieldWriter {
     if (this.#field instanceof protobuf.MapField) return `  writeMap(w, ${this.#tag(2)}, ${value});\n`;
     if (this.#scalar === undefined) {
       const write = `write${this.#message}`;
-      if (this.#field.repeated) return `  if (${value}) for (const item of ${value}) { w.uint32(${this.#tag(2)}).fork(); ${write}(w, item); w.ldelim(); }\n`;
+      if (this.#field.repeated)
+        return `  if (${value}) for (const item of ${value}) { w.uint32(${this.#tag(2)}).fork(); ${write}(w, item); w.ldelim(); }\n`;
       return `  if (${value}) { w.uint32(${this.#tag(2)}).fork(); ${write}(w, ${value}); w.ldelim(); }\n`;
     }
     const { write, wireType, isSet } = this.#scalar;
-    const tagged = (item: string): string => write(item).replace(/^w\.|\(w\b/, (start) => (start === 'w.' ? `w.uint32(${this.#tag(wireType)}).` : `(w.uint32(${this.#tag(wireType)})`));
+    const tagged = (item: string): string =>
+      write(item).replace(/^w\.|\(w\b/, (start) =>
+        start === 'w.' ? `w.uint32(${this.#tag(wireType)}).` : `(w.uint32(${this.#tag(wireType)})`,
+      );
     if (this.#field.repeated && wireType !== 2) {
       return `  if (${value}?.length) { w.uint32(${this.#tag(2)}).fork(); for (const item of ${value}) ${write('item')}; w.ldelim(); }\n`;
     }
@@ -159,9 +170,7 @@ function generateMessage(type: protobuf.Type): string {
   const fields = type.fieldsArray.map((field) => new FieldWriter(field.resolve()));
   const comment = docComment(type.comment, '');
   if (fields.length === 0) {
-    return (
-      `\n${comment}export type ${name} = Empty;\n` + `const read${name} = readEmpty;\nconst write${name} = writeEmpty;\n`
-    );
+    return `\n${comment}export type ${name} = Empty;\n` + `const read${name} = readEmpty;\nconst write${name} = writeEmpty;\n`;
   }
   return (
     `\n${comment}export interface ${name} {\n${fields.map((field) => field.declaration()).join('')}}\n` +
@@ -178,7 +187,8 @@ function generateServices(services: readonly protobuf.Service[]): string {
     const methods = service.methodsArray.map((method) => {
       method.resolve();
       const { name, resolvedRequestType: request, resolvedResponseType: response } = method;
-      if (request === null || response === null || method.requestStream === true) throw new Error(`generate ${method.fullName}: not a unary or server-streaming RPC`);
+      if (request === null || response === null || method.requestStream === true)
+        throw new Error(`generate ${method.fullName}: not a unary or server-streaming RPC`);
       return (
         docComment(method.comment, '    ') +
         `    ${name}: method('/${PACKAGE}.${service.name}/${name}', ${String(method.responseStream === true)}, messages.${localName(request)}, messages.${localName(response)}),\n`

@@ -1,0 +1,82 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { METRICS, PREFIX } from './table.ts';
+import type { Labels, MetricKey, MetricSpec, MetricsOfKind } from './table.ts';
+
+/** One value of a gauge that is read when it is asked for. */
+export interface Reading<Key extends MetricKey> {
+  readonly labels: Labels<Key>;
+  readonly value: number;
+}
+
+/**
+ * Node's sampled event loop delays wake the process 100 times a second, about 1% of a core, for as long as it lives.
+ * `nodejs_eventloop_lag_seconds`, which is measured when asked for, stays.
+ */
+const SAMPLED = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'].map((what) => `nodejs_eventloop_lag_${what}_seconds`);
+const ONE_HOUR_MS = 3_600_000;
+
+/** The daemon's metrics: those of table.ts, and what Node knows of its process. One instance, made by main.ts. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #counters = new Map<MetricKey, Counter>();
+  readonly #gauges = new Map<MetricKey, Gauge>();
+  readonly #histograms = new Map<MetricKey, Histogram>();
+
+  constructor(options: { readonly process?: boolean } = {}) {
+    for (const [key, spec] of Object.entries(METRICS) as [MetricKey, MetricSpec][]) this.#create(key, spec);
+    if (options.process === false) return;
+    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: ONE_HOUR_MS });
+    for (const name of SAMPLED) this.#registry.removeSingleMetric(name);
+  }
+
+  #create(key: MetricKey, spec: MetricSpec): void {
+    const common = { name: PREFIX + spec.name, help: spec.help, labelNames: [...spec.labels], registers: [this.#registry] };
+    if (spec.kind === 'counter') this.#counters.set(key, new Counter(common));
+    else if (spec.kind === 'gauge') this.#gauges.set(key, new Gauge(common));
+    else this.#histograms.set(key, new Histogram(spec.buckets === undefined ? common : { ...common, buckets: [...spec.buckets] }));
+  }
+
+  /** Adds to a counter, or to a gauge (then also less than zero). */
+  add<Key extends MetricsOfKind<'counter' | 'gauge'>>(key: Key, labels: Labels<Key>, by = 1): void {
+    this.#counters.get(key)?.inc(labels, by);
+    this.#gauges.get(key)?.inc(labels, by);
+  }
+
+  /** Sets a gauge. */
+  set<Key extends MetricsOfKind<'gauge'>>(key: Key, labels: Labels<Key>, value: number): void {
+    this.#gauges.get(key)?.set(labels, value);
+  }
+
+  /** Records one value of a histogram, in the unit of its name. */
+  observe<Key extends MetricsOfKind<'histogram'>>(key: Key, labels: Labels<Key>, value: number): void {
+    this.#histograms.get(key)?.observe(labels, value);
+  }
+
+  /** From now on the gauge is what `read` says when the metrics are asked for; one reader a gauge. */
+  readGauge<Key extends MetricsOfKind<'gauge'>>(key: Key, read: () => Iterable<Reading<Key>> | Promise<Iterable<Reading<Key>>>): void {
+    const { name, labels, help } = METRICS[key];
+    this.#registry.removeSingleMetric(PREFIX + name);
+    const gauge = new Gauge({
+      name: PREFIX + name,
+      help,
+      labelNames: [...labels],
+      registers: [this.#registry],
+      collect: async () => {
+        const readings = await read();
+        gauge.reset();
+        for (const reading of readings) gauge.set(reading.labels, reading.value);
+      },
+    });
+    this.#gauges.set(key, gauge);
+  }
+
+  /** All metrics in the text format of Prometheus. */
+  async render(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  /** The media type of what {@link render} gives. */
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+}

@@ -1,0 +1,53 @@
+/** One metric: its name without the prefix `podwright_`, what it counts, and its labels. */
+export interface MetricSpec {
+  readonly name: string;
+  readonly kind: 'counter' | 'gauge' | 'histogram';
+  readonly labels: readonly string[];
+  readonly help: string;
+  /** Upper bounds of a histogram's buckets, in the unit of its name. */
+  readonly buckets?: readonly number[];
+}
+
+/** An RPC takes from a millisecond (Version) to minutes (a pull, an exec without a timeout). */
+const RPC_SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
+
+/**
+ * Every metric of the daemon; docs/metrics.md is printed from here. Names end in their unit, and in `_total` where they only
+ * grow. Gauges stand here too; what reads them is registered in main.ts (Metrics.readGauge).
+ */
+export const METRICS = {
+  buildInfo: {
+    name: 'build_info',
+    kind: 'gauge',
+    labels: ['version', 'node'],
+    help: 'Always 1; the labels name the version of podwright and of Node.',
+  },
+  rpcSeconds: {
+    name: 'rpc_duration_seconds',
+    kind: 'histogram',
+    labels: ['rpc', 'code'],
+    help: 'Time from a request being read to its answer being ready, by RPC and gRPC code; of a stream, its whole life. Its _count is the number of calls.',
+    buckets: RPC_SECONDS,
+  },
+  rpcErrors: {
+    name: 'rpc_errors_total',
+    kind: 'counter',
+    labels: ['rpc', 'code'],
+    help: 'Calls that did not end with OK, by RPC and gRPC code.',
+  },
+  rpcInFlight: {
+    name: 'rpc_in_flight',
+    kind: 'gauge',
+    labels: ['rpc'],
+    help: 'Calls being answered now, by RPC.',
+  },
+} as const satisfies Record<string, MetricSpec>;
+
+export type MetricKey = keyof typeof METRICS;
+export type MetricsOfKind<Kind extends MetricSpec['kind']> = {
+  [Key in MetricKey]: (typeof METRICS)[Key]['kind'] extends Kind ? Key : never;
+}[MetricKey];
+/** A value for each label of a metric, no more and no less. */
+export type Labels<Key extends MetricKey> = Readonly<Record<(typeof METRICS)[Key]['labels'][number], string>>;
+
+export const PREFIX = 'podwright_';

@@ -1,0 +1,227 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { status } from '@grpc/grpc-js';
+import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
+import type { Init, Method } from '../../api/cri/runtime.ts';
+import type { Call } from '../base/call.ts';
+import { waitFor } from '../base/deadline.ts';
+import { DaemonError, messageOf } from '../base/errors.ts';
+import type { Log, LogFields } from '../base/log.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import { codeName, toStatus } from './status.ts';
+import type { CallStatus } from './status.ts';
+import { subjectOf } from './subject.ts';
+
+/** Largest request and answer, bytes: what the kubelet's client takes (cri-client/pkg/utils.go maxMsgSize). */
+export const MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024;
+
+/**
+ * A client whose deadline passes resets the stream itself, a moment before the server's timer fires. A reset this close
+ * to the deadline is the deadline, milliseconds.
+ */
+const DEADLINE_SLACK_MS = 50;
+
+/** The kubelet asks these all the time; they are logged only when they fail or take longer than {@link SLOW_MS}. */
+const QUIET = /^(Version|Status|RuntimeConfig|ContainerStatus|PodSandboxStatus|ImageStatus|ImageFsInfo|List\w+|Stream\w+|\w+Stats)$/;
+const SLOW_MS = 1000;
+
+/** Answers a client may well bring about; any other is the node's trouble and a warning. */
+const EXPECTED: readonly status[] = [
+  status.CANCELLED,
+  status.INVALID_ARGUMENT,
+  status.NOT_FOUND,
+  status.ALREADY_EXISTS,
+  status.FAILED_PRECONDITION,
+  status.OUT_OF_RANGE,
+];
+
+type AnyCall = ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>;
+type UnaryHandler<Request, Response> = (request: Request, call: Call) => Promise<Init<Response>>;
+type StreamHandler<Request, Response> = (request: Request, call: Call) => AsyncIterable<Init<Response>>;
+
+/** One call under way: what its handler sees, and the lines and numbers it leaves. */
+class OpenCall implements Call {
+  readonly requestId = randomBytes(4).toString('hex');
+  readonly rpc: string;
+  readonly isStream: boolean;
+  readonly #controller = new AbortController();
+  readonly #startedAt = performance.now();
+  readonly #baseLog: Log;
+  readonly #metrics: Metrics;
+  readonly #unfollow: () => void;
+  #subject: LogFields = {};
+  #log: Log | undefined;
+
+  constructor(rpc: string, grpcCall: AnyCall, isStream: boolean, { log, metrics }: { log: Log; metrics: Metrics }) {
+    this.rpc = rpc;
+    this.isStream = isStream;
+    this.#baseLog = log;
+    this.#metrics = metrics;
+    metrics.add('rpcInFlight', { rpc }, 1);
+    const cancelled = (): void => {
+      const deadline = Number(grpcCall.getDeadline());
+      const isDeadline = Date.now() >= deadline - DEADLINE_SLACK_MS;
+      this.abort(
+        isDeadline
+          ? new DaemonError('DeadlineExceeded', `${rpc}: the caller's deadline has passed`)
+          : new DaemonError('Canceled', `${rpc}: the caller gave up`),
+      );
+    };
+    grpcCall.on('cancelled', cancelled);
+    this.#unfollow = () => grpcCall.off('cancelled', cancelled);
+    if (grpcCall.cancelled) cancelled();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get log(): Log {
+    this.#log ??= this.#baseLog.with({ rpc: this.rpc, requestId: this.requestId, ...this.#subject });
+    return this.#log;
+  }
+
+  abort(reason: DaemonError): void {
+    this.#controller.abort(reason);
+  }
+
+  /** The request is read and its handler is about to run. */
+  begin(request: unknown): void {
+    this.#subject = subjectOf(request);
+    if (!QUIET.test(this.rpc)) this.log.debug('call started');
+  }
+
+  /** The call has its answer. grpc-js emits `cancelled` after a good end too, so following stops here. */
+  end(): void {
+    // The caller has seen its deadline or its cancel, not this answer.
+    if (this.signal.aborted) this.fail(this.signal.reason);
+    else this.#finish(codeName(status.OK));
+  }
+
+  fail(error: unknown): CallStatus {
+    const answer = toStatus(error);
+    const code = codeName(answer.code);
+    const fields = { code, durationMs: this.#durationMs(), error: error instanceof DaemonError ? answer.details : error };
+    if (answer.code === status.UNIMPLEMENTED) this.log.debug('call failed', fields);
+    else if (EXPECTED.includes(answer.code)) this.log.info('call failed', fields);
+    else this.log.warn('call failed', fields);
+    this.#metrics.add('rpcErrors', { rpc: this.rpc, code });
+    this.#finish(code);
+    return answer;
+  }
+
+  #finish(code: string): void {
+    this.#unfollow();
+    const durationMs = this.#durationMs();
+    this.#metrics.observe('rpcSeconds', { rpc: this.rpc, code }, durationMs / 1000);
+    this.#metrics.add('rpcInFlight', { rpc: this.rpc }, -1);
+    const isWorthALine = code === 'OK' && (!QUIET.test(this.rpc) || (durationMs > SLOW_MS && !this.isStream));
+    if (isWorthALine) this.log.debug('call finished', { durationMs });
+  }
+
+  #durationMs(): number {
+    return Math.round((performance.now() - this.#startedAt) * 100) / 100;
+  }
+}
+
+/**
+ * The one wrapper round every RPC: request id, signal, log lines, metrics, decoding, encoding and the mapping of errors.
+ * It knows the calls under way, so that a stop can wait for them and end them.
+ */
+export class Calls {
+  readonly #deps: { readonly log: Log; readonly metrics: Metrics };
+  readonly #open = new Set<OpenCall>();
+
+  constructor(deps: { readonly log: Log; readonly metrics: Metrics }) {
+    this.#deps = deps;
+  }
+
+  /** How many calls are under way. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Ends calls under way with `reason`: every one, or the streaming ones, which would not end by themselves. */
+  abort(reason: DaemonError, which: 'all' | 'streams'): void {
+    for (const call of this.#open) if (which === 'all' || call.isStream) call.abort(reason);
+  }
+
+  /** The grpc-js handler of a unary RPC. */
+  unary<Request, Response>(rpc: string, method: Method<Request, Response, boolean>, handler: UnaryHandler<Request, Response>) {
+    const answer = async (call: OpenCall, bytes: Buffer): Promise<Buffer> => {
+      const request = decode(rpc, method, bytes);
+      call.begin(request);
+      return encode(rpc, method, await handler(request, call));
+    };
+    return (grpcCall: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void => {
+      const call = this.#track(rpc, grpcCall, false);
+      answer(call, grpcCall.request)
+        .then(
+          (response) => {
+            call.end();
+            callback(null, response);
+          },
+          (error: unknown) => {
+            callback(call.fail(error));
+          },
+        )
+        .finally(() => this.#open.delete(call));
+    };
+  }
+
+  /** The grpc-js handler of a server-streaming RPC; the handler is asked for the next message when the last one has left. */
+  stream<Request, Response>(rpc: string, method: Method<Request, Response, boolean>, handler: StreamHandler<Request, Response>) {
+    const pump = async (call: OpenCall, out: ServerWritableStream<Buffer, Buffer>): Promise<void> => {
+      const request = decode(rpc, method, out.request);
+      call.begin(request);
+      const messages = handler(request, call)[Symbol.asyncIterator]();
+      try {
+        for (;;) {
+          const next = await waitFor(messages.next(), call.signal);
+          if (next.done === true) return;
+          if (!out.write(encode(rpc, method, next.value))) await waitFor(once(out, 'drain'), call.signal);
+        }
+      } finally {
+        // A source that is in the middle of something ends when that ends; nobody waits for it.
+        void messages.return?.().catch(() => undefined);
+      }
+    };
+    return (out: ServerWritableStream<Buffer, Buffer>): void => {
+      const call = this.#track(rpc, out, true);
+      pump(call, out)
+        .then(
+          () => {
+            call.end();
+            out.end();
+          },
+          (error: unknown) => {
+            const answer = call.fail(error);
+            if (!out.destroyed) out.emit('error', answer); // grpc-js's way to end a stream with a status
+          },
+        )
+        .finally(() => this.#open.delete(call));
+    };
+  }
+
+  #track(rpc: string, grpcCall: AnyCall, isStream: boolean): OpenCall {
+    const call = new OpenCall(rpc, grpcCall, isStream, this.#deps);
+    this.#open.add(call);
+    return call;
+  }
+}
+
+function decode<Request>(rpc: string, method: { readonly decodeRequest: (bytes: Uint8Array) => Request }, bytes: Buffer): Request {
+  try {
+    return method.decodeRequest(bytes);
+  } catch (error) {
+    throw new DaemonError('InvalidArgument', `${rpc}: the request cannot be read: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function encode<Message>(rpc: string, method: { readonly encodeResponse: (message: Message) => Uint8Array }, response: Message): Buffer {
+  const bytes = method.encodeResponse(response);
+  if (bytes.length > MESSAGE_LIMIT_BYTES) {
+    throw new DaemonError('ResourceExhausted', `${rpc}: the answer has ${bytes.length} bytes, must have at most ${MESSAGE_LIMIT_BYTES}`);
+  }
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

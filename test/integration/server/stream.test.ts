@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DaemonError } from '../../../src/base/errors.ts';
+import { CriError } from '../../../src/cli/cri-client.ts';
+import { eventually, serve } from '../../support/cri-server.ts';
+
+test('a stream delivers every message in order and ends', async (t) => {
+  const { client, metrics } = await serve(t, {
+    async *streamContainers() {
+      for (let i = 0; i < 5000; i += 1) yield { containers: [{ id: String(i) }] };
+    },
+  });
+
+  const ids: string[] = [];
+  for await (const { containers } of client.runtime.streamContainers()) ids.push(containers[0]!.id);
+  assert.deepEqual(
+    ids,
+    Array.from({ length: 5000 }, (_, index) => String(index)),
+  );
+  assert.match(await metrics.render(), /rpc_duration_seconds_count\{rpc="StreamContainers",code="OK"\} 1/);
+});
+
+test('a stream whose reader is slow waits for it', async (t) => {
+  let produced = 0;
+  const { client, server } = await serve(t, {
+    async *getContainerEvents() {
+      for (;;) {
+        produced += 1;
+        yield { containerId: 'x'.repeat(100_000) };
+      }
+    },
+  });
+
+  const events = client.runtime.getContainerEvents()[Symbol.asyncIterator]();
+  await events.next();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const afterOne = produced;
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.equal(produced, afterOne, 'nothing is produced while nobody reads');
+  assert.ok(afterOne < 200, `${afterOne} messages of 100 kB wait for a reader of one`);
+  await events.return?.();
+  await eventually(() => server.callsInFlight === 0);
+});
+
+test('a stream that fails in the middle delivers what was before, then the error', async (t) => {
+  const { client } = await serve(t, {
+    async *streamPodSandboxes() {
+      yield { podSandboxes: [{ id: 'a' }] };
+      throw new DaemonError('Unavailable', 'list sandboxes: the store is closed');
+    },
+  });
+
+  const ids: string[] = [];
+  await assert.rejects(
+    async () => {
+      for await (const { podSandboxes } of client.runtime.streamPodSandboxes()) ids.push(podSandboxes[0]!.id);
+    },
+    (error) => error instanceof CriError && error.code === 'UNAVAILABLE' && error.details === 'list sandboxes: the store is closed',
+  );
+  assert.deepEqual(ids, ['a']);
+});
+
+test('a reader that leaves ends its stream, also one that waits for its next event', async (t) => {
+  const reasons: unknown[] = [];
+  let ended = false;
+  const { client, server, lines } = await serve(t, {
+    async *getContainerEvents(_request, call) {
+      call.signal.addEventListener('abort', () => reasons.push((call.signal.reason as DaemonError).kind));
+      try {
+        yield { containerId: 'first' };
+        await new Promise((_resolve, reject) => {
+          call.signal.addEventListener('abort', () => {
+            reject(call.signal.reason as Error);
+          });
+        });
+      } finally {
+        ended = true;
+      }
+    },
+  });
+
+  for await (const event of client.runtime.getContainerEvents()) {
+    assert.equal(event.containerId, 'first');
+    break;
+  }
+  await eventually(() => ended && server.callsInFlight === 0);
+  assert.deepEqual(reasons, ['Canceled']);
+  assert.deepEqual(
+    lines.filter((line) => line.level === 'warn'),
+    [],
+  );
+});
+
+test('a source that does not hear the signal does not keep its call open', async (t) => {
+  const { client, server } = await serve(t, {
+    getContainerEvents: () => ({ [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }) }),
+  });
+
+  const controller = new AbortController();
+  const reading = Array.fromAsync(client.runtime.getContainerEvents({}, { signal: controller.signal }));
+  await eventually(() => server.callsInFlight === 1);
+  controller.abort();
+  await assert.rejects(reading, (error) => error instanceof CriError && error.code === 'CANCELLED');
+  await eventually(() => server.callsInFlight === 0);
+});

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Metrics } from '../../../src/metrics/metrics.ts';
+
+test('counters, gauges and histograms come out under the prefix with their labels', async () => {
+  const metrics = new Metrics({ process: false });
+  metrics.add('rpcErrors', { rpc: 'Version', code: 'INTERNAL' });
+  metrics.add('rpcErrors', { rpc: 'Version', code: 'INTERNAL' }, 2);
+  metrics.set('buildInfo', { version: '1.0.0', node: 'v24' }, 1);
+  metrics.observe('rpcSeconds', { rpc: 'Version', code: 'OK' }, 0.002);
+
+  const text = await metrics.render();
+  assert.match(text, /^podwright_rpc_errors_total\{rpc="Version",code="INTERNAL"\} 3$/m);
+  assert.match(text, /^podwright_build_info\{version="1\.0\.0",node="v24"\} 1$/m);
+  assert.match(text, /^podwright_rpc_duration_seconds_bucket\{le="0\.001",rpc="Version",code="OK"\} 0$/m);
+  assert.match(text, /^podwright_rpc_duration_seconds_bucket\{le="0\.005",rpc="Version",code="OK"\} 1$/m);
+});
+
+test('a gauge with a reader is read at every scrape and forgets what is gone', async () => {
+  const metrics = new Metrics({ process: false });
+  let calls = [{ labels: { rpc: 'Exec' }, value: 2 }];
+  metrics.readGauge('rpcInFlight', () => calls);
+
+  assert.match(await metrics.render(), /^podwright_rpc_in_flight\{rpc="Exec"\} 2$/m);
+  calls = [];
+  assert.doesNotMatch(await metrics.render(), /^podwright_rpc_in_flight\{/m);
+});
+
+test('the process is measured, but not by a timer that wakes it', async () => {
+  const text = await new Metrics().render();
+
+  assert.match(text, /^process_resident_memory_bytes \d/m);
+  assert.match(text, /^process_open_fds \d/m);
+  assert.match(text, /^nodejs_eventloop_lag_seconds /m);
+  assert.doesNotMatch(text, /nodejs_eventloop_lag_p99_seconds/);
+});
