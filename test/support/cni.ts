@@ -42,6 +42,14 @@ export async function installPlugin(binDir: string, name: string, does: Behaviou
   await copyFile(FIXTURE, join(binDir, name));
 }
 
+/** The spec versions that a real plugin supports. */
+export async function realVersions(plugin: string): Promise<string[]> {
+  const running = execute(join(REAL_PLUGINS, plugin), { env: { CNI_COMMAND: 'VERSION' } });
+  running.child.stdin?.end('{"cniVersion": "1.0.0"}');
+  const { supportedVersions } = JSON.parse((await running).stdout) as { supportedVersions: string[] };
+  return supportedVersions;
+}
+
 /** A CNI set-up in a temporary directory. */
 export interface CniLab {
   readonly dir: string;
@@ -140,15 +148,15 @@ async function firewallRules(network: string): Promise<string[]> {
 }
 
 /**
- * Takes away the masquerade rules whose comment holds `text` (a network's name or a container's id) and their chains. The
+ * Takes away the rules of bridge and portmap whose comment holds `text` (a network's name or a container's id) and their chains. The
  * bridge plugin before 1.6 finds them by the addresses in the pod's namespace: with that gone, its DEL leaves them.
  */
 export async function removeFirewallRules(text: string): Promise<void> {
   for (const program of ['iptables', 'ip6tables']) {
     const { stdout } = await execute(`${program}-save`, ['-t', 'nat']);
-    const rules = stdout.split('\n').filter((line) => line.startsWith('-A POSTROUTING') && line.includes(text));
-    for (const rule of rules) {
-      const chain = /-j (CNI-[0-9a-f]+)/.exec(rule)?.[1] ?? '';
+    for (const rule of stdout.split('\n').filter((line) => line.includes(text))) {
+      const chain = / -j (CNI-(?:DN-|SN-)?[0-9a-f]+)$/.exec(rule)?.[1];
+      if (chain === undefined) continue; // A rule inside such a chain.
       const steps = [rule.replace('-A', '-D'), `-F ${chain}`, `-X ${chain}`];
       await execute('sh', ['-c', steps.map((step) => `${program} -t nat ${step}`).join(' && ')]).catch(() => undefined);
     }

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access, readFile, readdir, rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { installPlugin, makeCniLab, REAL_PLUGINS, removeFirewallRules } from '../../support/cni.ts';
+import { networksOf, podIn, soon } from '../../support/networks.ts';
+import type { ChildProcess } from 'node:child_process';
+import type { AttachRequest } from '../../../src/cni/networks.ts';
+import type { CniLab } from '../../support/cni.ts';
+
+const LIFE = join(import.meta.dirname, '../../fixtures/cni/life.ts');
+
+function live(lab: CniLab, request: AttachRequest, steps: readonly string[], killAt?: string): ChildProcess {
+  const { confDir, binDir, cacheDir } = lab;
+  const options = { confDir, binDirs: [binDir], cacheDir, addTimeoutMs: 10_000, delTimeoutMs: 10_000, retryMs: 50 };
+  const env = killAt === undefined ? process.env : { ...process.env, PODWRIGHT_KILL_AT: killAt };
+  return spawn(process.execPath, [LIFE, JSON.stringify({ options, request, steps })], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+/** What a daemon does at start: it detaches what nobody claims, and the queue runs empty. Then the same pod is attached again. */
+async function restoreAndTryAgain(lab: CniLab, request: AttachRequest): Promise<void> {
+  const networks = networksOf(lab);
+  await networks.start();
+  try {
+    const pinned = await access(request.netnsPath).then(
+      () => true,
+      () => false,
+    );
+    for (const containerId of await networks.attachments()) {
+      await networks.detach({ ...request, containerId, netnsPath: pinned ? request.netnsPath : undefined }, soon());
+    }
+    for (let tries = 0; networks.pendingDetaches().length > 0; tries += 1) {
+      assert.ok(tries < 250, 'the queue is not empty after 5 s');
+      await pause(20);
+    }
+    if (!pinned) await removeFirewallRules(request.containerId);
+    assert.deepEqual(await lab.leftovers(), []);
+    assert.deepEqual(await readdir(join(lab.cacheDir, 'attachments')), []);
+    assert.deepEqual(await readdir(join(lab.cacheDir, 'pending')), []);
+    const again = pinned ? request : { ...request, netnsPath: lab.namespace('again') };
+    await networks.attach(again, soon());
+    await networks.detach(again, soon());
+    assert.deepEqual(await lab.leftovers(), []);
+  } finally {
+    await networks.close();
+  }
+}
+
+const CRASHES: [string, string[], boolean][] = [
+  ['cni.intent-recorded', ['attach'], false],
+  ['cni.plugin-added', ['attach'], false],
+  ['cni.added', ['attach'], false],
+  ['cni.result-recorded', ['attach'], false],
+  ['cni.deleted', ['attach', 'detach'], false],
+  ['cni.record-removed', ['attach', 'detach'], false],
+  ['cni.detach-queued', ['attach', 'queue'], false],
+  ['cni.deleted', ['attach', 'queue'], false],
+  ['cni.record-removed', ['attach', 'queue'], false],
+  ['cni.deleted', ['attach'], true],
+  ['cni.record-removed', ['attach'], true],
+];
+
+for (const [killAt, steps, fails] of CRASHES) {
+  test(`a daemon killed at ${killAt} of ${fails ? 'a failing ' : ''}${steps.join(', ')} leaves nothing that the next one does not remove`, async (t) => {
+    const lab = await makeCniLab();
+    t.after(() => lab.remove());
+    await installPlugin(lab.binDir, 'fixture', fails ? 'fails' : 'passes', ['ADD']);
+    await lab.configure([lab.bridgePlugin, { type: 'portmap', capabilities: { portMappings: true } }, { type: 'fixture' }]);
+    const hostPort = 20_000 + Math.floor(Math.random() * 10_000);
+    const request = { ...podIn(lab), capabilityArgs: { portMappings: [{ hostPort, containerPort: 80, protocol: 'tcp' as const }] } };
+
+    const daemon = live(lab, request, steps, killAt);
+    const [, signal] = (await once(daemon, 'exit', { signal: soon() })) as [number | null, string | null];
+    assert.equal(signal, 'SIGKILL', `${killAt} was not passed`);
+    await installPlugin(lab.binDir, 'fixture', 'passes');
+    await restoreAndTryAgain(lab, request);
+  });
+}
+
+test('a plugin that outlives its killed daemon adds nothing after the next daemon has cleaned up', async (t) => {
+  const lab = await makeCniLab();
+  t.after(() => lab.remove());
+  await installPlugin(lab.binDir, 'slow-bridge', 'dawdles', ['ADD']);
+  await lab.configure([{ ...lab.bridgePlugin, type: 'slow-bridge' }]);
+  const request = podIn(lab);
+  const daemon = live(lab, request, ['attach']);
+  for (let tries = 0; !(await readFile(join(lab.binDir, 'slow-bridge.calls'), 'utf8').catch(() => '')).startsWith('ADD'); tries += 1) {
+    assert.ok(tries < 250, 'the plugin does not run after 5 s');
+    await pause(20);
+  }
+  daemon.kill('SIGKILL');
+  await once(daemon, 'exit');
+  await rm(join(lab.binDir, 'slow-bridge'));
+  await symlink(join(REAL_PLUGINS, 'bridge'), join(lab.binDir, 'slow-bridge'));
+
+  await restoreAndTryAgain(lab, request);
+  await pause(1600);
+  assert.deepEqual(await lab.leftovers(), []);
+});
