@@ -40,7 +40,8 @@ export function readText(fd: number, limitBytes: number, firstLineOnly = false):
 
 /** Resolves when a pipe's reader has had everything: its end of file, or that it was destroyed. */
 export async function ended(socket: Socket): Promise<void> {
-  // A socket that was made for reading alone does not close itself at the end of file.
+  // One that had nothing to say has ended before anybody listened.
+  if (socket.readableEnded || socket.destroyed) return;
   await new Promise<void>((resolve) => {
     socket.once('end', resolve);
     socket.once('close', resolve);
