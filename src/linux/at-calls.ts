@@ -36,12 +36,19 @@ type Bytes = Uint8Array;
 const openat = bind<(dir: number, path: Bytes, flags: number, mode: number) => number>(
   'int openat(int dir, const uint8_t *path, int flags, uint32_t mode)',
 );
-const openat2 = bindSyscall<(dir: number, path: Bytes, how: Bytes, size: number) => number>(437, ['int', 'const uint8_t *', 'const void *', 'size_t']);
+const openat2 = bindSyscall<(dir: number, path: Bytes, how: Bytes, size: number) => number>(437, [
+  'int',
+  'const uint8_t *',
+  'const void *',
+  'size_t',
+]);
 const mkdirat = bind<(dir: number, path: Bytes, mode: number) => number>('int mkdirat(int dir, const uint8_t *path, uint32_t mode)');
 const mknodat = bind<(dir: number, path: Bytes, mode: number, device: bigint) => number>(
   'int mknodat(int dir, const uint8_t *path, uint32_t mode, uint64_t dev)',
 );
-const symlinkat = bind<(target: Bytes, dir: number, path: Bytes) => number>('int symlinkat(const uint8_t *target, int dir, const uint8_t *path)');
+const symlinkat = bind<(target: Bytes, dir: number, path: Bytes) => number>(
+  'int symlinkat(const uint8_t *target, int dir, const uint8_t *path)',
+);
 const linkat = bind<(fromDir: number, from: Bytes, toDir: number, to: Bytes, flags: number) => number>(
   'int linkat(int fromDir, const uint8_t *from, int toDir, const uint8_t *to, int flags)',
 );
@@ -259,4 +266,3 @@ export function attributeOf(fd: number, name: ByteString): Buffer | undefined {
 export function syncFileSystem(fd: number): void {
   check(syncfsFunction(fd), 'syncfs');
 }
-

@@ -1,0 +1,319 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { reasonOf } from '../base/deadline.ts';
+import { DaemonError, messageOf } from '../base/errors.ts';
+import type { Digest, ImageId } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
+import { stage } from '../base/stage.ts';
+import { UndoStack } from '../base/undo.ts';
+import type { BlobStore } from '../storage/blobs.ts';
+import { chainIds } from '../storage/layers.ts';
+import type { LayerRecord, LayerStore, StagedLayer } from '../storage/layers.ts';
+import type { UnpackResult } from '../storage/unpack.ts';
+import { digestOf, MEDIA, readConfig } from './oci-types.ts';
+import type { OciImageConfig } from './oci-types.ts';
+import type { ImageProgress, LayerProgress } from './progress.ts';
+import { receive } from './receive.ts';
+import type { OpenContent } from './receive.ts';
+import type { ImageLayer, ImageRecord, ImageStore } from './store.ts';
+
+/** What images are made with and of. */
+export interface ImageParts {
+  readonly images: ImageStore;
+  readonly blobs: BlobStore;
+  readonly layers: LayerStore;
+  readonly log: Log;
+}
+
+/** A layer to come. */
+export interface LayerSource {
+  readonly mediaType: string;
+  /** Undefined where the archive does not say; then the diff id alone is checked. */
+  readonly digest?: Digest | undefined;
+  readonly sizeBytes?: number | undefined;
+  readonly open: OpenContent;
+}
+
+/** An image to come: its documents are here, its layers are not. */
+export interface NewImage {
+  readonly what: string;
+  readonly config: Buffer;
+  /** Undefined where there is none (docker-archive): one is made. */
+  readonly manifest?: { readonly bytes: Buffer; readonly mediaType: string } | undefined;
+  readonly layers: readonly LayerSource[];
+  readonly names: readonly string[];
+  /** `repository@digest` of what it was found by, besides its names with the manifest's own digest. */
+  readonly digests?: readonly string[] | undefined;
+  /** Repositories in whose name the manifest's digest is known. */
+  readonly repositories: readonly string[];
+}
+
+export interface AssembleOptions {
+  readonly signal: AbortSignal;
+  /** Layers fetched at once. */
+  readonly parallelLayers: number;
+  /** How often a broken stream of a layer is taken up again. */
+  readonly retries: number;
+  /** Of stage marks: `image-load` or `pull`. */
+  readonly stages: string;
+  readonly progress?: ImageProgress | undefined;
+}
+
+interface Part {
+  readonly source: LayerSource;
+  readonly diffId: Digest;
+  readonly chain: Digest;
+  readonly progress: LayerProgress;
+  /** What is being made of it; undefined where the layer is here already. */
+  made?: { readonly staged: StagedLayer; readonly path: string; readonly unpacked: UnpackResult };
+  record?: LayerRecord;
+}
+
+/**
+ * Makes an image: fetches the layers that are not here, several at once and unpacking each while it comes in, checks every
+ * digest, and then in this order: all to disk (one syncfs), blobs and layers to their names, the image's record. Before the
+ * record nothing is an image, and a start removes it. On failure or abort nothing is left.
+ */
+export async function assembleImage(parts: ImageParts, image: NewImage, options: AssembleOptions): Promise<ImageRecord> {
+  const config = readConfig(image.config, `${image.what}: config`);
+  const diffIds = config.rootfs.diff_ids;
+  if (diffIds.length !== image.layers.length) {
+    throw new DaemonError(
+      'InvalidArgument',
+      `${image.what}: the manifest has ${image.layers.length} layers and the config ${diffIds.length}, must be as many`,
+    );
+  }
+  if (diffIds.length === 0) throw new DaemonError('InvalidArgument', `${image.what}: it has no layers, must have one at least`);
+  const chains = chainIds(diffIds);
+  const work: Part[] = image.layers.map((source, index) => ({
+    source,
+    diffId: diffIds[index] as Digest,
+    chain: chains[index] as Digest,
+    progress: { digest: source.digest, sizeBytes: source.sizeBytes, receivedBytes: 0, state: 'waiting' },
+  }));
+  if (options.progress !== undefined) Object.assign(options.progress, { step: 'fetching', layers: work.map(({ progress }) => progress) });
+  const digests = [digestOf(image.config), ...(image.manifest === undefined ? [] : [digestOf(image.manifest.bytes)])];
+  const release = parts.images.retain([...chains, ...digests, ...work.flatMap(({ source }) => source.digest ?? [])]);
+  const undo = new UndoStack();
+  try {
+    // Looked at in the turn of the retaining: a removal from here on leaves the layers.
+    const known = parts.images.get(digestOf(image.config) as string as ImageId);
+    if (known !== undefined) return await addNames(parts, known, image, work);
+    await fetchLayers(parts, image, work, options, undo);
+    await describeLayers(parts, work);
+    return await recordImage(parts, image, config, work, options, undo);
+  } catch (error) {
+    release();
+    for (const failure of await undo.run()) parts.log.warn(`${image.what}: ${failure.what} failed`, { error: messageOf(failure.error) });
+    throw error;
+  } finally {
+    release();
+  }
+}
+
+async function addNames(parts: ImageParts, known: ImageRecord, image: NewImage, work: readonly Part[]): Promise<ImageRecord> {
+  for (const { progress } of work) progress.state = 'present';
+  const digest = image.manifest === undefined ? known.manifestDigest : digestOf(image.manifest.bytes);
+  return await parts.images.put({ ...known, names: image.names, digests: digestNames(image, digest) });
+}
+
+function digestNames(image: NewImage, manifestDigest: Digest): string[] {
+  return [...new Set([...image.repositories.map((repository) => `${repository}@${manifestDigest}`), ...(image.digests ?? [])])];
+}
+
+/** Fetches what is missing; the first failure stops the rest, and is thrown when all have stopped. */
+async function fetchLayers(
+  parts: ImageParts,
+  image: NewImage,
+  work: readonly Part[],
+  options: AssembleOptions,
+  undo: UndoStack,
+): Promise<void> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const queue = work.filter((part) => {
+    if (!parts.layers.has(part.chain)) return true;
+    part.progress.state = 'present';
+    return false;
+  });
+  const failures: unknown[] = [];
+  const runner = async (): Promise<void> => {
+    for (let part = queue.shift(); part !== undefined && failures.length === 0; part = queue.shift()) {
+      try {
+        await fetchLayer(parts, image, part, { ...options, signal }, undo);
+      } catch (error) {
+        failures.push(error);
+        stop.abort(error instanceof DaemonError ? error : new DaemonError('Internal', messageOf(error), { cause: error }));
+      }
+    }
+  };
+  if (options.signal.aborted) throw reasonOf(options.signal);
+  await Promise.all(Array.from({ length: Math.min(options.parallelLayers, queue.length) }, runner));
+  if (failures.length > 0) throw failures[0];
+}
+
+async function fetchLayer(parts: ImageParts, image: NewImage, part: Part, options: AssembleOptions, undo: UndoStack): Promise<void> {
+  const { source, progress, diffId } = part;
+  const path = parts.blobs.newIngestPath();
+  undo.add('remove half-received blob', async () => {
+    await rm(path, { force: true });
+  });
+  const what = `${image.what}: layer ${source.digest ?? diffId}`;
+  progress.state = 'fetching';
+  await writeFile(path, '', { flag: 'wx', mode: 0o600 });
+  stage(`${options.stages}.layer-created`);
+  const staged = parts.layers.newStaged();
+  undo.add('remove half-made layer', async () => {
+    await parts.layers.discard(staged);
+  });
+  await parts.layers.stage(staged);
+  const stop = new AbortController();
+  const unpacking = parts.layers.unpack(
+    staged,
+    path,
+    { blobDigest: source.digest, diffId },
+    AbortSignal.any([options.signal, stop.signal]),
+  );
+  // What the unpacking finds wrong ends the receiving at once.
+  unpacking.result.catch((error: unknown) => {
+    stop.abort(error);
+  });
+  const receiving = receive(path, source.open, {
+    what,
+    sizeBytes: source.sizeBytes,
+    signal: AbortSignal.any([options.signal, stop.signal]),
+    retries: options.retries,
+    written: (sizeBytes) => {
+      progress.receivedBytes = sizeBytes;
+      unpacking.grown(sizeBytes, false);
+    },
+  });
+  try {
+    unpacking.grown(await receiving, true);
+    stage(`${options.stages}.layer-received`);
+  } catch (error) {
+    // Of two failures the first counts: the other only heard that it should stop.
+    const isFirst = !stop.signal.aborted;
+    stop.abort(error);
+    await Promise.allSettled([unpacking.result]);
+    if (options.signal.aborted) throw reasonOf(options.signal);
+    throw isFirst ? error : explain(what, stop.signal.reason);
+  }
+  try {
+    part.made = { staged, path, unpacked: await unpacking.result };
+  } catch (error) {
+    throw explain(what, error);
+  }
+  progress.state = 'unpacked';
+  stage(`${options.stages}.layer-unpacked`);
+}
+
+function explain(what: string, error: unknown): DaemonError {
+  if (!(error instanceof DaemonError)) return new DaemonError('Internal', `${what}: ${messageOf(error)}`, { cause: error });
+  return new DaemonError(error.kind, `${what}: ${error.message}`, { cause: error });
+}
+
+/** Gives each new layer its record, lowest first, as each looks at those below it. */
+async function describeLayers(parts: ImageParts, work: readonly Part[]): Promise<void> {
+  let lower: string[] = [];
+  let parent: Digest | undefined;
+  for (const part of work) {
+    if (part.made === undefined) {
+      lower = parts.layers.lowerDirs(part.chain);
+    } else {
+      part.record = await parts.layers.complete(part.made.staged, parent, part.made.unpacked, lower);
+      lower = [part.made.staged.tree, ...lower];
+    }
+    parent = part.chain;
+  }
+}
+
+async function recordImage(
+  parts: ImageParts,
+  image: NewImage,
+  config: OciImageConfig,
+  work: readonly Part[],
+  options: AssembleOptions,
+  undo: UndoStack,
+): Promise<ImageRecord> {
+  const { blobs, layers, images } = parts;
+  const imageLayers = work.map((part) => describe(parts, part));
+  const manifest = image.manifest ?? makeManifest(image.config, imageLayers);
+  const documents = await Promise.all(
+    [image.config, manifest.bytes].map(async (bytes) => {
+      const path = blobs.newIngestPath();
+      undo.add('remove half-received document', async () => {
+        await rm(path, { force: true });
+      });
+      await writeFile(path, bytes, { flag: 'wx', mode: 0o600 });
+      return { path, blob: { digest: digestOf(bytes), sizeBytes: bytes.length } };
+    }),
+  );
+  if (options.progress !== undefined) options.progress.step = 'syncing';
+  await layers.sync();
+  if (options.signal.aborted) throw reasonOf(options.signal);
+  if (options.progress !== undefined) options.progress.step = 'recording';
+  stage(`${options.stages}.synced`);
+  undo.add('remove unused layers and blobs', async () => {
+    await images.collect();
+  });
+  for (const { path, blob } of documents) await blobs.adopt(path, blob);
+  for (const { made } of work) {
+    if (made !== undefined) await blobs.adopt(made.path, { digest: made.unpacked.blobDigest, sizeBytes: made.unpacked.blobBytes });
+  }
+  await blobs.sync();
+  stage(`${options.stages}.blobs-adopted`);
+  for (const { made, record: layer } of work) {
+    if (made !== undefined && layer !== undefined) await layers.adopt(made.staged, layer);
+    stage(`${options.stages}.layer-adopted`);
+  }
+  const configDigest = digestOf(image.config);
+  const manifestDigest = digestOf(manifest.bytes);
+  return await images.put({
+    version: 1,
+    id: configDigest as string as ImageId,
+    names: image.names,
+    digests: digestNames(image, manifestDigest),
+    sizeBytes: sizeOf(parts, imageLayers) + image.config.length + manifest.bytes.length,
+    chain: (work.at(-1) as Part).chain,
+    layers: imageLayers,
+    config,
+    configDigest,
+    manifestDigest,
+    manifestMediaType: manifest.mediaType,
+    pinned: false,
+    updatedAtMs: Date.now(),
+  });
+}
+
+const MEDIA_OF_COMPRESSION = { none: MEDIA.ociLayer, gzip: MEDIA.ociLayerGzip, zstd: MEDIA.ociLayerZstd } as const;
+
+function describe(parts: ImageParts, { source, made, diffId, chain }: Part): ImageLayer {
+  if (made !== undefined) {
+    const { blobDigest, blobBytes, compression } = made.unpacked;
+    return { digest: blobDigest, sizeBytes: blobBytes, mediaType: source.mediaType || MEDIA_OF_COMPRESSION[compression], diffId, chain };
+  }
+  if (source.digest !== undefined)
+    return { digest: source.digest, sizeBytes: source.sizeBytes ?? 0, mediaType: source.mediaType, diffId, chain };
+  // A docker-archive's layer that is here already, under another image: that one knows its blob.
+  const known = parts.images
+    .list()
+    .flatMap(({ layers }) => layers)
+    .find((layer) => layer.chain === chain);
+  return known ?? { digest: diffId, sizeBytes: parts.blobs.sizeOf(diffId), mediaType: MEDIA.ociLayer, diffId, chain };
+}
+
+/** What the image takes by itself: unpacked layers and the blobs that are kept. */
+function sizeOf(parts: ImageParts, layers: readonly ImageLayer[]): number {
+  return layers.reduce((sum, { chain, digest }) => sum + (parts.layers.get(chain)?.sizeBytes ?? 0) + parts.blobs.sizeOf(digest), 0);
+}
+
+/** A manifest for an image that came without one. */
+function makeManifest(config: Buffer, layers: readonly ImageLayer[]): { bytes: Buffer; mediaType: string } {
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: MEDIA.ociManifest,
+    config: { mediaType: MEDIA.ociConfig, digest: digestOf(config), size: config.length },
+    layers: layers.map(({ mediaType, digest, sizeBytes }) => ({ mediaType, digest, size: sizeBytes })),
+  };
+  return { bytes: Buffer.from(JSON.stringify(manifest)), mediaType: MEDIA.ociManifest };
+}

@@ -1,0 +1,264 @@
+import { open, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { pipeline } from 'node:stream';
+import type { Readable } from 'node:stream';
+import { reasonOf } from '../base/deadline.ts';
+import { DaemonError, fail, messageOf } from '../base/errors.ts';
+import { isDigest } from '../base/ids.ts';
+import { stage } from '../base/stage.ts';
+import { decompressor, detectCompression, explainDecompression, MAGIC_BYTES } from '../storage/decompress.ts';
+import { ArchiveIndex } from './archive-index.ts';
+import { assembleImage } from './assemble.ts';
+import type { ImageParts, LayerSource, NewImage } from './assemble.ts';
+import { choosePlatform, digestOf, hostPlatform, MAX_DOCUMENT_BYTES, readManifest } from './oci-types.ts';
+import type { Descriptor, Manifest, Platform } from './oci-types.ts';
+import { receive } from './receive.ts';
+import { formatReference, parseReference, repositoryOf, withTag } from './reference.ts';
+import type { ImageRecord } from './store.ts';
+
+export interface LoadOptions {
+  readonly signal: AbortSignal;
+  /** Told what is being done, in words for people. */
+  readonly progress?: ((message: string) => void) | undefined;
+  readonly platform?: Platform | undefined;
+}
+
+const PARALLEL_LAYERS = 2;
+
+/**
+ * Loads all images of an archive: a tar of an OCI layout (index.json) or of `docker save` (manifest.json), plain or compressed
+ * by gzip or zstd. A stream is first written to a file of ours, since an archive names its parts in any order.
+ * @param source a file's path, or the archive's bytes.
+ * @throws InvalidArgument for what is no image archive, FailedPrecondition for a wrong digest, NotFound where no image is for
+ * this platform. Images before the one that fails stay.
+ */
+export async function loadArchive(parts: ImageParts, source: string | Readable, options: LoadOptions): Promise<ImageRecord[]> {
+  const spool = parts.blobs.newIngestPath();
+  const unpacked = `${spool}.tar`;
+  try {
+    let path = typeof source === 'string' ? source : await spoolStream(spool, source, options);
+    if (typeof source !== 'string') stage('image-load.spooled');
+    path = (await decompressFile(path, unpacked, options)) ?? path;
+    const file = await open(path, 'r');
+    try {
+      return await loadFile(parts, file, options);
+    } finally {
+      await file.close();
+    }
+  } catch (caught) {
+    if (options.signal.aborted) throw reasonOf(options.signal);
+    const error = explainDecompression(caught);
+    if (error instanceof DaemonError) throw new DaemonError(error.kind, `load image archive: ${error.message}`, { cause: error });
+    throw new DaemonError('Internal', `load image archive: ${messageOf(error)}`, { cause: error });
+  } finally {
+    await rm(spool, { force: true });
+    await rm(unpacked, { force: true });
+  }
+}
+
+/** Writes a stream to a new file. */
+async function spoolStream(path: string, source: Readable, { signal }: LoadOptions): Promise<string> {
+  await (await open(path, 'wx', 0o600)).close();
+  const stop = (): void => {
+    source.destroy(reasonOf(signal));
+  };
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    const content: OpenOnce = async () => ({ content: source, offsetBytes: 0 });
+    await receive(path, content, { what: 'receive archive', signal, written: () => undefined });
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+  return path;
+}
+
+type OpenOnce = () => Promise<{ content: AsyncIterable<Uint8Array>; offsetBytes: number }>;
+
+/** Decompresses the file at `path` to `target`; undefined where it is plain. */
+async function decompressFile(path: string, target: string, options: LoadOptions): Promise<string | undefined> {
+  const file = await open(path, 'r');
+  try {
+    const start = Buffer.alloc(MAGIC_BYTES);
+    const { bytesRead } = await file.read(start, 0, MAGIC_BYTES, 0);
+    if (bytesRead === 0) throw new DaemonError('InvalidArgument', 'the archive is empty');
+    const compression = detectCompression(start);
+    if (compression === 'none') return undefined;
+    options.progress?.(`decompressing ${compression} archive`);
+    // A failure of the reading ends the decompressor, and that the copying.
+    const stream = pipeline(file.createReadStream({ start: 0, autoClose: false }), decompressor(compression), () => undefined);
+    return await spoolStream(target, stream, options);
+  } finally {
+    await file.close();
+  }
+}
+
+async function loadFile(parts: ImageParts, file: FileHandle, options: LoadOptions): Promise<ImageRecord[]> {
+  const archive = await ArchiveIndex.read(file, options.signal);
+  let found: NewImage[];
+  if (archive.has('index.json')) found = await readOciLayout(archive, options.platform ?? hostPlatform());
+  else if (archive.has('manifest.json')) found = await readDockerArchive(archive);
+  else throw new DaemonError('InvalidArgument', 'it has neither index.json (OCI layout) nor manifest.json (docker save)');
+  const loaded: ImageRecord[] = [];
+  for (const image of found) {
+    options.progress?.(`loading ${image.what}`);
+    loaded.push(
+      await assembleImage(parts, image, { signal: options.signal, parallelLayers: PARALLEL_LAYERS, retries: 0, stages: 'image-load' }),
+    );
+  }
+  return loaded;
+}
+
+function blobName({ digest }: Pick<Descriptor, 'digest'>): string {
+  return `blobs/sha256/${digest.slice('sha256:'.length)}`;
+}
+
+async function readDocument(archive: ArchiveIndex, descriptor: Descriptor): Promise<Buffer> {
+  const bytes = await archive.read(blobName(descriptor), MAX_DOCUMENT_BYTES);
+  const digest = digestOf(bytes);
+  if (digest !== descriptor.digest)
+    throw new DaemonError('FailedPrecondition', `the digest of ${blobName(descriptor)} is ${digest}, must be ${descriptor.digest}`);
+  return bytes;
+}
+
+/** The images of an OCI layout: OCI image spec, image-layout.md. Descriptors of one name are one image for several platforms. */
+async function readOciLayout(archive: ArchiveIndex, platform: Platform): Promise<NewImage[]> {
+  const index = readManifest(await archive.read('index.json', MAX_DOCUMENT_BYTES), undefined, 'index.json');
+  if (index.is !== 'index') throw new DaemonError('InvalidArgument', 'index.json is no index');
+  if (index.manifests.length === 0) throw new DaemonError('InvalidArgument', 'index.json has no images');
+  const groups = new Map<string, Descriptor[]>();
+  for (const descriptor of index.manifests) {
+    const name = nameIn(descriptor) ?? '';
+    groups.set(name, [...(groups.get(name) ?? []), descriptor]);
+  }
+  const images: NewImage[] = [];
+  for (const [name, descriptors] of groups) {
+    for (const descriptor of chooseOfGroup(descriptors, platform)) images.push(await readOciImage(archive, descriptor, name, platform));
+  }
+  return images;
+}
+
+/** Of descriptors that differ in platform the one that fits; others are images without a name, each its own. */
+function chooseOfGroup(descriptors: readonly Descriptor[], platform: Platform): readonly Descriptor[] {
+  if (descriptors.length === 1 || descriptors.every((descriptor) => descriptor.platform === undefined)) return descriptors;
+  return [choosePlatform(descriptors, platform) ?? noPlatform(descriptors, platform)];
+}
+
+function noPlatform(descriptors: readonly Descriptor[], platform: Platform): never {
+  const there = descriptors.map((descriptor) => (descriptor.platform === undefined ? 'unnamed' : showPlatform(descriptor.platform)));
+  return fail('NotFound', `no image is for ${showPlatform(platform)}, there are ${there.join(', ')}`);
+}
+
+function showPlatform({ os, architecture, variant }: Platform): string {
+  return [os, architecture, ...(variant === undefined ? [] : [variant])].join('/');
+}
+
+/** Indexes in indexes stop here: a circle cannot be made with digests, but a long ladder can. */
+const MAX_NESTED_INDEXES = 4;
+
+async function readOciImage(archive: ArchiveIndex, top: Descriptor, name: string, platform: Platform): Promise<NewImage> {
+  let descriptor = top;
+  const indexes: string[] = [];
+  for (let depth = 0; depth <= MAX_NESTED_INDEXES; depth += 1) {
+    const bytes = await readDocument(archive, descriptor);
+    const document = readManifest(bytes, descriptor.mediaType, `manifest ${descriptor.digest}`);
+    if (document.is === 'manifest') return await newOciImage(archive, document, bytes, name, indexes);
+    if (name !== '') indexes.push(`${repositoryOf(parseReference(name))}@${descriptor.digest}`);
+    descriptor = choosePlatform(document.manifests, platform) ?? noPlatform(document.manifests, platform);
+  }
+  throw new DaemonError('InvalidArgument', `manifest ${top.digest}: more than ${MAX_NESTED_INDEXES} indexes in one another`);
+}
+
+async function newOciImage(
+  archive: ArchiveIndex,
+  manifest: Manifest,
+  bytes: Buffer,
+  name: string,
+  indexes: readonly string[],
+): Promise<NewImage> {
+  return {
+    what: name === '' ? `image ${manifest.config.digest}` : name,
+    config: await readDocument(archive, manifest.config),
+    manifest: { bytes, mediaType: manifest.mediaType },
+    layers: manifest.layers.map((layer) => ({
+      mediaType: layer.mediaType,
+      digest: layer.digest,
+      sizeBytes: layer.size,
+      open: openMember(archive, blobName(layer)),
+    })),
+    names: name === '' ? [] : [name],
+    digests: indexes,
+    repositories: name === '' ? [] : [repositoryOf(parseReference(name))],
+  };
+}
+
+function openMember(archive: ArchiveIndex, name: string): LayerSource['open'] {
+  return async (offsetBytes) => ({ content: archive.stream(name, offsetBytes), offsetBytes });
+}
+
+/**
+ * The name of an image of a layout: containerd's and Docker's annotation has it whole; OCI's own may hold a whole name too
+ * (skopeo), or a tag only, which names nothing by itself.
+ */
+function nameIn({ annotations }: Descriptor): string | undefined {
+  const whole = annotations?.['io.containerd.image.name'];
+  if (whole !== undefined) return wholeName(whole);
+  const refName = annotations?.['org.opencontainers.image.ref.name'];
+  return refName === undefined || !/[/:]/.test(refName) ? undefined : wholeName(refName);
+}
+
+/** A name with its tag, spelled out; undefined for what is none or has only a digest. */
+function wholeName(text: string): string | undefined {
+  try {
+    const { domain, path, tag } = withTag(parseReference(text));
+    return tag === undefined ? undefined : formatReference({ domain, path, tag });
+  } catch {
+    return undefined;
+  }
+}
+
+interface DockerEntry {
+  readonly Config: string;
+  readonly RepoTags?: readonly string[] | null;
+  readonly Layers: readonly string[];
+}
+
+/** The images of a `docker save` archive: Docker image spec v1.2, combined image JSON + filesystem changeset format. */
+async function readDockerArchive(archive: ArchiveIndex): Promise<NewImage[]> {
+  let entries: unknown;
+  try {
+    entries = JSON.parse((await archive.read('manifest.json', MAX_DOCUMENT_BYTES)).toString('utf8'));
+  } catch (error) {
+    throw new DaemonError('InvalidArgument', `manifest.json: ${messageOf(error)}`, { cause: error });
+  }
+  if (!Array.isArray(entries) || entries.length === 0 || !entries.every(isDockerEntry)) {
+    throw new DaemonError('InvalidArgument', 'manifest.json must be a list of images with Config and Layers');
+  }
+  return await Promise.all(entries.map(async (entry) => await newDockerImage(archive, entry)));
+}
+
+function isDockerEntry(value: unknown): value is DockerEntry {
+  const entry = value as Partial<DockerEntry> | null;
+  return (
+    typeof entry === 'object' &&
+    entry !== null &&
+    typeof entry.Config === 'string' &&
+    Array.isArray(entry.Layers) &&
+    entry.Layers.every((layer) => typeof layer === 'string')
+  );
+}
+
+async function newDockerImage(archive: ArchiveIndex, { Config, RepoTags, Layers }: DockerEntry): Promise<NewImage> {
+  const names = (RepoTags ?? []).map((tag) => wholeName(tag) ?? fail('InvalidArgument', `manifest.json: "${tag}" is no image name`));
+  const config = await archive.read(Config, MAX_DOCUMENT_BYTES);
+  // The file's name is the config's digest, in all but very old archives; where it is one, it must be right.
+  const named = `sha256:${(Config.split('/').at(-1) ?? '').replace(/\.json$/, '')}`;
+  if (isDigest(named) && digestOf(config) !== named)
+    throw new DaemonError('FailedPrecondition', `the digest of ${Config} is ${digestOf(config)}, must be ${named}`);
+  return {
+    what: names[0] ?? `image ${digestOf(config)}`,
+    config,
+    layers: Layers.map((layer) => ({ mediaType: '', sizeBytes: archive.sizeOf(layer), open: openMember(archive, layer) })),
+    names,
+    repositories: names.map((name) => repositoryOf(parseReference(name))),
+  };
+}

@@ -1,0 +1,320 @@
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeDirectoryDurable, syncDirectory, writeFileAtomic } from '../base/atomic-file.ts';
+import { DaemonError, messageOf } from '../base/errors.ts';
+import { isDigest } from '../base/ids.ts';
+import type { Digest, ImageId } from '../base/ids.ts';
+import { KeyedMutex } from '../base/keyed-mutex.ts';
+import type { Log } from '../base/log.ts';
+import { stage } from '../base/stage.ts';
+import type { BlobStore } from '../storage/blobs.ts';
+import type { LayerStore } from '../storage/layers.ts';
+import type { RootfsStore } from '../storage/rootfs.ts';
+import { checkRecord } from './image-record.ts';
+import type { ImageRecord } from './image-record.ts';
+import { formatReference, parseReference, repositoryOf, withTag } from './reference.ts';
+
+export type { ImageLayer, ImageRecord } from './image-record.ts';
+
+export interface ImageStoreParts {
+  /** Of the records; made where it is missing. */
+  readonly directory: string;
+  readonly blobs: BlobStore;
+  readonly layers: LayerStore;
+  readonly rootfs: RootfsStore;
+  readonly log: Log;
+}
+
+const WHOLE_STORE = 'all';
+const BAD = 'bad';
+/** Fewer digits would make an id of nearly any word of the letters a to f. */
+const MIN_PREFIX_DIGITS = 3;
+
+/**
+ * The images of this node: one record file each, and in memory who uses what. An image is there when its record is: records
+ * are written after, and removed before, the layers and blobs they name. What no record names is removed.
+ */
+export class ImageStore {
+  readonly #parts: ImageStoreParts;
+  readonly #images = new Map<ImageId, ImageRecord>();
+  readonly #byName = new Map<string, ImageId>();
+  readonly #users = new Map<ImageId, Set<string>>();
+  /** Layers and blobs of images being made, which no record names yet. */
+  readonly #retained = new Map<Digest, number>();
+  readonly #mutex = new KeyedMutex<string>();
+  #pinned: readonly RegExp[] = [];
+
+  constructor(parts: ImageStoreParts) {
+    this.#parts = parts;
+  }
+
+  /** Reads the records, after the stores below have started, and removes layers and blobs that none of them names. */
+  async start(): Promise<void> {
+    const { directory, log } = this.#parts;
+    await makeDirectoryDurable(directory);
+    this.#images.clear();
+    const found: ImageRecord[] = [];
+    for (const file of await readdir(directory)) {
+      const path = join(directory, file);
+      if (file.endsWith('.tmp')) await rm(path, { force: true });
+      if (!file.endsWith('.json')) continue;
+      try {
+        const record = checkRecord(JSON.parse(await readFile(path, 'utf8')));
+        if (fileOf(record.id) !== file) throw new Error(`it says it is ${record.id}`);
+        this.#parts.layers.lowerDirs(record.chain);
+        found.push(record);
+      } catch (error) {
+        log.warn('image set aside: its record or a layer of it is not usable; pull or load it again', { path, error: messageOf(error) });
+        await this.#setAside(file);
+      }
+    }
+    await this.#settleNames(found);
+    await this.collect();
+  }
+
+  /** All images, in no order. */
+  list(): ImageRecord[] {
+    return [...this.#images.values()].map((record) => this.#view(record));
+  }
+
+  get(id: ImageId): ImageRecord | undefined {
+    const record = this.#images.get(id);
+    return record === undefined ? undefined : this.#view(record);
+  }
+
+  /**
+   * The image that `text` means: an id, `repository:tag` (short names as docker has them), `repository@digest` (a tag before
+   * it counts for nothing), or the first digits of just one id. Undefined where there is none, also for what is no reference.
+   */
+  resolve(text: string): ImageRecord | undefined {
+    const id = this.#find(text.trim());
+    return id === undefined ? undefined : this.get(id);
+  }
+
+  /** Says that `user` (a container's id) uses an image, which then cannot be removed. */
+  hold(id: ImageId, user: string): void {
+    const users = this.#users.get(id) ?? new Set();
+    this.#users.set(id, users.add(user));
+  }
+
+  release(id: ImageId, user: string): void {
+    const users = this.#users.get(id);
+    users?.delete(user);
+    if (users?.size === 0) this.#users.delete(id);
+  }
+
+  /** Who holds an image. */
+  usersOf(id: ImageId): string[] {
+    return [...(this.#users.get(id) ?? [])];
+  }
+
+  /** Names of images the kubelet must keep, with `*` for any text: whole names, or short ones as in a reference. */
+  setPinned(patterns: readonly string[]): void {
+    this.#pinned = patterns.map(
+      (pattern) =>
+        new RegExp(
+          `^${pattern
+            .split('*')
+            .map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+            .join('.*')}$`,
+        ),
+    );
+  }
+
+  /** Keeps layers and blobs that an image being made needs from being removed, until the function returned is called. */
+  retain(digests: readonly Digest[]): () => void {
+    for (const digest of digests) this.#retained.set(digest, (this.#retained.get(digest) ?? 0) + 1);
+    let isReleased = false;
+    return () => {
+      if (isReleased) return;
+      isReleased = true;
+      for (const digest of digests) {
+        const left = (this.#retained.get(digest) ?? 1) - 1;
+        if (left === 0) this.#retained.delete(digest);
+        else this.#retained.set(digest, left);
+      }
+    };
+  }
+
+  /**
+   * Adds an image whose layers and blobs are on disk, or adds names and digests to it where it is here already. Its names are
+   * taken from the images that had them.
+   */
+  async put(record: ImageRecord): Promise<ImageRecord> {
+    return await this.#mutex.run(WHOLE_STORE, async () => {
+      const known = this.#images.get(record.id);
+      const base = known ?? record;
+      const merged: ImageRecord = {
+        ...base,
+        names: union(known?.names ?? [], record.names),
+        digests: union(known?.digests ?? [], record.digests),
+        updatedAtMs: Date.now(),
+      };
+      await this.#write(merged);
+      stage('image.recorded');
+      for (const other of [...this.#images.values()]) {
+        const names = other.names.filter((name) => !record.names.includes(name));
+        if (other.id !== merged.id && names.length < other.names.length) await this.#write({ ...other, names });
+      }
+      return this.#view(merged);
+    });
+  }
+
+  /**
+   * Removes an image with all its names, and the layers and blobs that no other image has. `text` as for {@link resolve}.
+   * @returns the removed image's id; undefined where there is none, which is no error.
+   * @throws FailedPrecondition while a container uses it.
+   */
+  async remove(text: string): Promise<ImageId | undefined> {
+    const removed = await this.#mutex.run(WHOLE_STORE, async () => {
+      const record = this.resolve(text);
+      if (record === undefined) return undefined;
+      const [user] = this.usersOf(record.id);
+      if (user !== undefined) {
+        throw new DaemonError('FailedPrecondition', `remove image ${text}: container ${user} uses it, must be removed first`);
+      }
+      this.#forget(record.id);
+      try {
+        await rm(join(this.#parts.directory, fileOf(record.id)), { force: true });
+        await syncDirectory(this.#parts.directory);
+      } catch (error) {
+        this.#remember(record);
+        throw error;
+      }
+      return record.id;
+    });
+    if (removed === undefined) return undefined;
+    stage('image-remove.forgotten');
+    await this.collect();
+    return removed;
+  }
+
+  /** Removes layers and blobs that no image, no image being made and no container needs. A failure is logged, the next time tries again. */
+  async collect(): Promise<void> {
+    const { layers, blobs, rootfs, log } = this.#parts;
+    const mounted = await rootfs.chains();
+    // From here to the first removal of each store nothing is awaited, so that nobody begins to need what is to go.
+    const needed = new Set<Digest>(this.#retained.keys());
+    for (const { chain, layers: own, configDigest, manifestDigest } of this.#images.values()) {
+      needed.add(configDigest).add(manifestDigest);
+      for (const layer of own) needed.add(layer.digest);
+      this.#needLayers(needed, chain);
+    }
+    for (const chain of [...mounted, ...this.#retained.keys()]) this.#needLayers(needed, chain);
+    const work = [
+      ...layers
+        .list()
+        .filter(({ chain }) => !needed.has(chain))
+        .map(async ({ chain }) => {
+          await layers.remove(chain);
+        }),
+      ...blobs
+        .list()
+        .filter((digest) => !needed.has(digest))
+        .map(async (digest) => {
+          await blobs.remove(digest);
+        }),
+    ];
+    for (const result of await Promise.allSettled(work)) {
+      if (result.status === 'rejected') log.warn('unused layer or blob cannot be removed', { error: messageOf(result.reason) });
+    }
+  }
+
+  /** What the images take on disk, by sizes recorded when they were made; writable layers are RootfsStore.totalUsage. */
+  usage(): { usedBytes: number; inodesUsed: number } {
+    const { layers, blobs } = this.#parts;
+    const { usedBytes, inodesUsed } = layers.usage();
+    return { usedBytes: usedBytes + blobs.usedBytes, inodesUsed: inodesUsed + blobs.list().length };
+  }
+
+  #needLayers(needed: Set<Digest>, top: Digest): void {
+    for (let layer = this.#parts.layers.get(top); layer !== undefined;) {
+      needed.add(layer.chain);
+      layer = layer.parent === undefined ? undefined : this.#parts.layers.get(layer.parent);
+    }
+  }
+
+  #find(text: string): ImageId | undefined {
+    const asId = (isDigest(text) ? text : `sha256:${text}`) as ImageId;
+    if (this.#images.has(asId)) return asId;
+    if (isDigest(asId)) return isDigest(text) ? this.#byDigest(text) : undefined;
+    return this.#findByName(text) ?? this.#findByPrefix(text);
+  }
+
+  #findByName(text: string): ImageId | undefined {
+    let reference;
+    try {
+      reference = withTag(parseReference(text));
+    } catch {
+      return undefined;
+    }
+    if (reference.digest === undefined) return this.#byName.get(formatReference(reference));
+    const wanted = `${repositoryOf(reference)}@${reference.digest}`;
+    for (const { id, digests } of this.#images.values()) if (digests.includes(wanted)) return id;
+    return undefined;
+  }
+
+  #byDigest(digest: Digest): ImageId | undefined {
+    for (const { id, digests } of this.#images.values()) if (digests.some((name) => name.endsWith(`@${digest}`))) return id;
+    return undefined;
+  }
+
+  #findByPrefix(text: string): ImageId | undefined {
+    const prefix = text.startsWith('sha256:') ? text : `sha256:${text}`;
+    if (!/^sha256:[0-9a-f]+$/.test(prefix) || prefix.length < 'sha256:'.length + MIN_PREFIX_DIGITS) return undefined;
+    const matches = [...this.#images.keys()].filter((id) => id.startsWith(prefix));
+    return matches.length === 1 ? matches[0] : undefined;
+  }
+
+  #view(record: ImageRecord): ImageRecord {
+    const pinned = this.#pinned.some((pattern) =>
+      record.names.some((name) => pattern.test(name) || pattern.test(name.replace(/^docker\.io\/(library\/)?/, ''))),
+    );
+    return pinned === record.pinned ? record : { ...record, pinned };
+  }
+
+  #remember(record: ImageRecord): void {
+    this.#forget(record.id);
+    this.#images.set(record.id, record);
+    for (const name of record.names) this.#byName.set(name, record.id);
+  }
+
+  #forget(id: ImageId): void {
+    for (const name of this.#images.get(id)?.names ?? []) if (this.#byName.get(name) === id) this.#byName.delete(name);
+    this.#images.delete(id);
+  }
+
+  async #write(record: ImageRecord): Promise<void> {
+    await writeFileAtomic(join(this.#parts.directory, fileOf(record.id)), JSON.stringify({ ...record, pinned: false }));
+    this.#remember(record);
+  }
+
+  /** A crash may leave a name with two images: the one written last has it. */
+  async #settleNames(found: ImageRecord[]): Promise<void> {
+    const taken = new Set<string>();
+    for (const record of found.sort((a, b) => b.updatedAtMs - a.updatedAtMs)) {
+      const names = record.names.filter((name) => !taken.has(name));
+      names.forEach((name) => taken.add(name));
+      if (names.length === record.names.length) this.#remember(record);
+      else await this.#write({ ...record, names });
+    }
+  }
+
+  async #setAside(file: string): Promise<void> {
+    const { directory, log } = this.#parts;
+    try {
+      await mkdir(join(directory, BAD), { recursive: true, mode: 0o700 });
+      await rename(join(directory, file), join(directory, BAD, file));
+    } catch (error) {
+      log.warn('bad image record cannot be moved away', { path: join(directory, file), error: messageOf(error) });
+    }
+  }
+}
+
+function fileOf(id: ImageId): string {
+  return `${id.slice('sha256:'.length)}.json`;
+}
+
+function union(old: readonly string[], fresh: readonly string[]): string[] {
+  return [...new Set([...old, ...fresh])];
+}

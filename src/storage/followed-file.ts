@@ -1,0 +1,70 @@
+/* eslint-disable no-restricted-syntax -- runs in the storage worker, where blocking is what it is for */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { DaemonError } from '../base/errors.ts';
+import { reasonOf } from '../base/deadline.ts';
+
+const READ_BYTES = 256 * 1024;
+
+/**
+ * Reads a file of ours while another thread still writes it. `grownTo` and `complete` say what is there; a reader that is
+ * ahead of the writer waits, and holds no thread meanwhile.
+ */
+export class FollowedFile {
+  readonly #fd: number;
+  readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  #available = 0;
+  #isComplete = false;
+  #position = 0;
+  #wake: (() => void) | undefined;
+
+  constructor(path: string) {
+    this.#fd = openSync(path, 'r');
+  }
+
+  /** Bytes read so far. */
+  get position(): number {
+    return this.#position;
+  }
+
+  grownTo(sizeBytes: number): void {
+    this.#available = Math.max(this.#available, sizeBytes);
+    this.#wake?.();
+  }
+
+  complete(sizeBytes: number): void {
+    this.#isComplete = true;
+    this.grownTo(sizeBytes);
+  }
+
+  /** The next piece, valid until the next call; empty at the end. @throws the signal's reason. */
+  async next(signal: AbortSignal): Promise<Buffer> {
+    while (this.#position >= this.#available && !this.#isComplete) await this.#changed(signal);
+    if (signal.aborted) throw reasonOf(signal);
+    const wanted = Math.min(READ_BYTES, this.#available - this.#position);
+    if (wanted === 0) return this.#buffer.subarray(0, 0);
+    const read = readSync(this.#fd, this.#buffer, 0, wanted, this.#position);
+    if (read === 0) throw new DaemonError('Internal', `read layer: the file ends at ${this.#position} bytes, must have ${this.#available}`);
+    this.#position += read;
+    return this.#buffer.subarray(0, read);
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  async #changed(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) throw reasonOf(signal);
+    await new Promise<void>((resolve, reject) => {
+      const stop = (): void => {
+        this.#wake = undefined;
+        reject(reasonOf(signal));
+      };
+      signal.addEventListener('abort', stop, { once: true });
+      this.#wake = () => {
+        this.#wake = undefined;
+        signal.removeEventListener('abort', stop);
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,234 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeDirectoryDurable, syncDirectory } from '../base/atomic-file.ts';
+import { DaemonError, fail, messageOf } from '../base/errors.ts';
+import { isDigest } from '../base/ids.ts';
+import type { Digest } from '../base/ids.ts';
+import { KeyedMutex } from '../base/keyed-mutex.ts';
+import type { Log } from '../base/log.ts';
+import type { FollowingJob, StorageWorkers } from './storage-workers.ts';
+import type { Expected, UnpackResult } from './unpack.ts';
+
+/** A finished layer, as its directory's layer.json says. */
+export interface LayerRecord {
+  readonly version: 1;
+  /** Of this layer on its parents: OCI image spec, config.md, Layer ChainID. */
+  readonly chain: Digest;
+  readonly diffId: Digest;
+  readonly parent?: Digest;
+  /** What it takes on disk, bytes. */
+  readonly sizeBytes: number;
+  readonly inodes: number;
+}
+
+/** A layer being made, in a directory that only its maker knows. */
+export interface StagedLayer {
+  readonly name: string;
+  /** Where its tree goes. */
+  readonly tree: string;
+}
+
+/** The chain id of a layer on its parents. OCI image spec, config.md, Layer ChainID. */
+export function chainId(parent: Digest | undefined, diffId: Digest): Digest {
+  if (parent === undefined) return diffId;
+  return `sha256:${createHash('sha256').update(`${parent} ${diffId}`).digest('hex')}` as Digest;
+}
+
+/** Chain ids of all layers, lowest first. */
+export function chainIds(diffIds: readonly Digest[]): Digest[] {
+  const chains: Digest[] = [];
+  for (const diffId of diffIds) chains.push(chainId(chains.at(-1), diffId));
+  return chains;
+}
+
+const RECORD = 'layer.json';
+const TREE = 'fs';
+const STAGING = 'staging';
+const REMOVING = 'removing';
+
+/**
+ * Unpacked layers, `NAME/fs` with their record `NAME/layer.json`. A layer is there when its directory is: it is made in
+ * `staging/` and renamed when it is complete and on disk. Names are 16 digits of the chain id: mount(2) takes a page of
+ * options, so that short paths let older kernels stack more layers.
+ */
+export class LayerStore {
+  readonly #directory: string;
+  readonly #workers: StorageWorkers;
+  readonly #log: Log;
+  readonly #layers = new Map<Digest, LayerRecord>();
+  /** A layer may be made anew while the old one of its name is being taken away. */
+  readonly #renames = new KeyedMutex<string>();
+
+  constructor(directory: string, workers: StorageWorkers, log: Log) {
+    this.#directory = directory;
+    this.#workers = workers;
+    this.#log = log;
+  }
+
+  /** Reads the records and removes what was half made or half removed. A bad record costs its layer, never the start. */
+  async start(): Promise<void> {
+    await makeDirectoryDurable(this.#directory);
+    for (const name of [STAGING, REMOVING]) await mkdir(join(this.#directory, name), { recursive: true, mode: 0o700 });
+    this.#layers.clear();
+    for (const name of await readdir(this.#directory)) {
+      if (!/^[0-9a-f]{16}$/.test(name)) continue;
+      try {
+        const record = readRecord(await readFile(join(this.#directory, name, RECORD), 'utf8'));
+        if (nameOf(record.chain) !== name) throw new Error(`it says it is ${record.chain}`);
+        this.#layers.set(record.chain, record);
+      } catch (error) {
+        this.#log.warn('layer set aside: its record cannot be read', {
+          path: join(this.#directory, name, RECORD),
+          error: messageOf(error),
+        });
+        await this.#takeAway(name);
+      }
+    }
+    for (const name of [STAGING, REMOVING]) await this.#empty(name);
+  }
+
+  has(chain: Digest): boolean {
+    return this.#layers.has(chain);
+  }
+
+  get(chain: Digest): LayerRecord | undefined {
+    return this.#layers.get(chain);
+  }
+
+  list(): LayerRecord[] {
+    return [...this.#layers.values()];
+  }
+
+  /** Sum of the sizes recorded when the layers were made. */
+  usage(): { usedBytes: number; inodesUsed: number } {
+    let usedBytes = 0;
+    let inodesUsed = 0;
+    for (const layer of this.#layers.values()) {
+      usedBytes += layer.sizeBytes;
+      inodesUsed += layer.inodes;
+    }
+    return { usedBytes, inodesUsed };
+  }
+
+  /** A layer and all below it, topmost first. @throws NotFound where one is missing. */
+  chain(top: Digest): LayerRecord[] {
+    const found: LayerRecord[] = [];
+    for (let next: Digest | undefined = top; next !== undefined;) {
+      const layer: LayerRecord = this.#layers.get(next) ?? fail('NotFound', `find layers of ${top}: layer ${next} is not here`);
+      found.push(layer);
+      next = layer.parent;
+    }
+    return found;
+  }
+
+  /** The directories of a layer and of all below it, topmost first, as overlayfs wants them. @throws NotFound. */
+  lowerDirs(top: Digest): string[] {
+    return this.chain(top).map((layer) => join(this.#directory, nameOf(layer.chain), TREE));
+  }
+
+  /** A place for a new layer, which {@link stage} makes. */
+  newStaged(): StagedLayer {
+    const name = randomBytes(8).toString('hex');
+    return { name, tree: join(this.#directory, STAGING, name, TREE) };
+  }
+
+  /** Makes room for a new layer. */
+  async stage({ tree }: StagedLayer): Promise<void> {
+    await mkdir(tree, { recursive: true, mode: 0o700 });
+    await chmod(tree, 0o755); // the root directory of an image that does not describe its own
+  }
+
+  /** Unpacks a file into a staged layer while the file grows. */
+  unpack(staged: StagedLayer, source: string, expected: Expected, signal?: AbortSignal): FollowingJob<UnpackResult> {
+    return this.#workers.follow('unpack', { source, directory: staged.tree, expected }, signal);
+  }
+
+  /**
+   * Finishes a staged layer that has been unpacked, once the layers below are known: its undescribed directories look like
+   * theirs, and it has its record. What it needs still is to be on disk ({@link sync}) and to be adopted.
+   * @param lower the trees of the layers below, topmost first.
+   */
+  async complete(staged: StagedLayer, parent: Digest | undefined, unpacked: UnpackResult, lower: readonly string[]): Promise<LayerRecord> {
+    if (unpacked.impliedDirectories.length > 0 && lower.length > 0) {
+      await this.#workers.run('inherit', { layer: staged.tree, implied: unpacked.impliedDirectories, lower });
+    }
+    const { diffId, sizeBytes, inodes } = unpacked;
+    const record: LayerRecord = {
+      version: 1,
+      chain: chainId(parent, diffId),
+      diffId,
+      ...(parent === undefined ? {} : { parent }),
+      sizeBytes,
+      inodes,
+    };
+    await writeFile(join(this.#directory, STAGING, staged.name, RECORD), JSON.stringify(record), { mode: 0o600 });
+    return record;
+  }
+
+  /** Writes everything that is dirty on this file system to disk: staged layers, and blobs where they share it. syncfs(2). */
+  async sync(): Promise<void> {
+    await this.#workers.run('sync', { path: this.#directory });
+  }
+
+  /** Makes a completed, synced layer one of the store, in one rename. One that is here already wins. */
+  async adopt(staged: StagedLayer, record: LayerRecord): Promise<void> {
+    const name = nameOf(record.chain);
+    const isNew = await this.#renames.run(name, async () => {
+      if (this.#layers.has(record.chain)) return false;
+      try {
+        await rename(join(this.#directory, STAGING, staged.name), join(this.#directory, name));
+      } catch (error) {
+        // Only another chain id with the same 16 digits can be in the way.
+        throw new DaemonError('Internal', `add layer ${record.chain}: ${messageOf(error)}`, { cause: error });
+      }
+      this.#layers.set(record.chain, record);
+      return true;
+    });
+    if (isNew) await syncDirectory(this.#directory);
+    else await this.discard(staged);
+  }
+
+  /** Removes a staged layer. */
+  async discard(staged: StagedLayer): Promise<void> {
+    await this.#workers.run('remove', { parent: join(this.#directory, STAGING), name: staged.name });
+  }
+
+  /** Removes a layer. At once nobody sees it any more; resolves when its space is free. */
+  async remove(chain: Digest): Promise<void> {
+    if (!this.#layers.delete(chain)) return;
+    const away = await this.#renames.run(nameOf(chain), async () => await this.#takeAway(nameOf(chain)));
+    await this.#workers.run('remove', { parent: join(this.#directory, REMOVING), name: away });
+  }
+
+  async #takeAway(name: string): Promise<string> {
+    const away = `${name}-${randomBytes(4).toString('hex')}`;
+    await rename(join(this.#directory, name), join(this.#directory, REMOVING, away));
+    return away;
+  }
+
+  async #empty(folder: string): Promise<void> {
+    const parent = join(this.#directory, folder);
+    for (const name of await readdir(parent)) {
+      try {
+        await this.#workers.run('remove', { parent, name });
+      } catch (error) {
+        this.#log.warn('half-made layer cannot be removed', { path: join(parent, name), error: messageOf(error) });
+      }
+    }
+  }
+}
+
+function nameOf(chain: Digest): string {
+  return chain.slice('sha256:'.length, 'sha256:'.length + 16);
+}
+
+function readRecord(text: string): LayerRecord {
+  const record = JSON.parse(text) as Partial<LayerRecord> | null;
+  if (record?.version !== 1) throw new Error(`version ${String(record?.version)}, must be 1`);
+  const { chain, diffId, parent, sizeBytes, inodes } = record;
+  if (chain === undefined || !isDigest(chain) || diffId === undefined || !isDigest(diffId)) throw new Error('it has no digests');
+  if (parent !== undefined && !isDigest(parent)) throw new Error('its parent is no digest');
+  if (typeof sizeBytes !== 'number' || typeof inodes !== 'number') throw new Error('it has no sizes');
+  return { version: 1, chain, diffId, ...(parent === undefined ? {} : { parent }), sizeBytes, inodes };
+}

@@ -1,0 +1,136 @@
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { makeDirectoryDurable } from '../base/atomic-file.ts';
+import { unlessMissing } from '../base/errors.ts';
+import { isDigest, isObjectId } from '../base/ids.ts';
+import type { ContainerId, Digest } from '../base/ids.ts';
+import { measureTree } from '../linux/measure-tree.ts';
+import type { TreeUsage } from '../linux/measure-tree.ts';
+import { mountOverlay, unmount } from '../linux/mounts.ts';
+import { describeLike } from './implied-directories.ts';
+import type { LayerStore } from './layers.ts';
+import type { StorageWorkers } from './storage-workers.ts';
+
+export interface RootfsMount {
+  /** An existing directory. */
+  readonly target: string;
+  readonly readOnly?: boolean;
+}
+
+/** Least time between two walks of one writable layer, milliseconds; a long walk waits longer for the next. */
+const MEASURE_INTERVAL_MS = 10_000;
+const MEASURE_SHARE = 20;
+
+interface Measured {
+  readonly usage: Promise<TreeUsage>;
+  validUntilMs: number;
+}
+
+/** The writable layers of containers: `ID/upper` and `ID/work` of an overlay over an image's layers, `ID/chain` naming those. */
+export class RootfsStore {
+  readonly #directory: string;
+  readonly #layers: LayerStore;
+  readonly #workers: StorageWorkers;
+  readonly #measured = new Map<ContainerId, Measured>();
+
+  constructor(directory: string, layers: LayerStore, workers: StorageWorkers) {
+    this.#directory = directory;
+    this.#layers = layers;
+    this.#workers = workers;
+  }
+
+  async start(): Promise<void> {
+    await makeDirectoryDurable(this.#directory);
+  }
+
+  /**
+   * Mounts the root file system of a container: the layers of `chain`, and a writable layer of its own, which is made at the
+   * first time and kept from then on. @throws NotFound where a layer is missing; the system error of a failed mount.
+   */
+  async mount(containerId: ContainerId, chain: Digest, { target, readOnly = false }: RootfsMount): Promise<void> {
+    const lower = this.#layers.lowerDirs(chain);
+    const own = join(this.#directory, containerId);
+    const upper = join(own, 'upper');
+    const work = join(own, 'work');
+    await mkdir(own, { recursive: true, mode: 0o700 });
+    await writeFile(join(own, 'chain'), chain, { mode: 0o600 });
+    const isNew = (await mkdir(upper, { recursive: true, mode: 0o755 })) !== undefined;
+    await mkdir(work, { recursive: true, mode: 0o700 });
+    // The root directory of a container is the upper one: it must look like the image's.
+    if (isNew && lower[0] !== undefined) describeLike(lower[0], upper);
+    mountOverlay({ lower, upper, work, target, readOnly, options: ['index=off'] });
+  }
+
+  /** Unmounts a container's root file system; one that is not mounted is unmounted already. */
+  async unmount(_containerId: ContainerId, target: string): Promise<void> {
+    unmount(target);
+  }
+
+  /** Removes the writable layer, which must be unmounted. One that is not there is removed already. */
+  async remove(containerId: ContainerId): Promise<void> {
+    this.#measured.delete(containerId);
+    const own = join(this.#directory, containerId);
+    // Most containers write next to nothing, and then no thread is worth starting.
+    if (await removeSmall(own)) return;
+    await this.#workers.run('remove', { parent: dirname(own), name: basename(own) });
+  }
+
+  /** The containers that have a writable layer here. */
+  async list(): Promise<ContainerId[]> {
+    return (await unlessMissing(readdir(this.#directory), [])).filter(isObjectId) as ContainerId[];
+  }
+
+  /** The layers that writable layers stand on: they must stay, whatever became of their image. */
+  async chains(): Promise<Digest[]> {
+    const found = await Promise.all(
+      (await this.list()).map(async (id) => await unlessMissing(readFile(join(this.#directory, id, 'chain'), 'utf8'), '')),
+    );
+    return found.filter(isDigest);
+  }
+
+  /** What all containers together have written. */
+  async totalUsage(): Promise<TreeUsage> {
+    let usedBytes = 0;
+    let inodesUsed = 0;
+    for (const id of await this.list()) {
+      const usage = await this.usage(id);
+      usedBytes += usage.usedBytes;
+      inodesUsed += usage.inodesUsed;
+    }
+    return { usedBytes, inodesUsed };
+  }
+
+  /**
+   * What a container has written, without its image. It is measured by walking, at most every 10 s and for at most a
+   * twentieth of the time; callers in between get the last figure. A container without a writable layer has 0.
+   */
+  async usage(containerId: ContainerId): Promise<TreeUsage> {
+    const last = this.#measured.get(containerId);
+    if (last !== undefined && Date.now() < last.validUntilMs) return await last.usage;
+    const startedMs = Date.now();
+    const fresh: Measured = { usage: unlessMissing(this.#measure(containerId), { usedBytes: 0, inodesUsed: 0 }), validUntilMs: Infinity };
+    this.#measured.set(containerId, fresh);
+    try {
+      return await fresh.usage;
+    } finally {
+      const nowMs = Date.now();
+      fresh.validUntilMs = nowMs + Math.max(MEASURE_INTERVAL_MS, MEASURE_SHARE * (nowMs - startedMs));
+    }
+  }
+
+  async #measure(containerId: ContainerId): Promise<TreeUsage> {
+    const upper = join(this.#directory, containerId, 'upper');
+    const steps = measureTree(upper);
+    const first = steps.next();
+    if (first.done === true) return first.value;
+    steps.return({ usedBytes: 0, inodesUsed: 0 }); // too big for the event loop
+    return await this.#workers.run('measure', { path: upper });
+  }
+}
+
+/** Removes a container's directory if its writable layer is empty. */
+async function removeSmall(own: string): Promise<boolean> {
+  if ((await unlessMissing(readdir(join(own, 'upper')), [])).length > 0) return false;
+  await rm(own, { recursive: true, force: true });
+  return true;
+}

@@ -1,0 +1,30 @@
+import type { ErrorKind } from '../base/errors.ts';
+import type { ByteString } from '../linux/at-calls.ts';
+import type { TreeUsage } from '../linux/measure-tree.ts';
+import type { Expected, UnpackResult } from './unpack.ts';
+
+/** The jobs of the storage worker, by what they take and give. All paths are ours. */
+export interface Jobs {
+  /** Unpacks the file `source` into the empty directory `directory`, as far as `grown` and `complete` say that it is there. */
+  unpack: { request: { source: string; directory: string; expected: Expected }; result: UnpackResult };
+  /** Gives the undescribed directories of a layer what they have in the layers below (topmost first). */
+  inherit: { request: { layer: string; implied: readonly ByteString[]; lower: readonly string[] }; result: undefined };
+  /** Writes what is dirty on the file system of `path` to its disk. */
+  sync: { request: { path: string }; result: undefined };
+  /** Removes the directory `name` in `parent` with all below it. */
+  remove: { request: { parent: string; name: string }; result: undefined };
+  /** Counts what the tree at `path` takes on disk. */
+  measure: { request: { path: string }; result: TreeUsage };
+}
+
+export type JobKind = keyof Jobs;
+export type JobRequest = { [K in JobKind]: { readonly kind: K } & Jobs[K]['request'] }[JobKind];
+
+export type ToWorker =
+  | { readonly is: 'start'; readonly job: number; readonly request: JobRequest }
+  | { readonly is: 'grown'; readonly job: number; readonly sizeBytes: number; readonly complete: boolean }
+  | { readonly is: 'cancel'; readonly job: number };
+
+export type FromWorker =
+  | { readonly is: 'done'; readonly job: number; readonly result: Jobs[JobKind]['result'] }
+  | { readonly is: 'failed'; readonly job: number; readonly kind: ErrorKind; readonly message: string; readonly code: string | undefined };
