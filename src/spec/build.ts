@@ -78,7 +78,7 @@ function containerProcess(input: ContainerSpecInput, { capabilities, selinux }: 
       image: imageConfig,
       envs: config.envs,
       tty: config.tty,
-      hostname: input.sandboxConfig.hostname || host.hostname,
+      hostname: input.hostname ?? (input.sandboxConfig.hostname || host.hostname),
       home: user.home,
     }),
     cwd: workingDirectory(config, imageConfig),

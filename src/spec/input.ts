@@ -1,17 +1,9 @@
 import type { ContainerConfig, Mount, PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { MountEntry } from '../linux/mountinfo.ts';
 import type { HostFacts } from './host-facts.ts';
+import type { ImageProcessConfig } from './image-config.ts';
 import type { SeccompProfile } from './seccomp-profile.ts';
 import type { ResolvedUser } from './user.ts';
-
-/** The part of an image's config that says how to run it; names as in the OCI image spec, config.md, `config`. */
-export interface ImageProcessConfig {
-  readonly User?: string | undefined;
-  readonly Env?: readonly string[] | null | undefined;
-  readonly Entrypoint?: readonly string[] | null | undefined;
-  readonly Cmd?: readonly string[] | null | undefined;
-  readonly WorkingDir?: string | undefined;
-}
 
 /**
  * Where each namespace of a container comes from: `host`, or the path of a namespace to join (a pinned one, or
@@ -91,6 +83,8 @@ export interface ContainerSpecInput {
   readonly sandboxId: string;
   readonly config: ContainerConfig;
   readonly sandboxConfig: PodSandboxConfig;
+  /** The name the pod goes by, for HOSTNAME; absent is that of sandboxConfig, or else the node's. */
+  readonly hostname?: string | undefined;
   readonly imageConfig: ImageProcessConfig;
   readonly rootfsPath: string;
   /** From resolveUser, once the rootfs is mounted. */

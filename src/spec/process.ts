@@ -2,7 +2,8 @@ import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { DaemonError } from '../base/errors.ts';
 import { RLIMIT_INFINITY } from './host-facts.ts';
 import type { HostFacts } from './host-facts.ts';
-import type { ImageProcessConfig, Ulimit } from './input.ts';
+import type { ImageProcessConfig } from './image-config.ts';
+import type { Ulimit } from './input.ts';
 import type { OciProcess, OciRlimit } from './oci-types.ts';
 
 const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

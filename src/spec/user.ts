@@ -2,7 +2,7 @@ import { SupplementalGroupsPolicy } from '../../api/cri/enums.ts';
 import type { LinuxContainerSecurityContext } from '../../api/cri/runtime.ts';
 import { DaemonError, hasErrno } from '../base/errors.ts';
 import { readFileInRoot } from '../linux/files.ts';
-import type { ImageProcessConfig } from './input.ts';
+import type { ImageProcessConfig } from './image-config.ts';
 import { findGroup, findUser, groupsOf, parseGroups, parseUsers } from './user-files.ts';
 import type { GroupEntry, UserEntry } from './user-files.ts';
 

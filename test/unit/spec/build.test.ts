@@ -138,6 +138,7 @@ test('buildSpec() uses what the node has where the pod uses its namespaces', () 
 
   assert.deepStrictEqual(spec.linux.namespaces, [{ type: 'mount' }, { type: 'cgroup' }]);
   assert.ok(spec.process.env.includes('HOSTNAME=node-1'));
+  assert.ok(buildSpec(containerInput({ hostname: 'given' })).process.env.includes('HOSTNAME=given'));
   assert.equal(spec.mounts.find(({ destination }) => destination === '/dev/shm')?.source, '/dev/shm');
 });
 
