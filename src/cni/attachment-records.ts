@@ -1,7 +1,7 @@
-import { mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { access, mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDirectoryDurable, syncDirectory, writeFileAtomic } from '../base/atomic-file.ts';
-import { hasErrno, messageOf } from '../base/errors.ts';
+import { makeDirectoryDurable, writeFileAtomic } from '../base/atomic-file.ts';
+import { hasErrno, messageOf, unlessMissing } from '../base/errors.ts';
 import { documentOf, isJsonObject, networkFromList, parseObject } from './network-conf.ts';
 import { resultFrom } from './result.ts';
 import type { Log } from '../base/log.ts';
@@ -33,10 +33,13 @@ export interface AttachmentRecord {
 /** Version of the records' form on disk. */
 const FORM = 1;
 const SUFFIX = '.json';
+const RESULT = '.result';
 const CORRUPT = '.corrupt';
 
 /**
- * A directory of attachment records, `<containerId>.json`, with a copy in memory. A record that cannot be read is set aside
+ * A directory of attachment records, `<containerId>.json` with what DEL cannot do without and `<containerId>.result` with
+ * the result, and a copy of both in memory. Only the first is flushed: a loss of power takes the namespace with it, and
+ * then DEL works as well without the result, or for a record that came back. A record that cannot be read is set aside
  * as `<containerId>.json.corrupt`: its id stays listed as corrupt until {@link AttachmentRecords.remove}.
  */
 export class AttachmentRecords {
@@ -57,6 +60,7 @@ export class AttachmentRecords {
     for (const name of await readdir(this.#dir)) {
       if (name.endsWith('.tmp')) await rm(join(this.#dir, name), { force: true });
       else if (name.endsWith(SUFFIX)) await this.#loadOne(name.slice(0, -SUFFIX.length));
+      else if (name.endsWith(RESULT)) await this.#removeStrayResult(name.slice(0, -RESULT.length));
       else if (name.endsWith(SUFFIX + CORRUPT)) this.#corrupt.add(name.slice(0, -(SUFFIX + CORRUPT).length));
     }
     for (const id of this.#records.keys()) this.#corrupt.delete(id);
@@ -83,17 +87,25 @@ export class AttachmentRecords {
     return this.#file(id) + CORRUPT;
   }
 
-  /** Writes a record so that it survives a loss of power. */
+  /** Writes a record so that it survives a loss of power, but for its result. */
   async save(record: AttachmentRecord): Promise<void> {
-    await writeFileAtomic(this.#file(record.containerId), JSON.stringify(toDisk(record)));
-    this.#records.set(record.containerId, record);
+    const { result, ...intent } = record;
+    await writeFileAtomic(this.#file(record.containerId), JSON.stringify(toDisk(intent)));
+    this.#records.set(record.containerId, intent);
+    if (result !== undefined) await this.saveResult(intent, result);
+  }
+
+  /** Adds the result to a record; it survives the death of the daemon. */
+  async saveResult(record: AttachmentRecord, result: CniResult): Promise<void> {
+    await writeFileAtomic(this.#resultFile(record.containerId), JSON.stringify(result), { durable: false });
+    this.#records.set(record.containerId, { ...record, result });
   }
 
   /** Removes a record, also one that was set aside. That there is none is fine. */
   async remove(id: string): Promise<void> {
     await rm(this.#file(id), { force: true });
+    await rm(this.#resultFile(id), { force: true });
     if (this.#corrupt.has(id)) await rm(this.corruptFile(id), { force: true });
-    await syncDirectory(this.#dir);
     this.#records.delete(id);
     this.#corrupt.delete(id);
   }
@@ -108,12 +120,32 @@ export class AttachmentRecords {
     return join(this.#dir, id + SUFFIX);
   }
 
+  #resultFile(id: string): string {
+    return join(this.#dir, id + RESULT);
+  }
+
+  async #removeStrayResult(id: string): Promise<void> {
+    const record = await unlessMissing(access(this.#file(id)), 'missing');
+    if (record === 'missing') await rm(this.#resultFile(id), { force: true });
+  }
+
+  /** A result that cannot be read is as good as none: DEL is then run as after an ADD that was cut off. */
+  async #resultOf(record: AttachmentRecord): Promise<AttachmentRecord> {
+    try {
+      const text = await unlessMissing(readFile(this.#resultFile(record.containerId), 'utf8'), undefined);
+      return text === undefined ? record : { ...record, result: resultFrom(parseObject(text), record.network.cniVersion) };
+    } catch (error) {
+      this.#log.warn(`cni result ${this.#resultFile(record.containerId)} cannot be used: ${messageOf(error)}`);
+      return record;
+    }
+  }
+
   async #loadOne(id: string): Promise<void> {
     const file = this.#file(id);
     try {
       const record = fromDisk(await readFile(file, 'utf8'));
       if (record.containerId !== id) throw new Error(`it is of container ${record.containerId}, must be of ${id}`);
-      this.#records.set(id, record);
+      this.#records.set(id, await this.#resultOf(record));
     } catch (error) {
       if (hasErrno(error, 'ENOENT')) return;
       this.#log.error(`cni attachment record ${file} cannot be used and is set aside as ${file}${CORRUPT}: ${messageOf(error)}`);
@@ -131,19 +163,17 @@ function fromDisk(text: string): AttachmentRecord {
   if (text === '') throw new Error('the file is empty');
   const document = parseObject(text);
   if (document['version'] !== FORM) throw new Error(`version is ${JSON.stringify(document['version'])}, must be ${FORM}`);
-  const { network, result, pod, capabilityArgs } = document;
+  const { network, pod, capabilityArgs } = document;
   if (!isJsonObject(network) || !isJsonObject(pod)) throw new Error('"network" or "pod" is missing');
-  const conf = networkFromList(network);
-  const record: AttachmentRecord = {
+  return {
     containerId: textOf(document, 'containerId'),
     pod: { name: textOf(pod, 'name'), namespace: textOf(pod, 'namespace'), uid: textOf(pod, 'uid') },
     netnsPath: textOf(document, 'netnsPath'),
     ifName: textOf(document, 'ifName'),
-    network: conf,
+    network: networkFromList(network),
     capabilityArgs: isJsonObject(capabilityArgs) ? capabilityArgs : {},
     createdAt: textOf(document, 'createdAt'),
   };
-  return result === undefined ? record : { ...record, result: resultFrom(result, conf.cniVersion) };
 }
 
 function textOf(document: JsonObject, name: string): string {

@@ -298,7 +298,7 @@ export class Networks {
       if (attachment.ips.length === 0) {
         throw new DaemonError('Internal', `cni network "${network.name}", ADD: the result has no address for ${IFNAME}, must have one`);
       }
-      await this.#records.save({ ...record, result });
+      await this.#records.saveResult(record, result);
       stage('cni.result-recorded');
       return attachment;
     } catch (error) {

@@ -44,6 +44,20 @@ test('a record is read back as it was, with and without a result', async (t) => 
   assert.deepEqual(await readdir(dir), []);
 });
 
+test('a result without its record is removed, and one that cannot be read leaves the record without', async (t) => {
+  const dir = await directory(t);
+  const first = new AttachmentRecords(dir, silentLog);
+  await first.load();
+  await first.save({ ...RECORD, result: { cniVersion: '1.0.0' } });
+  await writeFile(join(dir, 'good.result'), '{"cniVers');
+  await writeFile(join(dir, 'stray.result'), '{}');
+
+  const again = new AttachmentRecords(dir, silentLog);
+  await again.load();
+  assert.deepEqual(again.get('good'), RECORD);
+  assert.deepEqual((await readdir(dir)).sort(), ['good.json', 'good.result']);
+});
+
 test('records that cannot be used are set aside, said once, and stay listed until they are removed', async (t) => {
   const dir = await directory(t);
   const first = new AttachmentRecords(dir, silentLog);
