@@ -16,7 +16,8 @@ import { specToJson } from '../../src/spec/spec-json.ts';
 import { resolveUser } from '../../src/spec/user.ts';
 import { containerInput } from './spec-inputs.ts';
 
-export const RUNC = '/usr/sbin/runc';
+/** PODWRIGHT_TEST_RUNC tries another version or runtime. */
+const RUNC = process.env['PODWRIGHT_TEST_RUNC'] ?? '/usr/sbin/runc';
 const TIMEOUT_MS = 60_000;
 
 /** A pod by hand (namespaces, /dev/shm, files) and busybox as rootfs, for running built specs with runc. */
