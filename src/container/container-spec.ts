@@ -11,7 +11,7 @@ import type { OciSpec } from '../spec/oci-types.ts';
 import { seccompChoice } from '../spec/seccomp.ts';
 import { parseSeccompProfile, type SeccompProfile } from '../spec/seccomp-profile.ts';
 import { resolveUser } from '../spec/user.ts';
-import type { CreateRequest } from './create.ts';
+import type { CreateRequest } from './create-request.ts';
 import type { ContainerParts } from './parts.ts';
 
 /** Gathers all that the spec of a container depends on. @throws InvalidArgument for what the request may not ask. */

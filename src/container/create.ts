@@ -1,6 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { ContainerConfig, PodSandboxConfig } from '../../api/cri/runtime.ts';
+import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { messageOf } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
@@ -8,28 +8,18 @@ import type { ObjectStore } from '../base/object-store.ts';
 import { allSettledOrThrow } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
 import { UndoStack } from '../base/undo.ts';
-import type { ImageRecord } from '../image/store.ts';
 import { createMonitored, type MonitoredContainer } from '../ociruntime/monitor.ts';
 import { sweepContainer } from '../ociruntime/sweep.ts';
 import { makeRequestedDirectory } from '../podsandbox/sandbox-files.ts';
-import { requireReady, type Sandbox } from '../podsandbox/sandbox.ts';
+import { requireReady } from '../podsandbox/sandbox.ts';
 import { specToJson } from '../spec/spec-json.ts';
 import type { ContainerRecord, ContainerState } from './container.ts';
 import { containerSpec, prepareSpec } from './container-spec.ts';
+import type { CreateRequest } from './create-request.ts';
 import { runtimeOf, type ContainerParts } from './parts.ts';
 import { resolveVolumes } from './volumes.ts';
 
 type Store = ObjectStore<ContainerRecord, ContainerState>;
-
-/** All that a creation needs besides the parts. */
-export interface CreateRequest {
-  readonly record: ContainerRecord;
-  readonly sandbox: Sandbox;
-  readonly sandboxConfig: PodSandboxConfig;
-  readonly image: ImageRecord;
-  /** The process whose PID namespace a TARGET container joins. */
-  readonly targetPid?: number | undefined;
-}
 
 export function bundleOf(parts: Pick<ContainerParts, 'bundleDirectory'>, id: ContainerId): string {
   return join(parts.bundleDirectory, id);

@@ -7,7 +7,7 @@ import { nowNs } from '../base/time.ts';
 import { bootId } from '../linux/process.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import { requireState, type Container } from './container.ts';
-import type { CreateRequest } from './create.ts';
+import type { CreateRequest } from './create-request.ts';
 import type { ContainerParts } from './parts.ts';
 import { stopSignal } from './stop-signal.ts';
 

@@ -67,24 +67,20 @@ export class StopLoops {
   }
 
   async #run(target: StopTarget, loop: Loop): Promise<void> {
-    let ended = false;
+    const end = { seen: false };
     const exited = target.exited.then(() => {
-      ended = true;
+      end.seen = true;
       loop.wake();
     });
     if (target.started && loop.deadline > Date.now()) {
       await signalProcess(target.process, target.stopSignal);
-      while (!this.#isOver(ended, loop)) await this.#waitUntil(loop, loop.deadline);
+      while (!end.seen && Date.now() < loop.deadline) await this.#waitUntil(loop, loop.deadline);
     }
-    for (let pause = FIRST_KILL_PAUSE_MS, round = 0; !ended; pause = Math.min(pause * 2, LAST_KILL_PAUSE_MS), round += 1) {
+    for (let pause = FIRST_KILL_PAUSE_MS, round = 0; !end.seen; pause = Math.min(pause * 2, LAST_KILL_PAUSE_MS), round += 1) {
       await this.#kill(target, round);
-      if (!ended) await this.#waitUntil(loop, Date.now() + pause);
+      await Promise.race([exited, this.#waitUntil(loop, Date.now() + pause)]);
     }
     await exited;
-  }
-
-  #isOver(ended: boolean, loop: Loop): boolean {
-    return ended || Date.now() >= loop.deadline;
   }
 
   async #kill(target: StopTarget, round: number): Promise<void> {

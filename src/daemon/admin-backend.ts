@@ -89,7 +89,7 @@ async function programs(parts: DaemonParts): Promise<ProgramReport[]> {
   return Promise.all([
     ...runtimes.names.map(async (name) => ({ name, path: runtimes.get(name).path, version: await versionOf(async () => runtimes.get(name).version()) })),
     versionOf(async () => firstLine(conmon)).then((version) => ({ name: 'conmon', path: conmon, version })),
-    { name: 'node', path: process.execPath, version: process.version },
+    Promise.resolve({ name: 'node', path: process.execPath, version: process.version }),
   ]);
 }
 

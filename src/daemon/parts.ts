@@ -3,7 +3,7 @@ import type { Log } from '../base/log.ts';
 import { Networks } from '../cni/networks.ts';
 import type { LiveConfig } from '../config/live-config.ts';
 import { Containers } from '../container/containers.ts';
-import { ImageStore } from '../image/store.ts';
+import type { ImageStore } from '../image/store.ts';
 import { Cgroups } from '../linux/cgroups.ts';
 import type { MonitorOptions } from '../ociruntime/monitor.ts';
 import { OciRuntime } from '../ociruntime/oci-runtime.ts';

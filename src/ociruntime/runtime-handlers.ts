@@ -1,6 +1,6 @@
 import { fail } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { OciRuntime } from './oci-runtime.ts';
+import type { OciRuntime } from './oci-runtime.ts';
 
 /** What a handler can do, as RuntimeHandlerFeatures has it. */
 export interface HandlerFeatures {

@@ -1,0 +1,14 @@
+import type { PodSandboxConfig } from '../../api/cri/runtime.ts';
+import type { ImageRecord } from '../image/store.ts';
+import type { Sandbox } from '../podsandbox/sandbox.ts';
+import type { ContainerRecord } from './container.ts';
+
+/** All that a creation needs besides the parts. */
+export interface CreateRequest {
+  readonly record: ContainerRecord;
+  readonly sandbox: Sandbox;
+  readonly sandboxConfig: PodSandboxConfig;
+  readonly image: ImageRecord;
+  /** The process whose PID namespace a TARGET container joins. */
+  readonly targetPid?: number | undefined;
+}
