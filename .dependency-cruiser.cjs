@@ -22,7 +22,7 @@ const may = {
   container: [...below, ...adapters, 'spec', 'image', 'podsandbox'],
   pod: [...below, ...adapters, 'spec', 'image', 'stats', 'podsandbox', 'container'],
   streaming: [...below, 'container', 'podsandbox', 'pod'],
-  runtimeservice: [...foundation, ...domain, 'cni', 'ociruntime', 'streaming'],
+  runtimeservice: [...below, ...domain, 'cni', 'ociruntime', 'streaming'],
   imageservice: [...foundation, 'image'],
   server: [...below, 'runtimeservice', 'imageservice'],
   admin: [...foundation, ...domain],
