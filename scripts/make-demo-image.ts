@@ -105,8 +105,20 @@ extra:x:2000:app
 nogroup:x:65534:
 `;
 const DIRECTORIES: readonly [path: string, mode: number][] = [
-  ['bin', 0o755], ['dev', 0o755], ['etc', 0o755], ['home', 0o755], ['home/app', 0o755], ['proc', 0o755], ['root', 0o700],
-  ['sys', 0o755], ['tmp', 0o1777], ['usr', 0o755], ['usr/bin', 0o755], ['var', 0o755], ['var/run', 0o755], ['www', 0o755],
+  ['bin', 0o755],
+  ['dev', 0o755],
+  ['etc', 0o755],
+  ['home', 0o755],
+  ['home/app', 0o755],
+  ['proc', 0o755],
+  ['root', 0o700],
+  ['sys', 0o755],
+  ['tmp', 0o1777],
+  ['usr', 0o755],
+  ['usr/bin', 0o755],
+  ['var', 0o755],
+  ['var/run', 0o755],
+  ['www', 0o755],
 ];
 
 /** busybox with every applet as a hard link (a masked /bin/ls must not mask all of busybox), and a small /etc. */

@@ -32,7 +32,8 @@ const { values, positionals } = parseArgs({
   options: { name: { type: 'string' }, summary: { type: 'string' }, 'timeout-ms': { type: 'string' } },
 });
 const [suite, ...parts] = positionals;
-if (suite === undefined) throw new Error('usage: node scripts/run-tests.ts SUITE [PART OF A FILE NAME...] [--name PATTERN] [--summary FILE]');
+if (suite === undefined)
+  throw new Error('usage: node scripts/run-tests.ts SUITE [PART OF A FILE NAME...] [--name PATTERN] [--summary FILE]');
 process.exitCode = await runSuite(suite, parts);
 
 async function runSuite(name: string, wanted: readonly string[]): Promise<number> {
@@ -61,7 +62,8 @@ async function runFiles(files: readonly string[], concurrency: number): Promise<
     ...(values.name === undefined ? {} : { testNamePatterns: [new RegExp(values.name)] }),
   });
   const finished = (data: EventData.TestPass | EventData.TestFail): void => {
-    const outcome = outcomeOf(data);
+    // A test that a helper registers is reported with the helper's file.
+    const outcome = outcomeOf(data, files.length === 1 ? files[0] : data.file);
     if (outcome === undefined) return;
     outcomes.push(outcome);
     print(outcome);
@@ -76,8 +78,8 @@ async function runFiles(files: readonly string[], concurrency: number): Promise<
 }
 
 /** What one event says; nothing for a suite, or for a test that only passes its subtests' failure on. */
-function outcomeOf(data: EventData.TestPass | EventData.TestFail): Outcome | undefined {
-  const file = relative(ROOT, data.file ?? '');
+function outcomeOf(data: EventData.TestPass | EventData.TestFail, from: string | undefined): Outcome | undefined {
+  const file = relative(ROOT, from ?? '');
   const { details } = data;
   const error = 'error' in details ? details.error : undefined;
   const isFileItself = data.name === data.file || join(ROOT, data.name) === data.file;

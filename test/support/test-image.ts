@@ -80,7 +80,11 @@ async function makeImages(): Promise<Readonly<Record<keyof typeof IMAGES, ImageS
   const base = await busyboxLayer();
   const layers: ImageLayer[] = [base];
   for (const [index, entries] of upperLayers().entries()) layers.push(await makeLayer(entries, index % 2 === 0 ? 'gzip' : 'zstd'));
-  const image = (name: keyof typeof IMAGES, config: ImageRunConfig, own = [base]): ImageSource => ({ name: IMAGES[name], layers: own, config });
+  const image = (name: keyof typeof IMAGES, config: ImageRunConfig, own = [base]): ImageSource => ({
+    name: IMAGES[name],
+    layers: own,
+    config,
+  });
   return {
     busybox: image('busybox', { Env: [PATH], Cmd: ['sh'] }),
     user: image('user', { Env: [PATH], Cmd: ['sh', '-c', 'id; sleep 3600'], User: 'app' }),

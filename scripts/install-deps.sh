@@ -1,0 +1,40 @@
+#!/bin/bash
+# install-deps.sh [run|test]: install what Podwright needs on a fresh Debian 12 or 13, build it, and do nothing twice.
+#   run   (default) what a node needs: runc, conmon, CNI plugins, iptables; Node and npm for the build; busybox for the demo
+#   test  that and what the tests use besides: a registry, file system and fault tools
+# Root; packages come from apt and npm only.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+what=${1:-run}
+
+packages=(runc conmon containernetworking-plugins iptables iproute2 busybox ca-certificates procps)
+case "$what" in
+run) ;;
+test) packages+=(crun docker-registry e2fsprogs fuse3 git libc-bin mount nftables python3-minimal util-linux xz-utils) ;;
+*) echo "usage: install-deps.sh [run|test]" >&2; exit 2 ;;
+esac
+command -v npm >/dev/null && command -v node >/dev/null || packages+=(nodejs npm)
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "install: apt-get install ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/tmp/podwright-apt.log 2>&1 || {
+    tail -n 30 /tmp/podwright-apt.log >&2
+    exit 1
+  }
+  rm -f /tmp/podwright-apt.log
+fi
+
+# The lockfile names the Node that the daemon runs on; the distribution's own only carries npm.
+if [ ! -x node_modules/.bin/node ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  echo "install: npm ci"
+  npm ci --no-audit --no-fund --loglevel=error
+fi
+echo "install: npm run build"
+npm run --silent build
+echo "install: done, node $(node_modules/.bin/node --version), $(runc --version | head -n 1), $(conmon --version | head -n 1)"

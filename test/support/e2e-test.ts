@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DaemonOptions } from './daemon.ts';
+import { TestDaemon } from './daemon.ts';
+import type { Inventory } from './inventory.ts';
+import { difference, takeInventory } from './inventory.ts';
+import { removeAllPods } from './pods.ts';
+
+export type E2eBody = (daemon: TestDaemon, context: TestContext) => Promise<void>;
+
+/** Most one e2e test may take, milliseconds. */
+const TEST_TIMEOUT_MS = 180_000;
+/** How long leftovers may take to go: a killed process of another parent is reaped late. */
+const SETTLE_MS = 5_000;
+
+export interface E2eOptions extends DaemonOptions {
+  readonly timeoutMs?: number;
+}
+
+/** A test on a daemon of its own. It fails too where something is left when its pods have been removed. */
+export function e2eTest(name: string, body: E2eBody, options: E2eOptions = {}): void {
+  test(name, { timeout: options.timeoutMs ?? TEST_TIMEOUT_MS }, async (context) => {
+    const daemon = await TestDaemon.start(options);
+    try {
+      await withoutLeftovers(daemon, async () => body(daemon, context));
+    } finally {
+      await daemon.destroy();
+    }
+  });
+}
+
+/** Tests of one file that share a daemon; each is checked for leftovers on its own. */
+export function sharedDaemon(options: E2eOptions = {}): (name: string, body: E2eBody) => void {
+  let daemon: TestDaemon | undefined;
+  before(async () => {
+    daemon = await TestDaemon.start(options);
+  });
+  after(async () => {
+    await daemon?.destroy();
+  });
+  return (name, body) => {
+    test(name, { timeout: options.timeoutMs ?? TEST_TIMEOUT_MS }, async (context) => {
+      const shared = daemon ?? assert.fail('the shared daemon did not start');
+      await withoutLeftovers(shared, async () => body(shared, context));
+    });
+  };
+}
+
+/** What exists of the daemon's making, for a comparison later. */
+export async function inventoryOf(daemon: TestDaemon): Promise<Inventory> {
+  return takeInventory({
+    home: daemon.directory,
+    directories: [daemon.root, daemon.runDir],
+    cgroup: daemon.cgroup,
+    network: daemon.network,
+    cniDataDir: daemon.cniDataDir,
+    bridge: daemon.bridge,
+    daemonPid: daemon.pid,
+  });
+}
+
+/** Runs the work, removes every pod, and fails where the kernel or the disk keeps something that was not there before. */
+async function withoutLeftovers(daemon: TestDaemon, work: () => Promise<void>): Promise<void> {
+  if (!daemon.isRunning) await daemon.start();
+  const inventoryBefore = await inventoryOf(daemon);
+  try {
+    await work();
+    if (!daemon.isRunning) await daemon.start();
+    await removeAllPods(daemon);
+    await assertNothingNew(daemon, inventoryBefore);
+  } catch (error) {
+    process.stdout.write(await daemon.logTail());
+    if (!daemon.isRunning) await daemon.start().catch(() => undefined);
+    await removeAllPods(daemon).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Fails with the list of what exists now and did not then. */
+export async function assertNothingNew(daemon: TestDaemon, earlier: Inventory): Promise<void> {
+  const end = Date.now() + SETTLE_MS;
+  for (;;) {
+    const left = difference(earlier, await inventoryOf(daemon));
+    if (left.length === 0) return;
+    if (Date.now() > end) assert.fail(`left over:\n  ${left.join('\n  ')}`);
+    await sleep(200);
+  }
+}

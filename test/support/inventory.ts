@@ -1,0 +1,143 @@
+import { execFile } from 'node:child_process';
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const execute = promisify(execFile);
+
+/** Where to look for what a daemon makes. */
+export interface InventoryScope {
+  /** Mounts below these, and their files and directories down to {@link DEPTH}. */
+  readonly directories: readonly string[];
+  /** Mounts below it, and processes that name it. */
+  readonly home: string;
+  /** Cgroups below it, in every hierarchy. */
+  readonly cgroup: string;
+  /** host-local's directory. */
+  readonly cniDataDir: string;
+  readonly bridge: string;
+  /** The CNI network's name, as firewall rules carry it. */
+  readonly network: string;
+  /** The daemon itself is not counted, its children are. */
+  readonly daemonPid: number;
+}
+
+/** One line for each thing that exists, sorted. */
+export type Inventory = readonly string[];
+
+/** Deep enough for one entry per object, not for the files of layers. */
+const DEPTH = 3;
+
+/** What exists of a daemon's making: read from the kernel and the disk, not from the daemon. */
+export async function takeInventory(scope: InventoryScope): Promise<Inventory> {
+  const found = await Promise.all([
+    mounts(scope),
+    cgroups(scope),
+    processes(scope),
+    addresses(scope),
+    links(scope),
+    rules(scope),
+    files(scope),
+  ]);
+  return found.flat().sort();
+}
+
+/** What is in `now` and was not in `earlier`; a thing that is there more often counts too. */
+export function difference(earlier: Inventory, now: Inventory): string[] {
+  const counts = new Map<string, number>();
+  for (const line of earlier) counts.set(line, (counts.get(line) ?? 0) + 1);
+  return now.filter((line) => {
+    const left = counts.get(line) ?? 0;
+    counts.set(line, left - 1);
+    return left <= 0;
+  });
+}
+
+async function mounts({ home, directories }: InventoryScope): Promise<string[]> {
+  const lines = (await readFile('/proc/self/mountinfo', 'utf8')).trimEnd().split('\n');
+  const roots = [home, ...directories].map((path) => `${path}/`);
+  return lines.flatMap((line) => {
+    const [before = '', after = ''] = line.split(' - ');
+    const target = before.split(' ')[4] ?? '';
+    return roots.some((root) => target.startsWith(root)) ? [`mount ${target} (${after.split(' ')[0] ?? ''})`] : [];
+  });
+}
+
+async function cgroups({ cgroup }: InventoryScope): Promise<string[]> {
+  const found: string[] = [];
+  for (const top of ['', ...(await readdir('/sys/fs/cgroup'))]) {
+    const base = join('/sys/fs/cgroup', top, cgroup);
+    const entries = await readdir(base, { recursive: true, withFileTypes: true }).catch(() => []);
+    found.push(...entries.filter((entry) => entry.isDirectory()).map((entry) => `cgroup ${join(entry.parentPath, entry.name)}`));
+  }
+  return found;
+}
+
+interface Process {
+  readonly pid: number;
+  readonly parent: number;
+  readonly state: string;
+  readonly command: string;
+  readonly cgroups: string;
+}
+
+async function processes({ home, cgroup, daemonPid }: InventoryScope): Promise<string[]> {
+  const pids = (await readdir('/proc')).map(Number).filter((pid) => Number.isInteger(pid));
+  const all = (await Promise.all(pids.map(readProcess))).filter((entry) => entry !== undefined);
+  const parents = new Map(all.map((entry) => [entry.pid, entry.parent]));
+  const isOfDaemon = (pid: number): boolean => {
+    for (let next = parents.get(pid); next !== undefined && next > 1; next = parents.get(next)) if (next === daemonPid) return true;
+    return false;
+  };
+  return all
+    .filter(({ pid, command, cgroups: paths }) => {
+      if (pid === daemonPid || pid === process.pid) return false;
+      return command.includes(`${home}/`) || paths.includes(`:${cgroup}/`) || isOfDaemon(pid);
+    })
+    .map(({ pid, state, command }) => (state === 'Z' ? `zombie ${pid}` : `process ${pid} ${command.slice(0, 120)}`));
+}
+
+async function readProcess(pid: number): Promise<Process | undefined> {
+  try {
+    const status = await readFile(`/proc/${pid}/status`, 'utf8');
+    return {
+      pid,
+      parent: Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]),
+      state: /^State:\s+(\S)/m.exec(status)?.[1] ?? '?',
+      command: (await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' '),
+      cgroups: await readFile(`/proc/${pid}/cgroup`, 'utf8'),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+async function addresses({ cniDataDir }: InventoryScope): Promise<string[]> {
+  const entries = await readdir(cniDataDir, { recursive: true }).catch(() => []);
+  return entries.filter((file) => /\/[0-9a-f]*[.:][0-9a-f.:]+$/.test(file)).map((file) => `address ${file}`);
+}
+
+async function links({ bridge }: InventoryScope): Promise<string[]> {
+  const { stdout } = await execute('ip', ['-o', 'link', 'show', 'master', bridge]).catch(() => ({ stdout: '' }));
+  return stdout.split('\n').flatMap((line) => /^\d+: ([^:@]+)/.exec(line)?.[1] ?? []).map((name) => `link ${name}`); // prettier-ignore
+}
+
+async function rules({ network }: InventoryScope): Promise<string[]> {
+  const { stdout } = await execute('iptables-save', ['-t', 'nat']).catch(() => ({ stdout: '' }));
+  return stdout.split('\n').filter((line) => line.includes(`"${network}`)).map((line) => `rule ${line}`); // prettier-ignore
+}
+
+async function files({ directories }: InventoryScope): Promise<string[]> {
+  const found: string[] = [];
+  const walk = async (folder: string, depth: number): Promise<void> => {
+    const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+    for (const entry of entries) {
+      const path = join(folder, entry.name);
+      // A directory with a plain word for its name is the daemon's furniture; objects have ids, digests or extensions.
+      if (!entry.isDirectory() || !/^[a-z-]+$/.test(entry.name)) found.push(`file ${path}`);
+      if (entry.isDirectory() && depth > 1) await walk(path, depth - 1);
+    }
+  };
+  for (const directory of directories) await walk(directory, DEPTH);
+  return found;
+}
