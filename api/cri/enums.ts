@@ -10,15 +10,22 @@ export const Protocol = {
 } as const;
 export type Protocol = Open<typeof Protocol>;
 
+/** Whose namespace. The default, POD, is a shared one: for pid that is shared by the pod's containers. */
 export const NamespaceMode = {
+  /** One for the whole pod. */
   POD: 0,
+  /** The container's own. */
   CONTAINER: 1,
+  /** The host's. */
   NODE: 2,
+  /** That of another container of the same pod, named by target_id. */
   TARGET: 3,
 } as const;
+/** Whose namespace. The default, POD, is a shared one: for pid that is shared by the pod's containers. */
 export type NamespaceMode = Open<typeof NamespaceMode>;
 
 export const SecurityProfileProfileType = {
+  /** The runtime's own default profile. */
   RuntimeDefault: 0,
   Unconfined: 1,
   Localhost: 2,
@@ -26,13 +33,16 @@ export const SecurityProfileProfileType = {
 export type SecurityProfileProfileType = Open<typeof SecurityProfileProfileType>;
 
 export const SupplementalGroupsPolicy = {
+  /** The image's groups of the user count as well. */
   Merge: 0,
+  /** Only the groups named here. */
   Strict: 1,
 } as const;
 export type SupplementalGroupsPolicy = Open<typeof SupplementalGroupsPolicy>;
 
 export const PodSandboxState = {
   SANDBOX_READY: 0,
+  /** Stopped, or it has lost its network or a process it needs. */
   SANDBOX_NOTREADY: 1,
 } as const;
 export type PodSandboxState = Open<typeof PodSandboxState>;
@@ -41,18 +51,23 @@ export const ContainerState = {
   CONTAINER_CREATED: 0,
   CONTAINER_RUNNING: 1,
   CONTAINER_EXITED: 2,
+  /** What became of it cannot be told. */
   CONTAINER_UNKNOWN: 3,
 } as const;
 export type ContainerState = Open<typeof ContainerState>;
 
 export const MountPropagation = {
   PROPAGATION_PRIVATE: 0,
+  /** rslave: the source must be shared or a slave. */
   PROPAGATION_HOST_TO_CONTAINER: 1,
+  /** rshared: the source must be shared. */
   PROPAGATION_BIDIRECTIONAL: 2,
 } as const;
 export type MountPropagation = Open<typeof MountPropagation>;
 
+/** Numbers of the CRI, not of a kernel. */
 export const Signal = {
+  /** None is asked for: the image's, or SIGTERM. */
   SIGNAL_RUNTIME_DEFAULT: 0,
   SIGNAL_SIGABRT: 1,
   SIGNAL_SIGALRM: 2,
@@ -120,6 +135,7 @@ export const Signal = {
   SIGNAL_SIGRTMAXMINUS1: 64,
   SIGNAL_SIGRTMAX: 65,
 } as const;
+/** Numbers of the CRI, not of a kernel. */
 export type Signal = Open<typeof Signal>;
 
 export const MetricType = {

@@ -190,9 +190,13 @@ function writeVersionRequest(w: Writer, m: Init<VersionRequest>): void {
 }
 
 export interface VersionResponse {
+  /** "0.1.0" by custom: the version of the kubelet's runtime API that came before the CRI's own. */
   version: string;
+  /** Becomes the scheme of container ids in the API: NAME://ID. */
   runtimeName: string;
+  /** Must be a semantic version. */
   runtimeVersion: string;
+  /** "v1". */
   runtimeApiVersion: string;
 }
 function readVersionResponse(r: Reader, m: VersionResponse = { version: '', runtimeName: '', runtimeVersion: '', runtimeApiVersion: '' }): VersionResponse {
@@ -217,6 +221,7 @@ function writeVersionResponse(w: Writer, m: Init<VersionResponse>): void {
 
 export interface RunPodSandboxRequest {
   config?: PodSandboxConfig | undefined;
+  /** Name of a configured runtime handler; empty is the default one, an unknown one is refused. */
   runtimeHandler: string;
 }
 function readRunPodSandboxRequest(r: Reader, m: RunPodSandboxRequest = { config: undefined, runtimeHandler: '' }): RunPodSandboxRequest {
@@ -237,11 +242,16 @@ function writeRunPodSandboxRequest(w: Writer, m: Init<RunPodSandboxRequest>): vo
 
 export interface PodSandboxConfig {
   metadata?: PodSandboxMetadata | undefined;
+  /** Empty where the pod uses the host's network; its name is then the host's. */
   hostname: string;
+  /** Directory on the host for the logs of the pod's containers; their log_path is relative to it. */
   logDirectory: string;
+  /** Replaces resolv.conf as a whole, also where its lists are empty. Absent: the host's. */
   dnsConfig?: DNSConfig | undefined;
   portMappings: PortMapping[];
+  /** Of the kubelet; kept and given back, and what filters select by. */
   labels: Record<string, string>;
+  /** Given back byte for byte. */
   annotations: Record<string, string>;
   linux?: LinuxPodSandboxConfig | undefined;
   windows?: WindowsPodSandboxConfig | undefined;
@@ -276,10 +286,12 @@ function writePodSandboxConfig(w: Writer, m: Init<PodSandboxConfig>): void {
   if (m.windows) { w.uint32(74).fork(); writeWindowsPodSandboxConfig(w, m.windows); w.ldelim(); }
 }
 
+/** What a sandbox is known by: all four together name one object. */
 export interface PodSandboxMetadata {
   name: string;
   uid: string;
   namespace: string;
+  /** Counts up when the kubelet makes the sandbox anew; part of its identity. */
   attempt: number;
 }
 function readPodSandboxMetadata(r: Reader, m: PodSandboxMetadata = { name: '', uid: '', namespace: '', attempt: 0 }): PodSandboxMetadata {
@@ -328,7 +340,9 @@ function writeDNSConfig(w: Writer, m: Init<DNSConfig>): void {
 export interface PortMapping {
   protocol: Protocol;
   containerPort: number;
+  /** 0 is no mapping. */
   hostPort: number;
+  /** Address of the host to listen on; empty is every one. */
   hostIp: string;
 }
 function readPortMapping(r: Reader, m: PortMapping = { protocol: 0, containerPort: 0, hostPort: 0, hostIp: '' }): PortMapping {
@@ -352,10 +366,14 @@ function writePortMapping(w: Writer, m: Init<PortMapping>): void {
 }
 
 export interface LinuxPodSandboxConfig {
+  /** In the syntax of the cgroup driver: a slice's name or path for systemd, else a path. */
   cgroupParent: string;
   securityContext?: LinuxSandboxSecurityContext | undefined;
+  /** Of the sandbox's own namespaces: net.* not with the host's network, those of IPC not with the host's IPC. */
   sysctls: Record<string, string>;
+  /** What the sandbox itself is reckoned to need; informative. */
   overhead?: LinuxContainerResources | undefined;
+  /** Sum of what the containers ask for; informative. */
   resources?: LinuxContainerResources | undefined;
 }
 function readLinuxPodSandboxConfig(r: Reader, m: LinuxPodSandboxConfig = { cgroupParent: '', securityContext: undefined, sysctls: {}, overhead: undefined, resources: undefined }): LinuxPodSandboxConfig {
@@ -380,15 +398,20 @@ function writeLinuxPodSandboxConfig(w: Writer, m: Init<LinuxPodSandboxConfig>): 
   if (m.resources) { w.uint32(42).fork(); writeLinuxContainerResources(w, m.resources); w.ldelim(); }
 }
 
+/** Of the sandbox; containers say their own. */
 export interface LinuxSandboxSecurityContext {
   namespaceOptions?: NamespaceOption | undefined;
   selinuxOptions?: SELinuxOption | undefined;
   runAsUser?: Int64Value | undefined;
   readonlyRootfs: boolean;
   supplementalGroups: bigint[];
+  /** Whether privileged containers are allowed in this sandbox. */
   privileged: boolean;
+  /** Superseded by seccomp, which wins. */
   seccompProfilePath: string;
+  /** Must not stand without run_as_user. */
   runAsGroup?: Int64Value | undefined;
+  /** Absent: unconfined. */
   seccomp?: SecurityProfile | undefined;
   apparmor?: SecurityProfile | undefined;
   supplementalGroupsPolicy: SupplementalGroupsPolicy;
@@ -429,10 +452,14 @@ function writeLinuxSandboxSecurityContext(w: Writer, m: Init<LinuxSandboxSecurit
 }
 
 export interface NamespaceOption {
+  /** POD or NODE. */
   network: NamespaceMode;
   pid: NamespaceMode;
+  /** POD or NODE. */
   ipc: NamespaceMode;
+  /** The container whose process namespace an ephemeral one joins; with TARGET only. */
   targetId: string;
+  /** Absent, or NODE: no user namespace. */
   usernsOptions?: UserNamespace | undefined;
 }
 function readNamespaceOption(r: Reader, m: NamespaceOption = { network: 0, pid: 0, ipc: 0, targetId: '', usernsOptions: undefined }): NamespaceOption {
@@ -457,7 +484,9 @@ function writeNamespaceOption(w: Writer, m: Init<NamespaceOption>): void {
   if (m.usernsOptions) { w.uint32(42).fork(); writeUserNamespace(w, m.usernsOptions); w.ldelim(); }
 }
 
+/** POD or NODE only, and one mapping of each kind that begins at id 0 in the container. */
 export interface UserNamespace {
+  /** The same for the sandbox and each of its containers. */
   mode: NamespaceMode;
   uids: IDMapping[];
   gids: IDMapping[];
@@ -481,7 +510,9 @@ function writeUserNamespace(w: Writer, m: Init<UserNamespace>): void {
 }
 
 export interface IDMapping {
+  /** First id outside. */
   hostId: number;
+  /** First id inside. */
   containerId: number;
   length: number;
 }
@@ -548,6 +579,7 @@ function writeInt64Value(w: Writer, m: Init<Int64Value>): void {
 
 export interface SecurityProfile {
   profileType: SecurityProfileProfileType;
+  /** Of a Localhost profile: a seccomp file's absolute path, or the name of a loaded AppArmor profile. */
   localhostRef: string;
 }
 function readSecurityProfile(r: Reader, m: SecurityProfile = { profileType: 0, localhostRef: '' }): SecurityProfile {
@@ -566,16 +598,25 @@ function writeSecurityProfile(w: Writer, m: Init<SecurityProfile>): void {
   if (m.localhostRef) writeString(w.uint32(18), m.localhostRef);
 }
 
+/** 0 is "not said" throughout. */
 export interface LinuxContainerResources {
+  /** Microseconds. */
   cpuPeriod: bigint;
+  /** Microseconds a period. */
   cpuQuota: bigint;
+  /** Relative weight, 1024 a CPU; the OCI runtime converts it for cgroup v2. */
   cpuShares: bigint;
+  /** -1 is no limit. */
   memoryLimitInBytes: bigint;
+  /** Always set by the kubelet; 0 is a value, too. */
   oomScoreAdj: bigint;
   cpusetCpus: string;
   cpusetMems: string;
+  /** One for every page size of the node, or none. */
   hugepageLimits: HugepageLimit[];
+  /** Files of cgroup v2 and what to write to them, such as memory.high. */
   unified: Record<string, string>;
+  /** Memory and swap together; equal to the memory limit is no swap. */
   memorySwapLimitInBytes: bigint;
 }
 function readLinuxContainerResources(r: Reader, m: LinuxContainerResources = { cpuPeriod: 0n, cpuQuota: 0n, cpuShares: 0n, memoryLimitInBytes: 0n, oomScoreAdj: 0n, cpusetCpus: '', cpusetMems: '', hugepageLimits: [], unified: {}, memorySwapLimitInBytes: 0n }): LinuxContainerResources {
@@ -751,6 +792,7 @@ const writeRemovePodSandboxResponse = writeEmpty;
 
 export interface PodSandboxStatusRequest {
   podSandboxId: string;
+  /** Asks for info. */
   verbose: boolean;
 }
 function readPodSandboxStatusRequest(r: Reader, m: PodSandboxStatusRequest = { podSandboxId: '', verbose: false }): PodSandboxStatusRequest {
@@ -771,8 +813,11 @@ function writePodSandboxStatusRequest(w: Writer, m: Init<PodSandboxStatusRequest
 
 export interface PodSandboxStatusResponse {
   status?: PodSandboxStatus | undefined;
+  /** For people, by name; JSON where it has structure. */
   info: Record<string, string>;
+  /** Of all its containers; read by kubelets that follow events. */
   containersStatuses: ContainerStatus[];
+  /** When this state was read. */
   timestamp: bigint;
 }
 function readPodSandboxStatusResponse(r: Reader, m: PodSandboxStatusResponse = { status: undefined, info: {}, containersStatuses: [], timestamp: 0n }): PodSandboxStatusResponse {
@@ -799,8 +844,11 @@ export interface PodSandboxStatus {
   id: string;
   metadata?: PodSandboxMetadata | undefined;
   state: PodSandboxState;
+  /** Must not be 0. */
   createdAt: bigint;
+  /** Without an address for a pod of its own network the kubelet makes the sandbox anew. */
   network?: PodSandboxNetworkStatus | undefined;
+  /** Must name the namespaces as they were asked for: the kubelet compares the network's mode. */
   linux?: LinuxPodSandboxStatus | undefined;
   labels: Record<string, string>;
   annotations: Record<string, string>;
@@ -837,7 +885,9 @@ function writePodSandboxStatus(w: Writer, m: Init<PodSandboxStatus>): void {
 }
 
 export interface PodSandboxNetworkStatus {
+  /** The first address; empty with the host's network. */
   ip: string;
+  /** The others, of a pod with two families. */
   additionalIps: PodIP[];
 }
 function readPodSandboxNetworkStatus(r: Reader, m: PodSandboxNetworkStatus = { ip: '', additionalIps: [] }): PodSandboxNetworkStatus {
@@ -911,21 +961,32 @@ export interface ContainerStatus {
   id: string;
   metadata?: ContainerMetadata | undefined;
   state: ContainerState;
+  /** Must not be 0. */
   createdAt: bigint;
+  /** Stays when the container has exited. */
   startedAt: bigint;
+  /** Not 0 once there is an exit code. */
   finishedAt: bigint;
+  /** 128 and the signal's number where a signal ended it. */
   exitCode: number;
   image?: ImageSpec | undefined;
+  /** Must not be empty, nor image. */
   imageRef: string;
+  /** One word: Completed, Error, OOMKilled, ... */
   reason: string;
   message: string;
   labels: Record<string, string>;
   annotations: Record<string, string>;
+  /** As they were asked for, field by field. */
   mounts: Mount[];
+  /** Absolute. */
   logPath: string;
+  /** Those in force: the kubelet reads back a resize here. */
   resources?: ContainerResources | undefined;
   imageId: string;
+  /** Who the first process runs as. */
   user?: ContainerUser | undefined;
+  /** The one that a stop will send. */
   stopSignal: Signal;
 }
 function readContainerStatus(r: Reader, m: ContainerStatus = { id: '', metadata: undefined, state: 0, createdAt: 0n, startedAt: 0n, finishedAt: 0n, exitCode: 0, image: undefined, imageRef: '', reason: '', message: '', labels: {}, annotations: {}, mounts: [], logPath: '', resources: undefined, imageId: '', user: undefined, stopSignal: 0 }): ContainerStatus {
@@ -978,8 +1039,10 @@ function writeContainerStatus(w: Writer, m: Init<ContainerStatus>): void {
   if (m.stopSignal) w.uint32(152).int32(m.stopSignal);
 }
 
+/** What a container is known by within its sandbox. */
 export interface ContainerMetadata {
   name: string;
+  /** Counts up with each restart; part of its identity. */
   attempt: number;
 }
 function readContainerMetadata(r: Reader, m: ContainerMetadata = { name: '', attempt: 0 }): ContainerMetadata {
@@ -999,10 +1062,14 @@ function writeContainerMetadata(w: Writer, m: Init<ContainerMetadata>): void {
 }
 
 export interface ImageSpec {
+  /** A reference or an image id, as the runtime resolved it. */
   image: string;
   annotations: Record<string, string>;
+  /** What the user wrote, before it was resolved. */
   userSpecifiedImage: string;
+  /** The handler that the image is for. */
   runtimeHandler: string;
+  /** Digest of an image that is mounted as a volume; in answers. */
   imageRef: string;
 }
 function readImageSpec(r: Reader, m: ImageSpec = { image: '', annotations: {}, userSpecifiedImage: '', runtimeHandler: '', imageRef: '' }): ImageSpec {
@@ -1028,16 +1095,24 @@ function writeImageSpec(w: Writer, m: Init<ImageSpec>): void {
 }
 
 export interface Mount {
+  /** Also how the kubelet finds the termination log in the status. */
   containerPath: string;
+  /** Followed where it is a symlink. Empty with an image. */
   hostPath: string;
   readonly: boolean;
+  /** Gives the files the container's SELinux label. */
   selinuxRelabel: boolean;
   propagation: MountPropagation;
+  /** With gidMappings: the mount is mapped by id. */
   uidMappings: IDMapping[];
   gidMappings: IDMapping[];
+  /** Mounts below are read-only as well; needs readonly and PROPAGATION_PRIVATE, and fails where it is not supported. */
   recursiveReadOnly: boolean;
+  /** An image to mount in place of host_path; always read-only. */
   image?: ImageSpec | undefined;
+  /** A path within that image; it must be there. */
   imageSubPath: string;
+  /** More options of mount(8); one that contradicts another replaces it. */
   mountOptions: string[];
 }
 function readMount(r: Reader, m: Mount = { containerPath: '', hostPath: '', readonly: false, selinuxRelabel: false, propagation: 0, uidMappings: [], gidMappings: [], recursiveReadOnly: false, image: undefined, imageSubPath: '', mountOptions: [] }): Mount {
@@ -1205,8 +1280,10 @@ function writeListPodSandboxRequest(w: Writer, m: Init<ListPodSandboxRequest>): 
 }
 
 export interface PodSandboxFilter {
+  /** An id or the beginning of one. */
   id: string;
   state?: PodSandboxStateValue | undefined;
+  /** All must be equal. */
   labelSelector: Record<string, string>;
 }
 function readPodSandboxFilter(r: Reader, m: PodSandboxFilter = { id: '', state: undefined, labelSelector: {} }): PodSandboxFilter {
@@ -1382,22 +1459,30 @@ function writeCreateContainerRequest(w: Writer, m: Init<CreateContainerRequest>)
 
 export interface ContainerConfig {
   metadata?: ContainerMetadata | undefined;
+  /** The image to create from, as PullImage answered it. */
   image?: ImageSpec | undefined;
+  /** Replaces the image's entrypoint, and its command with it. */
   command: string[];
+  /** Replaces the image's command. */
   args: string[];
   workingDir: string;
+  /** Win over the image's. */
   envs: KeyValue[];
   mounts: Mount[];
   devices: Device[];
   labels: Record<string, string>;
   annotations: Record<string, string>;
+  /** Relative to the sandbox's log_directory. */
   logPath: string;
   stdin: boolean;
+  /** Closes standard input when the first attached client leaves. */
   stdinOnce: boolean;
   tty: boolean;
   linux?: LinuxContainerConfig | undefined;
   windows?: WindowsContainerConfig | undefined;
+  /** Devices by their names of the Container Device Interface; annotations cdi.k8s.io/ may name some, too. */
   cdiDevices: CDIDevice[];
+  /** Wins over the image's. */
   stopSignal: Signal;
 }
 function readContainerConfig(r: Reader, m: ContainerConfig = { metadata: undefined, image: undefined, command: [], args: [], workingDir: '', envs: [], mounts: [], devices: [], labels: {}, annotations: {}, logPath: '', stdin: false, stdinOnce: false, tty: false, linux: undefined, windows: undefined, cdiDevices: [], stopSignal: 0 }): ContainerConfig {
@@ -1450,6 +1535,7 @@ function writeContainerConfig(w: Writer, m: Init<ContainerConfig>): void {
 
 export interface KeyValue {
   key: string;
+  /** Any bytes, not only UTF-8. */
   value: Uint8Array;
 }
 function readKeyValue(r: Reader, m: KeyValue = { key: '', value: new Uint8Array(0) }): KeyValue {
@@ -1471,6 +1557,7 @@ function writeKeyValue(w: Writer, m: Init<KeyValue>): void {
 export interface Device {
   containerPath: string;
   hostPath: string;
+  /** Of r, w and m (mknod). */
   permissions: string;
 }
 function readDevice(r: Reader, m: Device = { containerPath: '', hostPath: '', permissions: '' }): Device {
@@ -1512,21 +1599,31 @@ function writeLinuxContainerConfig(w: Writer, m: Init<LinuxContainerConfig>): vo
 }
 
 export interface LinuxContainerSecurityContext {
+  /** On top of the default set: first added, then dropped. */
   capabilities?: Capability | undefined;
+  /** Every capability, every device, no seccomp, no masked paths; only in a sandbox that allows it. */
   privileged: boolean;
   namespaceOptions?: NamespaceOption | undefined;
   selinuxOptions?: SELinuxOption | undefined;
   runAsUser?: Int64Value | undefined;
+  /** Looked up in the image; excludes run_as_user. */
   runAsUsername: string;
   readonlyRootfs: boolean;
+  /** On top of the user's first group; see the policy for those of the image. */
   supplementalGroups: bigint[];
   apparmorProfile: string;
   seccompProfilePath: string;
+  /** No program gains rights by exec. */
   noNewPrivs: boolean;
+  /** Must not stand without a user. */
   runAsGroup?: Int64Value | undefined;
+  /** Exactly these; the kubelet sends the defaults, too. */
   maskedPaths: string[];
+  /** Exactly these. */
   readonlyPaths: string[];
+  /** Wins over seccomp_profile_path. */
   seccomp?: SecurityProfile | undefined;
+  /** Wins over apparmor_profile. */
   apparmor?: SecurityProfile | undefined;
   supplementalGroupsPolicy: SupplementalGroupsPolicy;
 }
@@ -1577,6 +1674,7 @@ function writeLinuxContainerSecurityContext(w: Writer, m: Init<LinuxContainerSec
   if (m.supplementalGroupsPolicy) w.uint32(136).int32(m.supplementalGroupsPolicy);
 }
 
+/** Names with or without CAP_, in any case; "ALL" is all. */
 export interface Capability {
   addCapabilities: string[];
   dropCapabilities: string[];
@@ -1700,6 +1798,7 @@ const writeStartContainerResponse = writeEmpty;
 
 export interface StopContainerRequest {
   containerId: string;
+  /** Seconds before SIGKILL; 0 kills at once. A shorter one in a later call wins. */
   timeout: bigint;
 }
 function readStopContainerRequest(r: Reader, m: StopContainerRequest = { containerId: '', timeout: 0n }): StopContainerRequest {
@@ -1761,9 +1860,12 @@ function writeListContainersRequest(w: Writer, m: Init<ListContainersRequest>): 
 }
 
 export interface ContainerFilter {
+  /** An id or the beginning of one. */
   id: string;
   state?: ContainerStateValue | undefined;
+  /** An id or the beginning of one. */
   podSandboxId: string;
+  /** All must be equal. */
   labelSelector: Record<string, string>;
 }
 function readContainerFilter(r: Reader, m: ContainerFilter = { id: '', state: undefined, podSandboxId: '', labelSelector: {} }): ContainerFilter {
@@ -1824,12 +1926,15 @@ export interface Container {
   id: string;
   podSandboxId: string;
   metadata?: ContainerMetadata | undefined;
+  /** What was asked for. */
   image?: ImageSpec | undefined;
+  /** As in the status. */
   imageRef: string;
   state: ContainerState;
   createdAt: bigint;
   labels: Record<string, string>;
   annotations: Record<string, string>;
+  /** The image's id as ListImages has it; the kubelet finds images in use by it. */
   imageId: string;
 }
 function readContainer(r: Reader, m: Container = { id: '', podSandboxId: '', metadata: undefined, image: undefined, imageRef: '', state: 0, createdAt: 0n, labels: {}, annotations: {}, imageId: '' }): Container {
@@ -1900,6 +2005,7 @@ function writeStreamContainersResponse(w: Writer, m: Init<StreamContainersRespon
 
 export interface ContainerStatusRequest {
   containerId: string;
+  /** Asks for info. */
   verbose: boolean;
 }
 function readContainerStatusRequest(r: Reader, m: ContainerStatusRequest = { containerId: '', verbose: false }): ContainerStatusRequest {
@@ -1920,6 +2026,7 @@ function writeContainerStatusRequest(w: Writer, m: Init<ContainerStatusRequest>)
 
 export interface ContainerStatusResponse {
   status?: ContainerStatus | undefined;
+  /** For people, by name; JSON where it has structure. */
   info: Record<string, string>;
 }
 function readContainerStatusResponse(r: Reader, m: ContainerStatusResponse = { status: undefined, info: {} }): ContainerStatusResponse {
@@ -1992,6 +2099,7 @@ const writeReopenContainerLogResponse = writeEmpty;
 export interface ExecSyncRequest {
   containerId: string;
   cmd: string[];
+  /** Seconds; 0 waits for ever. */
   timeout: bigint;
 }
 function readExecSyncRequest(r: Reader, m: ExecSyncRequest = { containerId: '', cmd: [], timeout: 0n }): ExecSyncRequest {
@@ -2013,6 +2121,7 @@ function writeExecSyncRequest(w: Writer, m: Init<ExecSyncRequest>): void {
 }
 
 export interface ExecSyncResponse {
+  /** Cut, not refused, where both together would not fit in a message. */
   stdout: Uint8Array;
   stderr: Uint8Array;
   exitCode: number;
@@ -2038,6 +2147,7 @@ function writeExecSyncResponse(w: Writer, m: Init<ExecSyncResponse>): void {
 export interface ExecRequest {
   containerId: string;
   cmd: string[];
+  /** Excludes stderr: a terminal has one stream. */
   tty: boolean;
   stdin: boolean;
   stdout: boolean;
@@ -2087,6 +2197,7 @@ function writeExecResponse(w: Writer, m: Init<ExecResponse>): void {
 export interface AttachRequest {
   containerId: string;
   stdin: boolean;
+  /** As the container has it. */
   tty: boolean;
   stdout: boolean;
   stderr: boolean;
@@ -2132,6 +2243,7 @@ function writeAttachResponse(w: Writer, m: Init<AttachResponse>): void {
 
 export interface PortForwardRequest {
   podSandboxId: string;
+  /** Of the sandbox; empty where the client says it in the streams. */
   port: number[];
 }
 function readPortForwardRequest(r: Reader, m: PortForwardRequest = { podSandboxId: '', port: [] }): PortForwardRequest {
@@ -2202,6 +2314,7 @@ function writeContainerStatsResponse(w: Writer, m: Init<ContainerStatsResponse>)
   if (m.stats) { w.uint32(10).fork(); writeContainerStats(w, m.stats); w.ldelim(); }
 }
 
+/** Each part has its own timestamp, and is absent where it was not measured. */
 export interface ContainerStats {
   attributes?: ContainerAttributes | undefined;
   cpu?: CpuUsage | undefined;
@@ -2262,7 +2375,9 @@ function writeContainerAttributes(w: Writer, m: Init<ContainerAttributes>): void
 
 export interface CpuUsage {
   timestamp: bigint;
+  /** Since the container was made. */
   usageCoreNanoSeconds?: UInt64Value | undefined;
+  /** Over the last sampling interval; the runtime reckons it. */
   usageNanoCores?: UInt64Value | undefined;
   psi?: PsiStats | undefined;
 }
@@ -2323,8 +2438,11 @@ function writePsiStats(w: Writer, m: Init<PsiStats>): void {
   if (m.some) { w.uint32(18).fork(); writePsiData(w, m.some); w.ldelim(); }
 }
 
+/** Pressure stall information of the kernel. */
 export interface PsiData {
+  /** Nanoseconds of stall so far; the kernel counts microseconds. */
   total: bigint;
+  /** Percent of the last 10 seconds. */
   avg10: number;
   avg60: number;
   avg300: number;
@@ -2351,7 +2469,9 @@ function writePsiData(w: Writer, m: Init<PsiData>): void {
 
 export interface MemoryUsage {
   timestamp: bigint;
+  /** Usage less what the kernel can drop at once. */
   workingSetBytes?: UInt64Value | undefined;
+  /** Limit less working set; absent without a limit. */
   availableBytes?: UInt64Value | undefined;
   usageBytes?: UInt64Value | undefined;
   rssBytes?: UInt64Value | undefined;
@@ -2414,6 +2534,7 @@ function writeFilesystemUsage(w: Writer, m: Init<FilesystemUsage>): void {
 }
 
 export interface FilesystemIdentifier {
+  /** A path on the host, the same as in ImageFsInfo. */
   mountpoint: string;
 }
 function readFilesystemIdentifier(r: Reader, m: FilesystemIdentifier = { mountpoint: '' }): FilesystemIdentifier {
@@ -3065,6 +3186,7 @@ function writeListMetricDescriptorsResponse(w: Writer, m: Init<ListMetricDescrip
 export interface MetricDescriptor {
   name: string;
   help: string;
+  /** In the order of a metric's label_values. */
   labelKeys: string[];
 }
 function readMetricDescriptor(r: Reader, m: MetricDescriptor = { name: '', help: '', labelKeys: [] }): MetricDescriptor {
@@ -3131,8 +3253,10 @@ function writePodSandboxMetrics(w: Writer, m: Init<PodSandboxMetrics>): void {
 
 export interface Metric {
   name: string;
+  /** 0: now. */
   timestamp: bigint;
   metricType: MetricType;
+  /** In the order of its descriptor's label_keys. */
   labelValues: string[];
   value?: UInt64Value | undefined;
 }
@@ -3199,15 +3323,18 @@ function writeStreamPodSandboxMetricsResponse(w: Writer, m: Init<StreamPodSandbo
   if (m.podSandboxMetrics) for (const item of m.podSandboxMetrics) { w.uint32(10).fork(); writePodSandboxMetrics(w, item); w.ldelim(); }
 }
 
+/** Events from now on, of every container. */
 export type GetEventsRequest = Empty;
 const readGetEventsRequest = readEmpty;
 const writeGetEventsRequest = writeEmpty;
 
 export interface ContainerEventResponse {
+  /** Of a sandbox's infra container, too: then the sandbox's id. */
   containerId: string;
   containerEventType: ContainerEventType;
   createdAt: bigint;
   podSandboxStatus?: PodSandboxStatus | undefined;
+  /** Of all containers of the pod. */
   containersStatuses: ContainerStatus[];
 }
 function readContainerEventResponse(r: Reader, m: ContainerEventResponse = { containerId: '', containerEventType: 0, createdAt: 0n, podSandboxStatus: undefined, containersStatuses: [] }): ContainerEventResponse {
@@ -3267,6 +3394,7 @@ function writeRuntimeConfig(w: Writer, m: Init<RuntimeConfig>): void {
 }
 
 export interface NetworkConfig {
+  /** One range, or one a family with a comma between. */
   podCidr: string;
 }
 function readNetworkConfig(r: Reader, m: NetworkConfig = { podCidr: '' }): NetworkConfig {
@@ -3309,6 +3437,7 @@ function writeRuntimeConfigResponse(w: Writer, m: Init<RuntimeConfigResponse>): 
 }
 
 export interface LinuxRuntimeConfiguration {
+  /** Must be the one that the kubelet is to use. */
   cgroupDriver: CgroupDriver;
 }
 function readLinuxRuntimeConfiguration(r: Reader, m: LinuxRuntimeConfiguration = { cgroupDriver: 0 }): LinuxRuntimeConfiguration {
@@ -3344,7 +3473,9 @@ function writeStatusRequest(w: Writer, m: Init<StatusRequest>): void {
 
 export interface StatusResponse {
   status?: RuntimeStatus | undefined;
+  /** For people, by name; JSON where it has structure. */
   info: Record<string, string>;
+  /** One each, and one with an empty name for the default. */
   runtimeHandlers: RuntimeHandler[];
   features?: RuntimeFeatures | undefined;
 }
@@ -3369,6 +3500,7 @@ function writeStatusResponse(w: Writer, m: Init<StatusResponse>): void {
 }
 
 export interface RuntimeStatus {
+  /** RuntimeReady and NetworkReady must be among them; others are informative. */
   conditions: RuntimeCondition[];
 }
 function readRuntimeStatus(r: Reader, m: RuntimeStatus = { conditions: [] }): RuntimeStatus {
@@ -3388,6 +3520,7 @@ function writeRuntimeStatus(w: Writer, m: Init<RuntimeStatus>): void {
 export interface RuntimeCondition {
   type: string;
   status: boolean;
+  /** One word. */
   reason: string;
   message: string;
 }
@@ -3431,6 +3564,7 @@ function writeRuntimeHandler(w: Writer, m: Init<RuntimeHandler>): void {
   if (m.features) { w.uint32(18).fork(); writeRuntimeHandlerFeatures(w, m.features); w.ldelim(); }
 }
 
+/** The kubelet refuses pods that need what is not said here. */
 export interface RuntimeHandlerFeatures {
   recursiveReadOnlyMounts: boolean;
   userNamespaces: boolean;
@@ -3451,6 +3585,7 @@ function writeRuntimeHandlerFeatures(w: Writer, m: Init<RuntimeHandlerFeatures>)
   if (m.userNamespaces) w.uint32(16).bool(m.userNamespaces);
 }
 
+/** Of the runtime itself, whatever the handler. */
 export interface RuntimeFeatures {
   supplementalGroupsPolicy: boolean;
   userNamespacesHostNetwork: boolean;
@@ -3476,7 +3611,9 @@ function writeRuntimeFeatures(w: Writer, m: Init<RuntimeFeatures>): void {
 
 export interface CheckpointContainerRequest {
   containerId: string;
+  /** File to write, on the host. */
   location: string;
+  /** Seconds; 0 is the runtime's default. */
   timeout: bigint;
 }
 function readCheckpointContainerRequest(r: Reader, m: CheckpointContainerRequest = { containerId: '', location: '', timeout: 0n }): CheckpointContainerRequest {
@@ -3503,8 +3640,10 @@ const writeCheckpointContainerResponse = writeEmpty;
 
 export interface CheckpointPodRequest {
   podSandboxId: string;
+  /** Directory on the host; nothing is written outside it, and nothing is left in it after a failure. */
   outputPath: string;
   containerIds: string[];
+  /** A key that is not known is refused. */
   options: Record<string, string>;
 }
 function readCheckpointPodRequest(r: Reader, m: CheckpointPodRequest = { podSandboxId: '', outputPath: '', containerIds: [], options: {} }): CheckpointPodRequest {
@@ -3536,6 +3675,7 @@ export interface RestorePodRequest {
   config?: PodSandboxConfig | undefined;
   runtimeHandler: string;
   options: Record<string, string>;
+  /** By name exactly the containers of the checkpoint. */
   containerConfigs: ContainerConfig[];
 }
 function readRestorePodRequest(r: Reader, m: RestorePodRequest = { checkpointPath: '', config: undefined, runtimeHandler: '', options: {}, containerConfigs: [] }): RestorePodRequest {
@@ -3618,6 +3758,7 @@ function writeListImagesRequest(w: Writer, m: Init<ListImagesRequest>): void {
 }
 
 export interface ImageFilter {
+  /** One image to look up. */
   image?: ImageSpec | undefined;
 }
 function readImageFilter(r: Reader, m: ImageFilter = { image: undefined }): ImageFilter {
@@ -3652,13 +3793,19 @@ function writeListImagesResponse(w: Writer, m: Init<ListImagesResponse>): void {
 }
 
 export interface Image {
+  /** Digest of the image's config; what PullImage answers and containers carry. */
   id: string;
+  /** Its names with a tag. */
   repoTags: string[];
+  /** Its names with a digest. */
   repoDigests: string[];
+  /** Bytes; must not be 0. */
   size: bigint;
+  /** User the image runs as, where it is a number; else username. */
   uid?: Int64Value | undefined;
   username: string;
   spec?: ImageSpec | undefined;
+  /** Must not be removed by the kubelet's clean-up. */
   pinned: boolean;
 }
 function readImage(r: Reader, m: Image = { id: '', repoTags: [], repoDigests: [], size: 0n, uid: undefined, username: '', spec: undefined, pinned: false }): Image {
@@ -3744,7 +3891,9 @@ function writeImageStatusRequest(w: Writer, m: Init<ImageStatusRequest>): void {
 }
 
 export interface ImageStatusResponse {
+  /** Absent where there is no such image. */
   image?: Image | undefined;
+  /** For people, by name; JSON where it has structure. */
   info: Record<string, string>;
 }
 function readImageStatusResponse(r: Reader, m: ImageStatusResponse = { image: undefined, info: {} }): ImageStatusResponse {
@@ -3766,6 +3915,7 @@ function writeImageStatusResponse(w: Writer, m: Init<ImageStatusResponse>): void
 export interface PullImageRequest {
   image?: ImageSpec | undefined;
   auth?: AuthConfig | undefined;
+  /** The pod that it is for, where there is one. */
   sandboxConfig?: PodSandboxConfig | undefined;
 }
 function readPullImageRequest(r: Reader, m: PullImageRequest = { image: undefined, auth: undefined, sandboxConfig: undefined }): PullImageRequest {
@@ -3786,12 +3936,16 @@ function writePullImageRequest(w: Writer, m: Init<PullImageRequest>): void {
   if (m.sandboxConfig) { w.uint32(26).fork(); writePodSandboxConfig(w, m.sandboxConfig); w.ldelim(); }
 }
 
+/** Credentials of one registry; one of the ways is filled in. */
 export interface AuthConfig {
   username: string;
   password: string;
+  /** Base64 of user:password, perhaps with zero bytes at its end. */
   auth: string;
   serverAddress: string;
+  /** To get an access token with. */
   identityToken: string;
+  /** Sent to the registry as it is. */
   registryToken: string;
 }
 function readAuthConfig(r: Reader, m: AuthConfig = { username: '', password: '', auth: '', serverAddress: '', identityToken: '', registryToken: '' }): AuthConfig {
@@ -3819,6 +3973,7 @@ function writeAuthConfig(w: Writer, m: Init<AuthConfig>): void {
 }
 
 export interface PullImageResponse {
+  /** The image's id, as in Image.id. */
   imageRef: string;
 }
 function readPullImageResponse(r: Reader, m: PullImageResponse = { imageRef: '' }): PullImageResponse {
@@ -3862,6 +4017,7 @@ const writeImageFsInfoRequest = writeEmpty;
 
 export interface ImageFsInfoResponse {
   imageFilesystems: FilesystemUsage[];
+  /** Where writable layers are; the same one unless the disks are split. */
   containerFilesystems: FilesystemUsage[];
 }
 function readImageFsInfoResponse(r: Reader, m: ImageFsInfoResponse = { imageFilesystems: [], containerFilesystems: [] }): ImageFsInfoResponse {
@@ -4061,51 +4217,108 @@ export const messages = {
 
 /** The RPCs of both services. */
 export const services = {
+  /**
+   * Sandboxes, containers, streaming, stats and the node's own state. The kubelet repeats calls: Stop and Remove succeed for what
+   * is not there, and a create that was asked for before answers with the object that came of it.
+   */
   RuntimeService: {
+    /** Says who answers. The kubelet refuses a runtime that leaves one of the four answers empty. */
     Version: method('/runtime.v1.RuntimeService/Version', false, messages.VersionRequest, messages.VersionResponse),
+    /** Makes a sandbox and starts it; it is ready when this answers. The same name, namespace, uid and attempt again give the same id. */
     RunPodSandbox: method('/runtime.v1.RuntimeService/RunPodSandbox', false, messages.RunPodSandboxRequest, messages.RunPodSandboxResponse),
+    /**
+     * Stops the sandbox's containers and gives its network back. Called often, at least once before a remove; works when the network
+     * namespace is gone.
+     */
     StopPodSandbox: method('/runtime.v1.RuntimeService/StopPodSandbox', false, messages.StopPodSandboxRequest, messages.StopPodSandboxResponse),
+    /** Removes the sandbox and by force every container of it. */
     RemovePodSandbox: method('/runtime.v1.RuntimeService/RemovePodSandbox', false, messages.RemovePodSandboxRequest, messages.RemovePodSandboxResponse),
+    /** One sandbox in full; NOT_FOUND where there is none, any other code disturbs the kubelet's relisting. */
     PodSandboxStatus: method('/runtime.v1.RuntimeService/PodSandboxStatus', false, messages.PodSandboxStatusRequest, messages.PodSandboxStatusResponse),
+    /** The sandboxes that match every part of the filter. */
     ListPodSandbox: method('/runtime.v1.RuntimeService/ListPodSandbox', false, messages.ListPodSandboxRequest, messages.ListPodSandboxResponse),
+    /** As ListPodSandbox, in pieces that stay under the message limit. On UNIMPLEMENTED the kubelet uses the list. */
     StreamPodSandboxes: method('/runtime.v1.RuntimeService/StreamPodSandboxes', true, messages.StreamPodSandboxesRequest, messages.StreamPodSandboxesResponse),
+    /** Tells of new resources of the pod, after the kubelet has changed the pod's cgroup; best effort. */
     UpdatePodSandboxResources: method('/runtime.v1.RuntimeService/UpdatePodSandboxResources', false, messages.UpdatePodSandboxResourcesRequest, messages.UpdatePodSandboxResourcesResponse),
+    /** Makes a container in a sandbox without starting it. The image must be there. The same name and attempt again give the same id. */
     CreateContainer: method('/runtime.v1.RuntimeService/CreateContainer', false, messages.CreateContainerRequest, messages.CreateContainerResponse),
+    /** Starts a created container. One that cannot be started stays, as exited, with reason and message. */
     StartContainer: method('/runtime.v1.RuntimeService/StartContainer', false, messages.StartContainerRequest, messages.StartContainerResponse),
+    /** Sends the stop signal, and SIGKILL when the timeout has passed. */
     StopContainer: method('/runtime.v1.RuntimeService/StopContainer', false, messages.StopContainerRequest, messages.StopContainerResponse),
+    /** Removes a container, by force if it runs. Its log stays: the kubelet owns it. */
     RemoveContainer: method('/runtime.v1.RuntimeService/RemoveContainer', false, messages.RemoveContainerRequest, messages.RemoveContainerResponse),
+    /** The containers that match every part of the filter. */
     ListContainers: method('/runtime.v1.RuntimeService/ListContainers', false, messages.ListContainersRequest, messages.ListContainersResponse),
+    /** As ListContainers, in pieces. */
     StreamContainers: method('/runtime.v1.RuntimeService/StreamContainers', true, messages.StreamContainersRequest, messages.StreamContainersResponse),
+    /** One container in full; NOT_FOUND where there is none. */
     ContainerStatus: method('/runtime.v1.RuntimeService/ContainerStatus', false, messages.ContainerStatusRequest, messages.ContainerStatusResponse),
+    /** Changes resources of a container at once or not at all; a zero field stays as it is. The status shows the new ones. */
     UpdateContainerResources: method('/runtime.v1.RuntimeService/UpdateContainerResources', false, messages.UpdateContainerResourcesRequest, messages.UpdateContainerResourcesResponse),
+    /** Has the log written to a new file after a rotation. Of a container that does not run it fails and makes no file. */
     ReopenContainerLog: method('/runtime.v1.RuntimeService/ReopenContainerLog', false, messages.ReopenContainerLogRequest, messages.ReopenContainerLogResponse),
+    /** Runs a command to its end; the answer has what it wrote and its exit code. */
     ExecSync: method('/runtime.v1.RuntimeService/ExecSync', false, messages.ExecSyncRequest, messages.ExecSyncResponse),
+    /** Prepares a command with streams; the answer is a URL for one use. */
     Exec: method('/runtime.v1.RuntimeService/Exec', false, messages.ExecRequest, messages.ExecResponse),
+    /** Prepares streams to a container's own process; the answer is a URL for one use. */
     Attach: method('/runtime.v1.RuntimeService/Attach', false, messages.AttachRequest, messages.AttachResponse),
+    /** Prepares streams to ports inside a sandbox; the answer is a URL for one use. */
     PortForward: method('/runtime.v1.RuntimeService/PortForward', false, messages.PortForwardRequest, messages.PortForwardResponse),
+    /** What one container uses. */
     ContainerStats: method('/runtime.v1.RuntimeService/ContainerStats', false, messages.ContainerStatsRequest, messages.ContainerStatsResponse),
+    /** What the running containers that match the filter use. */
     ListContainerStats: method('/runtime.v1.RuntimeService/ListContainerStats', false, messages.ListContainerStatsRequest, messages.ListContainerStatsResponse),
+    /** As ListContainerStats, in pieces. */
     StreamContainerStats: method('/runtime.v1.RuntimeService/StreamContainerStats', true, messages.StreamContainerStatsRequest, messages.StreamContainerStatsResponse),
+    /** What one sandbox and its containers use. */
     PodSandboxStats: method('/runtime.v1.RuntimeService/PodSandboxStats', false, messages.PodSandboxStatsRequest, messages.PodSandboxStatsResponse),
+    /** What the sandboxes that match the filter use. */
     ListPodSandboxStats: method('/runtime.v1.RuntimeService/ListPodSandboxStats', false, messages.ListPodSandboxStatsRequest, messages.ListPodSandboxStatsResponse),
+    /** As ListPodSandboxStats, in pieces. */
     StreamPodSandboxStats: method('/runtime.v1.RuntimeService/StreamPodSandboxStats', true, messages.StreamPodSandboxStatsRequest, messages.StreamPodSandboxStatsResponse),
+    /** The metrics that ListPodSandboxMetrics may give. Asked once: a metric without a descriptor is dropped by the kubelet. */
     ListMetricDescriptors: method('/runtime.v1.RuntimeService/ListMetricDescriptors', false, messages.ListMetricDescriptorsRequest, messages.ListMetricDescriptorsResponse),
+    /** Metrics of every sandbox, for the kubelet's cAdvisor endpoint. */
     ListPodSandboxMetrics: method('/runtime.v1.RuntimeService/ListPodSandboxMetrics', false, messages.ListPodSandboxMetricsRequest, messages.ListPodSandboxMetricsResponse),
+    /** As ListPodSandboxMetrics, in pieces. */
     StreamPodSandboxMetrics: method('/runtime.v1.RuntimeService/StreamPodSandboxMetrics', true, messages.StreamPodSandboxMetricsRequest, messages.StreamPodSandboxMetricsResponse),
+    /** Each creation, start, stop and removal of a container from now on, with the state after it. The stream does not end by itself. */
     GetContainerEvents: method('/runtime.v1.RuntimeService/GetContainerEvents', true, messages.GetEventsRequest, messages.ContainerEventResponse),
+    /** Tells of the node's pod address ranges. */
     UpdateRuntimeConfig: method('/runtime.v1.RuntimeService/UpdateRuntimeConfig', false, messages.UpdateRuntimeConfigRequest, messages.UpdateRuntimeConfigResponse),
+    /** Says which cgroup driver is in use. Asked once, at the kubelet's start; kubelets from 1.38 on do not start without it. */
     RuntimeConfig: method('/runtime.v1.RuntimeService/RuntimeConfig', false, messages.RuntimeConfigRequest, messages.RuntimeConfigResponse),
+    /** Whether the runtime and its network are ready, and what its handlers can do. Asked every few seconds. */
     Status: method('/runtime.v1.RuntimeService/Status', false, messages.StatusRequest, messages.StatusResponse),
+    /** Writes the state of a running container to an archive; the container runs on. */
     CheckpointContainer: method('/runtime.v1.RuntimeService/CheckpointContainer', false, messages.CheckpointContainerRequest, messages.CheckpointContainerResponse),
+    /**
+     * Writes one consistent state of the listed containers: all are paused before the first is written, and all go on afterwards,
+     * also after a failure. A deadline is required.
+     */
     CheckpointPod: method('/runtime.v1.RuntimeService/CheckpointPod', false, messages.CheckpointPodRequest, messages.CheckpointPodResponse),
+    /**
+     * Makes a sandbox and its containers from a checkpoint. No restored process runs before its StartContainer; on failure nothing
+     * is left.
+     */
     RestorePod: method('/runtime.v1.RuntimeService/RestorePod', false, messages.RestorePodRequest, messages.RestorePodResponse),
   },
+  /** Images on the node: what a container may be created from. */
   ImageService: {
+    /** The images there are. */
     ListImages: method('/runtime.v1.ImageService/ListImages', false, messages.ListImagesRequest, messages.ListImagesResponse),
+    /** As ListImages, in pieces. */
     StreamImages: method('/runtime.v1.ImageService/StreamImages', true, messages.StreamImagesRequest, messages.StreamImagesResponse),
+    /** One image. Where there is none the answer has no image; that is no error. */
     ImageStatus: method('/runtime.v1.ImageService/ImageStatus', false, messages.ImageStatusRequest, messages.ImageStatusResponse),
+    /** Fetches an image. It has no fixed deadline; the kubelet cancels it where it sees no need any more. */
     PullImage: method('/runtime.v1.ImageService/PullImage', false, messages.PullImageRequest, messages.PullImageResponse),
+    /** Removes an image with all its names. One that is not there is already removed. */
     RemoveImage: method('/runtime.v1.ImageService/RemoveImage', false, messages.RemoveImageRequest, messages.RemoveImageResponse),
+    /** How full the file systems of images and containers are; the kubelet evicts pods by it. */
     ImageFsInfo: method('/runtime.v1.ImageService/ImageFsInfo', false, messages.ImageFsInfoRequest, messages.ImageFsInfoResponse),
   },
 };
