@@ -1,4 +1,4 @@
-import { AT_FDCWD, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY } from './libc.ts';
+import { AT_FDCWD, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } from './libc.ts';
 import { bind, bindSyscall, check, errnoError, lastErrno } from './libc.ts';
 
 /**
@@ -14,9 +14,12 @@ export function toByteString(text: string): ByteString {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
-/** The text of a byte string, for messages; what is not UTF-8 shows as U+FFFD. */
+const SHOWN_CHARACTERS = 200;
+
+/** The text of a byte string, for messages: long ones are cut, and what is not UTF-8 or not printable shows as U+FFFD. */
 export function showBytes(name: ByteString): string {
-  return Buffer.from(name, 'latin1').toString('utf8');
+  const text = Buffer.from(name, 'latin1').toString('utf8').replaceAll(/\p{C}/gu, '\ufffd');
+  return text.length <= SHOWN_CHARACTERS ? text : `${text.slice(0, SHOWN_CHARACTERS)}...`;
 }
 
 const PATH_MAX = 4096;
@@ -25,11 +28,17 @@ const first = Buffer.alloc(PATH_MAX);
 const second = Buffer.alloc(PATH_MAX);
 
 function pack(buffer: Buffer, name: ByteString, call: string): Buffer {
-  if (name.length >= PATH_MAX) throw errnoError(call, `${name.slice(0, 40)}...`, 36); // ENAMETOOLONG
-  if (name.includes('\0')) throw errnoError(call, name, 22); // EINVAL
+  if (name.length >= PATH_MAX) throw errnoError(call, showBytes(name), 36); // ENAMETOOLONG
+  if (name.includes('\0')) throw errnoError(call, showBytes(name), 22); // EINVAL
   buffer.write(name, 0, 'latin1');
   buffer[name.length] = 0;
   return buffer;
+}
+
+/** Returns what a call on `name` returned. @throws its error when that is -1. */
+function checkAt(result: number, call: string, name: ByteString): number {
+  if (result === -1) throw errnoError(call, showBytes(name));
+  return result;
 }
 
 type Bytes = Uint8Array;
@@ -135,11 +144,6 @@ export function openDirectoryInRoot(root: number, path: ByteString): number {
   return resolveAndOpen(root, path, O_RDONLY | O_DIRECTORY, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
-/** Opens what is at `path` below `root`, for looking at only. @throws ELOOP where a symlink is anywhere on the way, but not at its end. */
-export function openNodeBeneath(root: number, path: ByteString): number {
-  return resolveAndOpen(root, path, O_PATH | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
-}
-
 /** Opens the directory `path` below `root`. @throws ELOOP where a symlink is anywhere on the way. */
 export function openDirectoryBeneath(root: number, path: ByteString): number {
   return resolveAndOpen(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
@@ -148,17 +152,17 @@ export function openDirectoryBeneath(root: number, path: ByteString): number {
 /** Makes a regular file (0600) for writing. @throws EEXIST also where the name is a symlink. */
 export function createFileAt(dir: number, name: ByteString): number {
   const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
-  return check(openat(dir, pack(first, name, 'openat'), flags, 0o600), 'openat', name);
+  return checkAt(openat(dir, pack(first, name, 'openat'), flags, 0o600), 'openat', name);
 }
 
 /** Opens the directory `name` itself, not through a symlink. */
 export function openDirectoryAt(dir: number, name: ByteString): number {
-  return check(openat(dir, pack(first, name, 'openat'), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0), 'openat', name);
+  return checkAt(openat(dir, pack(first, name, 'openat'), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0), 'openat', name);
 }
 
 /** Makes a directory (0700). */
 export function makeDirectoryAt(dir: number, name: ByteString): void {
-  check(mkdirat(dir, pack(first, name, 'mkdirat'), 0o700), 'mkdirat', name);
+  checkAt(mkdirat(dir, pack(first, name, 'mkdirat'), 0o700), 'mkdirat', name);
 }
 
 /** The kernel's and glibc's 64-bit device number, makedev(3). */
@@ -170,36 +174,36 @@ function deviceNumber(major: number, minor: number): bigint {
 /** Makes a character or block device or a FIFO (0600). mknod(2). */
 export function makeNodeAt(dir: number, name: ByteString, type: 'char' | 'block' | 'fifo', major = 0, minor = 0): void {
   const mode = { char: S_IFCHR, block: S_IFBLK, fifo: S_IFIFO }[type] | 0o600;
-  check(mknodat(dir, pack(first, name, 'mknodat'), mode, deviceNumber(major, minor)), 'mknodat', name);
+  checkAt(mknodat(dir, pack(first, name, 'mknodat'), mode, deviceNumber(major, minor)), 'mknodat', name);
 }
 
 /** Makes a symlink with any target: it is only text here. */
 export function makeSymlinkAt(dir: number, name: ByteString, target: ByteString): void {
-  check(symlinkat(pack(first, target, 'symlinkat'), dir, pack(second, name, 'symlinkat')), 'symlinkat', name);
+  checkAt(symlinkat(pack(first, target, 'symlinkat'), dir, pack(second, name, 'symlinkat')), 'symlinkat', name);
 }
 
 /** Makes `name` a further name of `fromName`; a symlink there is linked itself, never followed. */
 export function makeLinkAt(fromDir: number, fromName: ByteString, dir: number, name: ByteString): void {
-  check(linkat(fromDir, pack(first, fromName, 'linkat'), dir, pack(second, name, 'linkat'), 0), 'linkat', fromName);
+  checkAt(linkat(fromDir, pack(first, fromName, 'linkat'), dir, pack(second, name, 'linkat'), 0), 'linkat', fromName);
 }
 
 /** Removes a name that is not a directory. */
 export function unlinkAt(dir: number, name: ByteString): void {
-  check(unlinkat(dir, pack(first, name, 'unlinkat'), 0), 'unlinkat', name);
+  checkAt(unlinkat(dir, pack(first, name, 'unlinkat'), 0), 'unlinkat', name);
 }
 
 /** Removes an empty directory. */
 export function removeDirectoryAt(dir: number, name: ByteString): void {
-  check(unlinkat(dir, pack(first, name, 'unlinkat'), AT_REMOVEDIR), 'unlinkat', name);
+  checkAt(unlinkat(dir, pack(first, name, 'unlinkat'), AT_REMOVEDIR), 'unlinkat', name);
 }
 
 export function renameAt(fromDir: number, fromName: ByteString, dir: number, name: ByteString): void {
-  check(renameat(fromDir, pack(first, fromName, 'renameat'), dir, pack(second, name, 'renameat')), 'renameat', fromName);
+  checkAt(renameat(fromDir, pack(first, fromName, 'renameat'), dir, pack(second, name, 'renameat')), 'renameat', fromName);
 }
 
 /** Changes owner and group of a name, of a symlink its own. It clears set-id bits and capabilities: comes before both. */
 export function changeOwnerAt(dir: number, name: ByteString, uid: number, gid: number): void {
-  check(fchownat(dir, pack(first, name, 'fchownat'), uid, gid, AT_SYMLINK_NOFOLLOW), 'fchownat', name);
+  checkAt(fchownat(dir, pack(first, name, 'fchownat'), uid, gid, AT_SYMLINK_NOFOLLOW), 'fchownat', name);
 }
 
 export function changeOwner(fd: number, uid: number, gid: number): void {
@@ -208,7 +212,7 @@ export function changeOwner(fd: number, uid: number, gid: number): void {
 
 /** Changes the mode of a device or FIFO that we have just made; it follows symlinks, so the name must be known to be none. */
 export function changeModeAt(dir: number, name: ByteString, mode: number): void {
-  check(fchmodat(dir, pack(first, name, 'fchmodat'), mode, 0), 'fchmodat', name);
+  checkAt(fchmodat(dir, pack(first, name, 'fchmodat'), mode, 0), 'fchmodat', name);
 }
 
 export function changeMode(fd: number, mode: number): void {
@@ -217,7 +221,7 @@ export function changeMode(fd: number, mode: number): void {
 
 /** Sets access and modification time of a name, of a symlink its own. */
 export function changeTimesAt(dir: number, name: ByteString, at: Timestamp): void {
-  check(utimensat(dir, pack(first, name, 'utimensat'), packTimes(at), AT_SYMLINK_NOFOLLOW), 'utimensat', name);
+  checkAt(utimensat(dir, pack(first, name, 'utimensat'), packTimes(at), AT_SYMLINK_NOFOLLOW), 'utimensat', name);
 }
 
 export function changeTimes(fd: number, at: Timestamp): void {
@@ -226,13 +230,13 @@ export function changeTimes(fd: number, at: Timestamp): void {
 
 /** Sets an extended attribute of an open file. @throws ENOTSUP where the file system has none of this kind. */
 export function setAttribute(fd: number, name: ByteString, value: Uint8Array): void {
-  check(fsetxattr(fd, pack(first, name, 'fsetxattr'), value, value.length, 0), 'fsetxattr', name);
+  checkAt(fsetxattr(fd, pack(first, name, 'fsetxattr'), value, value.length, 0), 'fsetxattr', name);
 }
 
 /** Sets an extended attribute of a name, of a symlink its own. The directory's path goes by /proc/self/fd, for want of a *at call. */
 export function setAttributeAt(dir: number, file: ByteString, name: ByteString, value: Uint8Array): void {
   const path = pack(second, `/proc/self/fd/${dir}/${file}`, 'lsetxattr');
-  check(lsetxattr(path, pack(first, name, 'lsetxattr'), value, value.length, 0), 'lsetxattr', file);
+  checkAt(lsetxattr(path, pack(first, name, 'lsetxattr'), value, value.length, 0), 'lsetxattr', file);
 }
 
 /** The extended attributes of an open file; none where the file system has no such thing. */

@@ -208,6 +208,7 @@ export class TarReader {
     });
     // Some archivers state a size on links and directories without data behind it; image tools all read that as 0.
     if (type === 'file') this.#begin('file', sizeBytes);
+    else if (raw.type === '0' || raw.type === '\0') this.#begin('skip', sizeBytes);
   }
 }
 

@@ -79,7 +79,7 @@ async function* piecesOf(
 
 /**
  * Decompresses all pieces. Node's zstd stream ends with the first frame (also a skippable one), so that what it has not
- * consumed goes into another: an archive may be made of many frames.
+ * consumed goes into another: an archive may be made of many frames. What follows the members of a gzip archive is passed over.
  */
 async function decompress(
   compression: Exclude<Compression, 'none'>,
@@ -88,12 +88,16 @@ async function decompress(
   signal: AbortSignal,
 ): Promise<void> {
   let rest: Buffer | undefined;
-  do {
+  for (;;) {
     const before = rest?.length;
     rest = await decompressFrame(decompressor(compression), rest, pieces, take, signal);
-    if (rest !== undefined && rest.length === before)
-      throw new DaemonError('InvalidArgument', 'decompress layer: bytes that are no frame follow the data');
-  } while (rest !== undefined);
+    if (rest === undefined) return;
+    if (compression === 'gzip') {
+      await drain(pieces);
+      return;
+    }
+    if (rest.length === before) throw new DaemonError('InvalidArgument', 'decompress layer: bytes that are no frame follow the data');
+  }
 }
 
 /** Returns the part of a piece that the stream has not consumed; undefined when all pieces are read. */
@@ -112,7 +116,9 @@ async function decompressFrame(
     try {
       for (let piece = start ?? (await nextOf(pieces)); piece !== undefined; piece = await nextOf(pieces)) {
         const before = stream.bytesWritten;
-        if (!(await write(stream, piece))) return piece.subarray(stream.bytesWritten - before);
+        await write(stream, piece);
+        const rest = piece.subarray(stream.bytesWritten - before);
+        if (rest.length > 0) return rest;
       }
       stream.end();
     } catch (error) {
@@ -133,27 +139,28 @@ async function decompressFrame(
   return filling;
 }
 
+async function drain(pieces: AsyncGenerator<Buffer, void>): Promise<void> {
+  while ((await nextOf(pieces)) !== undefined);
+}
+
 async function nextOf(pieces: AsyncGenerator<Buffer, void>): Promise<Buffer | undefined> {
   const next = await pieces.next();
   return next.done === true ? undefined : next.value;
 }
 
-/** Writes a piece and waits until it is consumed, as its buffer is used again. False where the stream has ended before. */
-async function write(stream: Transform, piece: Buffer): Promise<boolean> {
-  return await new Promise<boolean>((resolve, reject) => {
-    const ended = (): void => {
-      resolve(false);
-    };
+/** Writes a piece and waits until it is consumed, as its buffer is used again, or until the stream has ended before. */
+async function write(stream: Transform, piece: Buffer): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
     const closed = (): void => {
       reject(stream.errored ?? new DaemonError('Internal', 'decompress layer: the stream was closed'));
     };
-    stream.once('end', ended);
+    stream.once('end', resolve);
     stream.once('close', closed);
     stream.write(piece, (error) => {
-      stream.off('end', ended);
+      stream.off('end', resolve);
       stream.off('close', closed);
       if (error) reject(error);
-      else resolve(true);
+      else resolve();
     });
   });
 }
