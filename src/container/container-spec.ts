@@ -37,6 +37,7 @@ export async function prepareSpec(parts: ContainerParts, request: CreateRequest,
     sandboxId: sandbox.record.id,
     config,
     sandboxConfig,
+    hostname: sandbox.record.hostname,
     imageConfig: image.config.config ?? {},
     rootfsPath,
     user,
@@ -64,6 +65,9 @@ function pidNamespace(request: CreateRequest): string {
   const mode = options?.pid ?? request.sandbox.record.config.linux?.securityContext?.namespaceOptions?.pid ?? NamespaceMode.POD;
   switch (mode) {
     case NamespaceMode.NODE:
+      if (request.sandbox.record.namespaces.pid !== 'node') {
+        fail('InvalidArgument', `create container: it asks for the node's PID namespace, but pod sandbox ${request.sandbox.record.id} does not use that`);
+      }
       return 'host';
     case NamespaceMode.POD: {
       const { state, record } = request.sandbox;

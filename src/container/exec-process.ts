@@ -6,6 +6,9 @@ import { DaemonError, fail, unlessMissing } from '../base/errors.ts';
 import { adopt, type ExitStatus } from '../linux/children.ts';
 import { closeAll, ended, pipe } from '../linux/pipes.ts';
 import { describeExit, lastLine } from '../ociruntime/oci-runtime.ts';
+import type { OciProcess } from '../spec/oci-types.ts';
+import { execProcess, type ExecOptions } from '../spec/process.ts';
+import { specToJson } from '../spec/spec-json.ts';
 import { requireState, type ContainerRecord } from './container.ts';
 import type { Containers } from './containers.ts';
 import { runtimeOf } from './parts.ts';
@@ -17,12 +20,6 @@ export interface ExecProcess {
   readonly stdin: Socket | undefined;
   readonly stdout: Socket;
   readonly stderr: Socket;
-}
-
-interface OciProcess {
-  readonly args: readonly string[];
-  readonly terminal: boolean;
-  readonly env: readonly string[];
 }
 
 /** 128 plus the signal, as shells say it. */
@@ -41,13 +38,13 @@ export interface ExecFiles {
 export async function writeExecFiles(
   bundle: string,
   execDirectory: string,
-  change: Partial<{ args: readonly string[]; terminal: boolean; consoleSize: { width: number; height: number } }>,
+  options: ExecOptions,
 ): Promise<ExecFiles> {
   const directory = join(execDirectory, randomBytes(16).toString('hex'));
   const spec = JSON.parse(await readFile(join(bundle, 'config.json'), 'utf8')) as { process: OciProcess };
   const files = { directory, processFile: join(directory, 'process.json'), pidFile: join(directory, 'pid') };
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  await writeFile(files.processFile, JSON.stringify({ ...spec.process, ...change }), { mode: 0o600 });
+  await writeFile(files.processFile, specToJson(execProcess(spec.process, options)), { mode: 0o600 });
   return files;
 }
 
@@ -75,7 +72,7 @@ export function requireExecutable(containers: Containers, id: string, command: r
  */
 export async function startExec(containers: Containers, record: ContainerRecord, command: readonly string[], wantStdin: boolean): Promise<ExecProcess> {
   const what = `exec container ${record.id}`;
-  const files = await writeExecFiles(containers.bundleOf(record), containers.parts.execDirectory, { args: command, terminal: false });
+  const files = await writeExecFiles(containers.bundleOf(record), containers.parts.execDirectory, { command, tty: false });
   try {
     const [stdin, stdout, stderr] = [wantStdin ? pipe() : undefined, pipe(), pipe()];
     const out = new Socket({ fd: stdout.readEnd, readable: true, writable: false });

@@ -114,9 +114,9 @@ async function execOnTerminal(
 ): Promise<{ exitCode: number }> {
   const what = `exec container ${record.id}`;
   const files = await writeExecFiles(containers.bundleOf(record), containers.parts.execDirectory, {
-    args: request.command,
-    terminal: true,
-    ...(request.size === undefined ? {} : { consoleSize: request.size }),
+    command: request.command,
+    tty: true,
+    ...(request.size === undefined ? {} : { size: request.size }),
   });
   const output = new Output(io.stdout);
   let started: { terminal: Terminal; exit: ReturnType<typeof adoptFromFile> } | undefined;

@@ -8,6 +8,7 @@ import type { Log } from '../base/log.ts';
 import type { ObjectStore } from '../base/object-store.ts';
 import { stage } from '../base/stage.ts';
 import { nowNs } from '../base/time.ts';
+import { adopt } from '../linux/children.ts';
 import { isAlive, signalProcess } from '../linux/process.ts';
 import { readExit } from '../ociruntime/exits.ts';
 import type { Container, ContainerRecord, ContainerState, ExitedFields, ExitReason } from './container.ts';
@@ -152,6 +153,8 @@ export class Exits {
     const exit = await readExit(persistDirectoryOf(store, id));
     if (exit === undefined && (await isAlive(state.monitor))) return;
     if (exit === undefined && (await isAlive(state.process))) {
+      // Without its monitor the process is ours, as the subreaper: somebody must reap it.
+      adopt(state.process.pid).catch(() => undefined);
       this.watchOrphan(id);
       return;
     }

@@ -6,13 +6,11 @@ import { newContainerId } from '../base/ids.ts';
 import { nowNs } from '../base/time.ts';
 import { bootId } from '../linux/process.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
+import { checkLabels } from '../spec/annotations.ts';
 import { requireState, type Container } from './container.ts';
 import type { CreateRequest } from './create-request.ts';
 import type { ContainerParts } from './parts.ts';
 import { stopSignal } from './stop-signal.ts';
-
-/** As CRI-O: more is a mistake, and every List would carry it. */
-const LABEL_LIMIT_BYTES = 4096;
 
 /** The identity of a CreateContainer request: name and attempt within one sandbox. */
 export function containerName(config: ContainerConfig, sandbox: Sandbox): string {
@@ -29,11 +27,7 @@ export async function planContainer(
   request: { name: string; sandbox: Sandbox; config: ContainerConfig; sandboxConfig: PodSandboxConfig | undefined },
 ): Promise<CreateRequest> {
   const { sandbox, config } = request;
-  for (const [key, value] of Object.entries(config.labels)) {
-    if (key.length + value.length > LABEL_LIMIT_BYTES) {
-      fail('InvalidArgument', `create container: label ${key.slice(0, 64)} has ${key.length + value.length} bytes, must have at most ${LABEL_LIMIT_BYTES}`);
-    }
-  }
+  checkLabels(config.labels, 'create container');
   const asked = config.image?.image ?? '';
   if (asked === '') fail('InvalidArgument', 'create container: config.image is empty, must name an image');
   const image = parts.images.resolve(asked) ?? fail('NotFound', `create container: image ${asked} is not present, must be pulled or loaded first`);

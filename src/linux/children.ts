@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { bind, check, errnoError, lastErrno } from './libc.ts';
 import { parseStat } from './proc-stat.ts';
-import { hasErrno } from '../base/errors.ts';
+import { hasErrno, unlessMissing } from '../base/errors.ts';
 
 /** How a process ended: with an exit code, or by a signal. */
 export type ExitStatus = { readonly code: number; readonly signal?: undefined } | { readonly signal: number; readonly code?: undefined };
@@ -102,9 +102,8 @@ function reap(pid: number): void {
  */
 export async function sweepZombies(before: ReadonlySet<number>): Promise<Set<number>> {
   const found = new Set<number>();
-  for (const name of await readdir('/proc')) {
-    const pid = Number(name);
-    if (!Number.isInteger(pid) || watched.has(pid)) continue;
+  for (const pid of await ownChildren()) {
+    if (watched.has(pid)) continue;
     const stat = await statOf(pid);
     if (stat?.parentPid !== process.pid || stat.state !== 'Z' || watched.has(pid)) continue;
     if (before.has(pid)) waitpid(pid, statusBuffer, WNOHANG);
@@ -113,8 +112,15 @@ export async function sweepZombies(before: ReadonlySet<number>): Promise<Set<num
   return found;
 }
 
+/** Our children's pids; where the kernel does not list them (CONFIG_PROC_CHILDREN), all pids. */
+async function ownChildren(): Promise<number[]> {
+  const listed = await unlessMissing(readFile(`/proc/self/task/${process.pid}/children`, 'utf8'), undefined);
+  const names = listed === undefined ? await readdir('/proc') : listed.split(' ');
+  return names.filter((name) => /^\d+$/.test(name)).map(Number);
+}
+
 /** Sweeps every `intervalMs` until `stop` is called; does not keep the program alive. */
-export function startZombieSweep(intervalMs = 30_000): { stop: () => void } {
+export function startZombieSweep(intervalMs = 1_000): { stop: () => void } {
   let before: ReadonlySet<number> = new Set();
   let running = false;
   const timer = setInterval(() => {

@@ -7,6 +7,7 @@ import { stage } from '../base/stage.ts';
 import { exitOf, signalProcess } from '../linux/process.ts';
 import { createMonitored } from '../ociruntime/monitor.ts';
 import { buildSpec } from '../spec/build.ts';
+import { specToJson } from '../spec/spec-json.ts';
 import { sweepContainer } from '../ociruntime/sweep.ts';
 import type { SandboxParts } from './parts.ts';
 import { pauseProgram } from './pause-program.ts';
@@ -43,7 +44,7 @@ export async function startInfra(parts: SandboxParts, record: SandboxRecord, nam
     settings: parts.specSettings(),
     host: parts.hostFacts(),
   });
-  await writeFile(join(bundle, 'config.json'), JSON.stringify(spec), { mode: 0o600 });
+  await writeFile(join(bundle, 'config.json'), specToJson(spec), { mode: 0o600 });
   const runtime = parts.runtimes.get(record.runtimeHandler);
   const created = await createMonitored(parts.monitor, runtime, {
     containerId: record.id,

@@ -2,6 +2,8 @@ import type { NamespaceOption, PodSandboxConfig, PodSandboxMetadata } from '../.
 import { NamespaceMode } from '../../api/cri/enums.ts';
 import { fail } from '../base/errors.ts';
 import { newSandboxId } from '../base/ids.ts';
+import { checkLabels } from '../spec/annotations.ts';
+import { podSysctls } from '../spec/sysctls.ts';
 import type { SandboxParts } from './parts.ts';
 import type { SandboxRecord } from './sandbox.ts';
 
@@ -24,6 +26,8 @@ export function planSandbox(config: PodSandboxConfig, runtimeHandler: string, pa
   const namespaces = planNamespaces(options);
   const id = newSandboxId();
   checkRunAs(config);
+  checkLabels(config.labels, 'run pod sandbox');
+  podSysctls(config.linux?.sysctls ?? {}, namespaces, {});
   checkHostPorts(config, parts, namespaces.net);
   return {
     metadata,

@@ -6,6 +6,7 @@ import { allSettledOrThrow } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
 import { UndoStack } from '../base/undo.ts';
 import { pinNamespaces, unpinNamespaces } from '../linux/namespaces.ts';
+import { podSysctls } from '../spec/sysctls.ts';
 import { startInfra, removeInfra } from './infra.ts';
 import type { SandboxParts } from './parts.ts';
 import { attachRequest, detachRequest } from './network.ts';
@@ -66,10 +67,7 @@ export async function runSandbox(parts: SandboxParts, store: Store, record: Sand
 function pin(parts: SandboxParts, record: SandboxRecord): void {
   const { net, ipc } = record.namespaces;
   const ownNetwork = net === 'pod';
-  const asked = record.config.linux?.sysctls ?? {};
-  const defaults = Object.entries(parts.defaultSysctls()).filter(([name]) => (name.startsWith('net.') ? ownNetwork : ipc === 'pod'));
-  const inIpc = (name: string): boolean => !name.startsWith('net.');
-  const sysctls = Object.fromEntries([...defaults, ...Object.entries(asked)].filter(([name]) => (inIpc(name) ? ipc === 'pod' : ownNetwork)));
+  const sysctls = podSysctls(record.config.linux?.sysctls ?? {}, record.namespaces, parts.defaultSysctls());
   pinNamespaces(join(parts.namespaceDirectory, record.id), {
     net: ownNetwork,
     ipc: ipc === 'pod',
