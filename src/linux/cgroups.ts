@@ -4,6 +4,7 @@ import { hierarchiesOf, eventCount } from './cgroup-files.ts';
 import { readMounts } from './mounts.ts';
 import { sleep } from '../base/deadline.ts';
 import { DaemonError, hasErrno, unlessMissing } from '../base/errors.ts';
+import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { CgroupVersion, Hierarchies, Hierarchy } from './cgroup-files.ts';
 
 export type { CgroupVersion } from './cgroup-files.ts';
@@ -23,6 +24,7 @@ export class Cgroups {
   readonly #hierarchies: readonly Hierarchy[];
   /** The one to ask which processes are in a cgroup. */
   readonly #primary: Hierarchy;
+  readonly #ensuring = new KeyedMutex<'ensure'>();
 
   private constructor(found: Hierarchies) {
     this.version = found.version;
@@ -52,9 +54,12 @@ export class Cgroups {
    * @returns whether it was in none of them before: then it is ours to remove.
    */
   async ensure(path: string): Promise<boolean> {
-    const existed = await this.exists(path);
-    for (const hierarchy of this.#hierarchies) await this.#ensureIn(hierarchy, parts(path));
-    return !existed;
+    // One at a time: a directory that another call has just made has no cpus yet, and what is made in it would stay without.
+    return this.#ensuring.run('ensure', async () => {
+      const existed = await this.exists(path);
+      for (const hierarchy of this.#hierarchies) await this.#ensureIn(hierarchy, parts(path));
+      return !existed;
+    });
   }
 
   /** Moves a process with all its threads. @throws ESRCH when it is gone, ENOENT when the cgroup is. */
