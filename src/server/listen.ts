@@ -55,7 +55,7 @@ const SERVER_OPTIONS = {
  * path cannot be used.
  */
 export async function listen(options: ListenOptions): Promise<CriServer> {
-  const { path, log, mode = 0o660, uid = process.getuid?.() ?? 0, gid = process.getgid?.() ?? 0 } = options;
+  const { path, mode = 0o660, uid = process.getuid?.() ?? 0, gid = process.getgid?.() ?? 0 } = options;
   const place = await prepareSocket({ path, mode, uid, gid });
   const calls = new Calls(options);
   const server = new Server(SERVER_OPTIONS);
@@ -70,7 +70,6 @@ export async function listen(options: ListenOptions): Promise<CriServer> {
     await place.discard();
     throw new DaemonError('Unavailable', `listen on ${path}: ${messageOf(error)}`, { cause: error });
   }
-  log.info('serving the CRI', { path });
   return {
     path,
     get callsInFlight() {
