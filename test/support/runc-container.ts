@@ -18,11 +18,16 @@ export interface TestBundle {
 
 /** Writes a bundle for `args`; the container is removed at the test's end. */
 export async function makeBundle(t: TestContext, args: readonly string[], options: { terminal?: boolean } = {}): Promise<TestBundle> {
-  const directory = await scratchDirectory(t);
   const id = `podwright-test-${randomBytes(6).toString('hex')}`;
-  const runtimeRoot = join(directory, 'runc');
+  let runtimeRoot = '';
   const runc = (more: readonly string[]): ReturnType<typeof run> =>
     run('runc', { args: ['--root', runtimeRoot, ...more], timeoutMs: 20_000 });
+  // Before the directory's own clean-up, which would take what runc knows about the container: hooks run in this order.
+  t.after(async () => {
+    if (runtimeRoot !== '') await runc(['delete', '--force', id]);
+  });
+  const directory = await scratchDirectory(t);
+  runtimeRoot = join(directory, 'runc');
   await mkdir(join(directory, 'rootfs'));
   bindMount('/', join(directory, 'rootfs'), { readOnly: true });
   await run('runc', { args: ['spec', '--bundle', directory], timeoutMs: 20_000 });
@@ -34,9 +39,6 @@ export async function makeBundle(t: TestContext, args: readonly string[], option
   spec.process['terminal'] = options.terminal === true;
   spec.linux['cgroupsPath'] = `/${id}`;
   await writeFile(join(directory, 'config.json'), JSON.stringify(spec));
-  t.after(async () => {
-    await runc(['delete', '--force', id]);
-  });
   return { directory, id, runtimeRoot, runc };
 }
 

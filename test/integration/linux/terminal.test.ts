@@ -25,7 +25,7 @@ interface Session {
 let sessions = 0;
 
 /** `runc exec --tty --detach`, as the daemon's exec does it: the terminal comes over the console socket. */
-async function execTty(bundle: TestBundle, script: string, onData: (bytes: Buffer) => boolean): Promise<Session> {
+async function execTty(t: TestContext, bundle: TestBundle, script: string, screen: Screen): Promise<Session> {
   becomeSubreaper();
   sessions += 1;
   const pidFile = join(bundle.directory, `pid-${sessions}`);
@@ -34,7 +34,9 @@ async function execTty(bundle: TestBundle, script: string, onData: (bytes: Buffe
     const args = ['--tty', '--detach', '--console-socket', listener.path, '--pid-file', pidFile, bundle.id, 'sh', '-c', script];
     const { exit, stderr } = await bundle.runc(['exec', ...args]);
     assert.deepEqual(exit, { code: 0 }, stderr.toString());
-    const terminal = openTerminal(listener.receive(), onData);
+    const terminal = openTerminal(listener.receive(), screen.take);
+    screen.terminal = terminal;
+    t.after(() => terminal.socket.destroy());
     const pid = Number(await readFile(pidFile, 'utf8'));
     return { terminal, pid, exit: adopt(pid) };
   } finally {
@@ -71,8 +73,7 @@ class Screen {
 test('a terminal of runc exec carries every byte both ways, through pauses, and its end and exit code', async (t) => {
   const bundle = await startContainer(t);
   const screen = new Screen(50);
-  const session = await execTty(bundle, 'stty raw -echo; echo ready; head -c 1000000 | cksum; seq 200000; echo tail; exit 6', screen.take);
-  screen.terminal = session.terminal;
+  const session = await execTty(t, bundle, 'stty raw -echo; echo ready; head -c 1000000 | cksum; seq 200000; echo tail; exit 6', screen);
   await screen.until('ready');
   session.terminal.socket.write(Buffer.alloc(1_000_000, 'q'));
   assert.deepEqual(await session.exit, { code: 6 });
@@ -86,9 +87,10 @@ test('resize reaches the program, and does nothing after the end', async (t) => 
   const bundle = await startContainer(t);
   const screen = new Screen();
   const { terminal, exit } = await execTty(
+    t,
     bundle,
     `trap 'stty size; exit 0' WINCH; echo ready; while true; do sleep 0.05; done`,
-    screen.take,
+    screen,
   );
   await screen.until('ready');
   terminal.resize({ width: 99, height: 33 });
@@ -101,7 +103,7 @@ test('resize reaches the program, and does nothing after the end', async (t) => 
 test('Ctrl-C ends the program by its signal', async (t) => {
   const bundle = await startContainer(t);
   const screen = new Screen();
-  const { terminal, exit } = await execTty(bundle, 'echo ready; exec sleep 1000', screen.take);
+  const { terminal, exit } = await execTty(t, bundle, 'echo ready; exec sleep 1000', screen);
   await screen.until('ready');
   await sleep(50); // exec of sleep
   terminal.socket.write('\x03');
@@ -112,7 +114,7 @@ test('Ctrl-C ends the program by its signal', async (t) => {
 test('closing the terminal hangs up', async (t) => {
   const bundle = await startContainer(t);
   const screen = new Screen();
-  const { terminal, exit } = await execTty(bundle, 'echo ready; exec sleep 1000', screen.take);
+  const { terminal, exit } = await execTty(t, bundle, 'echo ready; exec sleep 1000', screen);
   await screen.until('ready');
   terminal.socket.destroy();
   await terminal.closed;
@@ -122,7 +124,7 @@ test('closing the terminal hangs up', async (t) => {
 test('the group of a tty exec dies by killGroup', async (t) => {
   const bundle = await startContainer(t);
   const screen = new Screen();
-  const { terminal, pid, exit } = await execTty(bundle, "trap '' HUP INT TERM; sleep 1000 & echo ready; wait", screen.take);
+  const { terminal, pid, exit } = await execTty(t, bundle, "trap '' HUP INT TERM; sleep 1000 & echo ready; wait", screen);
   await screen.until('ready');
   const stat = await statOfProcess(pid);
   assert.deepEqual([stat?.processGroup, stat?.session], [pid, pid]);
@@ -136,9 +138,8 @@ test('ten sessions at once keep their output apart', async (t) => {
   await Promise.all(
     Array.from({ length: 10 }, async (_each, index) => {
       const screen = new Screen(5);
-      const session = await execTty(bundle, `stty raw; seq ${index * 10_000} ${index * 10_000 + 5000}; exit ${index}`, screen.take);
-      screen.terminal = session.terminal;
-      await session.terminal.closed;
+      const session = await execTty(t, bundle, `stty raw; seq ${index * 10_000} ${index * 10_000 + 5000}; exit ${index}`, screen);
+          await session.terminal.closed;
       assert.deepEqual(await session.exit, { code: index });
       const lines = screen.text.trim().split(/\s+/).map(Number);
       assert.equal(lines.length, 5001);
