@@ -139,7 +139,7 @@ test('ten sessions at once keep their output apart', async (t) => {
     Array.from({ length: 10 }, async (_each, index) => {
       const screen = new Screen(5);
       const session = await execTty(t, bundle, `stty raw; seq ${index * 10_000} ${index * 10_000 + 5000}; exit ${index}`, screen);
-          await session.terminal.closed;
+      await session.terminal.closed;
       assert.deepEqual(await session.exit, { code: index });
       const lines = screen.text.trim().split(/\s+/).map(Number);
       assert.equal(lines.length, 5001);
