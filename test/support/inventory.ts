@@ -154,7 +154,8 @@ async function links({ bridge }: InventoryScope): Promise<string[]> {
     const { stdout } = await execute('ip', ['-o', 'link', 'show', ...filter]).catch(() => ({ stdout: '' }));
     return stdout.split('\n');
   };
-  const loose = (await list('type', 'veth')).filter((line) => !line.includes(' master '));
+  // Only such as the bridge plugin names them: other programs' veths are none of ours.
+  const loose = (await list('type', 'veth')).filter((line) => /: veth[0-9a-f]{8}@/.test(line) && !line.includes(' master '));
   const lines = [...(await list('master', bridge)), ...loose];
   return lines.flatMap((line) => /^\d+: ([^:@]+)/.exec(line)?.[1] ?? []).map((name) => `link ${name}`);
 }
