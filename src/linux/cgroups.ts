@@ -6,6 +6,7 @@ import { sleep } from '../base/deadline.ts';
 import { DaemonError, hasErrno, unlessMissing } from '../base/errors.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { CgroupVersion, Hierarchies, Hierarchy } from './cgroup-files.ts';
+import type { MountEntry } from './mountinfo.ts';
 
 export type { CgroupVersion } from './cgroup-files.ts';
 
@@ -34,7 +35,12 @@ export class Cgroups {
 
   /** Looks at what is mounted. @throws {DaemonError} FailedPrecondition when no cgroups are. */
   static async detect(): Promise<Cgroups> {
-    return new Cgroups(hierarchiesOf(await readMounts()));
+    return Cgroups.of(await readMounts());
+  }
+
+  /** The cgroups of these mounts; for tests that take one of several trees. */
+  static of(mounts: readonly MountEntry[]): Cgroups {
+    return new Cgroups(hierarchiesOf(mounts));
   }
 
   /** The directory of `path` for a controller (`memory`, `pids`), for reading its files; undefined when there is none. */
