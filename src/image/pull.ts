@@ -1,0 +1,220 @@
+import type { AuthConfig } from '../../api/cri/runtime.ts';
+import { DaemonError, kindOf } from '../base/errors.ts';
+import type { Digest, ImageId } from '../base/ids.ts';
+import { JoinedWork } from '../base/joined-work.ts';
+import { stage } from '../base/stage.ts';
+import { credentialsKey } from '../registry/credentials.ts';
+import type { Credentials } from '../registry/credentials.ts';
+import type { RegistryClient, Repository } from '../registry/registry-client.ts';
+import { assembleImage } from './assemble.ts';
+import type { ImageParts, NewImage } from './assemble.ts';
+import { choosePlatform, digestOf, hostPlatform, MAX_DOCUMENT_BYTES, readManifest } from './oci-types.ts';
+import type { Descriptor, Index, Manifest, Platform } from './oci-types.ts';
+import type { ImageProgress } from './progress.ts';
+import { formatReference, parseReference, repositoryOf, saysRegistry, withTag } from './reference.ts';
+import type { ImageReference } from './reference.ts';
+import type { ImageRecord } from './store.ts';
+
+export interface PullerOptions {
+  readonly registry: RegistryClient;
+  /** Registries a name without one is looked for in; none: docker.io. Asked at every pull. */
+  readonly searchRegistries?: () => readonly string[];
+  readonly platform?: Platform | undefined;
+  /** Layers of one image fetched at once. Asked at every pull. */
+  readonly parallelLayers: () => number;
+}
+
+/** Most a pull may take in all, milliseconds; one that stands still fails long before, by the client's idle timeout. */
+const PULL_BUDGET_MS = 24 * 60 * 60_000;
+const MAX_NESTED_INDEXES = 4;
+/** How often a broken stream is taken up again where it broke, without progress in between. */
+const STREAM_RETRIES = 4;
+
+/** Pulls images from registries. Equal pulls (name, platform and credentials) are one piece of work, which ends when its last caller leaves. */
+export class ImagePuller {
+  readonly #parts: ImageParts;
+  readonly #options: PullerOptions;
+  readonly #work = new JoinedWork<ImageRecord>();
+  readonly #progress = new Set<ImageProgress>();
+
+  constructor(parts: ImageParts, options: PullerOptions) {
+    this.#parts = parts;
+    this.#options = options;
+  }
+
+  /** The pulls under way; the objects change as they go on. */
+  get inProgress(): readonly ImageProgress[] {
+    return [...this.#progress];
+  }
+
+  /**
+   * Pulls the image `name`, by tag or digest. It is there when this returns, under that name.
+   * @param call ends the waiting, and the pull with its last waiter.
+   * @throws InvalidArgument for a bad name, NotFound, PermissionDenied, RegistryUnavailable, FailedPrecondition for a wrong
+   * digest, the call's own reason.
+   */
+  async pull(name: string, auth: AuthConfig | undefined, call: AbortSignal): Promise<ImageRecord> {
+    const references = this.#candidates(name.trim());
+    const platform = this.#options.platform ?? hostPlatform();
+    const key = JSON.stringify([references.map(formatReference), platform, credentialsKey(credentialsOf(auth)), auth?.serverAddress ?? '']);
+    const what = `pull ${name}`;
+    return await this.#work.run(key, call, { budgetMs: PULL_BUDGET_MS, what, endsWithLastWaiter: true }, async (signal) => {
+      const progress: ImageProgress = { what: name, startedAtMs: Date.now(), step: 'resolving', layers: [] };
+      this.#progress.add(progress);
+      try {
+        return await this.#pullFirst(references, auth, platform, progress, signal);
+      } finally {
+        this.#progress.delete(progress);
+      }
+    });
+  }
+
+  /** Resolves when no pull is under way. */
+  async settled(): Promise<void> {
+    await this.#work.settled();
+  }
+
+  #candidates(name: string): ImageReference[] {
+    const search = saysRegistry(name) ? [] : (this.#options.searchRegistries?.() ?? []);
+    const names = search.length === 0 ? [name] : search.map((registry) => `${registry}/${name}`);
+    return names.map((text) => withTag(parseReference(text)));
+  }
+
+  async #pullFirst(
+    references: readonly ImageReference[],
+    auth: AuthConfig | undefined,
+    platform: Platform,
+    progress: ImageProgress,
+    signal: AbortSignal,
+  ): Promise<ImageRecord> {
+    for (const [index, reference] of references.entries()) {
+      try {
+        return await this.#pullOne(reference, credentialsFor(auth, reference.domain), platform, progress, signal);
+      } catch (error) {
+        const isLast = index === references.length - 1;
+        if (isLast || signal.aborted || (kindOf(error) !== 'NotFound' && kindOf(error) !== 'PermissionDenied'))
+          throw explain(reference, error);
+      }
+    }
+    throw new DaemonError('Internal', 'pull image: no name to pull');
+  }
+
+  async #pullOne(
+    reference: ImageReference,
+    credentials: Credentials | undefined,
+    platform: Platform,
+    progress: ImageProgress,
+    signal: AbortSignal,
+  ): Promise<ImageRecord> {
+    const { domain, path, tag, digest } = reference;
+    const wanted = digest ?? tag ?? 'latest';
+    const repository = this.#options.registry.repository(
+      { domain, path, suffix: digest === undefined ? `:${wanted}` : `@${digest}` },
+      credentials,
+    );
+    const { manifest, bytes, digests } = await findManifest(repository, wanted, platform, signal);
+    stage('pull.resolved');
+    const image: NewImage = {
+      what: `${domain}/${path}`,
+      config: await this.#config(repository, manifest.config, signal),
+      manifest: { bytes, mediaType: manifest.mediaType },
+      layers: manifest.layers.map((layer) => ({
+        mediaType: layer.mediaType,
+        digest: layer.digest,
+        sizeBytes: layer.size,
+        open: async (offsetBytes, open) => await repository.blob(layer.digest, offsetBytes, open),
+      })),
+      names: digest === undefined && tag !== undefined ? [formatReference({ domain, path, tag })] : [],
+      digests: digests.map((found) => `${repositoryOf(reference)}@${found}`),
+      repositories: [repositoryOf(reference)],
+    };
+    stage('pull.config-received');
+    return await assembleImage(this.#parts, image, {
+      signal,
+      parallelLayers: this.#options.parallelLayers(),
+      retries: STREAM_RETRIES,
+      stages: 'pull',
+      progress,
+    });
+  }
+
+  /** An image's config, from here where it is known already. */
+  async #config(repository: Repository, descriptor: Descriptor, signal: AbortSignal): Promise<Buffer> {
+    const { blobs, images } = this.#parts;
+    const { digest, size } = descriptor;
+    if (images.get(digest as string as ImageId) !== undefined && blobs.has(digest)) return await blobs.read(digest);
+    if (size > MAX_DOCUMENT_BYTES)
+      throw new DaemonError('InvalidArgument', `config ${digest} has ${size} bytes, must have at most ${MAX_DOCUMENT_BYTES}`);
+    const pieces: Uint8Array[] = [];
+    let received = 0;
+    for await (const piece of (await repository.blob(digest, 0, signal)).content) {
+      received += piece.length;
+      if (received > size) throw new DaemonError('FailedPrecondition', `config ${digest} has more than the ${size} bytes it must have`);
+      pieces.push(piece);
+    }
+    const bytes = Buffer.concat(pieces);
+    if (digestOf(bytes) !== digest)
+      throw new DaemonError('FailedPrecondition', `the digest of the config is ${digestOf(bytes)}, must be ${digest}`);
+    return bytes;
+  }
+}
+
+interface Found {
+  readonly manifest: Manifest;
+  readonly bytes: Buffer;
+  /** Of the indexes on the way, outermost first. */
+  readonly digests: readonly Digest[];
+}
+
+/** The manifest for a platform, through indexes where there are some. @throws NotFound where none is for the platform. */
+async function findManifest(repository: Repository, tagOrDigest: string, platform: Platform, signal: AbortSignal): Promise<Found> {
+  const digests: Digest[] = [];
+  let wanted = tagOrDigest;
+  let stated: string | undefined;
+  for (let depth = 0; depth <= MAX_NESTED_INDEXES; depth += 1) {
+    const { bytes, mediaType, digest } = await repository.manifest(wanted, signal);
+    const document: Manifest | Index = readManifest(bytes, stated ?? mediaType, `manifest ${digest}`);
+    if (document.is === 'manifest') return { manifest: document, bytes, digests };
+    digests.push(digest);
+    const chosen = choosePlatform(document.manifests, platform);
+    if (chosen === undefined) {
+      const there = document.manifests.map((entry) => `${entry.platform?.os ?? '?'}/${entry.platform?.architecture ?? '?'}`);
+      throw new DaemonError('NotFound', `no image is for ${platform.os}/${platform.architecture}, there are ${there.join(', ')}`);
+    }
+    ({ digest: wanted } = chosen);
+    stated = chosen.mediaType || undefined;
+  }
+  throw new DaemonError('InvalidArgument', `more than ${MAX_NESTED_INDEXES} indexes in one another`);
+}
+
+/** The failure with the image's name; the kubelet's words stay in front. */
+function explain(reference: ImageReference, error: unknown): unknown {
+  if (!(error instanceof DaemonError)) return error;
+  const name = formatReference(reference);
+  if (error.kind === 'RegistryUnavailable') {
+    const words = error.message.replace(/^.*?RegistryUnavailable: /, '');
+    return new DaemonError(error.kind, `RegistryUnavailable: pull ${name}: ${words}`, { cause: error });
+  }
+  return new DaemonError(error.kind, `pull ${name}: ${error.message}`, { cause: error });
+}
+
+/** CRI AuthConfig: `auth` is base64 of user:password, and some clients pad it with NULs. @throws InvalidArgument. */
+function credentialsOf(auth: AuthConfig | undefined): Credentials | undefined {
+  if (auth === undefined) return undefined;
+  const { username, password, identityToken, registryToken } = auth;
+  if (username !== '' || identityToken !== '' || registryToken !== '') return { username, password, identityToken, registryToken };
+  if (auth.auth === '') return undefined;
+  const plain = Buffer.from(auth.auth, 'base64').toString('utf8');
+  const colon = plain.indexOf(':');
+  if (colon === -1) throw new DaemonError('InvalidArgument', 'pull image: auth must be base64 of user:password');
+  return { username: plain.slice(0, colon), password: plain.slice(colon + 1).replace(/\0+$/, '') };
+}
+
+/** Credentials that name a server are for that server only. */
+function credentialsFor(auth: AuthConfig | undefined, domain: string): Credentials | undefined {
+  const server = auth?.serverAddress ?? '';
+  if (server === '') return credentialsOf(auth);
+  const host = server.replace(/^[a-z]+:\/\//, '').replace(/\/.*$/, '');
+  const isHub = domain === 'docker.io' && (host === 'index.docker.io' || host === 'registry-1.docker.io');
+  return host === domain || isHub ? credentialsOf(auth) : undefined;
+}
