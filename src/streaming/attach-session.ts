@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { waitFor } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { AttachOutput, AttachRequest, AttachStreams, StreamingBackend } from './backend.ts';
@@ -21,6 +22,7 @@ export interface AttachDeps {
 export async function serveAttach(deps: AttachDeps, request: AttachRequest, streams: RemoteStreams, life: SessionLife): Promise<void> {
   const { signal } = life;
   let outcome: Outcome;
+  let work: Promise<void> | undefined;
   try {
     const size = request.tty ? await streams.firstSize() : undefined;
     signal.throwIfAborted();
@@ -29,13 +31,15 @@ export async function serveAttach(deps: AttachDeps, request: AttachRequest, stre
       deps.log.warn(reason);
       life.end(new DaemonError('ResourceExhausted', reason));
     });
-    await deps.backend.attach({ ...request, ...(size && { size }) }, used, streams.resizes, signal);
+    work = deps.backend.attach({ ...request, ...(size && { size }) }, used, streams.resizes, signal);
+    await waitFor(work, signal);
     outcome = { exitCode: 0 };
   } catch (error) {
     outcome = { error };
     if (!signal.aborted) deps.log.info(`attach session: ${messageOf(error)}`, { container: request.containerId });
   }
   await streams.finish(outcome, signal);
+  await Promise.allSettled([work]);
 }
 
 /** The streams as the backend sees them: outputs that never push back, and together hold no more than the limit. */

@@ -7,7 +7,12 @@ const LINGER_MS = 5_000;
 /** Answers a request to upgrade with a refusal, and closes. */
 export function refuseUpgrade(socket: Duplex, code: number, reason: string, headers: Readonly<Record<string, string>> = {}): void {
   const body = `${reason}\n`;
-  const fields = { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': String(Buffer.byteLength(body)), Connection: 'close', ...headers };
+  const fields = {
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': String(Buffer.byteLength(body)),
+    Connection: 'close',
+    ...headers,
+  };
   socket.resume();
   socket.end(`${head(code, fields)}${body}`);
   const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();

@@ -23,10 +23,13 @@ export class IdleTimer {
   }
 
   #schedule(ms: number): NodeJS.Timeout {
-    return setTimeout(() => {
-      const restMs = this.#lastMs + this.#timeoutMs - performance.now();
-      if (restMs <= 0) this.#expired();
-      else this.#timer = this.#schedule(restMs);
-    }, Math.min(ms, LONGEST_TIMER_MS)).unref();
+    return setTimeout(
+      () => {
+        const restMs = this.#lastMs + this.#timeoutMs - performance.now();
+        if (restMs <= 0) this.#expired();
+        else this.#timer = this.#schedule(restMs);
+      },
+      Math.min(ms, LONGEST_TIMER_MS),
+    ).unref();
   }
 }

@@ -11,5 +11,8 @@ export function negotiate<P extends string>(offered: readonly string[], known: r
 
 /** The values of a header that may come several times, each a list. */
 export function listOf(values: readonly string[] | undefined): string[] {
-  return (values ?? []).flatMap((value) => value.split(',')).map((value) => value.trim()).filter((value) => value !== '');
+  return (values ?? [])
+    .flatMap((value) => value.split(','))
+    .map((value) => value.trim())
+    .filter((value) => value !== '');
 }

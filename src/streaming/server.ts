@@ -63,7 +63,12 @@ export class StreamingServer {
   /** Listens. @throws {DaemonError} InvalidArgument for unusable TLS files, Unavailable where the address cannot be had. */
   async start(): Promise<void> {
     const { tls, address, port } = this.#options;
-    const limits: http.ServerOptions = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
+    const limits: http.ServerOptions = {
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
+    };
     if (tls !== undefined) this.#tlsMaterial = await readTlsFiles(tls);
     const server =
       tls === undefined
@@ -100,7 +105,10 @@ export class StreamingServer {
     this.#server = undefined;
     const stopped = Promise.withResolvers<undefined>();
     if (server === undefined) stopped.resolve(undefined);
-    else server.close(() => { stopped.resolve(undefined); });
+    else
+      server.close(() => {
+        stopped.resolve(undefined);
+      });
     for (const life of this.#lives.keys()) life.end(new DaemonError('Unavailable', 'the runtime daemon stops'));
     await Promise.all(this.#lives.values());
     server?.closeAllConnections();
@@ -159,7 +167,10 @@ export class StreamingServer {
 
   #answerPlain(request: http.IncomingMessage, response: http.ServerResponse): void {
     const session = this.#redeem(request.url ?? '');
-    const [code, reason] = session === undefined ? [404, 'no such URL, or it was used or has expired'] : [400, 'the request must upgrade to SPDY/3.1 or WebSocket'];
+    const [code, reason] =
+      session === undefined
+        ? [404, 'no such URL, or it was used or has expired']
+        : [400, 'the request must upgrade to SPDY/3.1 or WebSocket'];
     response.writeHead(code, { 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' });
     response.end(`${reason}\n`);
   }
@@ -169,7 +180,8 @@ export class StreamingServer {
     if (socket instanceof Socket) socket.setKeepAlive(true, KEEP_ALIVE_MS);
     const session = this.#redeem(request.url ?? '');
     if (session === undefined) refuseUpgrade(socket, 404, 'no such URL, or it was used or has expired');
-    else if (request.method !== 'GET' && request.method !== 'POST') refuseUpgrade(socket, 405, `the method is ${request.method ?? ''}, must be GET or POST`, { Allow: 'GET, POST' });
+    else if (request.method !== 'GET' && request.method !== 'POST')
+      refuseUpgrade(socket, 405, `the method is ${request.method ?? ''}, must be GET or POST`, { Allow: 'GET, POST' });
     else this.#run(session, request, socket, head);
   }
 

@@ -59,8 +59,14 @@ export class Sessions {
   /** Resolves when the session is over and its connection gone, or was refused. @throws why a session could not begin. */
   async serve(session: SessionRequest, upgrade: Upgrade, life: SessionLife): Promise<void> {
     const wanted = (upgrade.request.headers.upgrade ?? '').toLowerCase();
-    if (wanted === 'websocket') await (session.kind === 'portforward' ? this.#forwardByWebSocket(session.request, upgrade, life) : this.#commandByWebSocket(session, upgrade, life));
-    else if (wanted.includes('spdy/3.1')) await (session.kind === 'portforward' ? this.#forwardBySpdy(session.request, upgrade, life) : this.#commandBySpdy(session, upgrade, life));
+    if (wanted === 'websocket')
+      await (session.kind === 'portforward'
+        ? this.#forwardByWebSocket(session.request, upgrade, life)
+        : this.#commandByWebSocket(session, upgrade, life));
+    else if (wanted.includes('spdy/3.1'))
+      await (session.kind === 'portforward'
+        ? this.#forwardBySpdy(session.request, upgrade, life)
+        : this.#commandBySpdy(session, upgrade, life));
     else refuseUpgrade(upgrade.socket, 400, 'the request must upgrade to SPDY/3.1 or WebSocket');
   }
 
@@ -72,7 +78,11 @@ export class Sessions {
   }
 
   async #commandByWebSocket(session: CommandSession, upgrade: Upgrade, life: SessionLife): Promise<void> {
-    const offered = negotiate(listOf(upgrade.request.headersDistinct['sec-websocket-protocol']), WEBSOCKET_COMMAND_PROTOCOLS, 'channel.k8s.io');
+    const offered = negotiate(
+      listOf(upgrade.request.headersDistinct['sec-websocket-protocol']),
+      WEBSOCKET_COMMAND_PROTOCOLS,
+      'channel.k8s.io',
+    );
     if ('refused' in offered) {
       refuseUpgrade(upgrade.socket, 403, offered.refused);
       return;
@@ -92,7 +102,11 @@ export class Sessions {
   }
 
   async #forwardByWebSocket(request: PortForwardRequest, upgrade: Upgrade, life: SessionLife): Promise<void> {
-    const offered = negotiate(listOf(upgrade.request.headersDistinct['sec-websocket-protocol']), WEBSOCKET_PORT_FORWARD_PROTOCOLS, 'v4.channel.k8s.io');
+    const offered = negotiate(
+      listOf(upgrade.request.headersDistinct['sec-websocket-protocol']),
+      WEBSOCKET_PORT_FORWARD_PROTOCOLS,
+      'v4.channel.k8s.io',
+    );
     if ('refused' in offered) {
       refuseUpgrade(upgrade.socket, 403, offered.refused);
       return;

@@ -34,7 +34,9 @@ export async function readTlsFiles(files: TlsFiles): Promise<TlsMaterial> {
   try {
     createSecureContext(material);
   } catch (error) {
-    throw new DaemonError('InvalidArgument', `use the TLS files ${files.certificateFile} and ${files.keyFile}: ${messageOf(error)}`, { cause: error });
+    throw new DaemonError('InvalidArgument', `use the TLS files ${files.certificateFile} and ${files.keyFile}: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
   return material;
 }

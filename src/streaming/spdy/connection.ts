@@ -212,7 +212,12 @@ export class SpdyConnection implements StreamOwner {
     if (this.#state !== 'open') return;
     this.#waitingReplyBytes += frame.length;
     if (this.#waitingReplyBytes > MOST_WAITING_REPLY_BYTES) {
-      this.destroy(new DaemonError('ResourceExhausted', `SPDY connection: more than ${MOST_WAITING_REPLY_BYTES} bytes of replies wait to be read by the client`));
+      this.destroy(
+        new DaemonError(
+          'ResourceExhausted',
+          `SPDY connection: more than ${MOST_WAITING_REPLY_BYTES} bytes of replies wait to be read by the client`,
+        ),
+      );
       return;
     }
     this.#transport.write(frame, () => {

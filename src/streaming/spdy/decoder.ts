@@ -42,7 +42,9 @@ export class FrameDecoder {
 
   /** Takes as much as the frame's beginning lacks, and the frame where that completes it. */
   #takeHead(bytes: Buffer, frames: Frame[]): Buffer {
-    const wanted = wantedBytes(this.#pending.length >= HEADER_BYTES ? this.#pending : Buffer.concat([this.#pending, bytes.subarray(0, HEADER_BYTES)]));
+    const wanted = wantedBytes(
+      this.#pending.length >= HEADER_BYTES ? this.#pending : Buffer.concat([this.#pending, bytes.subarray(0, HEADER_BYTES)]),
+    );
     const taken = bytes.subarray(0, wanted - this.#pending.length);
     const head = this.#pending.length === 0 ? taken : Buffer.concat([this.#pending, taken]);
     const rest = bytes.subarray(taken.length);

@@ -37,7 +37,9 @@ export async function servePortPairs(
   const giveUp = (request: string): void => {
     const half = halves.get(request);
     halves.delete(request);
-    half?.error?.end(`wait for the client's streams: request ${request} has no ${half.data === undefined ? 'data' : 'error'} stream after ${creationTimeoutMs / 1000} s`);
+    half?.error?.end(
+      `wait for the client's streams: request ${request} has no ${half.data === undefined ? 'data' : 'error'} stream after ${creationTimeoutMs / 1000} s`,
+    );
     half?.data?.destroy();
   };
 

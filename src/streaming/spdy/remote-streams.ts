@@ -71,7 +71,9 @@ export async function acceptSpdyStreams(
   };
   const timer = setTimeout(() => {
     const missing = wanted.filter((type) => !opened.has(type)).join(', ');
-    complete.reject(new DaemonError('DeadlineExceeded', `wait for the client's streams: ${missing} not opened within ${creationTimeoutMs / 1000} s`));
+    complete.reject(
+      new DaemonError('DeadlineExceeded', `wait for the client's streams: ${missing} not opened within ${creationTimeoutMs / 1000} s`),
+    );
   }, creationTimeoutMs);
   try {
     await waitFor(complete.promise, life.signal);
@@ -84,7 +86,10 @@ export async function acceptSpdyStreams(
   return new RemoteStreams(chosen(opened, wanted), protocol === 'v4.channel.k8s.io' ? 'json' : 'text', carrier);
 }
 
-function chosen(opened: ReadonlyMap<StreamType, SpdyStream>, wanted: readonly StreamType[]): { error: SpdyStream } & Partial<Record<StreamType, SpdyStream>> {
+function chosen(
+  opened: ReadonlyMap<StreamType, SpdyStream>,
+  wanted: readonly StreamType[],
+): { error: SpdyStream } & Partial<Record<StreamType, SpdyStream>> {
   const error = opened.get('error');
   if (error === undefined) throw new DaemonError('Internal', 'take the streams of a client: the error stream is missing, must be there');
   return { ...Object.fromEntries([...opened].filter(([type]) => wanted.includes(type))), error };

@@ -131,7 +131,8 @@ export class ChannelSocket {
   #over(): void {
     this.#closing = true;
     this.#stopWatch();
-    for (const channel of this.#channels.values()) channel.destroy(new DaemonError('Canceled', 'the client has gone', { cause: this.#error }));
+    for (const channel of this.#channels.values())
+      channel.destroy(new DaemonError('Canceled', 'the client has gone', { cause: this.#error }));
     this.#options.closed(this.#error);
   }
 }

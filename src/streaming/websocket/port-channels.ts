@@ -6,7 +6,12 @@ import { ChannelSocket } from './channel-socket.ts';
 
 /** SPDY as the bytes of binary messages, so that a port can be connected to many times. Source: KEP-4006. */
 export const TUNNEL_PROTOCOL = 'SPDY/3.1+portforward.k8s.io';
-export const WEBSOCKET_PORT_FORWARD_PROTOCOLS = [TUNNEL_PROTOCOL, 'portforward.k8s.io', 'v4.channel.k8s.io', 'v4.base64.channel.k8s.io'] as const;
+export const WEBSOCKET_PORT_FORWARD_PROTOCOLS = [
+  TUNNEL_PROTOCOL,
+  'portforward.k8s.io',
+  'v4.channel.k8s.io',
+  'v4.base64.channel.k8s.io',
+] as const;
 export type WebSocketPortForwardProtocol = (typeof WEBSOCKET_PORT_FORWARD_PROTOCOLS)[number];
 
 const PORT_BUFFER_BYTES = 1024 * 1024;

@@ -20,7 +20,12 @@ const STDIN_BUFFER_BYTES = 256 * 1024;
 const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4 } as const;
 
 /** Takes over a WebSocket whose channels are the streams of an exec or attach. */
-export function acceptWebSocketStreams(socket: WebSocket, choice: StreamChoice, protocol: WebSocketCommandProtocol, life: SessionLife): RemoteStreams {
+export function acceptWebSocketStreams(
+  socket: WebSocket,
+  choice: StreamChoice,
+  protocol: WebSocketCommandProtocol,
+  life: SessionLife,
+): RemoteStreams {
   const closed = Promise.withResolvers<undefined>();
   const channels = new ChannelSocket(socket, {
     base64: protocol.includes('base64'),

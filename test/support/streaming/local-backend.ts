@@ -74,9 +74,9 @@ export class LocalBackend implements StreamingBackend {
 
 async function runOnPipes(request: ExecRequest, streams: ExecStreams, signal: AbortSignal): Promise<{ exitCode: number }> {
   const [file = '', ...args] = request.command;
-  const child = spawn(file, args, { stdio: 'pipe' });
+  const child = spawn(file, args, { stdio: 'pipe', detached: true });
   const hangUp = (): void => {
-    child.kill('SIGKILL');
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
   };
   signal.addEventListener('abort', hangUp, { once: true });
   child.stdin.on('error', () => streams.stdin?.destroy());
