@@ -198,12 +198,12 @@ for (const [name, implementation] of Object.entries(IMPLEMENTATIONS)) {
       const pids = join(directory, 'pids');
       const script = `sleep 1000 & echo $! $$ >${pids}; echo busy >&2; trap '' TERM; wait`;
       const began = performance.now();
-      await assert.rejects(shell(script, { timeoutMs: 400 }), (error: Error & { kind?: string }) => {
+      await assert.rejects(shell(script, { timeoutMs: 1500 }), (error: Error & { kind?: string }) => {
         assert.equal(error.kind, 'DeadlineExceeded');
-        assert.match(error.message, /run sh -c .*not finished after 0.4 s; it said: busy/s);
+        assert.match(error.message, /run sh -c .*not finished after 1.5 s; it said: busy/s);
         return true;
       });
-      assert.ok(performance.now() - began < 2000);
+      assert.ok(performance.now() - began < 8000);
       for (const pid of (await readFile(pids, 'utf8')).trim().split(' ').map(Number)) {
         const stat = await statOfProcess(pid);
         assert.ok(stat === undefined || stat.state === 'Z', `process ${pid} is ${stat?.state ?? 'gone'}, must be dead`);
@@ -222,9 +222,9 @@ for (const [name, implementation] of Object.entries(IMPLEMENTATIONS)) {
 
     test('a leftover that holds the output open delays the result no longer than drainMs', async () => {
       const began = performance.now();
-      const result = await shell('echo soon; sleep 3 & exit 4', { drainMs: 200 });
-      assert.ok(performance.now() - began < 2000);
-      assert.equal(result.stdout.toString(), 'soon\n');
+      const result = await shell('sleep 60 & echo $!; exit 4', { drainMs: 200 });
+      assert.ok(performance.now() - began < 10_000);
+      process.kill(Number(result.stdout.toString()), 'SIGKILL');
       assert.equal(result.truncated, true);
       assert.deepEqual(result.exit, { code: 4 });
     });
