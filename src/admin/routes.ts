@@ -24,9 +24,27 @@ export interface Route {
 /** All that the admin socket serves. */
 export function adminRoutes(backend: AdminBackend): readonly Route[] {
   return [
-    { method: 'GET', path: '/v1/status', handle: async ({ response }) => { answerJson(response, await backend.status()); } },
-    { method: 'GET', path: '/v1/leaks', handle: async ({ response }) => { answerJson(response, await backend.leaks()); } },
-    { method: 'GET', path: '/v1/images', handle: async ({ response }) => { answerJson(response, await backend.listImages()); } },
+    {
+      method: 'GET',
+      path: '/v1/status',
+      handle: async ({ response }) => {
+        answerJson(response, await backend.status());
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v1/leaks',
+      handle: async ({ response }) => {
+        answerJson(response, await backend.leaks());
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v1/images',
+      handle: async ({ response }) => {
+        answerJson(response, await backend.listImages());
+      },
+    },
     { method: 'POST', path: '/v1/images/load', handle: async (exchange) => loadImages(backend, exchange) },
     { method: 'GET', path: '/v1/images/save', handle: async (exchange) => saveImages(backend, exchange) },
     {
@@ -79,11 +97,13 @@ async function saveImages(backend: AdminBackend, { url, response, signal }: Exch
 
 /** A view of the answer that whoever writes the archive may end, while the trailer is still to come. */
 function keepOpen(response: ServerResponse): Writable {
-  return new Writable({
+  const target = new Writable({
     write(chunk: Buffer, _encoding, written) {
       response.write(chunk, written);
     },
   });
+  // Whoever writes to it hears of a failure by its own call; without a listener it would end the daemon.
+  return target.on('error', () => undefined);
 }
 
 function archiveFormat(text: string): ArchiveFormat {

@@ -66,7 +66,7 @@ export class AdminServer {
     try {
       await this.#routeFor(request.method, url.pathname).handle({ url, request, response, signal: controller.signal });
     } catch (error) {
-      this.#log.warn(`admin ${request.method ?? ''} ${url.pathname}: ${messageOf(error)}`, { error });
+      this.#log.warn(`admin ${request.method ?? ''} ${url.pathname}: ${messageOf(error)}`, error instanceof DaemonError ? {} : { error });
       answerFailure(response, error);
     }
   }

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
-import { open, rm } from 'node:fs/promises';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { open, rm, stat } from 'node:fs/promises';
 import { finished, pipeline } from 'node:stream/promises';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline as pipe } from 'node:stream';
@@ -111,15 +111,10 @@ async function addPlainLayer(parts: ImageParts, archive: ArchiveWriter, name: st
   }
   const temporary = parts.blobs.newIngestPath();
   try {
-    const plain = await open(temporary, 'wx+', 0o600);
-    try {
-      const stream = pipe(createReadStream(path), decompressor(compression), () => undefined);
-      await pipeline(stream, plain.createWriteStream({ autoClose: false }));
-      const { size } = await plain.stat();
-      await archive.addStream(name, size, plain.createReadStream({ start: 0, autoClose: false }));
-    } finally {
-      await plain.close();
-    }
+    // By path: the close() of a FileHandle waits for ever for streams that it has made and that do not close themselves.
+    const stream = pipe(createReadStream(path), decompressor(compression), () => undefined);
+    await pipeline(stream, createWriteStream(temporary, { flags: 'wx', mode: 0o600 }));
+    await archive.addStream(name, (await stat(temporary)).size, createReadStream(temporary));
   } finally {
     await rm(temporary, { force: true });
   }

@@ -114,7 +114,10 @@ test('an image load whose client leaves is canceled', async () => {
       }),
   });
   const source = new Readable({ read: () => setTimeout(() => source.push(Buffer.alloc(10)), 5) });
-  begun.promise.then(() => source.destroy(new Error('disk gone')), () => undefined);
+  begun.promise.then(
+    () => source.destroy(new Error('disk gone')),
+    () => undefined,
+  );
 
   await assert.rejects(
     client.loadImages(source, () => undefined),
@@ -150,6 +153,32 @@ test('an image save that fails half-way leaves no file and says why', async () =
 
   await assert.rejects(saveImages(client, ['a'], 'oci', join(folder, 'out.tar'), io), { message: 'layer “x” is damaged' });
   await assert.rejects(stat(join(folder, 'out.tar')), /ENOENT/);
+});
+
+test('an image save whose client leaves ends the work and not the daemon', async () => {
+  const ended = Promise.withResolvers<unknown>();
+  await serve({
+    status: async () => STATUS,
+    saveImages: async (_references, _format, target, signal) => {
+      target.write(Buffer.alloc(10));
+      await new Promise((resolve) => {
+        signal.addEventListener('abort', resolve);
+      });
+      target.destroy(signal.reason as Error);
+      ended.resolve(signal.reason);
+      throw signal.reason as Error;
+    },
+  });
+  const target = new Writable({
+    write() {
+      this.destroy(new Error('disk full'));
+    },
+  });
+
+  await assert.rejects(client.saveImages(['a'], 'oci', target), { message: 'image save: disk full' });
+
+  assert.equal(((await ended.promise) as DaemonError).kind, 'Canceled');
+  assert.deepEqual(await client.status(), STATUS);
 });
 
 test('an image save of what is not there fails before it begins', async () => {
