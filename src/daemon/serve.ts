@@ -21,6 +21,8 @@ import { runtimeService } from '../runtimeservice/service.ts';
 import { imageService } from '../imageservice/service.ts';
 import { Sampler } from '../stats/sampler.ts';
 import { listen, unimplementedRpcs } from '../server/listen.ts';
+import { StreamingServer } from '../streaming/server.ts';
+import { streamingBackend } from './streaming-backend.ts';
 import { adminBackend } from './admin-backend.ts';
 import { buildDaemon, type DaemonParts } from './parts.ts';
 
@@ -53,7 +55,7 @@ export async function serve(config: LiveConfig): Promise<void> {
     await restoreState(parts, closers);
     const metrics = new Metrics();
     await openEdge(parts, metrics, closers);
-    followReload(config, log);
+    followReload(parts, log);
     sdNotify('READY=1');
     const signal = await ended;
     sdNotify('STOPPING=1');
@@ -98,7 +100,7 @@ async function restoreState(parts: DaemonParts, closers: Closer[]): Promise<void
   closers.push(async () => {
     infraWatch.abort();
     exits.close();
-    await Promise.all([sandboxes.settled(), containers.settled()]);
+    await Promise.all([sandboxes.settled(), containers.settled(), parts.storage.puller.settled()]);
   });
 }
 
@@ -106,6 +108,7 @@ async function openEdge(parts: DaemonParts, metrics: Metrics, closers: Closer[])
   const { config, log, sandboxes, containers, networks, runtimes, restoreParts, placement, storage, images } = parts;
   const { listenPath, socketMode, socketUid, socketGid, runDir } = config.current;
   metrics.set('buildInfo', { version: VERSION, node: process.version }, 1);
+  const streaming = await startStreaming(parts, closers);
   const runtime = runtimeService({
     sandboxes,
     containers,
@@ -114,10 +117,11 @@ async function openEdge(parts: DaemonParts, metrics: Metrics, closers: Closer[])
     pod: restoreParts,
     cgroupDriver: placement.driver,
     sampler: new Sampler(parts.cgroups),
+    streaming,
     writableLayerMountpoint: storage.rootfsDirectory,
     describe: () => ({ ...config.current }),
   });
-  const image = imageService({ images, usage: async () => storage.usage() });
+  const image = imageService({ images, puller: storage.puller, usage: async () => storage.usage() });
   const admin = new AdminServer(join(runDir, 'admin.sock'), adminBackend(parts, metrics), log);
   await admin.listen();
   closers.push(async () => admin.close());
@@ -133,9 +137,29 @@ async function openEdge(parts: DaemonParts, metrics: Metrics, closers: Closer[])
   if (missing.length > 0) log.info('RPCs that this version does not implement', { rpcs: missing });
 }
 
-function followReload(config: LiveConfig, log: PinoLog): void {
+async function startStreaming(parts: DaemonParts, closers: Closer[]): Promise<StreamingServer> {
+  const { address, port, tlsCert, tlsKey, tlsClientCa, idleTimeoutMs } = parts.config.current.stream;
+  const streaming = new StreamingServer({
+    address,
+    port,
+    tls: tlsCert === '' ? undefined : { certificateFile: tlsCert, keyFile: tlsKey, ...(tlsClientCa === '' ? {} : { clientCaFile: tlsClientCa }) },
+    backend: streamingBackend(parts),
+    log: parts.log,
+    idleTimeoutMs,
+  });
+  await streaming.start();
+  closers.push(async () => streaming.close());
+  return streaming;
+}
+
+function followReload({ config, storage }: DaemonParts, log: PinoLog): void {
+  const reload = async (): Promise<unknown> => {
+    const changes = await config.reload();
+    await storage.reload();
+    return changes;
+  };
   process.on('SIGHUP', () => {
-    config.reload().then(
+    reload().then(
       (changes) => {
         log.setLevel(config.current.log.level);
         log.info('configuration read again', { changes });

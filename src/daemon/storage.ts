@@ -2,8 +2,12 @@ import { join } from 'node:path';
 import type { Log } from '../base/log.ts';
 import type { LiveConfig } from '../config/live-config.ts';
 import type { ImageParts } from '../image/assemble.ts';
+import type { Platform } from '../image/oci-types.ts';
+import { ImagePuller } from '../image/pull.ts';
 import { ImageStore } from '../image/store.ts';
 import type { DiskUsage } from '../imageservice/parts.ts';
+import { RegistriesConf } from '../registry/registries-conf.ts';
+import { RegistryClient } from '../registry/registry-client.ts';
 import { BlobStore } from '../storage/blobs.ts';
 import { LayerStore } from '../storage/layers.ts';
 import { RootfsStore } from '../storage/rootfs.ts';
@@ -18,7 +22,10 @@ export interface Storage {
   readonly rootfsDirectory: string;
   readonly images: ImageStore;
   readonly imageParts: ImageParts;
+  readonly puller: ImagePuller;
   start(): Promise<void>;
+  /** Reads what SIGHUP may change. @throws InvalidArgument; the old stays in force. */
+  reload(): Promise<void>;
   close(): Promise<void>;
   usage(): Promise<{ readonly images: DiskUsage; readonly containers: DiskUsage }>;
 }
@@ -32,6 +39,15 @@ export function openStorage(config: LiveConfig, log: Log): Storage {
   const layers = new LayerStore(join(imageDirectory, 'layers'), workers, log);
   const rootfs = new RootfsStore(rootfsDirectory, layers, workers);
   const images = new ImageStore({ directory: join(imageDirectory, 'images'), blobs, layers, rootfs, log });
+  const imageParts: ImageParts = { images, blobs, layers, log };
+  let registries = new RegistriesConf();
+  const registry = new RegistryClient(() => registries, { idleTimeoutMs: config.current.image.pullProgressTimeoutMs });
+  const puller = new ImagePuller(imageParts, {
+    registry,
+    searchRegistries: () => registries.searchRegistries,
+    platform: platformOf(config.current.image.platform),
+    parallelLayers: () => config.current.image.maxParallelDownloads,
+  });
   return {
     blobs,
     layers,
@@ -39,13 +55,22 @@ export function openStorage(config: LiveConfig, log: Log): Storage {
     rootfs,
     rootfsDirectory,
     images,
-    imageParts: { images, blobs, layers, log },
+    imageParts,
+    puller,
     start: async () => {
       await Promise.all([blobs.start(), layers.start(), rootfs.start()]);
+      registries = await RegistriesConf.load(config.current.registriesConf, config.current.registriesConfDir);
       images.setPinned(config.current.image.pinned);
       await images.start();
     },
-    close: async () => workers.close(),
+    reload: async () => {
+      registries = await RegistriesConf.load(config.current.registriesConf, config.current.registriesConfDir);
+      images.setPinned(config.current.image.pinned);
+    },
+    close: async () => {
+      await registry.close();
+      await workers.close();
+    },
     usage: async () => {
       const content = layers.usage();
       const written = await rootfs.totalUsage();
@@ -55,4 +80,10 @@ export function openStorage(config: LiveConfig, log: Log): Storage {
       };
     },
   };
+}
+
+/** `linux/arm64/v8`. */
+function platformOf(text: string): Platform {
+  const [os = 'linux', architecture = '', variant] = text.split('/');
+  return { os, architecture, ...(variant === undefined ? {} : { variant }) };
 }

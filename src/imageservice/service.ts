@@ -1,8 +1,8 @@
-import { unimplemented } from '../base/call.ts';
 import type { ImageServiceHandlers } from './handlers.ts';
 import { imageFsInfo } from './image-fs-info.ts';
 import { imageStatus } from './image-status.ts';
 import { listImages, streamImages } from './list-images.ts';
+import { pullImage } from './pull-image.ts';
 import type { ImageServiceParts } from './parts.ts';
 import { removeImage } from './remove-image.ts';
 
@@ -12,7 +12,7 @@ export function imageService(parts: ImageServiceParts): ImageServiceHandlers {
     listImages: listImages(parts),
     streamImages: streamImages(parts),
     imageStatus: imageStatus(parts),
-    pullImage: unimplemented('PullImage'),
+    pullImage: pullImage(parts),
     removeImage: removeImage(parts),
     imageFsInfo: imageFsInfo(parts),
   };

@@ -5,6 +5,7 @@ import type { RuntimeHandlers } from '../ociruntime/runtime-handlers.ts';
 import type { PodParts } from '../pod/stop-pod.ts';
 import type { Sandboxes } from '../podsandbox/sandboxes.ts';
 import type { Sampler } from '../stats/sampler.ts';
+import type { StreamingServer } from '../streaming/server.ts';
 
 /** What the RPCs of the RuntimeService work with. */
 export interface RuntimeServiceParts {
@@ -15,6 +16,7 @@ export interface RuntimeServiceParts {
   readonly runtimes: RuntimeHandlers;
   readonly cgroupDriver: CgroupDriver;
   readonly sampler: Sampler;
+  readonly streaming: StreamingServer;
   /** The directory by which ImageFsInfo names the file system of writable layers. */
   readonly writableLayerMountpoint: string;
   /** The configuration in force, for `Status` with verbose. */

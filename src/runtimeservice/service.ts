@@ -1,4 +1,7 @@
 import { unimplemented } from '../base/call.ts';
+import { attach } from './attach.ts';
+import { exec } from './exec.ts';
+import { portForward } from './port-forward.ts';
 import { containerStatus } from './container-status.ts';
 import { createContainer } from './create-container.ts';
 import { execSyncRpc } from './exec-sync.ts';
@@ -42,9 +45,9 @@ export function runtimeService(parts: RuntimeServiceParts): RuntimeServiceHandle
     streamContainers: streamContainers(parts),
     reopenContainerLog: reopenContainerLog(parts),
     execSync: execSyncRpc(parts),
-    exec: unimplemented('Exec'),
-    attach: unimplemented('Attach'),
-    portForward: unimplemented('PortForward'),
+    exec: exec(parts),
+    attach: attach(parts),
+    portForward: portForward(parts),
     updateContainerResources: updateContainerResources(parts),
     updatePodSandboxResources: updatePodSandboxResources(parts),
     containerStats: containerStats(parts),
