@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { reasonOf } from '../base/deadline.ts';
 import { DaemonError } from '../base/errors.ts';
+import { trimHeap } from '../linux/heap.ts';
 import type { FromWorker, JobKind, JobRequest, Jobs, ToWorker } from './worker-protocol.ts';
 
 // In production this file is part of the bundle, and the worker a bundle of its own beside it.
@@ -117,6 +118,7 @@ export class StorageWorkers {
     });
     worker.on('exit', () => {
       end(new DaemonError('Internal', 'storage worker ended before its job was done'));
+      if (this.#threads.size === 0) trimHeap();
     });
     return thread;
   }

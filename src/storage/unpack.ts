@@ -128,7 +128,10 @@ async function decompressFrame(
   };
   const filling = fill();
   try {
-    for await (const chunk of stream) take(chunk as Buffer);
+    for await (const chunk of stream) {
+      take(chunk as Buffer);
+      letGo(chunk as Buffer);
+    }
   } catch (error) {
     throw explainDecompression(error);
   } finally {
@@ -137,6 +140,14 @@ async function decompressFrame(
     await filling;
   }
   return filling;
+}
+
+/**
+ * Gives the memory of a used up output buffer back at once. Left to the garbage collector, tens of megabytes of them pile up,
+ * as it does not see their size. zlib fills a buffer piece by piece and goes on to another when the last byte is reached.
+ */
+function letGo({ buffer, byteOffset, length }: Buffer): void {
+  if (byteOffset + length === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 async function drain(pieces: AsyncGenerator<Buffer, void>): Promise<void> {
