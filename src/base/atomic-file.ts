@@ -12,6 +12,11 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+/** Flushes a file's content. fsync(2). */
+export async function syncFile(path: string): Promise<void> {
+  await syncDirectory(path);
+}
+
 export interface AtomicWriteOptions {
   /** Whether the file must survive a loss of power, not only the death of this process. Default true. */
   readonly durable?: boolean;

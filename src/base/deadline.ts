@@ -1,12 +1,15 @@
 import { setTimeout as sleepTimer } from 'node:timers/promises';
 import { DaemonError } from './errors.ts';
 
-/** Aborts with the outer signal, or after `timeoutMs` with a DeadlineExceeded that says `what` took too long. */
+/** Node's timers take no longer time: they would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Aborts with the outer signal, or after `timeoutMs` with a DeadlineExceeded that says `what` took too long. A time longer than 24 days counts as that. */
 export function withTimeout(outer: AbortSignal | undefined, timeoutMs: number, what: string): { signal: AbortSignal; clear: () => void } {
   const controller = new AbortController();
   const timer = setTimeout(() => {
     controller.abort(new DaemonError('DeadlineExceeded', `${what}: not finished after ${timeoutMs / 1000} s`));
-  }, timeoutMs);
+  }, Math.min(timeoutMs, LONGEST_TIMER_MS));
   const follow = (): void => {
     controller.abort(outer?.reason);
   };
@@ -50,7 +53,7 @@ export function reasonOf(signal: AbortSignal): DaemonError {
   return reason instanceof DaemonError ? reason : new DaemonError('Canceled', 'the caller gave up', { cause: reason });
 }
 
-/** Resolves after `ms`, or at once when the signal aborts (it does not throw). */
+/** Resolves after `ms` (24 days at most), or at once when the signal aborts (it does not throw). */
 export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  await sleepTimer(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+  await sleepTimer(Math.min(ms, LONGEST_TIMER_MS), undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
 }

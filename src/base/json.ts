@@ -1,6 +1,6 @@
 /**
  * JSON for our records: like JSON, but 64-bit integers (bigint) and bytes (Uint8Array) come back as they were.
- * They stand as `{"$int64": "7"}` and `{"$bytes": "base64"}`.
+ * They stand as `{"$int64": "7"}` and `{"$bytes": "base64"}`; a key of the data itself that starts with `$` gets another one.
  */
 export function toJson(value: unknown, indent?: number): string {
   return JSON.stringify(
@@ -9,7 +9,7 @@ export function toJson(value: unknown, indent?: number): string {
       const original = this[key];
       if (typeof original === 'bigint') return { $int64: original.toString() };
       if (original instanceof Uint8Array) return { $bytes: Buffer.from(original).toString('base64') };
-      return plain;
+      return renameKeys(plain, /^\$/, (name) => `$${name}`);
     },
     indent,
   );
@@ -21,6 +21,13 @@ export function fromJson(text: string): unknown {
     if (typeof value !== 'object' || value === null) return value;
     if ('$int64' in value && typeof value.$int64 === 'string') return BigInt(value.$int64);
     if ('$bytes' in value && typeof value.$bytes === 'string') return new Uint8Array(Buffer.from(value.$bytes, 'base64'));
-    return value;
+    return renameKeys(value, /^\$\$/, (name) => name.slice(1));
   });
+}
+
+/** The object with those of its keys renamed that match; anything else as it is. */
+function renameKeys(value: unknown, pattern: RegExp, rename: (name: string) => string): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  if (!Object.keys(value).some((name) => pattern.test(name))) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]: [string, unknown]) => [pattern.test(name) ? rename(name) : name, each]));
 }

@@ -29,22 +29,28 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
   async load(): Promise<void> {
     for (const { record, state } of await this.#disk.load()) {
       this.#records.set(record.id, record);
-      this.#idsByName.set(record.name, record.id);
       if (state !== undefined) this.#states.set(record.id, state);
+      // A crash in the removal of an unfinished object may leave two of a name: the finished one has it.
+      if (state !== undefined || !this.#idsByName.has(record.name)) this.#idsByName.set(record.name, record.id);
     }
   }
 
-  /** Records the intent to make an object, durably, and takes its name. @throws AlreadyExists where the name is taken. */
-  async begin(record: R): Promise<void> {
+  /**
+   * Records the intent to make an object, and takes its name. The caller waits for `flushed` before it answers.
+   * @throws AlreadyExists where the name is taken; the system error where the disk fails, and the name is then free again.
+   */
+  async begin(record: R): Promise<{ readonly flushed: Promise<void> }> {
     const owner = this.#idsByName.get(record.name);
     // Its undo may already be pushed: it must then not take the name from its owner.
     if (owner !== undefined) fail('AlreadyExists', `the name ${record.name} belongs to ${owner}, which must be removed first`);
     this.#idsByName.set(record.name, record.id);
     this.#records.set(record.id, record);
     try {
-      await this.#disk.create(record);
+      return await this.#disk.create(record);
     } catch (error) {
-      await this.remove(record.id);
+      this.#forget(record.id);
+      // What the disk still keeps has had no effect: the next start removes it.
+      await this.#disk.remove(record.id).catch(() => undefined);
       throw error;
     }
   }
@@ -52,18 +58,35 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
   /** Writes a state, then shows it. */
   async save(id: string, state: S, options: { durable?: boolean } = {}): Promise<StoredPair<R, S>> {
     const record = this.#records.get(id) ?? fail('NotFound', `object ${id} is gone`);
-    await this.#disk.saveState(id, state, options);
+    await this.#disk.saveState(id, state, { ...options, isFirst: !this.#states.has(id) });
     this.#states.set(id, state);
     return { record, state };
+  }
+
+  /**
+   * Writes a state at once, and shows it when it would outlive a loss of power too: for what must not be forgotten once it
+   * was told. What `shown` resolves to is seen by readers.
+   */
+  async saveThenShow(id: string, state: S): Promise<{ readonly shown: Promise<StoredPair<R, S>> }> {
+    const record = this.#records.get(id) ?? fail('NotFound', `object ${id} is gone`);
+    await this.#disk.saveState(id, state, { durable: false });
+    const shown = this.#disk.flushState(id).then(() => {
+      this.#states.set(id, state);
+      return { record, state };
+    });
+    shown.catch(() => undefined);
+    return { shown };
+  }
+
+  /** Makes the last state outlive a loss of power. */
+  async flush(id: string): Promise<void> {
+    await this.#disk.flushState(id);
   }
 
   /** Forgets the object and frees its name. Idempotent. */
   async remove(id: string): Promise<void> {
     await this.#disk.remove(id);
-    const record = this.#records.get(id);
-    this.#records.delete(id);
-    this.#states.delete(id);
-    if (record !== undefined && this.#idsByName.get(record.name) === id) this.#idsByName.delete(record.name);
+    this.#forget(id);
   }
 
   /** The object with exactly this id; undefined also while it is Creating. */
@@ -88,6 +111,12 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
     return pairs;
   }
 
+  /** The unfinished object that holds a name; undefined where there is none, or a finished one. */
+  creatingByName(name: string): R | undefined {
+    const id = this.#idsByName.get(name);
+    return id === undefined || this.#states.has(id) ? undefined : this.#records.get(id);
+  }
+
   /** Records of objects that were never finished. */
   listCreating(): R[] {
     return [...this.#records.values()].filter((record) => !this.#states.has(record.id));
@@ -102,6 +131,13 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
   idsWithPrefix(prefix: string): string[] {
     if (this.#states.has(prefix)) return [prefix];
     return [...this.#states.keys()].filter((id) => id.startsWith(prefix));
+  }
+
+  #forget(id: string): void {
+    const record = this.#records.get(id);
+    this.#records.delete(id);
+    this.#states.delete(id);
+    if (record !== undefined && this.#idsByName.get(record.name) === id) this.#idsByName.delete(record.name);
   }
 }
 

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncDirectory, writeFileAtomic } from './atomic-file.ts';
+import { syncDirectory, syncFile, writeFileAtomic } from './atomic-file.ts';
 import { messageOf, unlessMissing } from './errors.ts';
 import { isObjectId } from './ids.ts';
 import { fromJson, toJson } from './json.ts';
@@ -48,17 +48,34 @@ export class RecordStore<R extends { readonly id: string }, S> {
     return join(this.#options.directory, id);
   }
 
-  /** Writes the intent. When this returns, a later start knows of the object even after a loss of power. */
-  async create(record: R): Promise<void> {
+  /**
+   * Writes the intent. When this returns, a later start of the daemon knows of the object; when `flushed` resolves, also one
+   * after a loss of power. The flush runs beside the work, which must wait for it before it answers.
+   */
+  async create(record: R): Promise<{ readonly flushed: Promise<void> }> {
     const directory = this.directoryOf(record.id);
+    const file = join(directory, 'record.json');
     await mkdir(directory, { mode: 0o700 });
-    await this.#write(join(directory, 'record.json'), record, true);
-    await syncDirectory(this.#options.directory);
+    await this.#write(file, record, false);
+    const flushed = Promise.all([syncFile(file), syncDirectory(directory), syncDirectory(this.#options.directory)]).then(() => undefined);
+    flushed.catch(() => undefined);
+    return { flushed };
   }
 
-  /** Replaces the state. `durable: false` is for states that a reboot makes meaningless anyway. */
-  async saveState(id: string, state: S, options: { durable?: boolean } = {}): Promise<void> {
-    await this.#write(join(this.directoryOf(id), 'state.json'), state, options.durable ?? true);
+  /**
+   * Replaces the state. `durable: false` is for states that a loss of power makes meaningless anyway.
+   * @param isFirst whether there was none before: then a half-written one is as good as none, and one flush is enough.
+   */
+  async saveState(id: string, state: S, options: { durable?: boolean; isFirst?: boolean } = {}): Promise<void> {
+    const { durable = true, isFirst = false } = options;
+    await this.#write(join(this.directoryOf(id), 'state.json'), state, durable && !isFirst);
+    if (durable && isFirst) await this.flushState(id);
+  }
+
+  /** Makes a state that was saved without `durable` outlive a loss of power. */
+  async flushState(id: string): Promise<void> {
+    const directory = this.directoryOf(id);
+    await Promise.all([syncFile(join(directory, 'state.json')), syncDirectory(directory)]);
   }
 
   /** Forgets the object; what is not there is already forgotten. */
@@ -73,15 +90,29 @@ export class RecordStore<R extends { readonly id: string }, S> {
     const objects: StoredObject<R, S>[] = [];
     for (const id of await readdir(this.#options.directory)) {
       if (!isObjectId(id)) continue;
-      const object = await this.#loadOne(id);
+      const object = await this.#loadSafely(id);
       if (object !== undefined) objects.push(object);
     }
     return objects;
   }
 
+  async #loadSafely(id: string): Promise<StoredObject<R, S> | undefined> {
+    const { kind, log } = this.#options;
+    try {
+      return await this.#loadOne(id);
+    } catch (error) {
+      log.error(`${kind} record ${this.directoryOf(id)}: cannot be read or moved away: ${messageOf(error)}; it is left out`);
+      return undefined;
+    }
+  }
+
   async #loadOne(id: string): Promise<StoredObject<R, S> | undefined> {
     const recordFile = join(this.directoryOf(id), 'record.json');
-    const text = await unlessMissing(readFile(recordFile, 'utf8'), undefined);
+    const text = await unlessMissing(readFile(recordFile, 'utf8'), undefined).catch((error: unknown) => ({ problem: messageOf(error) }));
+    if (typeof text === 'object') {
+      await this.#setAside(id, recordFile, text.problem);
+      return undefined;
+    }
     if (text === undefined) {
       // A removal, or a creation before its intent, was cut short: there was no effect yet, or none is left to claim.
       await rm(this.directoryOf(id), { recursive: true, force: true });
@@ -97,9 +128,9 @@ export class RecordStore<R extends { readonly id: string }, S> {
 
   async #loadState(id: string): Promise<S | undefined> {
     const stateFile = join(this.directoryOf(id), 'state.json');
-    const text = await unlessMissing(readFile(stateFile, 'utf8'), undefined);
+    const text = await unlessMissing(readFile(stateFile, 'utf8'), undefined).catch((error: unknown) => ({ problem: messageOf(error) }));
     if (text === undefined) return undefined;
-    const state = this.#parse(text);
+    const state = typeof text === 'object' ? text : this.#parse(text);
     if (!('problem' in state) && this.#options.isState(state.data)) return state.data;
     const problem = 'problem' in state ? state.problem : `its fields are not those of a ${this.#options.kind} state`;
     this.#options.log.error(`${this.#options.kind} state ${stateFile}: ${problem}; the ${this.#options.kind} is taken as never finished and is removed`);

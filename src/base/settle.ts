@@ -5,3 +5,10 @@ export async function allSettledOrThrow<T extends readonly Promise<unknown>[]>(
   await Promise.allSettled(work);
   return (await Promise.all(work));
 }
+
+/** Runs every step in order, also after one has failed. @throws the first failure, when all have been run. */
+export async function runAllInOrder(steps: readonly (() => Promise<void>)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const step of steps) await step().catch((error: unknown) => failures.push(error));
+  if (failures.length > 0) throw failures[0];
+}
