@@ -46,7 +46,7 @@ export interface ImageSource {
 
 export const DEMO_IMAGE_NAME = 'localhost/podwright/demo:1';
 
-function sha256(data: Uint8Array): string {
+export function sha256(data: Uint8Array): string {
   return `sha256:${createHash('sha256').update(data).digest('hex')}`;
 }
 
@@ -88,7 +88,7 @@ export async function findBusybox(): Promise<{ path: string; libraries: string[]
 }
 
 /** The shared objects a program needs, the loader among them, as ldd(1) names them. */
-async function librariesOf(program: string): Promise<string[]> {
+export async function librariesOf(program: string): Promise<string[]> {
   const { stdout } = await execute('ldd', [program]);
   return [...stdout.matchAll(/(?:=>\s+|^\s*)(\/\S+)\s+\(0x/gm)].flatMap((match) => match[1] ?? []);
 }
@@ -145,9 +145,28 @@ export async function busyboxLayer(compression: LayerCompression = 'gzip'): Prom
 }
 
 const OCI = 'application/vnd.oci.image';
-const LAYER_SUFFIX = { none: '', gzip: '+gzip', zstd: '+zstd' } as const;
+const DOCKER = 'application/vnd.docker';
 
-function architecture(): string {
+/** Media types of the two manifest formats: image-spec media-types.md, distribution's manifest-v2-2.md. */
+const FORMATS = {
+  oci: {
+    manifest: `${OCI}.manifest.v1+json`,
+    config: `${OCI}.config.v1+json`,
+    layers: { none: `${OCI}.layer.v1.tar`, gzip: `${OCI}.layer.v1.tar+gzip`, zstd: `${OCI}.layer.v1.tar+zstd` },
+  },
+  docker: {
+    manifest: `${DOCKER}.distribution.manifest.v2+json`,
+    config: `${DOCKER}.container.image.v1+json`,
+    layers: {
+      none: `${DOCKER}.image.rootfs.diff.tar`,
+      gzip: `${DOCKER}.image.rootfs.diff.tar.gzip`,
+      zstd: `${DOCKER}.image.rootfs.diff.tar.zstd`,
+    },
+  },
+} as const;
+
+/** As the OCI names this machine's processor. */
+export function architecture(): string {
   return process.arch === 'x64' ? 'amd64' : process.arch;
 }
 
@@ -170,25 +189,29 @@ export interface ImageDigests {
   readonly manifestDigest: string;
 }
 
-function ociManifest(image: ImageSource): { config: Buffer; manifest: Buffer } & ImageDigests {
+/** An image's config and manifest, with their digests. */
+export interface ImageDocuments extends ImageDigests {
+  readonly config: Buffer;
+  readonly manifest: Buffer;
+  readonly mediaType: string;
+}
+
+export function documentsOf(image: ImageSource, format: keyof typeof FORMATS = 'oci'): ImageDocuments {
+  const types = FORMATS[format];
   const config = configOf(image);
   const manifest = Buffer.from(
     JSON.stringify({
       schemaVersion: 2,
-      mediaType: `${OCI}.manifest.v1+json`,
-      config: { mediaType: `${OCI}.config.v1+json`, digest: sha256(config), size: config.length },
-      layers: image.layers.map((layer) => ({
-        mediaType: `${OCI}.layer.v1.tar${LAYER_SUFFIX[layer.compression]}`,
-        digest: layer.digest,
-        size: layer.blob.length,
-      })),
+      mediaType: types.manifest,
+      config: { mediaType: types.config, digest: sha256(config), size: config.length },
+      layers: image.layers.map(({ compression, digest, blob }) => ({ mediaType: types.layers[compression], digest, size: blob.length })),
     }),
   );
-  return { config, manifest, imageId: sha256(config), manifestDigest: sha256(manifest) };
+  return { config, manifest, mediaType: types.manifest, imageId: sha256(config), manifestDigest: sha256(manifest) };
 }
 
 export function digestsOf(image: ImageSource): ImageDigests {
-  const { imageId, manifestDigest } = ociManifest(image);
+  const { imageId, manifestDigest } = documentsOf(image);
   return { imageId, manifestDigest };
 }
 
@@ -196,11 +219,11 @@ export function digestsOf(image: ImageSource): ImageDigests {
 export function ociArchive(images: readonly ImageSource[]): Buffer {
   const blobs = new Map<string, Buffer>();
   const manifests = images.map((image) => {
-    const { config, manifest, imageId, manifestDigest } = ociManifest(image);
+    const { config, manifest, imageId, manifestDigest } = documentsOf(image);
     blobs.set(imageId, config).set(manifestDigest, manifest);
     for (const layer of image.layers) blobs.set(layer.digest, layer.blob);
     return {
-      mediaType: `${OCI}.manifest.v1+json`,
+      mediaType: FORMATS.oci.manifest,
       digest: manifestDigest,
       size: manifest.length,
       annotations: { 'org.opencontainers.image.ref.name': image.name, 'io.containerd.image.name': image.name },
