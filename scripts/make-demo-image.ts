@@ -261,10 +261,12 @@ export function dockerArchive(images: readonly ImageSource[]): Buffer {
 
 /** The demo's image: busybox that serves a page on port 80 and says so. */
 export async function demoImage(name = DEMO_IMAGE_NAME): Promise<ImageSource> {
+  // Process 1 gets no signal that it does not handle, so the shell handles TERM for the server.
+  const script = 'echo "demo: serving on port 80"; httpd -f -v -p 80 -h /www & trap "kill $!; exit 0" TERM; wait';
   return {
     name,
     layers: [await busyboxLayer()],
-    config: { Env: ['PATH=/bin:/usr/bin'], Cmd: ['sh', '-c', 'echo "demo: serving on port 80"; exec httpd -f -v -p 80 -h /www'] },
+    config: { Env: ['PATH=/bin:/usr/bin'], Cmd: ['sh', '-c', script] },
   };
 }
 

@@ -71,6 +71,11 @@ async function runFiles(files: readonly string[], concurrency: number): Promise<
   const said = ({ message }: { message: string }): void => {
     process.stdout.write(message);
   };
+  const noted = ({ message }: { message: string }): void => {
+    // The runner's own counts come this way too; ours are in the closing line.
+    if (!/^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/.test(message)) process.stdout.write(`note ${message}\n`);
+  };
+  stream.on('test:diagnostic', noted);
   stream.on('test:pass', finished).on('test:fail', finished).on('test:stdout', said).on('test:stderr', said);
   stream.resume();
   await once(stream, 'end');

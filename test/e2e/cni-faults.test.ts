@@ -79,6 +79,7 @@ test('ADD hangs for one pod: a pod on the node network and, after a change of th
   await chain(daemon, 'hangs', ['ADD']);
   const hung = failureOf(runPod(daemon, { name: 'hung' }));
   await runPod(daemon, { name: 'node', namespaces: { network: NamespaceMode.NODE } });
+  await new Promise((resolve) => setTimeout(resolve, 1000));
   await chain(daemon, 'passes', []);
   await runPod(daemon, { name: 'other' });
 

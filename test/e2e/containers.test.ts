@@ -8,6 +8,7 @@ import {
   containerStatus,
   createContainer,
   failureOf,
+  linesOf,
   outputOf,
   readLog,
   runContainer,
@@ -265,7 +266,7 @@ test('ReopenContainerLog goes on in a new file after a rotation; a container tha
   await daemon.runtime.reopenContainerLog({ containerId: id });
   await access(logPath);
   await waitForExit(daemon, id, 30_000);
-  const lines = [...(await readLog(`${logPath}.1`)), ...(await readLog(logPath))].map((line) => line.text);
+  const lines = linesOf([...(await readLog(`${logPath}.1`)), ...(await readLog(logPath))]);
   assert.deepEqual(
     lines,
     Array.from({ length: 300 }, (_, index) => `line ${index + 1}`),
@@ -289,10 +290,8 @@ test('long and unfinished lines are partial pieces whose text is whole', async (
   const pod = await runPod(daemon);
   const id = await runContainer(daemon, pod, shell('head -c 100000 /dev/zero | tr "\\0" x; echo; printf end'));
   const { logPath } = await waitForExit(daemon, id);
-  const lines = await readLog(logPath);
-  const whole = lines.map(({ tag, text }) => (tag === 'P' ? text : `${text}\n`)).join('');
 
-  assert.equal(whole.trimEnd(), `${'x'.repeat(100_000)}\nend`);
+  assert.deepEqual(linesOf(await readLog(logPath)), ['x'.repeat(100_000), 'end']);
 });
 
 test('a container whose log directory is missing gets it', async (daemon) => {

@@ -8,9 +8,9 @@ import { containerConfig, failureOf, podConfig, runPod, until } from '../support
 const test = sharedDaemon();
 const SLEEP = ['sleep', '3600'];
 
-/** A network whose ADD takes one and a half seconds longer. */
+/** A network whose ADD and DEL take one and a half seconds longer. */
 async function slowNetwork(daemon: TestDaemon): Promise<void> {
-  await installPlugin(daemon.cniBinDir, 'slow', 'dawdles', ['ADD']);
+  await installPlugin(daemon.cniBinDir, 'slow', 'dawdles', ['ADD', 'DEL']);
   const [bridge, ...others] = daemon.bridgePlugins();
   await symlink('/usr/lib/cni/bridge', `${daemon.cniBinDir}/bridge`).catch(() => undefined);
   await daemon.writeCniConf([{ ...bridge, type: 'slow' }, ...others]);

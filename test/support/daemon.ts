@@ -16,6 +16,7 @@ import { writeArchive } from './test-image.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../bin/podwright');
 const START_TIMEOUT_MS = 60_000;
+const CLI_TIMEOUT_MS = 60_000;
 
 export interface DaemonOptions {
   /** Environment besides our own: PODWRIGHT_KILL_AT, PODWRIGHT_STAGE_LOG. */
@@ -203,7 +204,8 @@ export class TestDaemon {
       PROGRAM,
       [...args, '--config', join(this.directory, 'podwright.toml'), '--run-dir', this.runDir],
       {
-        env: { ...process.env, PODWRIGHT_FROM_SOURCE: '1' },
+        timeout: CLI_TIMEOUT_MS,
+      env: { ...process.env, PODWRIGHT_FROM_SOURCE: '1' },
       },
     );
     return stdout;

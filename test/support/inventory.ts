@@ -92,13 +92,15 @@ async function openNamespaces({ daemonPid }: InventoryScope): Promise<string[]> 
 }
 
 async function cgroups({ cgroup }: InventoryScope): Promise<string[]> {
-  const found: string[] = [];
+  const found = new Set<string>();
   for (const top of ['', ...(await readdir('/sys/fs/cgroup'))]) {
-    const base = join('/sys/fs/cgroup', top, cgroup);
-    const entries = await readdir(base, { recursive: true, withFileTypes: true }).catch(() => []);
-    found.push(...entries.filter((entry) => entry.isDirectory()).map((entry) => `cgroup ${join(entry.parentPath, entry.name)}`));
+    const hierarchy = join('/sys/fs/cgroup', top);
+    const entries = await readdir(join(hierarchy, cgroup), { recursive: true, withFileTypes: true }).catch(() => []);
+    for (const entry of entries) {
+      if (entry.isDirectory()) found.add(`cgroup ${join(entry.parentPath, entry.name).slice(hierarchy.length)}`);
+    }
   }
-  return found;
+  return [...found];
 }
 
 interface Process {

@@ -9,6 +9,9 @@ import { CriError } from '../../src/cli/cri-client.ts';
 import type { TestDaemon } from './daemon.ts';
 import { IMAGES } from './test-image.ts';
 
+/** What pods are run on: the tests' own daemon, or a node. */
+export type PodHost = Pick<TestDaemon, 'runtime' | 'cgroup' | 'logDirectory'>;
+
 /** A sandbox that runs, and what it was asked for with: CreateContainer wants the config again. */
 export interface Pod {
   readonly id: string;
@@ -27,7 +30,7 @@ export interface PodOptions {
 const DEFAULT_NAMESPACES = { network: NamespaceMode.POD, pid: NamespaceMode.CONTAINER, ipc: NamespaceMode.POD };
 
 /** The config of a burstable pod as the kubelet sends it (pkg/kubelet/kuberuntime). */
-export function podConfig(daemon: TestDaemon, options: PodOptions = {}): Init<PodSandboxConfig> {
+export function podConfig(daemon: PodHost, options: PodOptions = {}): Init<PodSandboxConfig> {
   const { name = `pod-${randomUUID().slice(0, 8)}`, uid = randomUUID(), attempt = 0 } = options;
   return {
     metadata: { name, namespace: 'e2e', uid, attempt },
@@ -49,7 +52,7 @@ export function podConfig(daemon: TestDaemon, options: PodOptions = {}): Init<Po
 }
 
 /** RunPodSandbox with such a config. */
-export async function runPod(daemon: TestDaemon, options: PodOptions = {}): Promise<Pod> {
+export async function runPod(daemon: PodHost, options: PodOptions = {}): Promise<Pod> {
   const config = podConfig(daemon, options);
   const { podSandboxId } = await daemon.runtime.runPodSandbox({ config, runtimeHandler: '' });
   return { id: podSandboxId, config };
@@ -133,7 +136,7 @@ export async function containerConfig(
 export const shell = (script: string): readonly string[] => ['sh', '-c', script];
 
 export async function createContainer(
-  daemon: TestDaemon,
+  daemon: PodHost,
   pod: Pod,
   command: readonly string[],
   options: ContainerOptions = {},
@@ -145,7 +148,7 @@ export async function createContainer(
 
 /** CreateContainer and StartContainer. */
 export async function runContainer(
-  daemon: TestDaemon,
+  daemon: PodHost,
   pod: Pod,
   command: readonly string[],
   options: ContainerOptions = {},
@@ -156,7 +159,7 @@ export async function runContainer(
 }
 
 /** ContainerStatus, as the kubelet needs it: what it would refuse is refused here too (cri-client, utils.go). */
-export async function containerStatus(daemon: TestDaemon, containerId: string): Promise<ContainerStatus> {
+export async function containerStatus(daemon: PodHost, containerId: string): Promise<ContainerStatus> {
   const { status } = await daemon.runtime.containerStatus({ containerId, verbose: false });
   assert.ok(status, `ContainerStatus ${containerId}: no status`);
   assert.equal(status.id, containerId);
@@ -168,7 +171,7 @@ export async function containerStatus(daemon: TestDaemon, containerId: string): 
 }
 
 /** Waits until a container is in this state, asking ten times a second. */
-export async function waitForState(daemon: TestDaemon, containerId: string, state: number, timeoutMs = 15_000): Promise<ContainerStatus> {
+export async function waitForState(daemon: PodHost, containerId: string, state: number, timeoutMs = 15_000): Promise<ContainerStatus> {
   const end = Date.now() + timeoutMs;
   for (;;) {
     const status = await containerStatus(daemon, containerId);
@@ -178,7 +181,7 @@ export async function waitForState(daemon: TestDaemon, containerId: string, stat
   }
 }
 
-export const waitForExit = (daemon: TestDaemon, containerId: string, timeoutMs?: number): Promise<ContainerStatus> =>
+export const waitForExit = (daemon: PodHost, containerId: string, timeoutMs?: number): Promise<ContainerStatus> =>
   waitForState(daemon, containerId, ContainerState.CONTAINER_EXITED, timeoutMs);
 
 /** Waits until `check` gives something true, asking ten times a second. */
@@ -207,7 +210,7 @@ export async function readLog(path: string): Promise<LogLine[]> {
     .split('\n')
     .slice(0, -1)
     .map((line) => {
-      const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([PF]) (.*)$/.exec(line);
+      const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([PF]) (.*)$/s.exec(line);
       assert.ok(match, `${path}: not a CRI log line: ${line}`);
       const [, time = '', stream = '', tag = '', text = ''] = match;
       return { time, stream, tag, text };
@@ -215,42 +218,48 @@ export async function readLog(path: string): Promise<LogLine[]> {
 }
 
 /** What a container wrote, line by line. */
-export async function outputOf(daemon: TestDaemon, containerId: string): Promise<string[]> {
+export async function outputOf(daemon: PodHost, containerId: string): Promise<string[]> {
   const { logPath } = await containerStatus(daemon, containerId);
-  return (await readLog(logPath)).map((line) => line.text);
+  return linesOf(await readLog(logPath));
+}
+
+/** The lines of a log, each put together from its pieces. */
+export function linesOf(pieces: readonly LogLine[]): string[] {
+  const text = pieces.map((piece) => (piece.tag === 'P' ? piece.text : `${piece.text}\n`)).join('');
+  return text === '' ? [] : text.replace(/\n$/, '').split('\n');
 }
 
 /** Waits until a container has written this line. */
-export async function waitForOutput(daemon: TestDaemon, containerId: string, text: string, timeoutMs?: number): Promise<void> {
+export async function waitForOutput(daemon: PodHost, containerId: string, text: string, timeoutMs?: number): Promise<void> {
   const seen = async (): Promise<boolean> => (await outputOf(daemon, containerId).catch(() => [])).some((line) => line.includes(text));
   await until(`container ${containerId} writes "${text}"`, seen, timeoutMs);
 }
 
-export async function execSync(daemon: TestDaemon, containerId: string, cmd: readonly string[], timeoutS = 10): Promise<ExecSyncResponse> {
+export async function execSync(daemon: PodHost, containerId: string, cmd: readonly string[], timeoutS = 10): Promise<ExecSyncResponse> {
   return daemon.runtime.execSync({ containerId, cmd, timeout: BigInt(timeoutS) });
 }
 
 /** What a command inside the container prints; it must succeed. */
-export async function execOutput(daemon: TestDaemon, containerId: string, cmd: readonly string[]): Promise<string> {
+export async function execOutput(daemon: PodHost, containerId: string, cmd: readonly string[]): Promise<string> {
   const { exitCode, stdout, stderr } = await execSync(daemon, containerId, cmd);
   assert.equal(exitCode, 0, `${cmd.join(' ')}: exit ${exitCode}: ${Buffer.from(stderr).toString()}`);
   return Buffer.from(stdout).toString().trimEnd();
 }
 
 /** Stops and removes a sandbox with all that is in it. */
-export async function removePod(daemon: TestDaemon, podSandboxId: string): Promise<void> {
+export async function removePod(daemon: PodHost, podSandboxId: string): Promise<void> {
   await daemon.runtime.stopPodSandbox({ podSandboxId });
   await daemon.runtime.removePodSandbox({ podSandboxId });
 }
 
 /** Removes every sandbox of the daemon. */
-export async function removeAllPods(daemon: TestDaemon): Promise<void> {
+export async function removeAllPods(daemon: PodHost): Promise<void> {
   const { items } = await daemon.runtime.listPodSandbox({});
   for (const { id } of items) await removePod(daemon, id);
 }
 
 /** The address of a pod; it must have one. */
-export async function podAddress(daemon: TestDaemon, podSandboxId: string): Promise<string> {
+export async function podAddress(daemon: PodHost, podSandboxId: string): Promise<string> {
   const { status } = await daemon.runtime.podSandboxStatus({ podSandboxId, verbose: false });
   assert.ok(status?.network?.ip, `pod sandbox ${podSandboxId}: no address`);
   return status.network.ip;

@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../../support/pods.ts';
+import type { Case } from './pod-cases.ts';
+import { container, pod } from './pods.ts';
+import type { PodManifest, PodStatus } from './pods.ts';
+import { containerOf, idOf } from './world.ts';
+import type { World } from './world.ts';
+
+/** How long the kubelet needs to have looked at every pod again after something has ended under it, milliseconds. */
+const SETTLED_MS = 15_000;
+const SLEEP = 'trap "exit 0" TERM; while :; do sleep 0.2; done';
+
+/** What happens to the whole node; one after the other, on pods that stay from case to case. */
+export const NODE_CASES: readonly Case[] = [
+  { name: 'pods that stay are started', run: startStaying },
+  { name: 'the kubelet is restarted', run: async (world) => undisturbed(world, () => restartKubelet(world, 'SIGTERM')) },
+  { name: 'the kubelet is killed', run: async (world) => undisturbed(world, () => restartKubelet(world, 'SIGKILL')) },
+  { name: 'the daemon is restarted', run: async (world) => undisturbed(world, () => restartDaemon(world, 'SIGTERM')) },
+  { name: 'the daemon is killed', run: async (world) => undisturbed(world, () => restartDaemon(world, 'SIGKILL')) },
+  { name: 'a container ends while the daemon is down', run: endWhileDown },
+  { name: 'a manifest goes while the daemon is down', run: deleteWhileDown },
+  { name: 'daemon and kubelet are killed together', run: async (world) => undisturbed(world, () => killBoth(world)) },
+  { name: 'stats summary and /metrics/cadvisor with cAdvisor', run: statsByCadvisor },
+  { name: 'stats summary with PodAndContainerStatsFromCRI', run: statsFromCri },
+];
+
+const STAYING = ['stay-one', 'stay-two'];
+
+function staying(name: string): PodManifest {
+  const probe = { exec: { command: ['true'] }, periodSeconds: 2, failureThreshold: 3, timeoutSeconds: 20 };
+  const main = container('main', `echo started; ${SLEEP}`, {
+    livenessProbe: probe,
+    resources: { limits: { memory: '64Mi' } },
+    volumeMounts: [{ name: 'memory', mountPath: '/memory' }],
+  });
+  const once = container('once', 'echo ran', {});
+  return pod(name, [main, container('second', SLEEP)], {
+    initContainers: [once],
+    volumes: [{ name: 'memory', emptyDir: { medium: 'Memory' } }],
+  });
+}
+
+async function startStaying(world: World): Promise<void> {
+  for (const name of STAYING) await world.kubelet.apply(staying(name));
+  for (const name of STAYING) await world.untilReady(name);
+}
+
+/** What must be the same before and after. */
+async function identities(world: World): Promise<unknown[]> {
+  const pods: PodStatus[] = [];
+  for (const name of STAYING) pods.push(await world.untilReady(name));
+  return Promise.all(
+    pods.map(async (one) => ({
+      name: one.name,
+      uid: one.uid,
+      podIP: one.podIP,
+      sandboxes: await world.sandboxesOf(one.name),
+      containers: [...one.containers, ...one.initContainers].map((view) => ({
+        name: view.name,
+        id: idOf(view),
+        restartCount: view.restartCount,
+        startedAt: view.state.running?.startedAt ?? view.state.terminated?.startedAt,
+      })),
+    })),
+  );
+}
+
+/** The pods that stay must not notice the work: same sandboxes, same containers, started when they were, still answering. */
+async function undisturbed(world: World, work: () => Promise<void>): Promise<void> {
+  const before = await identities(world);
+  await work();
+  await sleep(SETTLED_MS);
+  assert.deepEqual(await identities(world), before);
+  for (const name of STAYING) {
+    await world.run(name, 'main', 'touch', '/memory/still-writable');
+    assert.equal(await world.log(name, 'main'), 'started\n');
+  }
+}
+
+async function restartKubelet(world: World, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  await world.kubelet.stop(signal);
+  await world.kubelet.start();
+}
+
+async function restartDaemon(world: World, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  await world.daemon.stop(signal);
+  await sleep(3000);
+  await world.daemon.start();
+}
+
+async function killBoth(world: World): Promise<void> {
+  await Promise.all([world.daemon.kill9(), world.kubelet.stop('SIGKILL')]);
+  await world.daemon.start();
+  await world.kubelet.start();
+}
+
+async function endWhileDown(world: World): Promise<void> {
+  const host = join(world.hostDirectory, 'end-while-down');
+  await mkdir(host);
+  const main = container('main', 'while [ ! -e /host/go ]; do sleep 0.2; done; printf "ended alone" > /dev/termination-log; exit 9', {
+    volumeMounts: [{ name: 'host', mountPath: '/host' }],
+  });
+  const manifest = pod('ends-alone', [main], { restartPolicy: 'Never', volumes: [{ name: 'host', hostPath: { path: host } }] });
+  await world.withPod(manifest, async (name) => {
+    await world.untilReady(name);
+    await world.daemon.kill9();
+    const begun = Date.now();
+    await writeFile(join(host, 'go'), '');
+    await sleep(4000);
+    await world.daemon.start();
+    const ended = await world.untilPod(name, 'Failed', (one) => one.phase === 'Failed');
+    const { terminated } = containerOf(ended).state;
+    assert.deepEqual([terminated?.exitCode, terminated?.reason, terminated?.message], [9, 'Error', 'ended alone']);
+    const after = Date.parse(terminated?.finishedAt ?? '') - begun;
+    assert.ok(after > -1500 && after < 4000, `finished ${after} ms after it was told to, must be while the daemon was down`);
+  });
+}
+
+async function deleteWhileDown(world: World): Promise<void> {
+  await world.kubelet.apply(pod('deleted-down', [container('main', SLEEP)]));
+  await world.untilReady('deleted-down');
+  await world.daemon.stop();
+  await world.kubelet.removeManifest('deleted-down');
+  await sleep(4000);
+  await world.daemon.start();
+  await world.untilGone('deleted-down');
+}
+
+interface Summary {
+  readonly node: { readonly runtime?: { readonly imageFs?: { readonly usedBytes?: number } } };
+  readonly pods: readonly PodSummary[];
+}
+
+interface PodSummary {
+  readonly podRef: { readonly name: string };
+  readonly network?: { readonly rxBytes?: number };
+  readonly memory?: { readonly workingSetBytes?: number };
+  readonly cpu?: { readonly usageCoreNanoSeconds?: number };
+  readonly containers?: readonly {
+    readonly name: string;
+    readonly cpu?: { readonly usageCoreNanoSeconds?: number; readonly usageNanoCores?: number };
+    readonly memory?: { readonly workingSetBytes?: number; readonly availableBytes?: number };
+    readonly rootfs?: { readonly usedBytes?: number; readonly inodesUsed?: number };
+    readonly logs?: { readonly usedBytes?: number };
+  }[];
+}
+
+/** What is missing in the summary of the pod that stays; empty when all is there. */
+async function missingInSummary(world: World): Promise<string[]> {
+  const { node, pods } = JSON.parse(await world.kubelet.get('/stats/summary')) as Summary;
+  const found = pods.find(({ podRef }) => podRef.name.startsWith('stay-one-'));
+  const main = found?.containers?.find(({ name }) => name === 'main');
+  const values = {
+    'image file system': node.runtime?.imageFs?.usedBytes,
+    'pod memory': found?.memory?.workingSetBytes,
+    'pod cpu': found?.cpu?.usageCoreNanoSeconds,
+    'pod network': found?.network?.rxBytes,
+    cpu: main?.cpu?.usageCoreNanoSeconds,
+    'nano cores': main?.cpu?.usageNanoCores,
+    memory: main?.memory?.workingSetBytes,
+    'available memory': main?.memory?.availableBytes,
+    'root file system': main?.rootfs?.usedBytes,
+    'inodes of the root file system': main?.rootfs?.inodesUsed,
+    log: main?.logs?.usedBytes,
+  };
+  return Object.entries(values).flatMap(([name, value]) => (value === undefined ? [name] : []));
+}
+
+async function untilSummaryIsWhole(world: World): Promise<void> {
+  let missing: string[] = [];
+  await until(
+    'the stats summary is whole',
+    async () => {
+      missing = await missingInSummary(world);
+      return missing.length === 0;
+    },
+    60_000,
+  ).catch((error: unknown) => {
+    throw new Error(`the stats summary lacks ${missing.join(', ')}`, { cause: error });
+  });
+}
+
+async function statsByCadvisor(world: World): Promise<void> {
+  await untilSummaryIsWhole(world);
+  const id = idOf(containerOf(await world.untilReady('stay-one')));
+  const wanted = new RegExp(`^container_memory_working_set_bytes\\{[^}]*id="[^"]*${id}"[^}]*\\} [1-9]`, 'm');
+  await until('/metrics/cadvisor has our container', async () => wanted.test(await world.kubelet.get('/metrics/cadvisor')), 60_000);
+}
+
+async function statsFromCri(world: World): Promise<void> {
+  const before = await identities(world);
+  await world.kubelet.stop();
+  await world.kubelet.start({ featureGates: { PodAndContainerStatsFromCRI: true } });
+  await untilSummaryIsWhole(world);
+  assert.deepEqual(await identities(world), before);
+  await world.kubelet.stop();
+  await world.kubelet.start();
+}
+
+/** Removes what stays and looks for what the kubelet or the daemon have left of it. */
+export async function removeEverything(world: World): Promise<void> {
+  await world.kubelet.removeAllManifests();
+  await until('no pod is left', async () => (await world.kubelet.pods()).length === 0, 120_000);
+  const nothing = async (): Promise<boolean> => {
+    const { items } = await world.daemon.runtime.listPodSandbox({});
+    const { containers } = await world.daemon.runtime.listContainers({});
+    return items.length === 0 && containers.length === 0;
+  };
+  await until('no sandbox and no container is left', nothing, 120_000);
+  const mounts = await readFile('/proc/self/mountinfo', 'utf8');
+  const left = mounts.split('\n').filter((line) => line.includes(`${world.kubelet.root}/`));
+  assert.deepEqual(left, [], 'mounts below the kubelet are left');
+  await until('no cgroup of a pod is left', async () => (await podCgroups(world)).length === 0, 60_000);
+  await rm(world.hostDirectory, { recursive: true, force: true });
+}
+
+async function podCgroups(world: World): Promise<string[]> {
+  const found: string[] = [];
+  for (const hierarchy of await readdir('/sys/fs/cgroup')) {
+    const below = await readdir(join('/sys/fs/cgroup', hierarchy, world.kubelet.cgroup), { recursive: true }).catch(() => []);
+    found.push(...below.filter((path) => /(^|\/)pod[0-9a-f]{32}$/.test(path)));
+  }
+  return found;
+}

@@ -1,0 +1,373 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile, readdir, readlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { linesOf, readLog } from '../../support/pods.ts';
+import { container, pod } from './pods.ts';
+import type { ContainerManifest, PodStatus } from './pods.ts';
+import { containerOf, idOf } from './world.ts';
+import type { World } from './world.ts';
+
+export interface Case {
+  readonly name: string;
+  readonly run: (world: World) => Promise<void>;
+}
+
+const SLEEP = 'trap "exit 0" TERM; while :; do sleep 0.2; done';
+const HTTPD = 'mkdir -p /tmp/www; echo page > /tmp/www/index.html; exec httpd -f -p 8080 -h /tmp/www';
+
+const mount = (name: string, mountPath: string, rest: object = {}): object => ({ name, mountPath, ...rest });
+
+/** Each with pods of its own; they run all at once. */
+export const POD_CASES: readonly Case[] = [
+  { name: 'a pod runs', run: podRuns },
+  { name: 'exec liveness probe restarts', run: execLiveness },
+  { name: 'http liveness probe restarts', run: httpLiveness },
+  { name: 'exec and http readiness probes follow the container', run: readiness },
+  { name: 'a crashing container is restarted with back-off', run: backOff },
+  { name: 'init containers and a sidecar run in order', run: initContainers },
+  { name: 'termination messages, exit codes and reasons', run: terminationMessages },
+  { name: 'out of memory is named', run: outOfMemory },
+  { name: 'env from config, emptyDir, hostPath and projected volumes', run: configuration },
+  { name: 'resource limits are in the cgroup', run: resourceLimits },
+  { name: "logs at the kubelet's paths", run: logs },
+  { name: 'log rotation loses no line', run: logRotation },
+  { name: 'hooks, grace period and deletion of the manifest', run: deletion },
+  { name: 'a changed manifest replaces the pod', run: replacement },
+];
+
+async function podRuns(world: World): Promise<void> {
+  await world.withPod(pod('runs', [container('main', HTTPD), container('second', SLEEP)]), async (name) => {
+    const running = await world.untilReady(name);
+    assert.equal(running.phase, 'Running');
+    assert.deepEqual(
+      running.containers.map((view) => [view.name, view.restartCount]),
+      [
+        ['main', 0],
+        ['second', 0],
+      ],
+    );
+    for (const view of running.containers) idOf(view);
+    assert.equal(await (await fetch(`http://${running.podIP}:8080/`)).text(), 'page\n');
+    assert.match(await world.run(name, 'second', 'wget', '-qO-', 'http://127.0.0.1:8080/'), /page/);
+  });
+}
+
+async function execLiveness(world: World): Promise<void> {
+  const probe = { exec: { command: ['cat', '/tmp/alive'] }, periodSeconds: 1, failureThreshold: 2, timeoutSeconds: 10 };
+  const main = container('main', `touch /tmp/alive; ${SLEEP}`, { livenessProbe: probe });
+  await world.withPod(pod('live-exec', [main]), async (name) => {
+    const before = await world.untilReady(name);
+    await sleep(4000);
+    assert.equal(containerOf((await world.kubelet.pods()).find((one) => one.name === name) ?? before).restartCount, 0);
+    await world.run(name, 'main', 'rm', '/tmp/alive');
+    const after = await world.untilPod(name, 'restarted once', (one) => one.ready && containerOf(one).restartCount === 1);
+    assert.notEqual(containerOf(after).containerID, containerOf(before).containerID);
+    const last = containerOf(after).lastState.terminated;
+    assert.deepEqual([last?.exitCode, last?.reason], [0, 'Completed']);
+    assert.equal(after.podIP, before.podIP, 'a restarted container must keep its pod');
+  });
+}
+
+async function httpLiveness(world: World): Promise<void> {
+  const main = container('main', HTTPD, {
+    livenessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 1, failureThreshold: 3, timeoutSeconds: 5, initialDelaySeconds: 2 },
+  });
+  await world.withPod(pod('live-http', [main]), async (name) => {
+    await world.untilReady(name);
+    await world.run(name, 'main', 'rm', '/tmp/www/index.html');
+    const after = await world.untilPod(name, 'restarted', (one) => one.ready && containerOf(one).restartCount === 1);
+    // busybox's httpd ends by SIGTERM, or as process 1 ignores it and is killed.
+    assert.ok([143, 137].includes(containerOf(after).lastState.terminated?.exitCode ?? 0), JSON.stringify(containerOf(after).lastState));
+  });
+}
+
+async function readiness(world: World): Promise<void> {
+  const exec = container('exec', SLEEP, {
+    readinessProbe: { exec: { command: ['cat', '/tmp/ready'] }, periodSeconds: 1, failureThreshold: 1, timeoutSeconds: 10 },
+  });
+  const http = container('http', HTTPD, {
+    readinessProbe: { httpGet: { path: '/ready', port: 8080 }, periodSeconds: 1, failureThreshold: 1, timeoutSeconds: 5 },
+  });
+  await world.withPod(pod('readiness', [exec, http]), async (name) => {
+    const are = (one: PodStatus): string => `exec ${containerOf(one, 'exec').ready} http ${containerOf(one, 'http').ready}`;
+    const until = (wanted: string): Promise<PodStatus> =>
+      world.untilPod(name, wanted, (one) => one.containers.length === 2 && are(one) === wanted);
+    await world.untilPod(name, 'running', (one) => one.containers.length === 2 && one.containers.every(({ state }) => state.running));
+    await until('exec false http false');
+    await world.run(name, 'exec', 'touch', '/tmp/ready');
+    await until('exec true http false');
+    await world.run(name, 'http', 'touch', '/tmp/www/ready');
+    const ready = await until('exec true http true');
+    assert.equal((await world.untilReady(name)).uid, ready.uid);
+    await world.run(name, 'exec', 'rm', '/tmp/ready');
+    const unready = await until('exec false http true');
+    assert.deepEqual([unready.ready, ...unready.containers.map(({ restartCount }) => restartCount)], [false, 0, 0]);
+  });
+}
+
+async function backOff(world: World): Promise<void> {
+  await world.withPod(pod('crash', [container('main', 'echo crashing; sleep 0.5; exit 3')]), async (name) => {
+    const waiting = await world.untilPod(name, 'in CrashLoopBackOff', (one) => {
+      const [view] = one.containers;
+      return view?.state.waiting?.reason === 'CrashLoopBackOff';
+    });
+    const starts: string[] = [];
+    for (const count of [1, 2, 3]) {
+      const seen = await world.untilPod(name, `restarted ${count} times`, (one) => (one.containers[0]?.restartCount ?? 0) >= count);
+      const view = containerOf(seen);
+      assert.equal(view.restartCount, count, 'no restart may be missed');
+      const last = view.lastState.terminated ?? view.state.terminated ?? assert.fail(`no last state: ${JSON.stringify(view)}`);
+      assert.deepEqual([last.exitCode, last.reason], [3, 'Error']);
+      starts.push(last.startedAt);
+    }
+    assert.equal((await world.sandboxesOf(name)).length, 1);
+    assert.equal(waiting.podIP, (await world.untilPod(name, 'there', () => true)).podIP);
+    const [second = 0, third = 0] = starts.slice(1).map((start, index) => Date.parse(start) - Date.parse(starts[index] ?? ''));
+    assert.ok(third > second && third >= 9000, `the pauses must grow: ${second} ms, ${third} ms`);
+  });
+}
+
+async function initContainers(world: World): Promise<void> {
+  const data = mount('data', '/data');
+  const init = container('first', 'echo made by init > /data/file; sleep 1', { volumeMounts: [data] });
+  const sidecar = container('sidecar', `echo yes > /data/sidecar; ${SLEEP}`, { volumeMounts: [data], restartPolicy: 'Always' });
+  const main = container('main', `cat /data/file /data/sidecar > /data/seen; ${SLEEP}`, { volumeMounts: [data] });
+  const manifest = pod('init', [main], { initContainers: [init, sidecar], volumes: [{ name: 'data', emptyDir: {} }] });
+  await world.withPod(manifest, async (name) => {
+    const ready = await world.untilReady(name);
+    const first = containerOf(ready, 'first').state.terminated;
+    assert.deepEqual([first?.exitCode, first?.reason], [0, 'Completed']);
+    const started = containerOf(ready, 'main').state.running?.startedAt ?? '';
+    assert.ok(
+      Date.parse(started) >= Date.parse(first?.finishedAt ?? ''),
+      `main started at ${started}, init ended at ${first?.finishedAt ?? ''}`,
+    );
+    assert.ok(containerOf(ready, 'sidecar').state.running, 'the sidecar must run on');
+    assert.match(await world.run(name, 'main', 'cat', '/data/seen'), /made by init\s+yes/);
+  });
+  const failing = container('first', 'echo init fails; exit 4');
+  await world.withPod(
+    pod('init-fails', [main], { ...manifest.spec, containers: [main], initContainers: [failing], restartPolicy: 'Never' }),
+    async (name) => {
+      const failed = await world.untilPod(name, 'Failed', (one) => one.phase === 'Failed');
+      assert.equal(containerOf(failed, 'first').state.terminated?.exitCode, 4);
+      assert.equal(containerOf(failed, 'main').containerID, '');
+    },
+  );
+}
+
+async function terminationMessages(world: World): Promise<void> {
+  const containers: readonly ContainerManifest[] = [
+    container('file', 'printf "the last words" > /dev/termination-log'),
+    container('failed', 'printf "why it failed" > /dev/termination-log; exit 7'),
+    container('from-log', 'echo first line; echo last line; exit 1', { terminationMessagePolicy: 'FallbackToLogsOnError' }),
+    container('signal', 'kill -9 $$; sleep 1; kill -9 0'),
+    { ...container('cannot-run', ''), command: ['/no/such/program'] },
+  ];
+  await world.withPod(pod('message', containers, { restartPolicy: 'Never' }), async (name) => {
+    const ended = await world.untilPod(name, 'Failed', (one) => one.phase === 'Failed');
+    const of = (which: string): readonly unknown[] => {
+      const { terminated } = containerOf(ended, which).state;
+      return [terminated?.exitCode, terminated?.reason, terminated?.message];
+    };
+    assert.deepEqual(of('file'), [0, 'Completed', 'the last words']);
+    assert.deepEqual(of('failed'), [7, 'Error', 'why it failed']);
+    assert.deepEqual(of('from-log'), [1, 'Error', 'first line\nlast line\n']);
+    const cannot = of('cannot-run');
+    assert.deepEqual(cannot.slice(0, 2), [128, 'StartError']);
+    assert.match(String(cannot[2]), /no such file/);
+  });
+}
+
+async function outOfMemory(world: World): Promise<void> {
+  const main = container('main', 'sleep 1; exec tail /dev/zero', { resources: { limits: { memory: '20Mi' } } });
+  await world.withPod(pod('oom', [main], { restartPolicy: 'Never' }), async (name) => {
+    const ended = await world.untilPod(name, 'Failed', (one) => one.phase === 'Failed');
+    const { terminated } = containerOf(ended).state;
+    assert.deepEqual([terminated?.exitCode, terminated?.reason], [137, 'OOMKilled']);
+  });
+}
+
+async function configuration(world: World): Promise<void> {
+  const host = join(world.hostDirectory, 'configuration');
+  await mkdir(host);
+  await writeFile(join(host, 'file'), 'from the host');
+  const field = (name: string, fieldPath: string): object => ({ name, valueFrom: { fieldRef: { fieldPath } } });
+  const env = [
+    { name: 'PLAIN', value: 'a value with $ and "quotes"' },
+    field('POD_NAME', 'metadata.name'),
+    field('POD_IP', 'status.podIP'),
+    { name: 'MEMORY', valueFrom: { resourceFieldRef: { containerName: 'main', resource: 'limits.memory' } } },
+  ];
+  const volumeMounts = [
+    mount('disk', '/disk'),
+    mount('disk', '/sub', { subPath: 'below' }),
+    mount('memory', '/memory'),
+    mount('host', '/host', { readOnly: true }),
+    mount('host-file', '/one-file'),
+    mount('info', '/info'),
+  ];
+  const volumes = [
+    { name: 'disk', emptyDir: {} },
+    { name: 'memory', emptyDir: { medium: 'Memory', sizeLimit: '8Mi' } },
+    { name: 'host', hostPath: { path: host, type: 'Directory' } },
+    { name: 'host-file', hostPath: { path: join(host, 'file'), type: 'File' } },
+    { name: 'info', downwardAPI: { items: [{ path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } }] } },
+  ];
+  const main = container('main', `echo disk > /disk/a; echo sub > /sub/b; echo memory > /memory/c; ${SLEEP}`, {
+    env,
+    volumeMounts,
+    resources: { limits: { memory: '64Mi', cpu: '1' } },
+  });
+  const reader = container('reader', SLEEP, { volumeMounts: [mount('disk', '/disk'), mount('memory', '/memory')] });
+  await world.withPod(pod('config', [main, reader], { volumes }), async (name) => {
+    const ready = await world.untilReady(name);
+    const environment = (await world.run(name, 'main', 'env')).split('\n');
+    const wanted = [
+      'PLAIN=a value with $ and "quotes"',
+      'POD_NAME=config-podwright-test',
+      `POD_IP=${ready.podIP}`,
+      `MEMORY=${64 * 1024 ** 2}`,
+    ];
+    assert.deepEqual(
+      wanted.filter((line) => !environment.includes(line)),
+      [],
+      environment.join('\n'),
+    );
+    const cat = (which: string, file: string): Promise<string> => world.run(name, which, 'cat', file);
+    assert.equal((await cat('reader', '/disk/a')).trim(), 'disk');
+    assert.equal((await cat('reader', '/disk/below/b')).trim(), 'sub');
+    assert.equal((await cat('reader', '/memory/c')).trim(), 'memory');
+    assert.match(await cat('reader', '/proc/mounts'), /^tmpfs \/memory tmpfs/m);
+    assert.equal((await cat('main', '/host/file')).trim(), 'from the host');
+    assert.equal((await cat('main', '/one-file')).trim(), 'from the host');
+    assert.match(await cat('main', '/info/labels'), /app="config"/);
+    await assert.rejects(world.run(name, 'main', 'touch', '/host/new'), /Read-only file system/);
+    assert.match(await cat('main', '/etc/hosts'), new RegExp(`${ready.podIP.replaceAll('.', '\\.')}\\s+config-podwright-test`));
+  });
+}
+
+async function resourceLimits(world: World): Promise<void> {
+  const limited = container('limited', SLEEP, {
+    resources: { limits: { memory: '50Mi', cpu: '500m' }, requests: { memory: '30Mi', cpu: '250m' } },
+  });
+  await world.withPod(pod('limits', [limited]), async (name) => {
+    const ready = await world.untilReady(name);
+    const read = (controller: string, file: string): Promise<string> => world.cgroupFile(containerOf(ready), controller, file);
+    assert.equal(await read('memory', 'memory.limit_in_bytes'), String(50 * 1024 ** 2));
+    assert.equal(await read('cpu', 'cpu.cfs_quota_us'), '50000');
+    assert.equal(await read('cpu', 'cpu.cfs_period_us'), '100000');
+    assert.equal(await read('cpu', 'cpu.shares'), '256');
+    const podCgroup = join('/sys/fs/cgroup/memory', world.kubelet.cgroup, 'burstable', `pod${ready.uid}`);
+    assert.equal((await readFile(join(podCgroup, 'memory.limit_in_bytes'), 'utf8')).trim(), String(50 * 1024 ** 2));
+    assert.ok((await readdir(podCgroup)).includes(idOf(containerOf(ready))), 'the container must be in the cgroup that the kubelet made');
+  });
+}
+
+async function logs(world: World): Promise<void> {
+  const main = container('main', 'echo to stdout; echo to stderr >&2; printf "no newline"; exit 1');
+  await world.withPod(pod('logs', [main]), async (name) => {
+    const seen = await world.untilPod(name, 'restarted', (one) => (one.containers[0]?.restartCount ?? 0) >= 1);
+    const folder = join(world.logDirectory(seen), 'main');
+    const pieces = await readLog(join(folder, '0.log'));
+    assert.deepEqual(pieces.map(({ stream, text }) => `${stream} ${text}`).sort(), [
+      'stderr to stderr',
+      'stdout no newline',
+      'stdout to stdout',
+    ]);
+    const links = (await readdir(world.kubelet.containerLogs)).filter((link) => link.startsWith('logs-podwright-test_default_main-'));
+    const targets = await Promise.all(links.map((link) => readlink(join(world.kubelet.containerLogs, link))));
+    assert.ok(targets.length >= 1 && targets.every((target) => target.startsWith(`${folder}/`)), `links: ${targets.join(' ')}`);
+    const previous = await world.log(name, 'main', '?previous=true');
+    assert.deepEqual(previous.trim().split('\n').sort(), ['no newline', 'to stderr', 'to stdout']);
+  });
+}
+
+async function logRotation(world: World): Promise<void> {
+  // 64 KiB at most by the kubelet's configuration; it looks every 3 s.
+  const script =
+    'i=0; while [ $i -lt 3000 ]; do echo "line $i of a log that is rotated, padded to a good length ........................"; i=$((i+1)); [ $((i % 100)) = 0 ] && sleep 0.4; done; touch /tmp/done;';
+  await world.withPod(pod('rotation', [container('main', script + SLEEP)]), async (name) => {
+    const ready = await world.untilReady(name);
+    const folder = join(world.logDirectory(ready), 'main');
+    await untilDone(() => world.run(name, 'main', 'ls', '/tmp/done'));
+    const files = (await readdir(folder)).sort();
+    assert.ok(files.length >= 3, `rotated at least twice: ${files.join(' ')}`);
+    const numbers: number[] = [];
+    for (const file of [...files.filter((one) => one !== '0.log'), '0.log']) {
+      for (const line of linesOf(await readRotated(world, join(folder, file)))) numbers.push(Number(/^line (\d+) /.exec(line)?.[1]));
+    }
+    assert.deepEqual(
+      numbers,
+      Array.from({ length: 3000 }, (_, index) => index),
+    );
+    assert.equal(containerOf(await world.untilReady(name)).restartCount, 0);
+  });
+}
+
+/** The kubelet compresses rotated logs but the youngest. */
+async function readRotated(world: World, path: string): ReturnType<typeof readLog> {
+  if (!path.endsWith('.gz')) return readLog(path);
+  const { gunzipSync } = await import('node:zlib');
+  const plain = join(world.hostDirectory, 'unpacked.log');
+  await writeFile(plain, gunzipSync(await readFile(path)));
+  return readLog(plain);
+}
+
+async function untilDone(check: () => Promise<unknown>): Promise<void> {
+  for (let round = 0; ; round += 1) {
+    try {
+      await check();
+      return;
+    } catch (error) {
+      if (round > 120) throw error;
+      await sleep(500);
+    }
+  }
+}
+
+async function deletion(world: World): Promise<void> {
+  const host = join(world.hostDirectory, 'deletion');
+  await mkdir(host);
+  const say = (word: string): object => ({ exec: { command: ['sh', '-c', `echo ${word} >> /host/events`] } });
+  const main = container('main', 'trap "sleep 1; echo terminated >> /host/events; exit 0" TERM; while :; do sleep 0.2; done', {
+    lifecycle: { postStart: say('postStart'), preStop: say('preStop') },
+    volumeMounts: [mount('host', '/host'), mount('memory', '/memory')],
+  });
+  const volumes = [
+    { name: 'host', hostPath: { path: host } },
+    { name: 'memory', emptyDir: { medium: 'Memory' } },
+  ];
+  const manifest = pod('deleted', [main], { volumes, terminationGracePeriodSeconds: 30 });
+  let seen: PodStatus | undefined;
+  await world.withPod(manifest, async (name) => {
+    seen = await world.untilReady(name);
+  });
+  assert.ok(seen);
+  assert.deepEqual((await readFile(join(host, 'events'), 'utf8')).trim().split('\n'), ['postStart', 'preStop', 'terminated']);
+  const { uid } = seen;
+  await untilDone(async () => {
+    const mounts = await readFile('/proc/self/mountinfo', 'utf8');
+    assert.ok(!mounts.includes(uid), 'a mount of the pod is left');
+    for (const hierarchy of ['memory', 'cpu', 'pids']) {
+      const left = await readdir(join('/sys/fs/cgroup', hierarchy, world.kubelet.cgroup, 'besteffort'));
+      assert.ok(!left.includes(`pod${uid}`), `the cgroup of the pod is left in ${hierarchy}`);
+    }
+    assert.ok(!(await readdir(join(world.kubelet.root, 'pods'))).includes(uid), "the pod's directory is left");
+  });
+}
+
+async function replacement(world: World): Promise<void> {
+  const say = (word: string): ReturnType<typeof pod> => pod('replaced', [container('main', `echo ${word}; ${SLEEP}`)]);
+  await world.withPod(say('first'), async (name) => {
+    const first = await world.untilReady(name);
+    await world.kubelet.apply(say('second'));
+    const second = await world.untilPod(name, 'another', (one) => one.uid !== first.uid && one.ready);
+    await untilDone(async () => {
+      assert.equal((await world.sandboxesOf(name)).length, 1, 'the first one is still there');
+    });
+    assert.equal(await world.log(name, 'main'), 'second\n');
+    assert.notEqual(containerOf(second).containerID, containerOf(first).containerID);
+  });
+}

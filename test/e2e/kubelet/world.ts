@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TestDaemon } from '../../support/daemon.ts';
+import type { TestKubelet } from './kubelet.ts';
+import { NODE_NAME } from './kubelet.ts';
+import type { ContainerView, PodManifest, PodStatus } from './pods.ts';
+
+/** How long a step of the kubelet may take, milliseconds: it looks at its pods once a second, and at each one in turn. */
+const STEP_TIMEOUT_MS = 90_000;
+const POLL_MS = 200;
+
+/** A daemon and a kubelet on it, and what the cases ask of both. */
+export class World {
+  readonly daemon: TestDaemon;
+  readonly kubelet: TestKubelet;
+  /** A host path for volumes; gone at the end. */
+  readonly hostDirectory: string;
+
+  constructor(daemon: TestDaemon, kubelet: TestKubelet, hostDirectory: string) {
+    this.daemon = daemon;
+    this.kubelet = kubelet;
+    this.hostDirectory = hostDirectory;
+  }
+
+  /** Applies a pod, does the work, and removes the pod; in the end nothing of it may be left with the daemon. */
+  async withPod(manifest: PodManifest, work: (name: string) => Promise<void>): Promise<void> {
+    const { name } = manifest.metadata;
+    await this.kubelet.apply(manifest);
+    await work(name);
+    await this.kubelet.removeManifest(name);
+    await this.untilGone(name);
+  }
+
+  /** Waits until the pod is as asked, and gives it. */
+  async untilPod(name: string, what: string, is: (pod: PodStatus) => boolean, timeoutMs = STEP_TIMEOUT_MS): Promise<PodStatus> {
+    const end = Date.now() + timeoutMs;
+    let last: PodStatus | undefined;
+    for (;;) {
+      last = (await this.kubelet.pods().catch(() => [])).find((pod) => pod.name === name);
+      if (last !== undefined && is(last)) return last;
+      if (Date.now() > end) assert.fail(`pod ${name}: is not ${what} after ${timeoutMs} ms: ${JSON.stringify(last)}`);
+      await sleep(POLL_MS);
+    }
+  }
+
+  untilReady(name: string): Promise<PodStatus> {
+    return this.untilPod(name, 'ready', (pod) => pod.ready);
+  }
+
+  /** Waits until neither the kubelet nor the daemon knows the pod. */
+  async untilGone(name: string, timeoutMs = STEP_TIMEOUT_MS): Promise<void> {
+    const end = Date.now() + timeoutMs;
+    for (;;) {
+      const pods = await this.kubelet.pods();
+      const sandboxes = await this.sandboxesOf(name);
+      if (sandboxes.length === 0 && !pods.some((pod) => pod.name === name)) return;
+      const left = `sandboxes ${JSON.stringify(sandboxes)}`;
+      if (Date.now() > end) assert.fail(`pod ${name}: is still there ${timeoutMs} ms after its manifest went: ${left}`);
+      await sleep(POLL_MS);
+    }
+  }
+
+  async sandboxesOf(name: string): Promise<string[]> {
+    const labelSelector = { 'io.kubernetes.pod.name': `${name}-${NODE_NAME}` };
+    const { items } = await this.daemon.runtime.listPodSandbox({ filter: { labelSelector } });
+    return items.map(({ id }) => id);
+  }
+
+  /** What a command in a container prints, asked for through the kubelet: one ExecSync. */
+  async run(name: string, containerName: string, ...command: readonly string[]): Promise<string> {
+    const query = new URLSearchParams({ cmd: command.join(' ') });
+    return this.kubelet.ask(`/run/default/${name}-${NODE_NAME}/${containerName}?${query.toString()}`, 'POST');
+  }
+
+  /** The log as the kubelet serves it: `kubectl logs`. */
+  async log(name: string, containerName: string, query = ''): Promise<string> {
+    return this.kubelet.ask(`/containerLogs/default/${name}-${NODE_NAME}/${containerName}${query}`);
+  }
+
+  /** The directory of a pod's logs, as the kubelet names it. */
+  logDirectory(pod: PodStatus): string {
+    return join(this.kubelet.podLogs, `default_${pod.name}-${NODE_NAME}_${pod.uid}`);
+  }
+
+  /** A file of a container's cgroup in a version 1 hierarchy; the container must run. */
+  async cgroupFile(view: ContainerView, controller: string, file: string): Promise<string> {
+    const { info } = await this.daemon.runtime.containerStatus({ containerId: idOf(view), verbose: true });
+    const pid = pidOf(info);
+    const lines = (await readFile(`/proc/${pid}/cgroup`, 'utf8')).split('\n');
+    const path = lines.map((line) => line.split(':')).find(([, names = '']) => names.split(',').includes(controller))?.[2];
+    assert.ok(path !== undefined, `process ${pid}: no cgroup of ${controller}`);
+    return (await readFile(join('/sys/fs/cgroup', controller, path, file), 'utf8')).trim();
+  }
+}
+
+/** The id in podwright://ID. */
+export function idOf(view: ContainerView): string {
+  const match = /^podwright:\/\/([0-9a-f]{64})$/.exec(view.containerID);
+  return match?.[1] ?? assert.fail(`container ${view.name}: its ID is ${view.containerID}, must be podwright://<64 hex digits>`);
+}
+
+/** The one container of a pod, or the named one. */
+export function containerOf(pod: PodStatus, name?: string): ContainerView {
+  const found = name === undefined ? pod.containers[0] : [...pod.containers, ...pod.initContainers].find((view) => view.name === name);
+  return found ?? assert.fail(`pod ${pod.name}: no container ${name ?? ''}: ${JSON.stringify(pod)}`);
+}
+
+/** The process id that verbose ContainerStatus tells. */
+export function pidOf(info: Readonly<Record<string, string>>): number {
+  const { pid } = JSON.parse(info['info'] ?? '{}') as { pid?: number };
+  return pid ?? assert.fail(`ContainerStatus: verbose info has no pid: ${JSON.stringify(info)}`);
+}
