@@ -40,7 +40,8 @@ export async function attach(containers: Containers, request: AttachRequest, io:
   const connection = await connect(join(bundle, 'attach'), io, signal);
   const ended = new AbortController();
   try {
-    if (request.tty) void followSizes(bundle, request.size, resizes, ended.signal);
+    // A size that cannot be set is no reason to end the session.
+    if (request.tty) followSizes(bundle, request.size, resizes, ended.signal).catch(() => undefined);
     const input = io.stdin === undefined ? Promise.resolve() : copyIn(io.stdin, connection, container.record.config.stdinOnce);
     input.catch(() => undefined);
     await waitFor(connection.closed, signal);

@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
+import { sleep } from '../base/deadline.ts';
 import { DaemonError, fail, unlessMissing } from '../base/errors.ts';
 import { adopt, type ExitStatus } from '../linux/children.ts';
-import { closeAll, ended, pipe } from '../linux/pipes.ts';
+import { closeAll, ended, makePipes, type PipeEnds } from '../linux/pipes.ts';
 import { describeExit, lastLine } from '../ociruntime/oci-runtime.ts';
 import type { OciProcess } from '../spec/oci-types.ts';
 import { execProcess, type ExecOptions } from '../spec/process.ts';
@@ -12,6 +13,9 @@ import { specToJson } from '../spec/spec-json.ts';
 import { requireState, type ContainerRecord } from './container.ts';
 import type { Containers } from './containers.ts';
 import { runtimeOf } from './parts.ts';
+
+/** How long the last words of a runtime that failed are read, milliseconds. */
+export const WORDS_MS = 1_000;
 
 /** A process started in a running container. It leads a process group and session of its own; its pid is our child's. */
 export interface ExecProcess {
@@ -43,8 +47,14 @@ export async function writeExecFiles(
   const directory = join(execDirectory, randomBytes(16).toString('hex'));
   const spec = JSON.parse(await readFile(join(bundle, 'config.json'), 'utf8')) as { process: OciProcess };
   const files = { directory, processFile: join(directory, 'process.json'), pidFile: join(directory, 'pid') };
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  await writeFile(files.processFile, specToJson(execProcess(spec.process, options)), { mode: 0o600 });
+  const process = specToJson(execProcess(spec.process, options));
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await writeFile(files.processFile, process, { mode: 0o600 });
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true });
+    throw error;
+  }
   return files;
 }
 
@@ -52,7 +62,10 @@ export async function writeExecFiles(
 export async function adoptFromFile(files: ExecFiles, what: string): Promise<{ pid: number; exit: Promise<ExitStatus> }> {
   const pid = Number(await unlessMissing(readFile(files.pidFile, 'utf8'), ''));
   if (!Number.isInteger(pid) || pid <= 0) throw new DaemonError('Internal', `${what}: the runtime named no process`);
-  return { pid, exit: adopt(pid) };
+  const exit = adopt(pid);
+  // Its caller may have left before it waits.
+  exit.catch(() => undefined);
+  return { pid, exit };
 }
 
 /** @throws FailedPrecondition unless the container runs and is not being stopped. */
@@ -66,46 +79,50 @@ export function requireExecutable(containers: Containers, id: string, command: r
 
 /**
  * Starts a process without a terminal in a running container: the runtime's detached exec, with our pipes passed straight
- * through, and we as its subreaper . A caller that gives up must wait for it and kill the process: a runtime
- * killed half-way would leave it running.
+ * through, and we as its subreaper. A caller that gives up must wait for it and kill the process: a runtime killed half-way
+ * would leave it running.
  * @throws FailedPrecondition with the runtime's words where the command cannot start.
  */
 export async function startExec(containers: Containers, record: ContainerRecord, command: readonly string[], wantStdin: boolean): Promise<ExecProcess> {
   const what = `exec container ${record.id}`;
   const files = await writeExecFiles(containers.bundleOf(record), containers.parts.execDirectory, { command, tty: false });
+  const streams = { stdin: undefined as Socket | undefined, stdout: undefined as Socket | undefined, stderr: undefined as Socket | undefined };
   try {
-    const [stdin, stdout, stderr] = [wantStdin ? pipe() : undefined, pipe(), pipe()];
-    const out = new Socket({ fd: stdout.readEnd, readable: true, writable: false });
-    const err = new Socket({ fd: stderr.readEnd, readable: true, writable: false });
-    const input = stdin === undefined ? undefined : new Socket({ fd: stdin.writeEnd, readable: false, writable: true });
-    const abandon = (): void => {
-      for (const socket of [out, err, input]) socket?.destroy();
-    };
-    for (const socket of [out, err, input]) socket?.on('error', () => undefined);
-    let exit;
-    try {
-      const stdio = [stdin?.readEnd ?? 'ignore', stdout.writeEnd, stderr.writeEnd] as const;
-      exit = await runtimeOf(containers.parts, record).exec({ containerId: record.id, ...files, stdio });
-    } catch (error) {
-      abandon();
-      throw error;
-    } finally {
-      closeAll([stdout.writeEnd, stderr.writeEnd, ...(stdin === undefined ? [] : [stdin.readEnd])]);
-    }
+    const [out, err, input] = makePipes(wantStdin ? 3 : 2) as [PipeEnds, PipeEnds, PipeEnds?];
+    const stdout = reader(out.readEnd);
+    const stderr = reader(err.readEnd);
+    const stdin = input === undefined ? undefined : writer(input.writeEnd);
+    Object.assign(streams, { stdin, stdout, stderr });
+    const exit = await runtimeOf(containers.parts, record)
+      .exec({ containerId: record.id, ...files, stdio: [input?.readEnd ?? 'ignore', out.writeEnd, err.writeEnd] })
+      .finally(() => {
+        closeAll([out.writeEnd, err.writeEnd, ...(input === undefined ? [] : [input.readEnd])]);
+      });
     if (exit.code !== 0) {
-      const words = lastLine(await readAll(err));
-      abandon();
+      const words = lastLine(await readAll(stderr));
       throw new DaemonError('FailedPrecondition', `${what}: ${JSON.stringify(command[0])} cannot start (${describeExit(exit)}): ${words}`);
     }
-    return { ...(await adoptFromFile(files, what)), stdin: input, stdout: out, stderr: err };
+    return { ...(await adoptFromFile(files, what)), stdin, stdout, stderr };
+  } catch (error) {
+    for (const stream of Object.values(streams)) stream?.destroy();
+    throw error;
   } finally {
     await rm(files.directory, { recursive: true, force: true });
   }
 }
 
+function reader(fd: number): Socket {
+  return new Socket({ fd, readable: true, writable: false }).on('error', () => undefined);
+}
+
+function writer(fd: number): Socket {
+  return new Socket({ fd, readable: false, writable: true }).on('error', () => undefined);
+}
+
+/** What a runtime that failed has said; something of it may live on and hold the pipe open, so only for a while. */
 async function readAll(socket: Socket): Promise<Buffer> {
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-  await ended(socket);
+  await Promise.race([ended(socket), sleep(WORDS_MS)]);
   return Buffer.concat(chunks);
 }

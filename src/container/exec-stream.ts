@@ -4,12 +4,13 @@ import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { sleep, waitFor } from '../base/deadline.ts';
 import { DaemonError } from '../base/errors.ts';
+import type { ExitStatus } from '../linux/children.ts';
 import { listenForTerminal, openTerminal, type Terminal, type TerminalSize } from '../linux/console.ts';
 import { closeAll, ended, pipe, readText } from '../linux/pipes.ts';
 import { describeExit, lastLine } from '../ociruntime/oci-runtime.ts';
 import type { ContainerRecord } from './container.ts';
 import type { Containers } from './containers.ts';
-import { adoptFromFile, exitCodeOf, requireExecutable, startExec, writeExecFiles, type ExecFiles } from './exec-process.ts';
+import { adoptFromFile, exitCodeOf, requireExecutable, startExec, WORDS_MS, writeExecFiles, type ExecFiles } from './exec-process.ts';
 import { runtimeOf } from './parts.ts';
 
 export interface ExecStreamRequest {
@@ -119,19 +120,14 @@ async function execOnTerminal(
     ...(request.size === undefined ? {} : { size: request.size }),
   });
   const output = new Output(io.stdout);
-  let started: { terminal: Terminal; exit: ReturnType<typeof adoptFromFile> } | undefined;
+  const { terminal, exit } = await startOnTerminal(containers, record, request, files, output).finally(async () =>
+    rm(files.directory, { recursive: true, force: true }),
+  );
+  const follow = new AbortController();
   try {
-    started = await startOnTerminal(containers, record, request, files, output);
-  } finally {
-    if (started === undefined) await rm(files.directory, { recursive: true, force: true });
-  }
-  const { terminal } = started;
-  try {
-    const { exit } = await started.exit;
-    await rm(files.directory, { recursive: true, force: true });
     if (io.stdin !== undefined) io.stdin.pipe(terminal.socket, { end: false });
-    const follow = new AbortController();
-    void followSizes(terminal, resizes, follow.signal);
+    // A size that cannot be set is no reason to end the session.
+    followSizes(terminal, resizes, follow.signal).catch(() => undefined);
     const status = await waitFor(exit, signal);
     follow.abort();
     await drained([terminal.closed], [output], signal);
@@ -139,6 +135,7 @@ async function execOnTerminal(
   } catch (error) {
     throw error instanceof DaemonError ? error : new DaemonError('Internal', `${what}: ${String(error)}`, { cause: error });
   } finally {
+    follow.abort();
     io.stdin?.unpipe();
     terminal.socket.destroy();
   }
@@ -150,28 +147,46 @@ async function startOnTerminal(
   request: ExecStreamRequest,
   files: ExecFiles,
   output: Output,
-): Promise<{ terminal: Terminal; exit: ReturnType<typeof adoptFromFile> }> {
+): Promise<{ terminal: Terminal; exit: Promise<ExitStatus> }> {
   const what = `exec container ${record.id}`;
   const socket = listenForTerminal(join(files.directory, 'tty'));
+  try {
+    await runOnTerminal(containers, record, request, files, socket.path);
+    // The terminal's buffer is used again for the next read, so the client gets a copy.
+    const terminal: Terminal = openTerminal(socket.receive(), (bytes) => output.take(Buffer.from(bytes), () => terminal.socket.resume()));
+    terminal.socket.on('error', () => undefined);
+    try {
+      return { terminal, exit: (await adoptFromFile(files, what)).exit };
+    } catch (error) {
+      terminal.socket.destroy();
+      throw error;
+    }
+  } finally {
+    socket.close();
+  }
+}
+
+/** Runs the runtime's exec to its end. @throws FailedPrecondition with the runtime's words where the command cannot start. */
+async function runOnTerminal(
+  containers: Containers,
+  record: ContainerRecord,
+  { command }: ExecStreamRequest,
+  files: ExecFiles,
+  consoleSocket: string,
+): Promise<void> {
   const errors = pipe();
   const words = readText(errors.readEnd, 8192);
   try {
     const exit = await runtimeOf(containers.parts, record)
-      .exec({ containerId: record.id, ...files, stdio: ['ignore', 'ignore', errors.writeEnd], consoleSocket: socket.path })
+      .exec({ containerId: record.id, ...files, stdio: ['ignore', 'ignore', errors.writeEnd], consoleSocket })
       .finally(() => {
         closeAll([errors.writeEnd]);
       });
-    if (exit.code !== 0) {
-      const said = lastLine(Buffer.from(await words.text));
-      throw new DaemonError('FailedPrecondition', `${what}: ${JSON.stringify(request.command[0])} cannot start (${describeExit(exit)}): ${said}`);
-    }
-    // The terminal's buffer is used again for the next read, so the client gets a copy.
-    const terminal: Terminal = openTerminal(socket.receive(), (bytes) => output.take(Buffer.from(bytes), () => terminal.socket.resume()));
-    terminal.socket.on('error', () => undefined);
-    return { terminal, exit: adoptFromFile(files, what) };
+    if (exit.code === 0) return;
+    const said = lastLine(Buffer.from((await Promise.race([words.text, sleep(WORDS_MS)])) ?? ''));
+    throw new DaemonError('FailedPrecondition', `exec container ${record.id}: ${JSON.stringify(command[0])} cannot start (${describeExit(exit)}): ${said}`);
   } finally {
     words.stop();
-    socket.close();
   }
 }
 

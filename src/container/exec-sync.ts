@@ -59,7 +59,7 @@ async function startUnless(signal: AbortSignal, starting: Promise<ExecProcess>):
   try {
     return await waitFor(starting, signal);
   } catch (error) {
-    if (signal.aborted) starting.then(discard, () => undefined);
+    if (signal.aborted) starting.then(discard).catch(() => undefined);
     throw error;
   }
 }

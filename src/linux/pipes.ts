@@ -1,8 +1,24 @@
 import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { hasErrno } from '../base/errors.ts';
 import { close, pipe } from './libc.ts';
 
 export { close, pipe };
+
+/** The two ends of a pipe. */
+export type PipeEnds = ReturnType<typeof pipe>;
+
+/** Several pipes, or none: where the descriptors run out, those already made are closed. @throws EMFILE. */
+export function makePipes(count: number): PipeEnds[] {
+  const made: PipeEnds[] = [];
+  try {
+    while (made.length < count) made.push(pipe());
+    return made;
+  } catch (error) {
+    closeAll(made.flatMap(({ readEnd, writeEnd }) => [readEnd, writeEnd]));
+    throw error;
+  }
+}
 
 /** What is being read from a pipe. */
 export interface PipeReading {
@@ -53,9 +69,14 @@ export function closeAll(fds: readonly number[]): void {
   for (const fd of fds) close(fd);
 }
 
-/** Writes a few bytes to a pipe that nobody has written to yet, and closes it. */
+/** Writes a few bytes to a pipe that nobody has written to yet, and closes it. That its reader has gone is no error. */
 export function writeAndClose(fd: number, bytes: string): void {
-  // eslint-disable-next-line no-restricted-syntax -- a pipe takes its first 4 KiB without blocking (pipe(7), PIPE_BUF)
-  writeSync(fd, bytes);
-  close(fd);
+  try {
+    // eslint-disable-next-line no-restricted-syntax -- a pipe takes its first 4 KiB without blocking (pipe(7), PIPE_BUF)
+    writeSync(fd, bytes);
+  } catch (error) {
+    if (!hasErrno(error, 'EPIPE')) throw error;
+  } finally {
+    close(fd);
+  }
 }

@@ -1,5 +1,5 @@
 import { watch, type FSWatcher } from 'node:fs';
-import { mkdir, readdir, readFile, stat, unlink } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, unlessMissing } from '../base/errors.ts';
 import { isObjectId } from '../base/ids.ts';
@@ -18,15 +18,14 @@ export interface ContainerExit {
 /** How often the exit directory is read in full, milliseconds: Node reports no inotify overflow. */
 const RESCAN_MS = 5_000;
 
-/** Reads what conmon kept of a container's end. Undefined while there is no exit file. */
+/** Reads what conmon kept of a container's end. Undefined while there is no exit file, or an empty one (after a loss of power). */
 export async function readExit(persistDirectory: string): Promise<ContainerExit | undefined> {
   const file = join(persistDirectory, 'exit');
-  const text = await unlessMissing(readFile(file, 'utf8'), undefined);
-  if (text === undefined) return undefined;
+  const code = Number.parseInt(await unlessMissing(readFile(file, 'utf8'), ''), 10);
+  if (Number.isNaN(code)) return undefined;
   const { mtimeNs } = await stat(file, { bigint: true });
   const oomSeen = (await unlessMissing(stat(join(persistDirectory, 'oom')), undefined)) !== undefined;
-  const code = Number.parseInt(text, 10);
-  return { exitCode: Number.isNaN(code) ? 255 : code, finishedAtNs: mtimeNs, oomSeen };
+  return { exitCode: code, finishedAtNs: mtimeNs, oomSeen };
 }
 
 /** Watches the directory where conmon writes one exit file per container, and names each container whose file is there. */
@@ -49,6 +48,7 @@ export class ExitDirectory {
 
   async start(): Promise<void> {
     await mkdir(this.#path, { recursive: true, mode: 0o700 });
+    await this.#removeUnfinished();
     this.#watcher = watch(this.#path, (_event, name) => {
       if (name !== null && isObjectId(name)) this.#report(name);
     });
@@ -73,9 +73,11 @@ export class ExitDirectory {
     }
   }
 
-  /** Removes the exit file of a container whose end is on record. */
-  async forget(containerId: string): Promise<void> {
-    await unlessMissing(unlink(join(this.#path, containerId)), undefined);
+  /** conmon writes `ID.XXXXXX` and renames it; one that was killed in between leaves it behind. */
+  async #removeUnfinished(): Promise<void> {
+    for (const name of await readdir(this.#path)) {
+      if (/^[0-9a-f]{64}\../.test(name)) await rm(join(this.#path, name), { force: true });
+    }
   }
 
   #report(containerId: string): void {

@@ -1,14 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { waitFor, withTimeout } from '../base/deadline.ts';
+import { sleep, waitFor, withTimeout } from '../base/deadline.ts';
 import { DaemonError, messageOf, unlessMissing } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
 import type { ExitStatus } from '../linux/children.ts';
-import { closeAll, pipe, readText, writeAndClose } from '../linux/pipes.ts';
+import type { PipeEnds } from '../linux/pipes.ts';
+import { closeAll, makePipes, readText, writeAndClose } from '../linux/pipes.ts';
 import type { ProcessIdentity } from '../linux/process.ts';
 import { identify } from '../linux/process.ts';
 import type { Child } from '../linux/spawn.ts';
-import { spawn } from '../linux/spawn.ts';
+import { killGroup, spawn } from '../linux/spawn.ts';
 import type { OciRuntime } from './oci-runtime.ts';
 
 /** One container to be created under a monitor of its own. */
@@ -27,6 +28,8 @@ export interface MonitorRequest {
   readonly placeMonitor: (pid: number) => Promise<void>;
   /** Most the runtime may take for the creation, milliseconds. */
   readonly timeoutMs: number;
+  /** Ends the creation early, with its reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** A container that is created and waits for its start. */
@@ -59,28 +62,38 @@ interface SyncMessage {
 /**
  * Creates a container under conmon: moves the monitor to its cgroup, lets it go on, and waits for the runtime's answer
  * on the sync pipe (cri.md, conmon's contract).
- * @throws Internal with the runtime's words, DeadlineExceeded after the timeout. The caller cleans up in both cases.
+ * @throws Internal with the runtime's words, DeadlineExceeded after the timeout, the signal's reason. The monitor is then
+ * killed; the caller removes what the runtime may have made.
  */
 export async function createMonitored(options: MonitorOptions, runtime: OciRuntime, request: MonitorRequest): Promise<MonitoredContainer> {
   const { child, syncEnd, startEnd, stderrEnd } = spawnMonitor(options, runtime, request);
+  const life = { hasEnded: false };
+  const ended = (): void => {
+    life.hasEnded = true;
+  };
+  child.exit.then(ended, ended);
   stage('monitor.spawned');
   const words = readText(stderrEnd, 8192);
   const answer = readText(syncEnd, 65_536, true);
-  const deadline = withTimeout(undefined, request.timeoutMs, `create container ${request.containerId}: ${runtime.name} under conmon`);
+  const deadline = withTimeout(request.signal, request.timeoutMs, `create container ${request.containerId}: ${runtime.name} under conmon`);
   try {
     const monitor = await identify(child.pid);
-    if (monitor === undefined) throw await earlyEnd(request, child.exit, words.text);
+    if (monitor === undefined) throw await earlyEnd(request, child.exit, words.text, deadline.signal);
     await request.placeMonitor(child.pid);
     stage('monitor.placed');
     writeAndClose(startEnd.take(), '\0');
     const message = parseAnswer(await waitFor(answer.text, deadline.signal));
     stage('monitor.answered');
-    if (message === undefined) throw await earlyEnd(request, child.exit, words.text);
+    if (message === undefined) throw await earlyEnd(request, child.exit, words.text, deadline.signal);
     const pid = message.pid ?? message.data ?? -1;
     if (pid <= 0) throw new DaemonError('Internal', `create container ${request.containerId}: ${cleanWords(message.message ?? 'no reason given')}`);
     const process = await identify(pid);
     if (process === undefined) throw new DaemonError('Internal', `create container ${request.containerId}: its process ${pid} is gone already`);
     return { monitor, monitorExit: child.exit, process };
+  } catch (error) {
+    // With what it has started; a pid that was reaped may be another's by now.
+    if (!life.hasEnded) killGroup(child.pid);
+    throw error;
   } finally {
     deadline.clear();
     startEnd.close();
@@ -93,7 +106,7 @@ interface SpawnedMonitor {
   readonly child: Child;
   readonly syncEnd: number;
   readonly stderrEnd: number;
-  /** Closed without being taken, it lets conmon go on as if started: so kill conmon first. */
+  /** Closed without being taken, it lets conmon go on as if started: so conmon is killed first. */
   readonly startEnd: OwnedFd;
 }
 
@@ -117,7 +130,7 @@ class OwnedFd {
 }
 
 function spawnMonitor(options: MonitorOptions, runtime: OciRuntime, request: MonitorRequest): SpawnedMonitor {
-  const [sync, start, stderr] = [pipe(), pipe(), pipe()];
+  const [sync, start, stderr] = makePipes(3) as [PipeEnds, PipeEnds, PipeEnds];
   try {
     const child = spawn(options.conmonPath, {
       args: conmonArgs(options, runtime, request),
@@ -137,7 +150,8 @@ function spawnMonitor(options: MonitorOptions, runtime: OciRuntime, request: Mon
 
 function conmonArgs(options: MonitorOptions, runtime: OciRuntime, request: MonitorRequest): string[] {
   const args = [
-    '--sync', '--full-attach', '--cid', request.containerId, '--cuuid', request.containerId, '--name', request.name,
+    // The flush of the log would hold up the exit code, on a busy disk by seconds.
+    '--sync', '--no-sync-log', '--full-attach', '--cid', request.containerId, '--cuuid', request.containerId, '--name', request.name,
     '--bundle', request.bundle, '--container-pidfile', join(request.bundle, 'pidfile'),
     '--persist-dir', request.persistDirectory, '--exit-dir', options.exitDirectory,
     '--log-path', request.logPath, '--log-level', 'warning', '--runtime', runtime.path,
@@ -152,10 +166,14 @@ function conmonArgs(options: MonitorOptions, runtime: OciRuntime, request: Monit
   return args;
 }
 
-async function earlyEnd(request: MonitorRequest, exit: Promise<ExitStatus>, words: Promise<string>): Promise<DaemonError> {
-  const status = await exit;
+/** How long the last words of a monitor that has ended are waited for: others may hold its stderr open, milliseconds. */
+const WORDS_MS = 1_000;
+
+async function earlyEnd(request: MonitorRequest, exit: Promise<ExitStatus>, words: Promise<string>, signal: AbortSignal): Promise<DaemonError> {
+  const status = await waitFor(exit, signal);
+  const said = (await Promise.race([words, sleep(WORDS_MS)])) ?? '';
   const ended = status.code === undefined ? `was killed by signal ${status.signal}` : `ended with ${status.code}`;
-  return new DaemonError('Internal', `create container ${request.containerId}: conmon ${ended} before it answered: ${(await words).trim()}`);
+  return new DaemonError('Internal', `create container ${request.containerId}: conmon ${ended} before it answered: ${said.trim()}`);
 }
 
 function parseAnswer(text: string): SyncMessage | undefined {

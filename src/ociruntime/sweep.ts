@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { runAllInOrder } from '../base/settle.ts';
 import { exitOf, findProcessesByEnvironment, signalProcess } from '../linux/process.ts';
 import { OWNER_VARIABLE } from './monitor.ts';
 import type { OciRuntime } from './oci-runtime.ts';
@@ -18,13 +19,16 @@ export interface SweepRequest {
 
 /**
  * Removes everything of one container outside the file system: a monitor and a runtime that may still be creating it, the
- * runtime's state, its cgroups with all processes in them. Idempotent.
+ * runtime's state, its cgroups with all processes in them. Idempotent. @throws the first failure, when all was tried.
  */
 export async function sweepContainer(request: SweepRequest): Promise<void> {
   const { runtime, placement, containerId } = request;
-  if (!request.monitorKnown) await killCreators(containerId);
-  await runtime.delete(containerId);
-  await placement.removeContainer(request.cgroupParent, containerId);
+  // A runtime that hangs must not keep the cgroups, and with them the processes, alive.
+  await runAllInOrder([
+    async () => (request.monitorKnown ? undefined : killCreators(containerId)),
+    async () => runtime.delete(containerId),
+    async () => placement.removeContainer(request.cgroupParent, containerId),
+  ]);
 }
 
 /**
