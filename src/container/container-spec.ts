@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { NamespaceMode } from '../../api/cri/enums.ts';
+import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { DaemonError, fail, messageOf } from '../base/errors.ts';
 import { readMounts } from '../linux/mounts.ts';
 import { namespacePaths } from '../podsandbox/run.ts';
@@ -13,6 +14,9 @@ import { parseSeccompProfile, type SeccompProfile } from '../spec/seccomp-profil
 import { resolveUser } from '../spec/user.ts';
 import type { CreateRequest } from './create-request.ts';
 import type { ContainerParts } from './parts.ts';
+
+/** kubernetes pkg/kubelet/kuberuntime, labels.go. */
+const GRACE_PERIOD = 'io.kubernetes.pod.terminationGracePeriod';
 
 /** Gathers all that the spec of a container depends on. @throws InvalidArgument for what the request may not ask. */
 export async function prepareSpec(parts: ContainerParts, request: CreateRequest, rootfsPath: string, mounts: ResolvedMount[]): Promise<ContainerSpecInput> {
@@ -52,7 +56,14 @@ export async function prepareSpec(parts: ContainerParts, request: CreateRequest,
     runtime: parts.runtimes.features(record.runtimeHandler),
     settings: parts.specSettings(),
     host: parts.hostFacts(),
+    annotations: parts.placement.runtimeAnnotations('container', gracePeriodOf(config)),
   };
+}
+
+/** Seconds, as the kubelet writes it on every container; undefined where nobody has. */
+function gracePeriodOf({ annotations }: ContainerConfig): number | undefined {
+  const text = annotations[GRACE_PERIOD];
+  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
 }
 
 export function containerSpec(input: ContainerSpecInput): OciSpec {

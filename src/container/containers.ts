@@ -141,8 +141,7 @@ export class Containers {
 
   /** Removes a container, by force in every state, and forgets it. Idempotent. */
   async remove(id: ContainerId): Promise<void> {
-    clearTimeout(this.#parkTimers.get(id));
-    this.#parkTimers.delete(id);
+    this.#unpark(id);
     await this.stop(id, 0);
     await this.locked(id, async () => {
       const container = this.store.get(id);
@@ -151,9 +150,11 @@ export class Containers {
     this.exits.forget(id);
   }
 
-  /** Removes what a crash left of a container that was never finished. */
+  /** Removes what a crash left of a container that was never finished. Idempotent. */
   async removeUnfinished(record: ContainerRecord): Promise<void> {
-    await this.locked(record.id, async () => removeUnfinishedContainer(this.parts, this.store, record));
+    await this.locked(record.id, async () => {
+      if (this.store.claims(record.id)) await removeUnfinishedContainer(this.parts, this.store, record);
+    });
   }
 
   /** Ends all creations under way in a sandbox and waits until they have been taken back. */
@@ -183,6 +184,9 @@ export class Containers {
   ): Promise<ContainerId> {
     const existing = this.store.byName(name);
     if (existing !== undefined) return existingId(existing);
+    // One creation a name, so this is what an earlier one could not take back: the name must not be lost with it.
+    const left = this.store.creatingByName(name);
+    if (left !== undefined) await this.removeUnfinished(left);
     const controller = new AbortController();
     const done = (async (): Promise<ContainerId> => {
       const request = await planContainer(this.parts, this, { name, sandbox, config, sandboxConfig });
@@ -201,35 +205,53 @@ export class Containers {
     }
   }
 
+  /** Hands a made container to a caller: from now on everyone may see it. */
   async #claim(id: ContainerId): Promise<Container> {
     return this.locked(id, async () => {
-      const container = this.store.get(id) ?? fail('NotFound', `container ${id} was removed meanwhile`);
+      const container = this.store.get(id);
+      if (container === undefined || !isAliveState(container.state)) {
+        fail('Unavailable', `create container: ${id} was stopped or removed meanwhile; ask again`);
+      }
       if (container.state.is !== 'Parked') return container;
-      clearTimeout(this.#parkTimers.get(id));
-      this.#parkTimers.delete(id);
+      this.#unpark(id);
       return this.store.save(id, { ...container.state, is: 'Created' });
     });
   }
 
   async #park(id: ContainerId): Promise<void> {
     const { log, parkMs } = this.#options;
-    await this.locked(id, async () => {
+    const parked = await this.locked(id, async () => {
       const state = this.store.get(id)?.state;
-      if (state?.is === 'Created') await this.store.save(id, { ...state, is: 'Parked' }, { durable: false });
+      if (state?.is !== 'Created') return false;
+      await this.store.save(id, { ...state, is: 'Parked' }, { durable: false });
+      return true;
     });
+    if (!parked) return;
     log.info('container finished after its caller had left; kept for the retry', { container: id, keptMs: parkMs });
-    const expire = async (): Promise<void> => {
-      if (this.store.get(id)?.state.is !== 'Parked') return;
-      log.info('nobody came back for the parked container; removing it', { container: id });
-      await this.remove(id);
-    };
     const timer = setTimeout(() => {
-      expire().catch((error: unknown) => {
+      this.#expire(id).catch((error: unknown) => {
         log.error('removing a parked container failed', { container: id, error: messageOf(error) });
       });
     }, parkMs);
     timer.unref();
     this.#parkTimers.set(id, timer);
+  }
+
+  async #expire(id: ContainerId): Promise<void> {
+    this.#unpark(id);
+    // Looked at under the lock: a retry that has come just now has it.
+    await this.locked(id, async () => {
+      const container = this.store.get(id);
+      if (container?.state.is !== 'Parked') return;
+      this.#options.log.info('nobody came back for the parked container; removing it', { container: id });
+      await removeContainer(this.parts, this.store, container, false);
+      this.exits.forget(id);
+    });
+  }
+
+  #unpark(id: string): void {
+    clearTimeout(this.#parkTimers.get(id));
+    this.#parkTimers.delete(id);
   }
 }
 

@@ -50,7 +50,7 @@ export async function createContainer(
       parts.images.release(image.id, record.id);
     });
     undo.add('forget the record', async () => store.remove(record.id));
-    await store.begin(record);
+    const intent = await store.begin(record);
     stage('container.recorded');
     const bundle = bundleOf(parts, record.id);
     undo.add('remove the bundle', async () => rm(bundle, { recursive: true, force: true }));
@@ -58,14 +58,15 @@ export async function createContainer(
       await parts.rootfs.unmount(record.id, join(bundle, 'rootfs'));
       await parts.rootfs.remove(record.id);
     });
+    undo.add('remove the container', async () => sweep(parts, request, false));
     const [, mounts] = await allSettledOrThrow([prepareFiles(parts, store, request, work), resolveVolumes(record.config, work)]);
     stage('container.rootfs.mounted');
     const prepared = await prepareSpec(parts, request, join(bundle, 'rootfs'), mounts);
     await writeFile(join(bundle, 'config.json'), specToJson(containerSpec(prepared)), { mode: 0o600 });
-    undo.add('remove the container', async () => sweep(parts, request, false));
     const created = await monitorContainer(parts, store, request);
     const { uid, gid, additionalGids } = prepared.user;
     const { process, monitor } = created;
+    await intent.flushed;
     // Under the sandbox's lock, so that a stop of it either sees this container or makes it fail here.
     await parts.sandboxes.locked(record.sandboxId, async () => {
       requireReady(parts.sandboxes.get(record.sandboxId), 'create container');
@@ -92,6 +93,7 @@ async function prepareFiles(parts: ContainerParts, store: Store, request: Create
   await allSettledOrThrow([
     makeBundle(),
     mkdir(persistDirectoryOf(store, record.id), { recursive: true, mode: 0o700 }),
+    parts.placement.prepareMonitor(record.cgroupParent, record.id),
     record.logPath === '' ? Promise.resolve() : makeRequestedDirectory(dirname(record.logPath), work),
   ]);
 }

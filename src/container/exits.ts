@@ -174,12 +174,15 @@ export class Exits {
     const { store, log, parts } = this.#options;
     const startedAtNs = 'startedAtNs' in state ? state.startedAtNs : undefined;
     stage('container.ended');
-    const exited = await store.save(record.id, { is: 'Exited', ...madeOf(state), ...ended, startedAtNs });
+    const { shown } = await store.saveThenShow(record.id, { is: 'Exited', ...madeOf(state), ...ended, startedAtNs });
+    // The release takes as long as the flush, and what it takes away (the OOM counter) is on record by now.
+    const released = this.release(record);
+    const exited = await shown;
     log.info('container has ended', { container: record.id, exitCode: ended.exitCode, reason: ended.reason });
     this.#wake(record.id);
     for (const listener of this.#ended) listener(exited);
     stage('container.end-recorded');
-    await this.release(record);
+    await released;
     await rm(join(parts.monitor.exitDirectory, record.id), { force: true });
   }
 

@@ -26,7 +26,9 @@ export async function startContainer(parts: ContainerParts, store: Store, contai
   }
   stage('container.started');
   // A very short container may have ended by now, but its end is recorded under this same lock, so after us.
-  await store.save(record.id, { ...madeOf(state), is: 'Running', startedAtNs });
+  await store.save(record.id, { ...madeOf(state), is: 'Running', startedAtNs }, { durable: false });
+  // A loss of power ends the container; that it ran is worth a flush, but not the caller's time.
+  store.flush(record.id).catch(() => undefined);
   stage('container.running');
 }
 

@@ -63,14 +63,14 @@ export class Cgroups {
     // One at a time: a directory that another call has just made has no cpus yet, and what is made in it would stay without.
     return this.#ensuring.run('ensure', async () => {
       const existed = await this.exists(path);
-      for (const hierarchy of this.#hierarchies) await this.#ensureIn(hierarchy, parts(path));
+      await Promise.all(this.#hierarchies.map(async (hierarchy) => this.#ensureIn(hierarchy, parts(path))));
       return !existed;
     });
   }
 
   /** Moves a process with all its threads. @throws ESRCH when it is gone, ENOENT when the cgroup is. */
   async move(path: string, pid: number): Promise<void> {
-    for (const hierarchy of this.#hierarchies) await writeFile(join(below(hierarchy, path), 'cgroup.procs'), String(pid));
+    await Promise.all(this.#hierarchies.map(async (hierarchy) => writeFile(join(below(hierarchy, path), 'cgroup.procs'), String(pid))));
   }
 
   /**
@@ -79,20 +79,24 @@ export class Cgroups {
    */
   async remove(path: string): Promise<void> {
     refuseRoot(path, 'remove');
-    for (const hierarchy of this.#hierarchies) {
-      const tree = await treeOf(below(hierarchy, path));
-      for (const directory of tree.toReversed()) await removeDirectory(directory);
-    }
+    await Promise.all(
+      this.#hierarchies.map(async (hierarchy) => {
+        const tree = await treeOf(below(hierarchy, path));
+        for (const directory of tree.toReversed()) await removeDirectory(directory);
+      }),
+    );
   }
 
   /** Removes the cgroup where nothing is in it or below it; else it stays, and that is fine. */
   async removeIfEmpty(path: string): Promise<void> {
     refuseRoot(path, 'remove');
-    for (const hierarchy of this.#hierarchies) {
-      await rmdir(below(hierarchy, path)).catch((error: unknown) => {
-        if (!hasErrno(error, 'ENOENT', 'ENOTEMPTY', 'EBUSY')) throw error;
-      });
-    }
+    await Promise.all(
+      this.#hierarchies.map(async (hierarchy) =>
+        rmdir(below(hierarchy, path)).catch((error: unknown) => {
+          if (!hasErrno(error, 'ENOENT', 'ENOTEMPTY', 'EBUSY')) throw error;
+        }),
+      ),
+    );
   }
 
   /** The pids in the cgroup and those below it; none when it does not exist. */

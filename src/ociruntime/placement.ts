@@ -1,13 +1,22 @@
+import { sleep } from '../base/deadline.ts';
 import { DaemonError, hasErrno } from '../base/errors.ts';
 import type { Cgroups } from '../linux/cgroups.ts';
-import { sliceToCgroupPath, startScope, stopScope } from '../linux/systemd.ts';
+import { sliceToCgroupPath, startScope, stopUnit } from '../linux/systemd.ts';
 
 export type CgroupDriver = 'cgroupfs' | 'systemd';
 
-/** Below it, or in it, are the pods that name no parent. */
-const DEFAULT_PARENT = { cgroupfs: '/podwright', systemd: 'system.slice' } as const;
+/** Below it are the pods that name no parent, each in a cgroup or slice of its own. */
+const DEFAULT_PARENT = { cgroupfs: '/podwright', systemd: 'podwright' } as const;
 /** How often a pod's cgroup is made again, while the last pod beside it takes the parent away. */
 const ENSURE_ATTEMPTS = 3;
+/** How long systemd may take to remove a cgroup whose last process has ended, milliseconds; then it is asked to. */
+const COLLECT_MS = 2_000;
+/** And when it was asked. */
+const STOP_MS = 20_000;
+const POLL_MS = 10;
+/** Units that a container's scope is ordered by; a name that systemd does not know orders nothing. */
+const OWN_UNIT = 'podwright.service';
+const KUBELET_UNIT = 'kubelet.service';
 
 /**
  * Where in the cgroup tree things go. The kubelet finds a container by the text behind the last `-` of a `.scope` (systemd)
@@ -28,7 +37,7 @@ export class CgroupPlacement {
    * @throws InvalidArgument where the systemd driver is not given a slice.
    */
   parent(requested: string, sandboxId: string): string {
-    if (requested === '') return this.driver === 'cgroupfs' ? `${DEFAULT_PARENT.cgroupfs}/${sandboxId}` : DEFAULT_PARENT.systemd;
+    if (requested === '') return this.driver === 'cgroupfs' ? `${DEFAULT_PARENT.cgroupfs}/${sandboxId}` : `${DEFAULT_PARENT.systemd}-${sandboxId}.slice`;
     if (this.driver === 'cgroupfs') return requested.startsWith('/') ? requested : `/${requested}`;
     const slice = requested.split('/').at(-1) ?? '';
     if (!slice.endsWith('.slice')) throw new DaemonError('InvalidArgument', `cgroup parent ${requested}: with the systemd cgroup driver it must end in .slice`);
@@ -38,6 +47,27 @@ export class CgroupPlacement {
   /** OCI linux.cgroupsPath for a container. */
   cgroupsPath(parent: string, id: string): string {
     return this.driver === 'cgroupfs' ? `${parent}/${id}` : `${parent}:podwright:${id}`;
+  }
+
+  /**
+   * Annotations that make the runtime give a container's scope these properties (`org.systemd.property.*`, in runc's and
+   * crun's manuals; systemd.unit(5), systemd.kill(5)). A scope that has failed must not stay loaded. At a shutdown of the
+   * node the container is asked to end like any service, after the kubelet, which would start it again, and before us, who
+   * put its exit code on record. The infra container must outlive the others, so it stays to the very end.
+   * @param graceSeconds between the signals TERM and KILL; at least one, as systemd takes 0 for no limit
+   */
+  runtimeAnnotations(kind: 'container' | 'infra', graceSeconds?: number): Readonly<Record<string, string>> {
+    if (this.driver !== 'systemd') return {};
+    const property = (name: string): string => `org.systemd.property.${name}`;
+    const collected = { [property('CollectMode')]: "'inactive-or-failed'" };
+    if (kind === 'infra') return collected;
+    return {
+      ...collected,
+      [property('DefaultDependencies')]: 'true',
+      [property('After')]: `['${OWN_UNIT}']`,
+      [property('Before')]: `['${KUBELET_UNIT}']`,
+      ...(graceSeconds === undefined ? {} : { [property('TimeoutStopUSec')]: `uint64 ${Math.max(1, Math.round(graceSeconds)) * 1_000_000}` }),
+    };
   }
 
   /** The cgroup of the pod itself, below every hierarchy's root. */
@@ -52,8 +82,8 @@ export class CgroupPlacement {
 
   /** Makes the pod's cgroup where it is missing. Whether it was made: then it is ours to remove. */
   async ensureParent(parent: string): Promise<boolean> {
-    // systemd makes slices by itself with the first scope in them, and collects them with the last.
-    if (this.driver === 'systemd') return false;
+    // systemd makes slices by itself with the first scope in them; what the kubelet has named is its own to remove.
+    if (this.driver === 'systemd') return isOwnSlice(parent);
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.#cgroups.ensure(parent);
@@ -65,7 +95,11 @@ export class CgroupPlacement {
 
   /** Removes the pod's cgroup, and our own parent of such, where nothing is in them. */
   async removeParent(parent: string): Promise<void> {
-    if (this.driver === 'systemd') return;
+    if (this.driver === 'systemd') {
+      // An empty slice stays, until it is stopped.
+      if (isOwnSlice(parent) && (await this.#cgroups.exists(sliceToCgroupPath(parent)))) await stopUnit(parent);
+      return;
+    }
     await this.#cgroups.removeIfEmpty(parent);
     if (parent.startsWith(`${DEFAULT_PARENT.cgroupfs}/`)) await this.#cgroups.removeIfEmpty(DEFAULT_PARENT.cgroupfs);
   }
@@ -76,23 +110,57 @@ export class CgroupPlacement {
       await startScope({ name: `podwright-conmon-${id}.scope`, slice: parent, pid, description: `podwright monitor of container ${id}` });
       return;
     }
-    const path = monitorDirectory(parent, id);
-    await this.#cgroups.ensure(path);
-    await this.#cgroups.move(path, pid);
+    await this.prepareMonitor(parent, id);
+    await this.#cgroups.move(monitorDirectory(parent, id), pid);
+  }
+
+  /** Makes a monitor's cgroup ahead of its start, beside other work. */
+  async prepareMonitor(parent: string, id: string): Promise<void> {
+    if (this.driver === 'cgroupfs' && !(await this.#cgroups.exists(monitorDirectory(parent, id)))) await this.#cgroups.ensure(monitorDirectory(parent, id));
   }
 
   /** Removes the cgroups of a container and of its monitor, with every process that is still in them. Idempotent. */
   async removeContainer(parent: string, id: string): Promise<void> {
     if (this.driver === 'systemd') {
-      await stopScope(`podwright-${id}.scope`);
-      await stopScope(`podwright-conmon-${id}.scope`);
+      await Promise.all([`podwright-${id}.scope`, `podwright-conmon-${id}.scope`].map(async (scope) => this.#endScope(parent, scope)));
       return;
     }
-    for (const path of [this.containerDirectory(parent, id), monitorDirectory(parent, id)]) {
-      await this.#cgroups.kill(path);
-      await this.#cgroups.remove(path);
-    }
+    await Promise.all(
+      [this.containerDirectory(parent, id), monitorDirectory(parent, id)].map(async (path) => {
+        if (!(await this.#cgroups.exists(path))) return;
+        await this.#cgroups.kill(path);
+        await this.#cgroups.remove(path);
+      }),
+    );
   }
+
+  /**
+   * Kills what is in a scope and waits until its cgroup is gone, which systemd removes with the last process. So systemd
+   * need not be asked anything, as long as it is quick.
+   */
+  async #endScope(slice: string, scope: string): Promise<void> {
+    const path = `${sliceToCgroupPath(slice)}/${scope}`;
+    if (!(await this.#cgroups.exists(path))) return;
+    await this.#cgroups.kill(path);
+    if (await this.#isGoneWithin(path, COLLECT_MS)) return;
+    await stopUnit(scope);
+    if (await this.#isGoneWithin(path, STOP_MS)) return;
+    throw new DaemonError('DeadlineExceeded', `remove cgroup ${path}: systemd has not stopped ${scope} after ${STOP_MS / 1000} s`);
+  }
+
+  async #isGoneWithin(path: string, timeoutMs: number): Promise<boolean> {
+    const giveUpAt = performance.now() + timeoutMs;
+    while (await this.#cgroups.exists(path)) {
+      if (performance.now() > giveUpAt) return false;
+      await sleep(POLL_MS);
+    }
+    return true;
+  }
+}
+
+/** Whether the slice was named by us, for a pod that named none. */
+function isOwnSlice(slice: string): boolean {
+  return slice.startsWith(`${DEFAULT_PARENT.systemd}-`);
 }
 
 function monitorDirectory(parent: string, id: string): string {

@@ -43,6 +43,7 @@ export async function startInfra(parts: SandboxParts, record: SandboxRecord, nam
     cgroupsPath: parts.placement.cgroupsPath(record.cgroupParent, record.id),
     settings: parts.specSettings(),
     host: parts.hostFacts(),
+    annotations: parts.placement.runtimeAnnotations('infra'),
   });
   await writeFile(join(bundle, 'config.json'), specToJson(spec), { mode: 0o600 });
   const runtime = parts.runtimes.get(record.runtimeHandler);

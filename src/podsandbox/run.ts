@@ -34,26 +34,29 @@ export function namespacePaths(parts: Pick<SandboxParts, 'namespaceDirectory'>, 
 export async function runSandbox(parts: SandboxParts, store: Store, record: SandboxRecord, work: AbortSignal, log: Log): Promise<void> {
   const undo = new UndoStack();
   try {
-    await store.begin(record);
+    const intent = await store.begin(record);
     stage('sandbox.recorded');
     undo.add('forget the record', async () => store.remove(record.id));
     let ownsCgroup = false;
     undo.add('remove the pod cgroup', async () => {
       if (ownsCgroup) await parts.placement.removeParent(record.cgroupParent);
     });
-    ownsCgroup = await parts.placement.ensureParent(record.cgroupParent);
     undo.add('unpin the namespaces', () => {
       unpinNamespaces(join(parts.namespaceDirectory, record.id));
     });
     pin(parts, record);
     stage('sandbox.pinned');
     undo.add('remove the files', async () => removeSandboxFiles(parts.runDirectory, record.id));
+    const makeCgroup = async (): Promise<void> => {
+      ownsCgroup = await parts.placement.ensureParent(record.cgroupParent);
+    };
     const [network, infra] = await allSettledOrThrow([
       attachNetwork(parts, record, work, undo),
-      makeInfra(parts, record, undo, log),
+      makeCgroup().then(async () => makeInfra(parts, record, undo, log)),
       makeFiles(parts, record, work),
     ]);
     if (network.ips.length > 0) await writeHosts(parts.runDirectory, record, network.ips);
+    await intent.flushed;
     await store.save(record.id, { is: 'Ready', network, infra, ownsCgroup });
     stage('sandbox.ready');
   } catch (error) {

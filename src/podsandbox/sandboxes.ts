@@ -10,7 +10,7 @@ import { RecordStore } from '../base/record-store.ts';
 import { nowNs } from '../base/time.ts';
 import { bootId } from '../linux/process.ts';
 import { planSandbox } from './plan.ts';
-import { removeSandbox } from './remove.ts';
+import { removeSandbox, removeUnfinishedSandbox } from './remove.ts';
 import type { SandboxParts } from './parts.ts';
 import { runSandbox } from './run.ts';
 import type { Sandbox, SandboxRecord, SandboxState } from './sandbox.ts';
@@ -38,6 +38,7 @@ export class Sandboxes {
   readonly #runs = new JoinedWork<SandboxId>();
   readonly #locks = new KeyedMutex<string>();
   readonly #parkTimers = new Map<string, NodeJS.Timeout>();
+  readonly #stops = new Map<string, Promise<void>>();
 
   constructor(options: SandboxesOptions) {
     this.#options = options;
@@ -100,6 +101,9 @@ export class Sandboxes {
       async (work) => {
         const existing = this.store.byName(name);
         if (existing !== undefined) return existingId(existing);
+        // One run a name, so this is what an earlier one could not take back: the name must not be lost with it.
+        const left = this.store.creatingByName(name);
+        if (left !== undefined) await this.removeUnfinished(left);
         const record: SandboxRecord = { ...plan.record, name, createdAtNs: nowNs(), bootId: await bootId() };
         await runSandbox(this.#options.parts, this.store, record, work, call.log);
         return record.id;
@@ -131,9 +135,25 @@ export class Sandboxes {
 
   /** Removes what is left of a sandbox and forgets it. Idempotent. */
   async remove(id: SandboxId, log: Log): Promise<void> {
-    clearTimeout(this.#parkTimers.get(id));
-    this.#parkTimers.delete(id);
+    this.#unpark(id);
     await this.locked(id, async () => removeSandbox(this.#options.parts, this.store, id, log));
+  }
+
+  /** Removes a sandbox that was never finished, with every effect it may have had. Idempotent. */
+  async removeUnfinished(record: SandboxRecord): Promise<void> {
+    await this.locked(record.id, async () => {
+      if (!this.store.claims(record.id)) return;
+      await removeUnfinishedSandbox(this.#options.parts, this.store, record, this.#options.log);
+    });
+  }
+
+  /** Joins the stop of a whole pod that is under way, or begins `work`. It goes on when its callers leave. */
+  async joinStop(id: SandboxId, work: () => Promise<void>): Promise<void> {
+    const running = this.#stops.get(id);
+    if (running !== undefined) return running;
+    const stop = work().finally(() => this.#stops.delete(id));
+    this.#stops.set(id, stop);
+    return stop;
   }
 
   /** Records that the sandbox has lost a part that it cannot do without. */
@@ -150,36 +170,50 @@ export class Sandboxes {
     for (const timer of this.#parkTimers.values()) clearTimeout(timer);
   }
 
+  /** Hands a finished sandbox to a caller: from now on everyone may see it. */
   async #claim(id: SandboxId): Promise<Sandbox> {
     return this.locked(id, async () => {
-      const sandbox = this.store.get(id) ?? fail('NotFound', `pod sandbox ${id} was removed meanwhile`);
-      if (sandbox.state.is !== 'Parked') return sandbox;
-      clearTimeout(this.#parkTimers.get(id));
-      this.#parkTimers.delete(id);
+      const sandbox = this.store.get(id);
+      if (sandbox?.state.is === 'Ready') return sandbox;
+      if (sandbox?.state.is !== 'Parked') fail('Unavailable', `run pod sandbox: ${id} was stopped or removed meanwhile; ask again`);
+      this.#unpark(id);
       return this.store.save(id, { ...sandbox.state, is: 'Ready' });
     });
   }
 
   async #park(id: SandboxId): Promise<void> {
     const { log, parkMs } = this.#options;
-    await this.locked(id, async () => {
+    const parked = await this.locked(id, async () => {
       const state = this.store.get(id)?.state;
-      if (state?.is !== 'Ready') return;
+      if (state?.is !== 'Ready') return false;
       await this.store.save(id, { ...state, is: 'Parked' }, { durable: false });
+      return true;
     });
+    if (!parked) return;
     log.info('pod sandbox finished after its caller had left; kept for the retry', { sandbox: id, keptMs: parkMs });
-    const expire = async (): Promise<void> => {
-      if (this.store.get(id)?.state.is !== 'Parked') return;
-      log.info('nobody came back for the parked pod sandbox; removing it', { sandbox: id });
-      await this.remove(id, log);
-    };
     const timer = setTimeout(() => {
-      expire().catch((error: unknown) => {
+      this.#expire(id).catch((error: unknown) => {
         log.error('removing a parked pod sandbox failed', { sandbox: id, error: messageOf(error) });
       });
     }, parkMs);
     timer.unref();
     this.#parkTimers.set(id, timer);
+  }
+
+  async #expire(id: SandboxId): Promise<void> {
+    const { log, parts } = this.#options;
+    this.#unpark(id);
+    // Looked at under the lock: a retry that has come just now has it.
+    await this.locked(id, async () => {
+      if (this.store.get(id)?.state.is !== 'Parked') return;
+      log.info('nobody came back for the parked pod sandbox; removing it', { sandbox: id });
+      await removeSandbox(parts, this.store, id, log);
+    });
+  }
+
+  #unpark(id: string): void {
+    clearTimeout(this.#parkTimers.get(id));
+    this.#parkTimers.delete(id);
   }
 }
 
