@@ -77,6 +77,8 @@ async function runOnPipes(request: ExecRequest, streams: ExecStreams, signal: Ab
   const child = spawn(file, args, { stdio: 'pipe', detached: true });
   const hangUp = (): void => {
     if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
+    // A pipe to a stream that is gone waits for ever, and 'close' with it.
+    for (const output of [child.stdout, child.stderr]) output.destroy();
   };
   signal.addEventListener('abort', hangUp, { once: true });
   child.stdin.on('error', () => streams.stdin?.destroy());
