@@ -10,9 +10,7 @@ const INFRA_POLL_MS = 5_000;
 /** Hands an exit file to the container or the sandbox that it is about. */
 export function routeExit(parts: PodParts, id: string): void {
   if (parts.sandboxes.store.claims(id)) {
-    checkInfra(parts, id as SandboxId).catch((error: unknown) => {
-      parts.log.error('looking after an infra process failed', { sandbox: id, error: messageOf(error) });
-    });
+    void checkInfraSafely(parts, id as SandboxId);
     return;
   }
   void parts.containers.exits.exitFileSeen(id as ContainerId);
@@ -29,7 +27,15 @@ async function checkInfra(parts: PodParts, id: SandboxId): Promise<void> {
 /** Looks at every infra process now and then, until the signal aborts. */
 export async function watchInfraProcesses(parts: PodParts, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    for (const { record } of parts.sandboxes.list()) await checkInfra(parts, record.id);
+    for (const { record } of parts.sandboxes.list()) await checkInfraSafely(parts, record.id);
     await sleep(INFRA_POLL_MS, signal);
+  }
+}
+
+async function checkInfraSafely(parts: PodParts, id: SandboxId): Promise<void> {
+  try {
+    await checkInfra(parts, id);
+  } catch (error) {
+    parts.log.error('looking after an infra process failed', { sandbox: id, error: messageOf(error) });
   }
 }

@@ -1,14 +1,14 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sleep } from '../base/deadline.ts';
 import { messageOf } from '../base/errors.ts';
-import type { Container } from '../container/container.ts';
+import type { Container, ContainerRecord } from '../container/container.ts';
 import { isAliveState } from '../container/container.ts';
 import { madeOf } from '../container/start.ts';
 import { runtimeOf } from '../container/parts.ts';
 import { isPinned } from '../linux/namespaces.ts';
 import { bootId, isAlive } from '../linux/process.ts';
 import type { SandboxParts } from '../podsandbox/parts.ts';
-import { removeUnfinishedSandbox } from '../podsandbox/remove.ts';
 import { namespacePaths } from '../podsandbox/run.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import { removePod, stopPod, type PodParts } from './stop-pod.ts';
@@ -31,11 +31,18 @@ export async function restore(parts: RestoreParts): Promise<void> {
   await each(parts, 'container', containers.store.listCreating().map((record) => ({ record })), async ({ record }) => containers.removeUnfinished(record));
   await each(parts, 'pod sandbox', sandboxes.store.list(), async (sandbox) => restoreSandbox(parts, sandbox, boot));
   await each(parts, 'pod sandbox', sandboxes.store.listCreating().map((record) => ({ record })), async ({ record }) => {
-    await removeUnfinishedSandbox(parts.sandboxParts, sandboxes.store, record, parts.log);
+    await sandboxes.removeUnfinished(record);
   });
 }
 
-/** Two at a time: the processors are few, and most of the work is processes. */
+/** How many objects are restored at a time: the processors are few, and most of the work is processes. */
+const CONCURRENCY = 4;
+/**
+ * How long the start waits for one object, milliseconds. A process that hangs in the kernel or a plugin that does not answer
+ * keeps its own object unfinished, and nothing else; the work on it goes on beside the calls, as for a caller that left.
+ */
+const PATIENCE_MS = 10_000;
+
 async function each<T extends { readonly record: { readonly id: string } }>(
   parts: RestoreParts,
   kind: string,
@@ -45,14 +52,21 @@ async function each<T extends { readonly record: { readonly id: string } }>(
   const queue = [...objects];
   const worker = async (): Promise<void> => {
     for (let object = queue.shift(); object !== undefined; object = queue.shift()) {
-      try {
-        await work(object);
-      } catch (error) {
-        parts.log.error(`restoring a ${kind} failed; it is left as it is`, { id: object.record.id, error: messageOf(error) });
-      }
+      const { id } = object.record;
+      const done = work(object).then(
+        () => true,
+        (error: unknown) => {
+          parts.log.error(`restoring a ${kind} failed; it is left as it is`, { id, error: messageOf(error) });
+          return true;
+        },
+      );
+      const patience = new AbortController();
+      const isDone = await Promise.race([done, sleep(PATIENCE_MS, patience.signal)]);
+      patience.abort();
+      if (isDone !== true) parts.log.warn(`restoring a ${kind} takes long; it goes on in the background`, { id });
     }
   };
-  await Promise.all([worker(), worker(), worker(), worker()]);
+  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
 }
 
 async function restoreContainer(parts: RestoreParts, container: Container, boot: string): Promise<void> {
@@ -73,17 +87,16 @@ async function restoreContainer(parts: RestoreParts, container: Container, boot:
     return;
   }
   await containers.exits.check(record.id);
-  if (!isAliveState(containers.store.get(record.id)?.state ?? state)) return;
-  if (state.is === 'Starting') await settleStart(parts, container);
   containers.exits.watchOrphan(record.id);
+  if (state.is === 'Starting') await settleStart(parts, record);
 }
 
 /** A start was cut short between its intent and its record: the runtime knows whether the process got to run. */
-async function settleStart(parts: RestoreParts, container: Container): Promise<void> {
+async function settleStart(parts: RestoreParts, record: ContainerRecord): Promise<void> {
   const { containers } = parts;
-  const { record, state } = container;
-  if (state.is !== 'Starting') return;
   await containers.locked(record.id, async () => {
+    const state = containers.store.get(record.id)?.state;
+    if (state?.is !== 'Starting') return;
     const known = await runtimeOf(containers.parts, record).state(record.id);
     if (known?.status === 'created') await containers.store.save(record.id, { ...madeOf(state), is: 'Created' });
     else await containers.store.save(record.id, { ...madeOf(state), is: 'Running', startedAtNs: state.startedAtNs });

@@ -20,12 +20,15 @@ export async function stopPod(parts: PodParts, id: SandboxId, signal?: AbortSign
   await (signal === undefined ? work : waitFor(work, signal));
 }
 
+/** One stop a pod: a hung plugin or a process that does not die is not asked once more by every retry. */
 async function stopPodWork(parts: PodParts, id: SandboxId): Promise<void> {
   const { sandboxes, containers } = parts;
-  await sandboxes.markStopping(id);
-  await containers.abortCreates(id);
-  await stopContainersOf(containers, id);
-  await sandboxes.stop(id, parts.log);
+  await sandboxes.joinStop(id, async () => {
+    await sandboxes.markStopping(id);
+    await containers.abortCreates(id);
+    await stopContainersOf(containers, id);
+    await sandboxes.stop(id, parts.log);
+  });
 }
 
 /** Kills the pod's containers: the kubelet has given them their time already. Returns when they hold nothing any more. */
