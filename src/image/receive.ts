@@ -38,6 +38,7 @@ export async function receive(path: string, source: OpenContent, options: Receiv
         return writer.sizeBytes;
       } catch (error) {
         if (options.signal.aborted) throw reasonOf(options.signal);
+        await writer.flush(); // what came is good, and the next stream starts after it
         failures = writer.sizeBytes > before ? 1 : failures + 1;
         if (failures > (options.retries ?? 0) || !mayPass(error)) throw error;
         await sleep(RETRY_PAUSE_MS * 2 ** (failures - 1), options.signal);

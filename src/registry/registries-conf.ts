@@ -100,7 +100,7 @@ export class RegistriesConf {
       const next = whole.charAt(prefix.length);
       const fits = prefix.startsWith('*.')
         ? domain.replace(/:[0-9]+$/, '').endsWith(prefix.slice(1))
-        : whole.startsWith(prefix) && (next === '' || '/:@'.includes(next));
+        : whole.startsWith(prefix) && (next === '' || (prefix.includes('/') ? '/:@' : '/').includes(next));
       if (fits && prefix.length > (best?.prefix.length ?? -1)) best = rule;
     }
     return best;

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { choosePlatform, MEDIA, parsePlatform, readConfig, readManifest } from '../../../src/image/oci-types.ts';
+import type { Descriptor } from '../../../src/image/oci-types.ts';
+import type { Digest } from '../../../src/base/ids.ts';
+
+const digest = (character: string): Digest => `sha256:${character.repeat(64)}` as Digest;
+const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
+const descriptor = { mediaType: 'x', digest: digest('a'), size: 1 };
+
+test('readManifest takes OCI and Docker documents, by their own word or the registry’s', () => {
+  const manifest = { schemaVersion: 2, config: descriptor, layers: [descriptor] };
+  assert.equal(readManifest(json(manifest), MEDIA.dockerManifest, 'm').mediaType, MEDIA.dockerManifest);
+  assert.equal(readManifest(json({ ...manifest, mediaType: MEDIA.ociManifest }), undefined, 'm').is, 'manifest');
+  assert.equal(readManifest(json(manifest), `${MEDIA.ociManifest}; charset=utf-8`, 'm').is, 'manifest');
+  assert.equal(readManifest(json({ manifests: [descriptor] }), undefined, 'm').is, 'index');
+  assert.equal(readManifest(json({ manifests: [] }), MEDIA.dockerIndex, 'm').is, 'index');
+});
+
+test('readManifest refuses documents that can be read in two ways, or in none', () => {
+  const cases: [unknown, RegExp][] = [
+    [{ manifests: [], layers: [], config: descriptor }, /index and a manifest at once/],
+    [{ schemaVersion: 1, fsLayers: [] }, /schema 1/],
+    [{ mediaType: 'text/html', layers: [] }, /text\/html/],
+    [{ config: descriptor }, /must have layers/],
+    [{ layers: [] }, /descriptor/],
+    [{ layers: [{ ...descriptor, digest: 'sha512:00' }], config: descriptor }, /sha512/],
+    [{ layers: [{ ...descriptor, size: -1 }], config: descriptor }, /size/],
+    [{ layers: [{ ...descriptor, digest: 'sha256:../../etc' }], config: descriptor }, /digest/],
+    [[], /no JSON object/],
+    [null, /no JSON object/],
+  ];
+  for (const [value, words] of cases)
+    assert.throws(() => readManifest(json(value), MEDIA.ociManifest, 'm'), { kind: 'InvalidArgument', message: words });
+  assert.throws(() => readManifest(Buffer.from('<html>'), undefined, 'm'), /no JSON/);
+});
+
+test('readConfig wants the diff ids of the layers', () => {
+  assert.deepEqual(readConfig(json({ rootfs: { type: 'layers', diff_ids: [digest('a')] } }), 'c').rootfs.diff_ids, [digest('a')]);
+  for (const bad of [{}, { rootfs: {} }, { rootfs: { diff_ids: ['x'] } }, { rootfs: { diff_ids: 'x' } }])
+    assert.throws(() => readConfig(json(bad), 'c'), { kind: 'InvalidArgument' });
+});
+
+test('choosePlatform takes the exact variant, then an older one, and never an attestation', () => {
+  const entry = (platform: string | undefined, character: string): Descriptor => ({
+    ...descriptor,
+    digest: digest(character),
+    platform: platform === undefined ? undefined : parsePlatform(platform),
+  });
+  const list = [
+    entry('unknown/unknown', '0'),
+    entry('linux/amd64', '1'),
+    entry('linux/arm/v6', '2'),
+    entry('linux/arm/v7', '3'),
+    entry('linux/arm64/v8', '4'),
+    entry('windows/amd64', '5'),
+  ];
+  const chosen = (platform: string, from = list): string | undefined => choosePlatform(from, parsePlatform(platform))?.digest.charAt(7);
+  assert.equal(chosen('linux/amd64'), '1');
+  assert.equal(chosen('linux/arm64'), '4');
+  assert.equal(chosen('linux/arm'), '3');
+  assert.equal(chosen('linux/arm/v6'), '2');
+  assert.equal(chosen('linux/arm/v8'), '3');
+  assert.equal(chosen('linux/arm/v5'), undefined);
+  assert.equal(chosen('linux/s390x'), undefined);
+  assert.equal(chosen('linux/s390x', [entry(undefined, '9')]), '9');
+  assert.throws(() => parsePlatform('linux'), { kind: 'InvalidArgument' });
+});

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { RegistriesConf } from '../../../src/registry/registries-conf.ts';
+
+async function load(t: TestContext, main: string, dropIns: Readonly<Record<string, string>> = {}): Promise<RegistriesConf> {
+  const directory = await mkdtemp(join(tmpdir(), 'podwright-conf-'));
+  t.after(async () => rm(directory, { recursive: true }));
+  await mkdir(join(directory, 'd'));
+  await writeFile(join(directory, 'registries.conf'), main);
+  for (const [name, text] of Object.entries(dropIns)) await writeFile(join(directory, 'd', name), text);
+  return await RegistriesConf.load(join(directory, 'registries.conf'), join(directory, 'd'));
+}
+
+function where(conf: RegistriesConf, name: string, suffix = ':1'): string[] {
+  const slash = name.indexOf('/');
+  return conf
+    .endpoints({ domain: name.slice(0, slash), path: name.slice(slash + 1), suffix })
+    .map(({ host, path, insecure, isMirror }) => `${host}/${path}${insecure ? ' insecure' : ''}${isMirror ? ' mirror' : ''}`);
+}
+
+test('without rules a name is its own place, and docker.io has its registry elsewhere', async (t) => {
+  const conf = await RegistriesConf.load('/nonexistent', '/nonexistent');
+  assert.deepEqual(where(conf, 'quay.io/a/b'), ['quay.io/a/b']);
+  assert.deepEqual(where(conf, 'docker.io/library/x'), ['registry-1.docker.io/library/x']);
+  assert.deepEqual(conf.searchRegistries, []);
+  assert.deepEqual((await load(t, '')).searchRegistries, []);
+});
+
+test('the longest prefix wins, and matches whole parts only', async (t) => {
+  const conf = await load(
+    t,
+    `[[registry]]
+     prefix = "example.com"
+     location = "one.test:5000"
+     insecure = true
+     [[registry]]
+     prefix = "example.com/team"
+     location = "two.test/deep/team"
+     [[registry]]
+     prefix = "example.com/team/app:1"
+     location = "three.test/app:1"
+     [[registry]]
+     prefix = "*.wild.test"
+     insecure = true
+     [[registry]]
+     location = "plain.test"
+     insecure = true`,
+  );
+  assert.deepEqual(where(conf, 'example.com/x'), ['one.test:5000/x insecure']);
+  assert.deepEqual(where(conf, 'example.com/teams/x'), ['one.test:5000/teams/x insecure']);
+  assert.deepEqual(where(conf, 'example.com/team/x'), ['two.test/deep/team/x']);
+  assert.deepEqual(where(conf, 'example.company/x'), ['example.company/x']);
+  assert.deepEqual(where(conf, 'example.com:5000/x'), ['example.com:5000/x']);
+  assert.deepEqual(where(conf, 'a.b.wild.test/x'), ['a.b.wild.test/x insecure']);
+  assert.deepEqual(where(conf, 'wild.test/x'), ['wild.test/x']);
+  assert.deepEqual(where(conf, 'plain.test/x'), ['plain.test/x insecure']);
+});
+
+test('mirrors come first, for tags or digests as they say; a blocked registry is refused', async (t) => {
+  const conf = await load(
+    t,
+    `[[registry]]
+     prefix = "example.com"
+     [[registry.mirror]]
+     location = "all.test/x"
+     insecure = true
+     [[registry.mirror]]
+     location = "digests.test"
+     pull-from-mirror = "digest-only"
+     [[registry.mirror]]
+     location = "tags.test"
+     pull-from-mirror = "tag-only"
+     [[registry]]
+     prefix = "blocked.test"
+     blocked = true`,
+  );
+  assert.deepEqual(where(conf, 'example.com/a'), ['all.test/x/a insecure mirror', 'tags.test/a mirror', 'example.com/a']);
+  assert.deepEqual(where(conf, 'example.com/a', '@sha256:0'), ['all.test/x/a insecure mirror', 'digests.test/a mirror', 'example.com/a']);
+  assert.throws(() => where(conf, 'blocked.test/a'), { kind: 'PermissionDenied', message: /blocked/ });
+});
+
+test('drop-ins replace rules of the same prefix, in the order of their names', async (t) => {
+  const rule = (location: string): string => `[[registry]]\nprefix = "example.com"\nlocation = "${location}"\n`;
+  const conf = await load(t, `unqualified-search-registries = ["a.test"]\n${rule('main.test')}`, {
+    '20.conf': rule('twenty.test'),
+    '10.conf': `unqualified-search-registries = ["b.test"]\n${rule('ten.test')}`,
+    'ignored.txt': 'no toml [',
+  });
+  assert.deepEqual(where(conf, 'example.com/x'), ['twenty.test/x']);
+  assert.deepEqual(conf.searchRegistries, ['b.test']);
+});
+
+test('a file that cannot be meant is refused by name', async (t) => {
+  const cases: [string, RegExp][] = [
+    ['not toml [', /registries.conf/],
+    ['[registries.search]\nregistries = ["x"]', /version 1/],
+    ['[[registry]]\ninsecure = true', /prefix or a location/],
+    ['[[registry]]\nprefix = "x"\ninsecure = "yes"', /insecure must be true or false/],
+    ['[[registry]]\nprefix = "x"\n[[registry.mirror]]\ninsecure = true', /mirror must have a location/],
+    ['unqualified-search-registries = "x"', /must be a list/],
+  ];
+  for (const [text, words] of cases) await assert.rejects(load(t, text), { kind: 'InvalidArgument', message: words });
+});
