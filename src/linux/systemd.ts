@@ -5,8 +5,9 @@ import { run } from './spawn.ts';
 import { sleep } from '../base/deadline.ts';
 import { DaemonError, hasErrno, messageOf } from '../base/errors.ts';
 
-const CALL_MS = 10_000;
-const ATTACH_WAIT_MS = 5000;
+/** As the bus itself waits, sd_bus_call(3). */
+const CALL_MS = 25_000;
+const ATTACH_WAIT_MS = 25_000;
 const ATTACH_POLL_MS = 10;
 const MANAGER = ['org.freedesktop.systemd1', '/org/freedesktop/systemd1', 'org.freedesktop.systemd1.Manager'];
 
@@ -51,11 +52,14 @@ export function scopeArguments(request: ScopeRequest): string[] {
   return ['StartTransientUnit', signature, request.name, 'fail', String(properties.length), ...properties.flat(), '0'];
 }
 
-/** Ends a scope and the processes in it; one that systemd does not know is fine. */
-export async function stopScope(name: string, signal?: AbortSignal): Promise<void> {
+/**
+ * Tells systemd to stop a scope or slice, with the processes in it, and forgets that it failed before; one that systemd does
+ * not know is fine. The stop goes on when this resolves.
+ */
+export async function stopUnit(name: string, signal?: AbortSignal): Promise<void> {
   const refused = await callManager(['StopUnit', 'ss', name, 'replace'], signal);
   if (refused !== undefined && !/not loaded|not found|no such unit/i.test(refused)) {
-    throw new DaemonError('Internal', `stop scope ${name}: ${refused}`);
+    throw new DaemonError('Internal', `stop ${name}: ${refused}`);
   }
   await callManager(['ResetFailedUnit', 's', name], signal);
 }

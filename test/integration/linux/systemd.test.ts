@@ -5,14 +5,14 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { spawn } from '../../../src/linux/spawn.ts';
-import { sdNotify, sliceToCgroupPath, startScope, stopScope } from '../../../src/linux/systemd.ts';
+import { sdNotify, sliceToCgroupPath, startScope, stopUnit } from '../../../src/linux/systemd.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
 // sd_booted(3)
 const noSystemd = existsSync('/run/systemd/system') ? false : 'systemd is not process 1 here';
 
 test(
-  'startScope moves a process into a scope of its slice, again under the same name, and stopScope ends it',
+  'startScope moves a process into a scope of its slice, again under the same name, and stopUnit ends it',
   { skip: noSystemd },
   async () => {
     const slice = 'podwrighttest-pod1.slice';
@@ -22,11 +22,11 @@ test(
       await startScope({ name, slice, pid: child.pid, description: 'a test' });
       const cgroup = await readFile(`/proc/${child.pid}/cgroup`, 'utf8');
       assert.ok(cgroup.includes(`${sliceToCgroupPath(slice)}/${name}`), cgroup);
-      await stopScope(name);
+      await stopUnit(name);
       assert.equal((await child.exit).signal, 15);
     }
-    await stopScope(name);
-    await stopScope('podwright-test-never-was.scope');
+    await stopUnit(name);
+    await stopUnit('podwright-test-never-was.scope');
   },
 );
 

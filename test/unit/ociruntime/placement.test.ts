@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Cgroups } from '../../../src/linux/cgroups.ts';
+import { CgroupPlacement } from '../../../src/ociruntime/placement.ts';
+
+// Nothing here looks at a cgroup.
+const systemd = new CgroupPlacement('systemd', {} as Cgroups);
+const cgroupfs = new CgroupPlacement('cgroupfs', {} as Cgroups);
+const SLICE = 'kubepods-burstable-pod12_34.slice';
+
+test('a cgroup parent comes in cgroupfs syntax and becomes the form of the driver', () => {
+  const requested = `/kubepods.slice/kubepods-burstable.slice/${SLICE}`;
+  assert.equal(systemd.parent(requested, 'abc'), SLICE);
+  assert.equal(systemd.parentDirectory(SLICE), requested);
+  assert.equal(systemd.containerDirectory(SLICE, 'c1'), `${requested}/podwright-c1.scope`);
+  assert.equal(systemd.cgroupsPath(SLICE, 'c1'), `${SLICE}:podwright:c1`);
+  assert.equal(cgroupfs.parent('/kubepods/pod1', 'abc'), '/kubepods/pod1');
+  assert.equal(cgroupfs.parent('kubepods/pod1', 'abc'), '/kubepods/pod1');
+  assert.equal(cgroupfs.containerDirectory('/kubepods/pod1', 'c1'), '/kubepods/pod1/c1');
+  assert.equal(cgroupfs.cgroupsPath('/kubepods/pod1', 'c1'), '/kubepods/pod1/c1');
+  assert.throws(() => systemd.parent('/kubepods/pod1', 'abc'), /must end in \.slice/);
+});
+
+test('a pod that names no parent has a cgroup of its own', () => {
+  assert.equal(systemd.parent('', 'abc'), 'podwright-abc.slice');
+  assert.equal(systemd.parentDirectory('podwright-abc.slice'), '/podwright.slice/podwright-abc.slice');
+  assert.equal(cgroupfs.parent('', 'abc'), '/podwright/abc');
+});
+
+test('with systemd only the slice of our own name is ours to remove', async () => {
+  assert.equal(await systemd.ensureParent('podwright-abc.slice'), true);
+  assert.equal(await systemd.ensureParent(SLICE), false);
+});
+
+test('runtimeAnnotations() lets systemd end containers between the kubelet and the daemon, infra containers last', () => {
+  const property = (name: string): string => `org.systemd.property.${name}`;
+  assert.deepEqual(systemd.runtimeAnnotations('container', 30), {
+    [property('CollectMode')]: "'inactive-or-failed'",
+    [property('DefaultDependencies')]: 'true',
+    [property('After')]: "['podwright.service']",
+    [property('Before')]: "['kubelet.service']",
+    [property('TimeoutStopUSec')]: 'uint64 30000000',
+  });
+  assert.equal(systemd.runtimeAnnotations('container', 0)[property('TimeoutStopUSec')], 'uint64 1000000');
+  assert.ok(!(property('TimeoutStopUSec') in systemd.runtimeAnnotations('container')));
+  assert.deepEqual(systemd.runtimeAnnotations('infra'), { [property('CollectMode')]: "'inactive-or-failed'" });
+  assert.deepEqual(cgroupfs.runtimeAnnotations('container', 30), {});
+});
