@@ -3,7 +3,7 @@
  * once with PODWRIGHT_STAGE_LOG to learn which it passes, and then once for each mark with PODWRIGHT_KILL_AT.
  */
 import assert from 'node:assert/strict';
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
@@ -45,28 +45,38 @@ const limit = { timeoutMs: 30_000 };
 /** Marks that no call waits for are passed soon after it. */
 const LATE_MARKS_MS = 1000;
 
-/** Runs the request; the daemon may die in it. */
+/** Runs the request; the daemon dies in it, or soon after it. */
 async function fire<Prepared>(daemon: TestDaemon, operation: Operation<Prepared>, prepared: Prepared): Promise<void> {
-  await operation.request(daemon, prepared).catch((error: unknown) => {
-    if (daemon.isRunning) throw error;
+  await operation.request(daemon, prepared).catch(async (error: unknown) => {
+    await daemon.ended(5000).catch(() => {
+      throw error;
+    });
   });
+  await daemon.ended(10_000);
+}
+
+const stageLog = (daemon: TestDaemon): string => join(daemon.directory, 'marks');
+const killAt = (daemon: TestDaemon): string => join(daemon.directory, 'kill-at');
+
+async function startUnderFire(): Promise<TestDaemon> {
+  const daemon = await TestDaemon.prepare();
+  await daemon.start({ PODWRIGHT_STAGE_LOG: stageLog(daemon), PODWRIGHT_KILL_AT: `@${killAt(daemon)}` });
+  await daemon.loadImages(['busybox']);
+  return daemon;
 }
 
 async function marksOf<Prepared>(daemon: TestDaemon, operation: Operation<Prepared>): Promise<string[]> {
-  const file = join(daemon.directory, 'marks');
   const prepared = await operation.prepare(daemon);
-  await daemon.restart({ PODWRIGHT_STAGE_LOG: file });
-  await rm(file, { force: true });
+  await rm(stageLog(daemon), { force: true });
   await operation.request(daemon, prepared);
   await sleep(LATE_MARKS_MS);
-  const marks = (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '');
-  await daemon.restart();
+  const marks = (await readFile(stageLog(daemon), 'utf8')).split('\n').filter((line) => line !== '');
   return [...new Set(marks)];
 }
 
 function crashTest<Prepared>(operation: Operation<Prepared>): void {
   test(`kill -9 at every mark of ${operation.name}`, { timeout: 600_000 }, async (context) => {
-    const daemon = await TestDaemon.start();
+    const daemon = await startUnderFire();
     try {
       const empty = await inventoryOf(daemon);
       const marks = await marksOf(daemon, operation);
@@ -92,17 +102,17 @@ async function crashAt<P>(
       if (!daemon.isRunning) await daemon.start();
       const prepared = await operation.prepare(daemon);
       const before = await inventoryOf(daemon);
-      await daemon.restart({ PODWRIGHT_KILL_AT: mark });
+      await writeFile(killAt(daemon), mark);
       await fire(daemon, operation, prepared);
-      await daemon.ended(10_000);
-      await daemon.start();
+      await rm(killAt(daemon));
+      await daemon.start({ PODWRIGHT_KILL_AT: `@${killAt(daemon)}` });
       await operation.afterCrash(daemon, prepared, before);
       await operation.request(daemon, prepared);
       await tidy(daemon, empty);
     } catch (error) {
       process.stdout.write(await daemon.logTail(40));
-      if (daemon.isRunning) await daemon.kill9();
-      await daemon.start().catch(() => undefined);
+      await rm(killAt(daemon), { force: true });
+      if (!daemon.isRunning) await daemon.start({ PODWRIGHT_KILL_AT: `@${killAt(daemon)}` });
       await removeAllPods(daemon).catch(() => undefined);
       throw error;
     }

@@ -12,7 +12,18 @@ import { promisify } from 'node:util';
 import { PodSandboxState } from '../../api/cri/enums.ts';
 import { installPlugin } from '../support/cni.ts';
 import { TestDaemon } from '../support/daemon.ts';
-import { createContainer, outputOf, podAddress, podConfig, removePod, runContainer, runPod, shell, waitForExit } from '../support/pods.ts';
+import {
+  createContainer,
+  outputOf,
+  podAddress,
+  podConfig,
+  removePod,
+  runContainer,
+  runPod,
+  shell,
+  until,
+  waitForExit,
+} from '../support/pods.ts';
 import { endAsPowerLoss } from '../support/sweep.ts';
 import { IMAGES } from '../support/test-image.ts';
 
@@ -84,28 +95,35 @@ async function obstacle(): Promise<string | undefined> {
 
 const skip = (await obstacle()) ?? false;
 
-function powerTest(name: string, body: (daemon: TestDaemon, losePower: () => Promise<void>) => Promise<void>): void {
+type PowerBody = (daemon: TestDaemon, losePower: () => Promise<void>) => Promise<void>;
+
+function powerTest(name: string, body: PowerBody): void {
   test(`loss of power ${name}`, { skip, timeout: 180_000 }, async () => {
     const disk = await Disk.make();
-    const daemon = await TestDaemon.start({ root: join(disk.mountPoint, 'podwright') });
+    let daemon: TestDaemon | undefined;
     try {
-      await execute('sync', ['-f', disk.mountPoint]);
-      await body(daemon, async () => {
-        await disk.losePower();
-        await daemon.kill9();
-        await endAsPowerLoss(daemon);
-        await disk.recover();
-        await daemon.start();
-      });
-      for (const { id } of (await daemon.runtime.listPodSandbox({})).items) await removePod(daemon, id);
+      daemon = await TestDaemon.start({ root: join(disk.mountPoint, 'podwright') });
+      await runOn(daemon, disk, body);
     } catch (error) {
-      process.stdout.write(await daemon.logTail());
+      process.stdout.write((await daemon?.logTail()) ?? '');
       throw error;
     } finally {
-      await daemon.destroy();
+      await daemon?.destroy();
       await disk.remove();
     }
   });
+}
+
+async function runOn(daemon: TestDaemon, disk: Disk, body: PowerBody): Promise<void> {
+  await execute('sync', ['-f', disk.mountPoint]);
+  await body(daemon, async () => {
+    await disk.losePower();
+    await daemon.kill9();
+    await endAsPowerLoss(daemon);
+    await disk.recover();
+    await daemon.start();
+  });
+  for (const { id } of (await daemon.runtime.listPodSandbox({})).items) await removePod(daemon, id);
 }
 
 const addressesOf = async (daemon: TestDaemon): Promise<string[]> => {
@@ -133,8 +151,8 @@ powerTest('in the middle of RunPodSandbox: the address that was taken is freed',
   await new Promise((resolve) => setTimeout(resolve, 700));
   const config = podConfig(daemon);
   const call = daemon.runtime.runPodSandbox({ config }).catch(() => undefined);
-  for (let round = 0; round < 100 && (await addressesOf(daemon)).length === 0; round += 1)
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  const calls = join(daemon.cniBinDir, 'slow.calls');
+  await until('the second plugin is asked', async () => (await readFile(calls, 'utf8').catch(() => '')).includes('ADD'));
   assert.equal((await addressesOf(daemon)).length, 1);
   await installPlugin(daemon.cniBinDir, 'slow', 'passes', []);
   await losePower();
