@@ -129,6 +129,7 @@ export class Containers {
       {
         containerId: id,
         process: state.process,
+        monitor: state.monitor,
         stopSignal: record.stopSignal,
         exited: this.exits.waitFor(id),
         killAll: async () => runtimeOf(this.parts, record).killAll(id, SIGKILL),

@@ -74,10 +74,11 @@ export class Exits {
   /** Follows a monitor that is our child: its end means that the exit file is written. */
   watchMonitor(id: ContainerId, exit: Promise<unknown>): void {
     this.#monitored.add(id);
-    void exit.then(async () => {
+    const ended = async (): Promise<void> => {
       this.#monitored.delete(id);
       await this.check(id);
-    });
+    };
+    void exit.then(ended, ended);
   }
 
   /** Follows a container whose monitor is not our child (it outlived an earlier daemon), or has died. */
@@ -107,7 +108,8 @@ export class Exits {
     try {
       await this.#options.locks.run(id, async () => this.#checkLocked(id));
     } catch (error) {
-      this.#options.log.error('recording the end of a container failed', { container: id, error: messageOf(error) });
+      this.#options.log.error('recording the end of a container failed; tried again', { container: id, error: messageOf(error) });
+      this.watchOrphan(id);
     }
   }
 
@@ -165,7 +167,8 @@ export class Exits {
     const { store, parts } = this.#options;
     const exit = await readExit(persistDirectoryOf(store, record.id));
     if (exit === undefined) return { ...LOST, finishedAtNs: nowNs() };
-    const kills = await parts.cgroups.oomKills(parts.placement.containerDirectory(record.cgroupParent, record.id));
+    // That the counter cannot be read must not keep the exit code from its record.
+    const kills = await parts.cgroups.oomKills(parts.placement.containerDirectory(record.cgroupParent, record.id)).catch(() => undefined);
     const oom = exit.exitCode !== 0 && (exit.oomSeen || (kills ?? 0) > 0);
     return { exitCode: exit.exitCode, finishedAtNs: exit.finishedAtNs, reason: reasonOf(exit.exitCode, oom), message: '' };
   }

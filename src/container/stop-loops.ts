@@ -1,14 +1,17 @@
 import { constants } from 'node:os';
 import { sleep } from '../base/deadline.ts';
 import { messageOf } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
+import type { Log, LogFields } from '../base/log.ts';
 import type { ProcessIdentity } from '../linux/process.ts';
-import { isAlive, signalProcess } from '../linux/process.ts';
+import { signalProcess } from '../linux/process.ts';
 
 const { SIGKILL } = constants.signals;
 /** Between two SIGKILLs to a process that does not end, milliseconds: it hangs in the kernel, or others share its cgroup. */
 const FIRST_KILL_PAUSE_MS = 200;
 const LAST_KILL_PAUSE_MS = 30_000;
+
+/** How long a monitor may take to tell the end of a process that is gone, milliseconds. */
+const MONITOR_PATIENCE_MS = 5_000;
 
 /** One container being stopped. */
 export interface StopTarget {
@@ -19,6 +22,8 @@ export interface StopTarget {
   readonly exited: Promise<void>;
   /** Kills all processes of the container, where killing the first one was not enough. */
   readonly killAll: () => Promise<void>;
+  /** The container's monitor: it ends with the container, as a rule. */
+  readonly monitor: ProcessIdentity;
   /** Whether a first signal is of use: one that never started is killed at once. */
   readonly started: boolean;
 }
@@ -76,20 +81,25 @@ export class StopLoops {
       await signalProcess(target.process, target.stopSignal);
       while (!end.seen && Date.now() < loop.deadline) await this.#waitUntil(loop, loop.deadline);
     }
+    const seen = { goneAt: undefined as number | undefined };
     for (let pause = FIRST_KILL_PAUSE_MS, round = 0; !end.seen; pause = Math.min(pause * 2, LAST_KILL_PAUSE_MS), round += 1) {
-      await this.#kill(target, round);
+      await this.#kill(target, round, seen);
       await Promise.race([exited, this.#waitUntil(loop, Date.now() + pause)]);
     }
     await exited;
   }
 
-  async #kill(target: StopTarget, round: number): Promise<void> {
+  async #kill(target: StopTarget, round: number, seen: { goneAt: number | undefined }): Promise<void> {
     try {
-      await signalProcess(target.process, SIGKILL);
-      if (round > 0) await target.killAll();
-      if (round === 4 && (await isAlive(target.process))) {
-        this.#log.warn('container does not end after SIGKILL; its process may hang in the kernel', { container: target.containerId, pid: target.process.pid });
+      if (await signalProcess(target.process, SIGKILL)) {
+        seen.goneAt = undefined;
+        if (round > 0) await target.killAll();
+        if (round === 4) this.#log.warn('container does not end after SIGKILL; its process may hang in the kernel', fields(target));
+        return;
       }
+      seen.goneAt ??= performance.now();
+      if (performance.now() - seen.goneAt < MONITOR_PATIENCE_MS || !(await signalProcess(target.monitor, SIGKILL))) return;
+      this.#log.warn('the monitor of a container that has ended does not tell so; it is killed', fields(target));
     } catch (error) {
       this.#log.warn('killing a container failed; tried again', { container: target.containerId, error: messageOf(error) });
     }
@@ -102,4 +112,8 @@ export class StopLoops {
     };
     await sleep(Math.max(0, time - Date.now()), waker.signal);
   }
+}
+
+function fields({ containerId, process, monitor }: StopTarget): LogFields {
+  return { container: containerId, pid: process.pid, monitorPid: monitor.pid };
 }
