@@ -46,7 +46,8 @@ async function main(program: string, options: readonly string[]): Promise<number
       const { count, digest } = await pushCritestImages(registry);
       say(`critest: ${count} images at ${registry.host}`);
       const patched = await patchCritest(program, digest, directory);
-      return await testDaemon(patched, options, await registry.daemonConfig(CRITEST_REGISTRIES), directory);
+      const config = await registry.daemonConfig(Object.fromEntries(CRITEST_REGISTRIES.map((name) => [name, registry.host])));
+      return await testDaemon(patched, options, config, directory);
     } finally {
       await registry.stop();
     }

@@ -17,12 +17,24 @@ const SETTLE_MS = 5_000;
 
 export interface E2eOptions extends DaemonOptions {
   readonly timeoutMs?: number;
+  /** Why the test cannot run here; false where it can. */
+  readonly skip?: string | false;
+  /** What must be there before the daemon, such as a registry, and the options that come of it. */
+  readonly prepare?: () => Promise<DaemonOptions>;
+}
+
+async function startDaemon({ prepare, ...options }: E2eOptions): Promise<TestDaemon> {
+  return TestDaemon.start({ ...options, ...(await prepare?.()) });
+}
+
+function settings({ timeoutMs = TEST_TIMEOUT_MS, skip = false }: E2eOptions): { timeout: number; skip: string | false } {
+  return { timeout: timeoutMs, skip };
 }
 
 /** A test on a daemon of its own. It fails too where something is left when its pods have been removed. */
 export function e2eTest(name: string, body: E2eBody, options: E2eOptions = {}): void {
-  test(name, { timeout: options.timeoutMs ?? TEST_TIMEOUT_MS }, async (context) => {
-    const daemon = await TestDaemon.start(options);
+  test(name, settings(options), async (context) => {
+    const daemon = await startDaemon(options);
     try {
       await withoutLeftovers(daemon, async () => body(daemon, context));
     } finally {
@@ -35,13 +47,13 @@ export function e2eTest(name: string, body: E2eBody, options: E2eOptions = {}): 
 export function sharedDaemon(options: E2eOptions = {}): (name: string, body: E2eBody) => void {
   let daemon: TestDaemon | undefined;
   before(async () => {
-    daemon = await TestDaemon.start(options);
+    if (settings(options).skip === false) daemon = await startDaemon(options);
   });
   after(async () => {
     await daemon?.destroy();
   });
   return (name, body) => {
-    test(name, { timeout: options.timeoutMs ?? TEST_TIMEOUT_MS }, async (context) => {
+    test(name, settings(options), async (context) => {
       const shared = daemon ?? assert.fail('the shared daemon did not start');
       await withoutLeftovers(shared, async () => body(shared, context));
     });

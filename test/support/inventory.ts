@@ -40,7 +40,7 @@ export interface InventoryScope {
 export type Inventory = readonly string[];
 
 /** Deep enough for one entry per object, not for the files of layers. */
-const DEPTH = 3;
+const DEPTH = 4;
 /** statfs(2). */
 const NSFS_MAGIC = 0x6e736673;
 

@@ -25,6 +25,15 @@ export interface RegistryOptions {
   readonly private?: boolean;
   /** Files for https; plain http without. */
   readonly tls?: { readonly certificate: string; readonly key: string };
+  /** Serves what another one has, too. */
+  readonly contentOf?: TestRegistry;
+}
+
+/** A request that came in, and what was answered. */
+export interface Asked {
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
 }
 
 const REGISTRY_PROGRAM = await findProgram('docker-registry');
@@ -59,6 +68,10 @@ export class TestRegistry {
     return registry;
   }
 
+  get #content(): string {
+    return this.#options.contentOf === undefined ? join(this.directory, 'content') : this.#options.contentOf.#content;
+  }
+
   get url(): string {
     return `${this.#options.tls === undefined ? 'http' : 'https'}://${this.host}`;
   }
@@ -74,14 +87,33 @@ export class TestRegistry {
     });
   }
 
-  /** Writes a registries.conf(5) that sends these prefixes here. @returns the configuration of a daemon that reads it. */
-  async daemonConfig(prefixes: readonly string[], insecure = true): Promise<string> {
-    const tables = [...prefixes, this.host].map(
-      (prefix) => `[[registry]]\nprefix = "${prefix}"\nlocation = "${this.host}"\ninsecure = ${insecure}\n`,
+  /**
+   * Writes a registries.conf(5) that says where each prefix is, this registry's own address among them.
+   * @returns the configuration of a daemon that reads it.
+   */
+  async daemonConfig(locations: Readonly<Record<string, string>>, insecure = true): Promise<string> {
+    const tables = Object.entries({ ...locations, [this.host]: this.host }).map(
+      ([prefix, location]) => `[[registry]]\nprefix = "${prefix}"\nlocation = "${location}"\ninsecure = ${insecure}\n`,
     );
     const file = join(this.directory, 'registries.conf');
     await writeFile(file, tables.join('\n'));
     return `registries_conf = "${file}"\nregistries_conf_dir = "${join(this.directory, 'registries.conf.d')}"\n`;
+  }
+
+  /** The requests so far, by its access log. */
+  async asked(): Promise<Asked[]> {
+    const log = await readFile(join(this.directory, 'log'), 'utf8');
+    return [...log.matchAll(/"([A-Z]+) (\S+) HTTP\/[\d.]+" (\d+)/g)].map(([, method = '', path = '', status]) => ({
+      method,
+      path,
+      status: Number(status),
+    }));
+  }
+
+  /** The file with a blob's bytes. */
+  blobFile(digest: string): string {
+    const hex = digest.replace('sha256:', '');
+    return join(this.#content, 'docker/registry/v2/blobs/sha256', hex.slice(0, 2), hex, 'data');
   }
 
   /** Starts it, also again after {@link halt}. */
@@ -120,7 +152,7 @@ export class TestRegistry {
     const config = {
       version: '0.1',
       log: { level: 'warn' },
-      storage: { filesystem: { rootdirectory: join(this.directory, 'content') } },
+      storage: { filesystem: { rootdirectory: this.#content } },
       http: { addr: this.host, ...(tls === undefined ? {} : { tls }) },
       ...(isPrivate ? { auth: { htpasswd: { realm: 'test', path: join(this.directory, 'htpasswd') } } } : {}),
     };
