@@ -1,7 +1,8 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
-import { messageOf } from '../base/errors.ts';
+import { reasonOf } from '../base/deadline.ts';
+import { fail, messageOf } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { ObjectStore } from '../base/object-store.ts';
@@ -49,6 +50,7 @@ export async function createContainer(
     undo.add('let go of the image', () => {
       parts.images.release(image.id, record.id);
     });
+    if (parts.images.resolve(image.id) === undefined) fail('NotFound', `create container: image ${image.id} is being removed`);
     undo.add('forget the record', async () => store.remove(record.id));
     const intent = await store.begin(record);
     stage('container.recorded');
@@ -63,7 +65,8 @@ export async function createContainer(
     stage('container.rootfs.mounted');
     const prepared = await prepareSpec(parts, request, join(bundle, 'rootfs'), mounts);
     await writeFile(join(bundle, 'config.json'), specToJson(containerSpec(prepared)), { mode: 0o600 });
-    const created = await monitorContainer(parts, store, request);
+    if (work.aborted) throw reasonOf(work);
+    const created = await monitorContainer(parts, store, request, work);
     const { uid, gid, additionalGids } = prepared.user;
     const { process, monitor } = created;
     await intent.flushed;
@@ -98,7 +101,7 @@ async function prepareFiles(parts: ContainerParts, store: Store, request: Create
   ]);
 }
 
-async function monitorContainer(parts: ContainerParts, store: Store, request: CreateRequest): Promise<MonitoredContainer> {
+async function monitorContainer(parts: ContainerParts, store: Store, request: CreateRequest, work: AbortSignal): Promise<MonitoredContainer> {
   const { record, sandbox } = request;
   const config: ContainerConfig = record.config;
   return createMonitored(parts.monitor, runtimeOf(parts, record), {
@@ -112,6 +115,7 @@ async function monitorContainer(parts: ContainerParts, store: Store, request: Cr
     stdinOnce: config.stdinOnce,
     placeMonitor: async (pid) => parts.placement.placeMonitor(sandbox.record.cgroupParent, record.id, pid),
     timeoutMs: parts.createTimeoutMs,
+    signal: work,
   });
 }
 

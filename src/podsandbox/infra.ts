@@ -31,7 +31,12 @@ export async function prepareInfraRootfs(infraDirectory: string): Promise<void> 
 }
 
 /** Starts the tiny process that keeps the pod's shared PID namespace alive, as process 1 of it. */
-export async function startInfra(parts: SandboxParts, record: SandboxRecord, namespaces: { net: string; ipc: string; uts: string }): Promise<InfraProcess> {
+export async function startInfra(
+  parts: SandboxParts,
+  record: SandboxRecord,
+  namespaces: { net: string; ipc: string; uts: string },
+  work: AbortSignal,
+): Promise<InfraProcess> {
   const bundle = bundleOf(parts, record.id);
   await mkdir(join(bundle, 'persist'), { recursive: true, mode: 0o700 });
   const spec = buildSpec({
@@ -58,6 +63,7 @@ export async function startInfra(parts: SandboxParts, record: SandboxRecord, nam
     stdinOnce: false,
     placeMonitor: async (pid) => parts.placement.placeMonitor(record.cgroupParent, record.id, pid),
     timeoutMs: parts.createTimeoutMs,
+    signal: work,
   });
   stage('sandbox.infra.created');
   await runtime.start(record.id);

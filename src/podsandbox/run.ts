@@ -48,11 +48,13 @@ export async function runSandbox(parts: SandboxParts, store: Store, record: Sand
     stage('sandbox.pinned');
     undo.add('remove the files', async () => removeSandboxFiles(parts.runDirectory, record.id));
     const makeCgroup = async (): Promise<void> => {
+      // Until it is known: what fails half-way is ours, and it is removed only where it is empty.
+      ownsCgroup = true;
       ownsCgroup = await parts.placement.ensureParent(record.cgroupParent);
     };
     const [network, infra] = await allSettledOrThrow([
       attachNetwork(parts, record, work, undo),
-      makeCgroup().then(async () => makeInfra(parts, record, undo, log)),
+      makeCgroup().then(async () => makeInfra(parts, record, work, undo, log)),
       makeFiles(parts, record, work),
     ]);
     if (network.ips.length > 0) await writeHosts(parts.runDirectory, record, network.ips);
@@ -98,10 +100,10 @@ async function attachNetwork(parts: SandboxParts, record: SandboxRecord, work: A
   return { ips };
 }
 
-async function makeInfra(parts: SandboxParts, record: SandboxRecord, undo: UndoStack, log: Log): Promise<InfraProcess | undefined> {
+async function makeInfra(parts: SandboxParts, record: SandboxRecord, work: AbortSignal, undo: UndoStack, log: Log): Promise<InfraProcess | undefined> {
   if (record.namespaces.pid !== 'pod') return undefined;
   undo.add('remove the infra container', async () => removeInfra(parts, record, undefined, log));
-  return startInfra(parts, record, namespacePaths(parts, record));
+  return startInfra(parts, record, namespacePaths(parts, record), work);
 }
 
 async function makeFiles(parts: SandboxParts, record: SandboxRecord, work: AbortSignal): Promise<void> {
