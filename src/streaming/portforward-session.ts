@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { DaemonError, messageOf } from '../base/errors.ts';
+import { DaemonError, hasErrno, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamingBackend } from './backend.ts';
 
@@ -15,7 +15,11 @@ export interface PortForwardDeps {
   readonly log: Log;
 }
 
-/** Forwards one connection until it is over, and tells the client a failure. It never throws. */
+/**
+ * Forwards one connection until it is over, and tells the client where it could not be made. It never throws.
+ * A connection that breaks later is only reset: client-go gives up every other one with it at the first word on an error
+ * stream (tools/portforward, handleConnection).
+ */
 export async function forwardPort(deps: PortForwardDeps, sandboxId: string, pair: PortPair, session: AbortSignal): Promise<void> {
   const { port, data, error } = pair;
   const controller = new AbortController();
@@ -23,9 +27,8 @@ export async function forwardPort(deps: PortForwardDeps, sandboxId: string, pair
     controller.abort(session.reason);
   };
   session.addEventListener('abort', follow, { once: true });
-  // Both of its ends come before 'close' where the connection was not broken.
   data.once('close', () => {
-    controller.abort(new DaemonError('Canceled', 'the client broke the connection off'));
+    if (!data.readableEnded || !data.writableFinished) controller.abort(new DaemonError('Canceled', 'the client broke the connection off'));
   });
   error.resume(); // the client sends nothing but its end on it
   try {
@@ -35,9 +38,11 @@ export async function forwardPort(deps: PortForwardDeps, sandboxId: string, pair
     data.resume();
     error.end();
   } catch (failure) {
+    const broke = controller.signal.aborted || hasErrno(failure, 'ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE');
     const message = `forward to port ${port} of sandbox ${sandboxId}: ${messageOf(failure)}`;
-    if (!controller.signal.aborted) deps.log.info(message);
-    error.end(message);
+    if (broke) deps.log.debug(message);
+    else deps.log.info(message);
+    error.end(broke ? undefined : message);
     data.destroy();
   } finally {
     session.removeEventListener('abort', follow);

@@ -123,14 +123,29 @@ test('a port that ends its side first still gets what the client sends', { timeo
   assert.deepEqual([got, error.text], ['answer', '']);
 });
 
+test('a port that resets its connection is no reason for the client to give up the others', { timeout: 10_000 }, async (t) => {
+  const { server } = await startServer(t);
+  const port = await listen(
+    t,
+    net.createServer((socket) => {
+      socket.once('data', () => socket.resetAndDestroy());
+    }),
+  );
+  const { data, error } = await openPair(await connect(server, 'SPDY'), port);
+  await data.write('x');
+  await Promise.all([data.over(), error.over()]);
+  assert.deepEqual([data.reset, error.text, server.sessionCount], [true, '', 1]);
+});
+
 test('a reset by the client ends its connection to the port', { timeout: 10_000 }, async (t) => {
   const { server, backend } = await startServer(t);
-  const { data } = await openPair(await connect(server, 'SPDY'), await echoPort(t));
+  const { data, error } = await openPair(await connect(server, 'SPDY'), await echoPort(t));
   await data.write('x');
   await eventually('it is connected', () => data.text === 'x' && backend.running === 1);
   await data.cancel();
   await eventually('it is gone', () => backend.running === 0);
-  assert.equal(server.sessionCount, 1);
+  await error.over();
+  assert.deepEqual([error.text, server.sessionCount], ['', 1]);
 });
 
 test('streams with a wrong port or type are refused; half of a pair is given up', { timeout: 10_000 }, async (t) => {

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { constants } from 'node:os';
 import type { Duplex } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { waitFor } from '../../../src/base/deadline.ts';
 import { DaemonError, hasErrno } from '../../../src/base/errors.ts';
 import type { AttachStreams, ExecRequest, ExecStreams, StreamingBackend, TerminalSize } from '../../../src/streaming/backend.ts';
 import { spawnOnTerminal } from './pty.ts';
@@ -60,7 +62,7 @@ export class LocalBackend implements StreamingBackend {
       await once(socket, 'connect');
       stream.pipe(socket);
       socket.pipe(stream);
-      if (!socket.destroyed) await once(socket, 'close');
+      await waitFor(Promise.all([finished(socket), finished(stream)]), signal);
     } catch (error) {
       if (hasErrno(error, 'ECONNREFUSED')) throw new DaemonError('Unavailable', `connect to 127.0.0.1 port ${port}: connection refused`);
       throw error;

@@ -1,0 +1,277 @@
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { access, rename } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { ContainerState } from '../../api/cri/enums.ts';
+import type { TestDaemon } from '../support/daemon.ts';
+import { sharedDaemon } from '../support/e2e-test.ts';
+import { containerStatus, failureOf, outputOf, runContainer, runPod, shell, until, waitForExit, waitForOutput } from '../support/pods.ts';
+import { openSpdy } from '../support/streaming/harness.ts';
+import { SpdyClient, upgradeToSpdy } from '../support/streaming/spdy-client.ts';
+import { connectWebSocket } from '../support/streaming/websocket-client.ts';
+
+const TRANSPORTS = ['spdy', 'websocket'] as const;
+
+async function findCrictl(): Promise<string | undefined> {
+  const candidates = [process.env['CRICTL'], ...(process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, 'crictl'))];
+  for (const path of candidates) {
+    if (
+      path !== undefined &&
+      (await access(path).then(
+        () => true,
+        () => false,
+      ))
+    )
+      return path;
+  }
+  return undefined;
+}
+
+const crictl = await findCrictl();
+const skip = crictl === undefined && 'crictl is neither $CRICTL nor in PATH';
+
+interface Ran {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs crictl, or with `terminal` crictl on a terminal of its own, and hands it the input. */
+async function runCrictl(daemon: TestDaemon, args: readonly string[], input: string | Buffer = '', terminal = false): Promise<Ran> {
+  const command = [crictl ?? '', '-r', `unix://${daemon.socket}`, '-t', '30s', ...args];
+  const quoted = command.map((part) => `'${part}'`).join(' ');
+  const child = terminal ? spawn('script', ['-qec', quoted, '/dev/null']) : spawn(crictl ?? '', command.slice(1));
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(input);
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stdout: Buffer.concat(out).toString('latin1'), stderr: Buffer.concat(err).toString() };
+}
+
+const e2e = sharedDaemon({ skip: false });
+const idle = shell('trap "exit 0" TERM; while :; do sleep 0.1; done');
+
+e2e('crictl exec runs commands over both transports, with exit codes, input and a terminal', async (daemon, context) => {
+  if (skip !== false) {
+    context.skip(skip);
+    return;
+  }
+  const id = await runContainer(daemon, await runPod(daemon), idle);
+  const data = Buffer.alloc(30 * 1024 * 1024);
+  for (let index = 0; index < data.length; index += 1) data[index] = (index * 7 + (index >> 11)) & 0xff;
+  for (const transport of TRANSPORTS) {
+    const exec = async (args: readonly string[], input?: string | Buffer, terminal?: boolean): Promise<Ran> =>
+      await runCrictl(daemon, ['exec', '--transport', transport, ...args], input, terminal);
+    const both = await exec([id, 'sh', '-c', 'echo out; echo err >&2']);
+    assert.deepEqual([both.code, both.stdout, both.stderr], [0, 'out\n', 'err\n'], transport);
+    const seven = await exec([id, 'sh', '-c', 'exit 7']);
+    assert.match(seven.stderr, /exit code 7/, transport);
+    assert.notEqual(seven.code, 0);
+    const missing = await exec([id, '/no/such/program']);
+    assert.match(missing.stderr, /no\/such\/program/, transport);
+    const counted = await exec(['-i', id, 'cat'], data);
+    assert.equal(
+      createHash('sha256').update(counted.stdout, 'latin1').digest('hex'),
+      createHash('sha256').update(data).digest('hex'),
+      transport,
+    );
+    const terminal = await exec(['-i', '-t', id, 'sh', '-c', 'tty; stty size; exit 3'], '', true);
+    assert.match(terminal.stdout, /\/dev\/pts\/\d+/, transport);
+    assert.match(terminal.stdout, /exit code 3/, transport);
+  }
+});
+
+e2e('crictl attach carries input to the container over both transports', async (daemon, context) => {
+  if (skip !== false) {
+    context.skip(skip);
+    return;
+  }
+  const pod = await runPod(daemon);
+  for (const [index, transport] of TRANSPORTS.entries()) {
+    const id = await runContainer(daemon, pod, shell('while read line; do echo "got $line"; [ "$line" = end ] && exit 0; done'), {
+      name: `attached-${index}`,
+      change: { stdin: true, stdinOnce: true },
+    });
+    const { stdout } = await runCrictl(daemon, ['attach', '--transport', transport, '-i', id], 'one\nend\n');
+    assert.equal(stdout, 'got one\ngot end\n', transport);
+    await waitForExit(daemon, id);
+  }
+});
+
+e2e('crictl port-forward serves 20 parallel HTTP requests over both transports', async (daemon, context) => {
+  if (skip !== false) {
+    context.skip(skip);
+    return;
+  }
+  const pod = await runPod(daemon);
+  await runContainer(daemon, pod, ['httpd', '-f', '-p', '127.0.0.1:80', '-h', '/www']);
+  for (const transport of TRANSPORTS) {
+    const child = spawn(crictl ?? '', ['-r', `unix://${daemon.socket}`, 'port-forward', '--transport', transport, pod.id, ':80'], {
+      stdio: 'pipe',
+    });
+    let said = '';
+    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    try {
+      const port = await until('crictl forwards', () => Promise.resolve(/127\.0\.0\.1:(\d+)/.exec(said)?.[1]));
+      const pages = await Promise.all(
+        Array.from({ length: 20 }, async () => {
+          const { stdout } = await promisify(execFile)('curl', ['-s', '-m', '20', `http://127.0.0.1:${port}/`]);
+          return /It works/.test(stdout);
+        }),
+      );
+      assert.deepEqual(
+        pages,
+        pages.map(() => true),
+        `${transport}: ${said}`,
+      );
+    } finally {
+      child.kill();
+      await once(child, 'close');
+    }
+  }
+});
+
+e2e('Exec, Attach and PortForward refuse what the CRI forbids', async (daemon) => {
+  const pod = await runPod(daemon);
+  const id = await runContainer(daemon, pod, shell('exit 0'));
+  await waitForExit(daemon, id);
+  const choice = { tty: false, stdin: false, stdout: true, stderr: true };
+  const codes = async (calls: readonly Promise<unknown>[]): Promise<unknown[]> =>
+    (await Promise.all(calls.map(failureOf))).map(({ code }) => code);
+  assert.deepEqual(
+    await codes([
+      daemon.runtime.exec({ containerId: id, cmd: ['true'], ...choice, tty: true }),
+      daemon.runtime.exec({ containerId: id, cmd: ['true'], ...choice, stdout: false, stderr: false }),
+      daemon.runtime.attach({ containerId: id, ...choice, tty: true }),
+      daemon.runtime.attach({ containerId: id, ...choice, stdout: false, stderr: false }),
+    ]),
+    Array.from({ length: 4 }, () => 'INVALID_ARGUMENT'),
+  );
+  assert.deepEqual(
+    await codes([
+      daemon.runtime.exec({ containerId: id, cmd: ['true'], ...choice }),
+      daemon.runtime.attach({ containerId: id, ...choice }),
+      daemon.runtime.exec({ containerId: 'f'.repeat(64), cmd: ['true'], ...choice }),
+      daemon.runtime.portForward({ podSandboxId: 'f'.repeat(64), port: [80] }),
+    ]),
+    ['FAILED_PRECONDITION', 'FAILED_PRECONDITION', 'NOT_FOUND', 'NOT_FOUND'],
+  );
+});
+
+e2e('a terminal session is hung up when its client vanishes or the container stops', async (daemon) => {
+  const pod = await runPod(daemon);
+  const id = await runContainer(daemon, pod, idle);
+  const request = {
+    containerId: id,
+    cmd: ['sh', '-c', 'echo ready; exec sleep 1000'],
+    tty: true,
+    stdin: true,
+    stdout: true,
+    stderr: false,
+  };
+  const sleepers = async (): Promise<number> => {
+    const { stdout } = await daemon.runtime.execSync({ containerId: id, cmd: ['sh', '-c', 'ps | grep -c "[s]leep 1000"'], timeout: 10n });
+    return Number(Buffer.from(stdout).toString());
+  };
+  const first = await openSpdy((await daemon.runtime.exec(request)).url, ['stdin', 'stdout', 'resize']);
+  await until('it runs', () => Promise.resolve(first.stdout?.text === 'ready\r\n'));
+  assert.equal(await sleepers(), 1);
+  first.client.socket.destroy();
+  await until('it is hung up', async () => (await sleepers()) === 0);
+
+  const second = await connectWebSocket((await daemon.runtime.exec(request)).url, ['v5.channel.k8s.io']);
+  await until('it runs', () => Promise.resolve(second.text(1) === 'ready\r\n'));
+  await daemon.runtime.stopContainer({ containerId: id, timeout: 1n });
+  await second.over();
+  assert.match(second.text(3), /"Failure"/);
+});
+
+e2e('port-forward reaches 127.0.0.1 and ::1 of the pod, and tells of a refused port', async (daemon) => {
+  const pod = await runPod(daemon);
+  await runContainer(daemon, pod, shell('httpd -p 127.0.0.1:81 -h /www; nc -l -s ::1 -p 82 -e cat & while :; do sleep 0.1; done'));
+  const { url } = await daemon.runtime.portForward({ podSandboxId: pod.id, port: [] });
+  const client = await upgradeToSpdy(url, ['portforward.k8s.io']);
+  assert.ok(client instanceof SpdyClient);
+  let request = 0;
+  const ask = async (port: number, text: string): Promise<{ data: string; error: string }> => {
+    const headers = { port: String(port), requestid: String((request += 1)) };
+    const error = await client.open({ ...headers, streamtype: 'error' });
+    const data = await client.open({ ...headers, streamtype: 'data' });
+    await data.write(text);
+    await data.end();
+    await Promise.all([data.over(), error.over()]);
+    return { data: data.text, error: error.text };
+  };
+  const served = await until('the server listens', async () => {
+    const answer = await ask(81, 'GET / HTTP/1.0\r\n\r\n');
+    return answer.error === '' && answer;
+  });
+  assert.match(served.data, /It works/);
+  assert.match((await ask(9, '')).error, /port 9 .*refused/i);
+  client.socket.destroy();
+});
+
+e2e('an attach client that does not read delays neither the log, nor its reopening, nor the exit', async (daemon) => {
+  const pod = await runPod(daemon);
+  const id = await runContainer(
+    daemon,
+    pod,
+    shell('while ! [ -e /go ]; do sleep 0.05; done; head -c 20000000 /dev/zero | tr "\\0" "x" | fold -w 1000; echo last; sleep 1; exit 6'),
+  );
+  const { url } = await daemon.runtime.attach({ containerId: id, tty: false, stdin: false, stdout: true, stderr: true });
+  const { client } = await openSpdy(url, ['stdout', 'stderr']);
+  client.socket.pause();
+  await daemon.runtime.execSync({ containerId: id, cmd: ['touch', '/go'], timeout: 10n });
+  await waitForOutput(daemon, id, 'last', 20_000);
+  const { logPath } = await containerStatus(daemon, id);
+  await rename(logPath, `${logPath}.1`);
+  await daemon.runtime.reopenContainerLog({ containerId: id });
+  const { exitCode, state } = await waitForExit(daemon, id, 5_000);
+  assert.deepEqual([exitCode, state], [6, ContainerState.CONTAINER_EXITED]);
+  assert.ok((await outputOf(daemon, id)).length < 10);
+  client.socket.destroy();
+});
+
+e2e('200 exec and attach sessions, half of them broken off, leave nothing in the daemon or the container', async (daemon) => {
+  const pod = await runPod(daemon);
+  const id = await runContainer(daemon, pod, shell('exec cat'), { change: { stdin: true } });
+  const open = async (): Promise<number> => {
+    const { stdout } = await promisify(execFile)('ls', [`/proc/${daemon.pid}/fd`]);
+    return stdout.split('\n').length;
+  };
+  const one = async (index: number): Promise<void> => {
+    const choice = { tty: index % 3 === 0 && index % 2 === 0, stdin: true, stdout: true, stderr: false };
+    const request = { containerId: id, ...choice };
+    const { url } =
+      index % 2 === 0
+        ? await daemon.runtime.exec({ ...request, cmd: ['sh', '-c', 'echo hello; sleep 0.05'] })
+        : await daemon.runtime.attach(request);
+    const { client, error, stdout } = await openSpdy(url, ['stdin', 'stdout', ...(choice.tty ? ['resize'] : [])]);
+    if (index % 4 < 2 || index % 2 === 1) {
+      await new Promise((resolve) => setTimeout(resolve, (index * 7) % 60));
+      client.socket.destroy();
+      return;
+    }
+    await error.over();
+    assert.match(stdout?.text ?? '', /^hello/);
+    assert.match(error.text, /Success/);
+  };
+  const batch = async (from: number, to: number): Promise<void> => {
+    for (let index = from; index < to; index += 5) await Promise.all([0, 1, 2, 3, 4].map((offset) => one(index + offset)));
+  };
+  await batch(0, 20);
+  await until('the first are over', async () => (await open()) < 200);
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  const before = await open();
+  await batch(20, 220);
+  await until(`descriptors are back at ${before}`, async () => (await open()) <= before + 1);
+  const { stdout } = await daemon.runtime.execSync({ containerId: id, cmd: ['ps'], timeout: 10n });
+  await until('only the container is left', () => Promise.resolve(Buffer.from(stdout).toString().trim().split('\n').length <= 4));
+});
