@@ -9,7 +9,7 @@ import { closeAll, ended, makePipes, type PipeEnds } from '../linux/pipes.ts';
 import { describeExit, lastLine } from '../ociruntime/oci-runtime.ts';
 import type { OciProcess } from '../spec/oci-types.ts';
 import { execProcess, type ExecOptions } from '../spec/process.ts';
-import { specToJson } from '../spec/spec-json.ts';
+import { specFromJson, specToJson } from '../spec/spec-json.ts';
 import { requireState, type ContainerRecord } from './container.ts';
 import type { Containers } from './containers.ts';
 import { runtimeOf } from './parts.ts';
@@ -45,7 +45,7 @@ export async function writeExecFiles(
   options: ExecOptions,
 ): Promise<ExecFiles> {
   const directory = join(execDirectory, randomBytes(16).toString('hex'));
-  const spec = JSON.parse(await readFile(join(bundle, 'config.json'), 'utf8')) as { process: OciProcess };
+  const spec = specFromJson(await readFile(join(bundle, 'config.json'), 'utf8')) as { process: OciProcess };
   const files = { directory, processFile: join(directory, 'process.json'), pidFile: join(directory, 'pid') };
   const process = specToJson(execProcess(spec.process, options));
   try {

@@ -1,11 +1,14 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LinuxContainerResources } from '../../api/cri/runtime.ts';
+import { writeFileAtomic } from '../base/atomic-file.ts';
 import { fail } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
 import { stage } from '../base/stage.ts';
 import { readCgroupUsage } from '../linux/cgroup-stats.ts';
+import type { OciSpec } from '../spec/oci-types.ts';
 import { ociResources } from '../spec/resources.ts';
+import { specFromJson, specToJson } from '../spec/spec-json.ts';
 import { requireState } from './container.ts';
 import type { Containers } from './containers.ts';
 import { bundleOf } from './create.ts';
@@ -59,9 +62,10 @@ export function mergeResources(before: LinuxContainerResources | undefined, chan
 
 /** The spec that `inspect` shows follows, one level deep: cpu, memory and so on. Nothing else reads it after the creation. */
 async function rewriteSpec(file: string, limits: Readonly<Record<string, unknown>>): Promise<void> {
-  const spec = JSON.parse(await readFile(file, 'utf8')) as { linux?: { resources?: Record<string, object | undefined> } };
-  const before = spec.linux?.resources ?? {};
-  const resources = { ...before };
+  const spec = specFromJson(await readFile(file, 'utf8')) as OciSpec;
+  const before = spec.linux.resources as unknown as Readonly<Record<string, object | undefined>>;
+  const resources: Record<string, unknown> = { ...before };
   for (const [name, limit] of Object.entries(limits)) resources[name] = Array.isArray(limit) ? limit : { ...before[name], ...(limit as object) };
-  await writeFile(file, JSON.stringify({ ...spec, linux: { ...spec.linux, resources } }), { mode: 0o600 });
+  // Whole, as an exec may read it meanwhile.
+  await writeFileAtomic(file, specToJson({ ...spec, linux: { ...spec.linux, resources: resources as unknown as OciSpec['linux']['resources'] } }), { durable: false });
 }

@@ -1,6 +1,7 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AdminServer } from '../admin/server.ts';
+import { sleep } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { PinoLog } from '../base/pino-log.ts';
@@ -37,6 +38,10 @@ export async function serve(config: LiveConfig): Promise<void> {
   const { log: logConfig, root, runDir } = config.current;
   const log = PinoLog.open({ level: logConfig.level, format: logConfig.format });
   const closers: Closer[] = [];
+  // A promise that nobody waited for has failed: a bug to be told, but no reason to end the daemon of a whole node.
+  process.on('unhandledRejection', (error) => {
+    log.error('a failure that nobody expected', { error });
+  });
   const ended = nextEnd();
   try {
     const lock = await takeRoot(root);
@@ -85,6 +90,8 @@ async function startAdapters(parts: DaemonParts, closers: Closer[]): Promise<voi
 async function restoreState(parts: DaemonParts, closers: Closer[]): Promise<void> {
   const { restoreParts, log, exitDirectory, sandboxes, containers } = parts;
   await mkdir(exitDirectory, { recursive: true, mode: 0o700 });
+  // Files of execs whose daemon is gone: nothing reads them any more.
+  await rm(containers.parts.execDirectory, { recursive: true, force: true });
   await restore(restoreParts);
   await removeUnclaimed(restoreParts);
   const exits = new ExitDirectory({
@@ -100,7 +107,9 @@ async function restoreState(parts: DaemonParts, closers: Closer[]): Promise<void
   closers.push(async () => {
     infraWatch.abort();
     exits.close();
-    await Promise.all([sandboxes.settled(), containers.settled(), parts.storage.puller.settled()]);
+    const settled = Promise.all([sandboxes.settled(), containers.settled(), parts.storage.puller.settled()]);
+    // What is not finished by then is taken back by the next start, as after a crash.
+    await Promise.race([settled, sleep(GRACE_MS)]);
   });
 }
 

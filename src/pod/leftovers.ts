@@ -124,7 +124,12 @@ async function removeUnknownContainer(parts: RestoreParts, bundle: string, id: s
 async function cgroupParentOf(bundle: string, id: string): Promise<string | undefined> {
   const text = await unlessMissing(readFile(join(bundle, 'config.json'), 'utf8'), undefined);
   if (text === undefined) return undefined;
-  const path = (JSON.parse(text) as { linux?: { cgroupsPath?: string } }).linux?.cgroupsPath ?? '';
+  let path: string;
+  try {
+    path = (JSON.parse(text) as { linux?: { cgroupsPath?: string } }).linux?.cgroupsPath ?? '';
+  } catch {
+    return undefined; // It was being written: nothing was started from it.
+  }
   if (path.endsWith(`/${id}`)) return path.slice(0, -id.length - 1);
   return path.endsWith(`:podwright:${id}`) ? path.split(':')[0] : undefined;
 }

@@ -8,6 +8,14 @@ export function specToJson(spec: OciSpec | OciSpec['process']): string {
   return JSON.stringify(spec, (_key, value: unknown) => (typeof value === 'bigint' ? rawJson(value.toString()) : value), 2);
 }
 
+/** Reads what {@link specToJson} wrote: an integer that a number cannot hold (an rlimit of infinity) comes back as a bigint. */
+export function specFromJson(text: string): unknown {
+  const reviver = (_key: string, value: unknown, { source = '' }: { readonly source?: string }): unknown =>
+    typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(source) ? BigInt(source) : value;
+  // TypeScript's library does not know the third argument yet: https://tc39.es/proposal-json-parse-with-source/
+  return JSON.parse(text, reviver as Parameters<typeof JSON.parse>[1]);
+}
+
 interface JsonSource {
   /** https://tc39.es/proposal-json-parse-with-source/ */
   rawJSON(text: string): object;
