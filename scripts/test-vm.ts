@@ -1,0 +1,123 @@
+/**
+ * Runs the built daemon where it will live: Debian 13, systemd, cgroup v2, in an emulated machine. Root, x86-64.
+ *
+ *     node scripts/test-vm.ts [--keep]      --keep leaves disks and console logs behind and says where
+ *
+ * The machine is built once and kept below $XDG_CACHE_HOME (or /var/cache), in podwright-vm. Closes with one line:
+ * `vm: 48 passed, 0 failed, 1 skipped (NAME)`. Exits 1 when something failed or nothing ran.
+ */
+import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { guestImage } from '../test/vm/guest-image.ts';
+import type { GuestLine } from '../test/vm/guest/steps.ts';
+import { boot } from '../test/vm/machine.ts';
+import { makePayload } from '../test/vm/payload.ts';
+import { installMissing, runProgram } from '../test/vm/programs.ts';
+
+/** All but the building of the guest, milliseconds. A machine that does other work besides may need more than the 20 minutes. */
+const LIMIT_MS = Number(process.env['PODWRIGHT_VM_MINUTES'] ?? 20) * 60_000;
+/** More boots than the guest's part has. */
+const MOST_BOOTS = 5;
+const CACHE = join(process.env['XDG_CACHE_HOME'] ?? '/var/cache', 'podwright-vm');
+
+const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false } } });
+const outcomes: GuestLine[] = [];
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  if (process.arch !== 'x64' || process.getuid?.() !== 0) {
+    take({ kind: 'skipped', name: 'the whole test', why: 'it needs root and x86-64' });
+    return report();
+  }
+  await installMissing(tell);
+  const image = await guestImage(CACHE, tell);
+  const work = await mkdtemp(join(tmpdir(), 'podwright-vm-'));
+  const started = Date.now();
+  try {
+    const [disk, payload] = [join(work, 'disk.img'), join(work, 'payload.img')];
+    await runProgram('cp', ['--sparse=always', image.disk, disk], { timeoutMs: 5 * 60_000 });
+    await makePayload(payload, join(work, 'payload'));
+    tell(`payload: ready after ${seconds(started)}`);
+    const limit = AbortSignal.timeout(LIMIT_MS - (Date.now() - started));
+    for (let count = 1, goOn = true; goOn; count += 1) {
+      if (count > MOST_BOOTS) throw new Error(`the guest asks for more than ${MOST_BOOTS} boots`);
+      const begun = Date.now();
+      goOn = await bootOnce({ image, disk, payload, consoleLog: join(work, `console-${count}.log`), signal: limit });
+      tell(`boot ${count}: took ${seconds(begun)}`);
+    }
+  } catch (error) {
+    take({ kind: 'failed', name: 'the machine', ms: Date.now() - started, why: error instanceof Error ? error.message : String(error) });
+  } finally {
+    if (outcomes.some(({ kind }) => kind === 'failed')) await showConsoles(work);
+    if (values.keep) tell(`kept: ${work}`);
+    else await rm(work, { recursive: true, force: true });
+  }
+  tell(`took ${seconds(started)}`);
+  return report();
+}
+
+/** @returns whether the guest wants to be booted again. */
+async function bootOnce(options: Omit<Parameters<typeof boot>[0], 'onLine'>): Promise<boolean> {
+  let end: Extract<GuestLine, { kind: 'end' }> | undefined;
+  const begun = Date.now();
+  const onLine = (text: string): void => {
+    const line = parse(text);
+    if (line?.kind === 'end') end = line;
+    else if (line !== undefined) take(line, begun);
+    else if (text.trim() !== '') tell(`  guest: ${text}`);
+  };
+  await boot({ ...options, onLine });
+  if (end === undefined) throw new Error('the guest went down before its test was at an end');
+  return end.then === 'boot again';
+}
+
+function parse(text: string): GuestLine | undefined {
+  try {
+    return JSON.parse(text) as GuestLine;
+  } catch {
+    return undefined;
+  }
+}
+
+function take(line: GuestLine, bootedAt = Date.now()): void {
+  outcomes.push(line);
+  const at = `[${seconds(bootedAt).padStart(6)}]`;
+  if (line.kind === 'passed') tell(`${at} ok   ${line.name} (${(line.ms / 1000).toFixed(1)} s)`);
+  else if (line.kind === 'failed') tell(`${at} FAIL ${line.name} (${(line.ms / 1000).toFixed(1)} s)\n${indent(line.why)}`);
+  else if (line.kind === 'skipped') tell(`${at} skip ${line.name}: ${line.why}`);
+  else if (line.kind === 'note') tell(`${at} ${line.text}`);
+}
+
+async function showConsoles(work: string): Promise<void> {
+  for (let count = 1; count <= MOST_BOOTS; count += 1) {
+    const text = await readFile(join(work, `console-${count}.log`), 'utf8').catch(() => undefined);
+    if (text !== undefined)
+      tell(`--- console of boot ${count}, its end\n${indent(text.replaceAll('\r', '').split('\n').slice(-120).join('\n'))}`);
+  }
+}
+
+async function report(): Promise<number> {
+  const of = (kind: GuestLine['kind']): string[] => outcomes.flatMap((line) => (line.kind === kind && 'name' in line ? [line.name] : []));
+  const [passed, failed, skipped] = [of('passed'), of('failed'), of('skipped')];
+  const names = (list: readonly string[]): string => (list.length === 0 ? '' : ` (${list.join('; ')})`);
+  const line = `vm: ${passed.length} passed, ${failed.length} failed${names(failed)}, ${skipped.length} skipped${names(skipped)}`;
+  tell(line);
+  const summary = process.env['TEST_SUMMARY_FILE'];
+  if (summary !== undefined) await appendFile(summary, `vm: ${passed.length} passed, ${failed.length} failed, ${skipped.length} skipped\n`);
+  const requireAll = process.env['REQUIRE_ALL'] === '1' && skipped.length > 0;
+  return failed.length === 0 && passed.length > 0 && !requireAll ? 0 : 1;
+}
+
+function tell(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function seconds(since: number): string {
+  return `${((Date.now() - since) / 1000).toFixed(0)} s`;
+}
+
+function indent(text: string): string {
+  return text.replaceAll(/^/gm, '    ');
+}

