@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { PodHost } from './pods.ts';
+
+/** The pid of a container's first process. */
+export async function pidOf(daemon: PodHost, containerId: string): Promise<number> {
+  const { info } = await daemon.runtime.containerStatus({ containerId, verbose: true });
+  const { pid } = JSON.parse(info['info'] ?? '{}') as { pid?: number };
+  assert.ok(pid, `container ${containerId}: its verbose status has no pid`);
+  return pid;
+}
+
+/** One file of cgroup v1 and of v2 with the same figure; the controller is the first word of the v1 name. */
+export type CgroupFile = readonly [v1: string, v2: string];
+
+/** What a file of a process's cgroup says, by the kernel's word for where that cgroup is. */
+export async function cgroupFile(pid: number, [v1, v2]: CgroupFile): Promise<string> {
+  const lines = (await readFile(`/proc/${pid}/cgroup`, 'utf8')).trimEnd().split('\n');
+  const cgroups = lines.map((line) => /^(\d+):([^:]*):(.*)$/.exec(line)).map((match) => match ?? assert.fail('not a cgroup line'));
+  const controller = v1.split('.')[0] ?? '';
+  const own = cgroups.find(([, , controllers = '']) => controllers.split(',').includes(controller));
+  const unified = cgroups.find(([, number]) => number === '0')?.[3] ?? '';
+  const path = own === undefined ? join(unified, v2) : join(controller, own[3] ?? '', v1);
+  return (await readFile(join('/sys/fs/cgroup', path), 'utf8')).trim();
+}
