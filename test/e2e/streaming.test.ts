@@ -8,7 +8,18 @@ import { promisify } from 'node:util';
 import { ContainerState } from '../../api/cri/enums.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
-import { containerStatus, failureOf, outputOf, runContainer, runPod, shell, until, waitForExit, waitForOutput } from '../support/pods.ts';
+import {
+  containerStatus,
+  execSync,
+  failureOf,
+  outputOf,
+  runContainer,
+  runPod,
+  shell,
+  until,
+  waitForExit,
+  waitForOutput,
+} from '../support/pods.ts';
 import { openSpdy } from '../support/streaming/harness.ts';
 import { SpdyClient, upgradeToSpdy } from '../support/streaming/spdy-client.ts';
 import { connectWebSocket } from '../support/streaming/websocket-client.ts';
@@ -110,7 +121,9 @@ e2e('crictl port-forward serves 20 parallel HTTP requests over both transports',
     return;
   }
   const pod = await runPod(daemon);
-  await runContainer(daemon, pod, ['httpd', '-f', '-p', '127.0.0.1:80', '-h', '/www']);
+  const id = await runContainer(daemon, pod, ['httpd', '-f', '-p', '127.0.0.1:80', '-h', '/www']);
+  const fetched = ['wget', '-q', '-O', '-', 'http://127.0.0.1/'];
+  await until('the server listens', async () => (await execSync(daemon, id, fetched)).exitCode === 0); // crictl ends at the first refusal
   for (const transport of TRANSPORTS) {
     const child = spawn(crictl ?? '', ['-r', `unix://${daemon.socket}`, 'port-forward', '--transport', transport, pod.id, ':80'], {
       stdio: 'pipe',
@@ -223,17 +236,20 @@ e2e('an attach client that does not read delays neither the log, nor its reopeni
   const id = await runContainer(
     daemon,
     pod,
-    shell('while ! [ -e /go ]; do sleep 0.05; done; head -c 20000000 /dev/zero | tr "\\0" "x" | fold -w 1000; echo last; sleep 1; exit 6'),
+    shell(
+      'while ! [ -e /go ]; do sleep 0.05; done; head -c 20000000 /dev/zero | tr "\\0" "x" | fold -w 1000; echo last; while ! [ -e /end ]; do sleep 0.05; done; exit 6',
+    ),
   );
   const { url } = await daemon.runtime.attach({ containerId: id, tty: false, stdin: false, stdout: true, stderr: true });
   const { client } = await openSpdy(url, ['stdout', 'stderr']);
   client.socket.pause();
   await daemon.runtime.execSync({ containerId: id, cmd: ['touch', '/go'], timeout: 10n });
-  await waitForOutput(daemon, id, 'last', 20_000);
+  await waitForOutput(daemon, id, 'last', 60_000);
   const { logPath } = await containerStatus(daemon, id);
   await rename(logPath, `${logPath}.1`);
   await daemon.runtime.reopenContainerLog({ containerId: id });
-  const { exitCode, state } = await waitForExit(daemon, id, 5_000);
+  await execSync(daemon, id, ['touch', '/end']);
+  const { exitCode, state } = await waitForExit(daemon, id, 10_000);
   assert.deepEqual([exitCode, state], [6, ContainerState.CONTAINER_EXITED]);
   assert.ok((await outputOf(daemon, id)).length < 10);
   client.socket.destroy();
