@@ -52,6 +52,7 @@ async function main(): Promise<void> {
     await runPod(demo);
   } catch (error) {
     process.stderr.write(await readFile(join(directory, 'daemon.log'), 'utf8').catch(() => ''));
+    await removePods(client).catch(() => undefined);
     throw error;
   } finally {
     client.close();
@@ -190,6 +191,12 @@ async function showLog(path: string): Promise<void> {
   const lines = (await readFile(path, 'utf8')).trimEnd().split('\n');
   show('log', path);
   for (const line of lines) process.stdout.write(`${' '.repeat(10)}  | ${line}\n`);
+}
+
+/** What a demo that failed half-way has left running. */
+async function removePods({ runtime }: CriClient): Promise<void> {
+  const { items } = await runtime.listPodSandbox({}, { timeoutMs: 10_000 });
+  for (const { id } of items) await runtime.removePodSandbox({ podSandboxId: id }, { timeoutMs: 60_000 });
 }
 
 async function stopDaemon(daemon: ChildProcess | undefined): Promise<void> {
