@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { NamespaceMode } from '../../api/cri/enums.ts';
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { DaemonError, fail, messageOf } from '../base/errors.ts';
+import { readFileInRoot } from '../linux/files.ts';
 import { readMounts } from '../linux/mounts.ts';
 import { namespacePaths } from '../podsandbox/run.ts';
 import { sandboxPaths } from '../podsandbox/sandbox-files.ts';
@@ -17,6 +17,9 @@ import type { ContainerParts } from './parts.ts';
 
 /** kubernetes pkg/kubelet/kuberuntime, labels.go. */
 const GRACE_PERIOD = 'io.kubernetes.pod.terminationGracePeriod';
+
+/** Most a seccomp profile may have, bytes. */
+const SECCOMP_LIMIT_BYTES = 4 * 1024 * 1024;
 
 /** Gathers all that the spec of a container depends on. @throws InvalidArgument for what the request may not ask. */
 export async function prepareSpec(parts: ContainerParts, request: CreateRequest, rootfsPath: string, mounts: ResolvedMount[]): Promise<ContainerSpecInput> {
@@ -110,7 +113,7 @@ async function readLocalhostSeccomp(request: CreateRequest): Promise<SeccompProf
   const choice = seccompChoice(context);
   if (choice.use !== 'Localhost') return undefined;
   try {
-    return parseSeccompProfile(await readFile(choice.path, 'utf8'));
+    return parseSeccompProfile((await readFileInRoot('/', choice.path, SECCOMP_LIMIT_BYTES)).toString());
   } catch (error) {
     throw new DaemonError('InvalidArgument', `create container: the seccomp profile ${choice.path} cannot be used: ${messageOf(error)}`, { cause: error });
   }

@@ -96,8 +96,12 @@ export function isContainerRecord(data: unknown, id: string): data is ContainerR
     typeof record === 'object' &&
     record !== null &&
     record.id === id &&
+    typeof record.name === 'string' &&
     typeof record.sandboxId === 'string' &&
-    typeof record.config === 'object' &&
+    isConfig(record.config) &&
+    typeof record.runtimeHandler === 'string' &&
+    typeof record.logPath === 'string' &&
+    typeof record.stopSignal === 'number' &&
     typeof record.imageId === 'string' &&
     typeof record.createdAtNs === 'bigint' &&
     typeof record.bootId === 'string' &&
@@ -106,11 +110,21 @@ export function isContainerRecord(data: unknown, id: string): data is ContainerR
   );
 }
 
+/** As far as every List and Status looks into it: one bad record must not break them for all. */
+function isConfig(config: unknown): boolean {
+  const { metadata, labels, annotations, mounts } = (config ?? {}) as Partial<ContainerConfig>;
+  return isObject(metadata) && isObject(labels) && isObject(annotations) && Array.isArray(mounts);
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
+}
+
 const STATES: readonly string[] = ['Parked', 'Created', 'Starting', 'Running', 'Exited', 'Removing'] satisfies ContainerState['is'][];
 
 export function isContainerState(data: unknown): data is ContainerState {
   const state = data as Partial<ContainerState> | null;
-  return typeof state === 'object' && state !== null && typeof state.is === 'string' && STATES.includes(state.is) && typeof state.process === 'object';
+  return typeof state === 'object' && state !== null && typeof state.is === 'string' && STATES.includes(state.is) && isObject(state.process) && isObject(state.monitor) && Array.isArray(state.user?.additionalGids);
 }
 
 /** Whether its first process may still be there. */

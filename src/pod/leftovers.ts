@@ -34,12 +34,14 @@ export async function compareInventory(parts: RestoreParts): Promise<InventoryDi
   };
   const ofSandbox = (id: string): boolean => sandboxes.store.claims(id);
   const ofContainer = (id: string): boolean => containers.store.claims(id);
+  // In the order of removal: plugins find what they made while the namespace is there.
+  add('attachment', await sandboxParts.networks.attachments(), ofSandbox);
   add('namespace', await objectIds(sandboxParts.namespaceDirectory), ofSandbox);
-  add('directory', await objectIds(sandboxParts.runDirectory), ofSandbox);
   add('infra bundle', await objectIds(sandboxParts.infraDirectory), ofSandbox);
   add('bundle', await objectIds(containers.parts.bundleDirectory), ofContainer);
+  // Behind the bundles, whose cgroups lie in its own.
+  add('directory', await objectIds(sandboxParts.runDirectory), ofSandbox);
   add('rootfs', await containers.parts.rootfs.list(), ofContainer);
-  add('attachment', await sandboxParts.networks.attachments(), ofSandbox);
   add('exit file', await objectIds(containers.parts.monitor.exitDirectory), (id) => ofSandbox(id) || ofContainer(id));
   return { unclaimed, missing: await findMissing(parts) };
 }
@@ -81,6 +83,8 @@ async function removeOne(parts: RestoreParts, kind: string, name: string): Promi
       return;
     case 'directory':
       await removeSandboxFiles(sandboxParts.runDirectory, name);
+      // The cgroup of a pod that named none is known by its id.
+      await sandboxParts.placement.removeParent(sandboxParts.placement.parent('', name));
       return;
     case 'infra bundle':
       await removeUnknownContainer(parts, join(sandboxParts.infraDirectory, name), name);
@@ -92,10 +96,22 @@ async function removeOne(parts: RestoreParts, kind: string, name: string): Promi
       await containers.parts.rootfs.remove(name as ContainerId);
       return;
     case 'attachment':
-      await sandboxParts.networks.detachLater({ containerId: name });
+      await releaseUnclaimed(parts, name);
       return;
     default:
       await rm(join(containers.parts.monitor.exitDirectory, name), { force: true });
+  }
+}
+
+/** The attachment's own record says who the pod was. What cannot be released now is released when it can be. */
+async function releaseUnclaimed({ sandboxParts }: RestoreParts, containerId: string): Promise<void> {
+  const { networks, namespaceDirectory, detachBudgetMs } = sandboxParts;
+  const netnsPath = join(namespaceDirectory, containerId, 'net');
+  const pod = { name: '', namespace: '', uid: '' };
+  try {
+    if (await isPinned(netnsPath)) await networks.detach({ containerId, netnsPath, pod }, AbortSignal.timeout(detachBudgetMs));
+  } finally {
+    await networks.detachLater({ containerId });
   }
 }
 

@@ -43,11 +43,11 @@ function podOf(record: SandboxRecord): AttachRequest['pod'] {
   return { name, namespace, uid };
 }
 
-const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1e3, K: 1e3, M: 1e6, G: 1e9, T: 1e12, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 };
+const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1e3, K: 1e3, M: 1e6, G: 1e9, T: 1e12, P: 1e15, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40, Pi: 2 ** 50 };
 
 /** A resource quantity such as `10M` in bits per second; undefined where it is none. */
 export function parseRate(text: string | undefined): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)([kKMGT]i?)?$/.exec(text ?? '');
+  const match = /^(\d+(?:\.\d+)?)([kKMGTP]i?)?$/.exec(text ?? '');
   const unit = UNITS[match?.[2] ?? ''];
   return match === null || unit === undefined ? undefined : Math.round(Number(match[1]) * unit);
 }

@@ -74,19 +74,31 @@ export function isSandboxRecord(data: unknown, id: string): data is SandboxRecor
     record !== null &&
     record.id === id &&
     typeof record.name === 'string' &&
-    typeof record.config === 'object' &&
+    isConfig(record.config) &&
+    typeof record.runtimeHandler === 'string' &&
+    typeof record.hostname === 'string' &&
     typeof record.createdAtNs === 'bigint' &&
     typeof record.bootId === 'string' &&
     typeof record.cgroupParent === 'string' &&
-    typeof record.namespaces === 'object'
+    isObject(record.namespaces)
   );
+}
+
+/** As far as every List and Status looks into it: one bad record must not break them for all. */
+function isConfig(config: unknown): boolean {
+  const { metadata, labels, annotations } = (config ?? {}) as Partial<PodSandboxConfig>;
+  return isObject(metadata) && isObject(labels) && isObject(annotations);
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
 }
 
 const STATES: readonly string[] = ['Parked', 'Ready', 'Lost', 'Stopping', 'NotReady', 'Removing'] satisfies SandboxState['is'][];
 
 export function isSandboxState(data: unknown): data is SandboxState {
   const state = data as Partial<SandboxState> | null;
-  return typeof state === 'object' && state !== null && typeof state.is === 'string' && STATES.includes(state.is) && typeof state.network === 'object';
+  return typeof state === 'object' && state !== null && typeof state.is === 'string' && STATES.includes(state.is) && Array.isArray(state.network?.ips);
 }
 
 /** The identity of a RunPodSandbox request, in the form that CRI-O and containerd use too. */

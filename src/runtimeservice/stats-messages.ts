@@ -19,6 +19,12 @@ function value(figure: bigint | undefined): { value: bigint } | undefined {
   return figure === undefined ? undefined : { value: figure };
 }
 
+/** What is left of a limit; undefined where there is none. A limit may have been lowered below what is in use. */
+function leftOf(limit: bigint | undefined, used: bigint | undefined): bigint | undefined {
+  if (limit === undefined || used === undefined) return undefined;
+  return limit > used ? limit - used : 0n;
+}
+
 export function containerStatsMessage({ record }: Container, sample: Sample | undefined, layer: WritableLayer): Init<ContainerStats> {
   const { config } = record;
   return {
@@ -66,7 +72,7 @@ function memoryMessage({ atNs, usage }: Sample): Init<MemoryUsage> | undefined {
   return {
     timestamp: atNs,
     workingSetBytes: value(workingSetBytes),
-    availableBytes: limitBytes === undefined ? undefined : value(limitBytes > workingSetBytes ? limitBytes - workingSetBytes : 0n),
+    availableBytes: value(leftOf(limitBytes, workingSetBytes)),
     usageBytes: value(memory.usageBytes),
     rssBytes: value(memory.rssBytes),
     pageFaults: value(memory.pageFaults),
@@ -77,8 +83,7 @@ function memoryMessage({ atNs, usage }: Sample): Init<MemoryUsage> | undefined {
 
 function swapMessage({ atNs, usage }: Sample): Init<SwapUsage> {
   const { swapBytes, swapLimitBytes } = usage;
-  const free = swapBytes === undefined || swapLimitBytes === undefined ? undefined : swapLimitBytes - swapBytes;
-  return { timestamp: atNs, swapUsageBytes: value(swapBytes ?? 0n), swapAvailableBytes: value(free) };
+  return { timestamp: atNs, swapUsageBytes: value(swapBytes ?? 0n), swapAvailableBytes: value(leftOf(swapLimitBytes, swapBytes)) };
 }
 
 function ioMessage({ atNs, usage }: Sample): Init<IoUsage> | undefined {
@@ -88,7 +93,8 @@ function ioMessage({ atNs, usage }: Sample): Init<IoUsage> | undefined {
 
 function psiMessage(pressure: Pressure | undefined): Init<PsiStats> | undefined {
   if (pressure === undefined) return undefined;
-  const line = ({ totalUs, avg10, avg60, avg300 }: Pressure['some']): Init<PsiStats['some']> => ({ total: totalUs, avg10, avg60, avg300 });
+  // The kernel counts microseconds, PsiData.total nanoseconds.
+  const line = ({ totalUs, avg10, avg60, avg300 }: Pressure['some']): Init<PsiStats['some']> => ({ total: totalUs * 1000n, avg10, avg60, avg300 });
   return { some: line(pressure.some), full: line(pressure.full) };
 }
 

@@ -1,4 +1,6 @@
 import type { ContainerStats, Init, PodSandboxStats } from '../../api/cri/runtime.ts';
+import type { Call } from '../base/call.ts';
+import { messageOf } from '../base/errors.ts';
 import type { Container } from '../container/container.ts';
 import { readInterfaces, type InterfaceCounters } from '../linux/network-stats.ts';
 import { namespacePaths } from '../podsandbox/run.ts';
@@ -17,12 +19,15 @@ export function containerStats(parts: RuntimeServiceParts): RuntimeServiceHandle
 
 /** Stats of the running containers that the filter selects. */
 export function listContainerStats(parts: RuntimeServiceParts): RuntimeServiceHandlers['listContainerStats'] {
-  return async ({ filter }) => ({ stats: await Promise.all(runningContainers(parts, filter).map(async (container) => statsOf(parts, container))) });
+  return async ({ filter }, call) => ({ stats: await allThatWork(runningContainers(parts, filter), async (container) => statsOf(parts, container), call) });
 }
 
 export function streamContainerStats(parts: RuntimeServiceParts): RuntimeServiceHandlers['streamContainerStats'] {
-  return async function* ({ filter }) {
-    for (const container of runningContainers(parts, filter)) yield { containerStats: [await statsOf(parts, container)] };
+  return async function* ({ filter }, call) {
+    for (const container of runningContainers(parts, filter)) {
+      const containerStats = await allThatWork([container], async () => statsOf(parts, container), call);
+      if (containerStats.length > 0) yield { containerStats };
+    }
   };
 }
 
@@ -32,13 +37,31 @@ export function podSandboxStats(parts: RuntimeServiceParts): RuntimeServiceHandl
 
 /** Stats of the Ready sandboxes that the filter selects. */
 export function listPodSandboxStats(parts: RuntimeServiceParts): RuntimeServiceHandlers['listPodSandboxStats'] {
-  return async ({ filter }) => ({ stats: await Promise.all(readySandboxes(parts, filter).map(async (sandbox) => podStatsOf(parts, sandbox))) });
+  return async ({ filter }, call) => ({ stats: await allThatWork(readySandboxes(parts, filter), async (sandbox) => podStatsOf(parts, sandbox), call) });
 }
 
 export function streamPodSandboxStats(parts: RuntimeServiceParts): RuntimeServiceHandlers['streamPodSandboxStats'] {
-  return async function* ({ filter }) {
-    for (const sandbox of readySandboxes(parts, filter)) yield { podSandboxStats: [await podStatsOf(parts, sandbox)] };
+  return async function* ({ filter }, call) {
+    for (const sandbox of readySandboxes(parts, filter)) {
+      const stats = await allThatWork([sandbox], async () => podStatsOf(parts, sandbox), call);
+      if (stats.length > 0) yield { podSandboxStats: stats };
+    }
   };
+}
+
+/** One object whose figures cannot be read (it is just ending) is left out; the others have theirs. */
+async function allThatWork<T extends { readonly record: { readonly id: string } }, S>(objects: readonly T[], read: (object: T) => Promise<S>, call: Call): Promise<S[]> {
+  const found = await Promise.all(
+    objects.map(async (object) => {
+      try {
+        return [await read(object)];
+      } catch (error) {
+        call.log.warn('stats cannot be read', { id: object.record.id, error: messageOf(error) });
+        return [];
+      }
+    }),
+  );
+  return found.flat();
 }
 
 function runningContainers(parts: RuntimeServiceParts, filter: { id: string; podSandboxId: string; labelSelector: Selector } | undefined): Container[] {

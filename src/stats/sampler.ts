@@ -14,11 +14,14 @@ export interface Sample {
 /** Two samples nearer than this say nothing about a rate, nanoseconds; the last rate stands. */
 const LEAST_INTERVAL_NS = 500_000_000n;
 const SECOND_NS = 1_000_000_000n;
+/** A sample that nobody has asked to follow for so long is of no use, nanoseconds. */
+const FORGET_AFTER_NS = 600n * SECOND_NS;
 
 /** Samples cgroups when asked, and computes the rate against the sample before. */
 export class Sampler {
   readonly #cgroups: Cgroups;
   readonly #last = new Map<string, Sample>();
+  #sweptAtNs = 0n;
 
   constructor(cgroups: Cgroups) {
     this.#cgroups = cgroups;
@@ -36,16 +39,20 @@ export class Sampler {
     if (last !== undefined && atNs - last.atNs < LEAST_INTERVAL_NS) return { atNs, usage, nanoCores: last.nanoCores };
     const sample = { atNs, usage, nanoCores: rate(usage.cpuNs, atNs, last?.usage.cpuNs ?? 0n, last?.atNs ?? sinceNs) };
     this.#last.set(path, sample);
+    this.#forgetOld(atNs);
     return sample;
   }
 
-  /** Forgets the cgroups that are not in use any more. */
-  keepOnly(paths: ReadonlySet<string>): void {
-    for (const path of this.#last.keys()) if (!paths.has(path)) this.#last.delete(path);
+  /** Cgroups that went without being asked for once more would stay for ever. */
+  #forgetOld(nowNs: bigint): void {
+    if (nowNs - this.#sweptAtNs < FORGET_AFTER_NS) return;
+    this.#sweptAtNs = nowNs;
+    for (const [path, { atNs }] of this.#last) if (nowNs - atNs > FORGET_AFTER_NS) this.#last.delete(path);
   }
 }
 
-function rate(cpuNs: bigint | undefined, atNs: bigint, beforeNs: bigint, sinceNs: bigint): bigint | undefined {
+/** Undefined where there is no time in between, or the counter has gone back (another cgroup of the same name). */
+export function rate(cpuNs: bigint | undefined, atNs: bigint, beforeNs: bigint, sinceNs: bigint): bigint | undefined {
   if (cpuNs === undefined || atNs <= sinceNs || cpuNs < beforeNs) return undefined;
   return ((cpuNs - beforeNs) * SECOND_NS) / (atNs - sinceNs);
 }
