@@ -67,5 +67,5 @@ async function rewriteSpec(file: string, limits: Readonly<Record<string, unknown
   const resources: Record<string, unknown> = { ...before };
   for (const [name, limit] of Object.entries(limits)) resources[name] = Array.isArray(limit) ? limit : { ...before[name], ...(limit as object) };
   // Whole, as an exec may read it meanwhile.
-  await writeFileAtomic(file, specToJson({ ...spec, linux: { ...spec.linux, resources: resources as unknown as OciSpec['linux']['resources'] } }), { durable: false });
+  await writeFileAtomic(file, specToJson({ ...spec, linux: { ...spec.linux, resources: resources } }), { durable: false });
 }
