@@ -78,15 +78,16 @@ test('memory is that of the cgroup: usage, working set without the page cache, w
   const of = (...names: string[]): bigint => BigInt(names.map((name) => new RegExp(`^${name} (\\d+)$`, 'm').exec(stat)?.[1]).find((text) => text !== undefined) ?? assert.fail(`memory.stat has no ${names.join()}`)); // prettier-ignore
   const { memory } = await containerStats(daemon, id);
 
-  assertRecent(memory?.timestamp);
+  assert.ok(memory, 'no memory stats');
+  assertRecent(memory.timestamp);
   const slack = 8n << 20n;
-  assertBetween('usageBytes', usage - slack, memory?.usageBytes?.value, usage + slack);
+  assertBetween('usageBytes', usage - slack, memory.usageBytes?.value, usage + slack);
   assert.ok(usage > 40_000_000n, 'the page cache is not counted by the kernel');
   const working = usage - of('total_inactive_file', 'inactive_file');
-  assertBetween('workingSetBytes', working - slack, memory?.workingSetBytes?.value, working + slack);
+  assertBetween('workingSetBytes', working - slack, memory.workingSetBytes?.value, working + slack);
   const rss = of('total_rss', 'anon');
-  assertBetween('rssBytes', rss - slack < 0n ? 0n : rss - slack, memory?.rssBytes?.value, rss + slack);
-  assert.equal(memory?.availableBytes?.value, limit - (memory.workingSetBytes?.value ?? 0n));
+  assertBetween('rssBytes', rss - slack < 0n ? 0n : rss - slack, memory.rssBytes?.value, rss + slack);
+  assert.equal(memory.availableBytes?.value, limit - (memory.workingSetBytes?.value ?? 0n));
   assert.ok((memory.pageFaults?.value ?? 0n) > 0n, 'no page faults');
 });
 
