@@ -92,6 +92,8 @@ e2e('crictl exec runs commands over both transports, with exit codes, input and 
       createHash('sha256').update(data).digest('hex'),
       transport,
     );
+    const early = await exec(['-i', id, 'sh', '-c', 'head -c 5; exec 0<&-; sleep 0.3'], Buffer.alloc(data.length, 'x'));
+    assert.deepEqual([early.code, early.stdout], [0, 'xxxxx'], transport);
     const terminal = await exec(['-i', '-t', id, 'sh', '-c', 'tty; stty size; exit 3'], '', true);
     assert.match(terminal.stdout, /\/dev\/pts\/\d+/, transport);
     assert.match(terminal.stdout, /exit code 3/, transport);
