@@ -54,7 +54,7 @@ interface Ran {
 async function runCrictl(daemon: TestDaemon, args: readonly string[], input: string | Buffer = '', terminal = false): Promise<Ran> {
   const command = [crictl ?? '', '-r', `unix://${daemon.socket}`, '-t', '30s', ...args];
   const quoted = command.map((part) => `'${part}'`).join(' ');
-  const child = terminal ? spawn('script', ['-qec', quoted, '/dev/null']) : spawn(crictl ?? '', command.slice(1));
+  const child = terminal ? spawn('/usr/bin/script', ['-qec', quoted, '/dev/null']) : spawn(crictl ?? '', command.slice(1));
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
