@@ -1,4 +1,4 @@
-import { fail } from './errors.ts';
+import { fail, hasErrno } from './errors.ts';
 import type { RecordStore } from './record-store.ts';
 
 export interface StoredPair<R, S> {
@@ -64,12 +64,28 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
   }
 
   /**
+   * As {@link save}, for a step towards the end of an object: on a full disk it is only shown, since ends are what makes room.
+   * A restart then finds the state before, and comes to the same end by itself.
+   */
+  async saveTowardsEnd(id: string, state: S, options: { durable?: boolean } = {}): Promise<StoredPair<R, S>> {
+    try {
+      return await this.save(id, state, options);
+    } catch (error) {
+      return this.#showOnFullDisk(id, state, error);
+    }
+  }
+
+  /**
    * Writes a state at once, and shows it when it would outlive a loss of power too: for what must not be forgotten once it
-   * was told. What `shown` resolves to is seen by readers.
+   * was told. What `shown` resolves to is seen by readers. On a full disk as {@link saveTowardsEnd}.
    */
   async saveThenShow(id: string, state: S): Promise<{ readonly shown: Promise<StoredPair<R, S>> }> {
     const record = this.#records.get(id) ?? fail('NotFound', `object ${id} is gone`);
-    await this.#disk.saveState(id, state, { durable: false });
+    try {
+      await this.#disk.saveState(id, state, { durable: false });
+    } catch (error) {
+      return { shown: Promise.resolve(this.#showOnFullDisk(id, state, error)) };
+    }
     const shown = this.#disk.flushState(id).then(() => {
       this.#states.set(id, state);
       return { record, state };
@@ -131,6 +147,13 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
   idsWithPrefix(prefix: string): string[] {
     if (this.#states.has(prefix)) return [prefix];
     return [...this.#states.keys()].filter((id) => id.startsWith(prefix));
+  }
+
+  #showOnFullDisk(id: string, state: S, error: unknown): StoredPair<R, S> {
+    const record = this.#records.get(id);
+    if (record === undefined || !hasErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
+    this.#states.set(id, state);
+    return { record, state };
   }
 
   #forget(id: string): void {

@@ -24,7 +24,7 @@ export async function releaseContainer(parts: ContainerParts, record: ContainerR
 /** Removes a container that has ended, and forgets it. The log is the kubelet's. The caller holds its lock. Idempotent. */
 export async function removeContainer(parts: ContainerParts, store: Store, container: Container, isReleased: boolean): Promise<void> {
   const { record, state } = container;
-  if (state.is !== 'Removing') await store.save(record.id, { ...state, is: 'Removing' }, { durable: false });
+  if (state.is !== 'Removing') await store.saveTowardsEnd(record.id, { ...state, is: 'Removing' }, { durable: false });
   stage('container.removing');
   if (!isReleased) await releaseContainer(parts, record, true);
   await removeRemains(parts, store, record);

@@ -13,7 +13,7 @@ export async function removeSandbox(parts: SandboxParts, store: Store, id: strin
   const sandbox = store.get(id);
   if (sandbox === undefined) return;
   const { record, state } = sandbox;
-  if (state.is !== 'Removing') await store.save(id, { ...state, is: 'Removing' }, { durable: false });
+  if (state.is !== 'Removing') await store.saveTowardsEnd(id, { ...state, is: 'Removing' }, { durable: false });
   stage('sandbox.removing');
   if (state.is !== 'NotReady') await takeDown(parts, record, state, log);
   await removeRemains(parts, store, record, state.ownsCgroup);

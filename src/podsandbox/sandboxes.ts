@@ -129,7 +129,7 @@ export class Sandboxes {
   async markStopping(id: SandboxId): Promise<void> {
     await this.locked(id, async () => {
       const state = this.store.get(id)?.state;
-      if (state?.is === 'Ready' || state?.is === 'Parked' || state?.is === 'Lost') await this.store.save(id, { ...state, is: 'Stopping' }, { durable: false });
+      if (state?.is === 'Ready' || state?.is === 'Parked' || state?.is === 'Lost') await this.store.saveTowardsEnd(id, { ...state, is: 'Stopping' }, { durable: false });
     });
   }
 

@@ -22,7 +22,7 @@ export async function stopSandbox(parts: SandboxParts, store: Store, id: string,
   if (sandbox === undefined || sandbox.state.is === 'NotReady') return;
   const { record, state } = sandbox;
   await takeDown(parts, record, state, log);
-  if (state.is !== 'Removing') await store.save(id, { ...state, infra: undefined, is: 'NotReady' });
+  if (state.is !== 'Removing') await store.saveTowardsEnd(id, { ...state, infra: undefined, is: 'NotReady' });
   stage('sandbox.notready');
 }
 
