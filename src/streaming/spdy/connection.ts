@@ -101,18 +101,11 @@ export class SpdyConnection implements StreamOwner {
       return;
     }
     this.#options.active();
-    const header = dataHeader(stream.id, data.length, fin);
-    if (data.length === 0) {
-      this.#transport.write(header, done);
-      return;
-    }
-    this.#transport.cork();
-    this.#transport.write(header);
-    this.#transport.write(data, (error) => {
+    // One write: over a WebSocket each is a message of its own.
+    this.#transport.write(Buffer.concat([dataHeader(stream.id, data.length, fin), data]), (error) => {
       this.#options.active();
       done(error);
     });
-    this.#transport.uncork();
   }
 
   sendReset(stream: SpdyStream, status: RstStatus): void {
