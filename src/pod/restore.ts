@@ -72,7 +72,8 @@ async function each<T extends { readonly record: { readonly id: string } }>(
 async function restoreContainer(parts: RestoreParts, container: Container, boot: string): Promise<void> {
   const { containers } = parts;
   const { record, state } = container;
-  if (state.is === 'Parked' || state.is === 'Removing' || !parts.sandboxes.store.claims(record.sandboxId)) {
+  // A sandbox whose state cannot be read is taken as never finished, and its containers go with it.
+  if (state.is === 'Parked' || state.is === 'Removing' || parts.sandboxes.store.get(record.sandboxId) === undefined) {
     if (isAliveState(state) && record.bootId !== boot) await containers.exits.endLost(container);
     containers.exits.watchOrphan(record.id);
     await containers.remove(record.id);
