@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { ContainerState } from '../../api/cri/enums.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { e2eTest } from '../support/e2e-test.ts';
-import { containerStatus, createContainer, execSync, removePod, runContainer, runPod } from '../support/pods.ts';
+import { containerStatus, execSync, removePod, runContainer, runPod } from '../support/pods.ts';
+import type { Pod } from '../support/pods.ts';
+import { removeCgroups } from '../support/sweep.ts';
 import { IMAGES } from '../support/test-image.ts';
 
 const SLEEP = ['sleep', '3600'];
@@ -26,47 +28,64 @@ const DAMAGES: readonly Damage[] = [
 
 /** Records set aside are kept for a person to look at. */
 const forget = async (daemon: TestDaemon): Promise<void> => {
-  await rm(join(daemon.root, 'bad'), { recursive: true, force: true });
+  for (const folder of ['bad', 'storage/images/bad', 'cni/bad']) await rm(join(daemon.root, folder), { recursive: true, force: true });
 };
 
-for (const { what, harm } of DAMAGES) {
-  for (const file of ['record.json', 'state.json'] as const) {
-    e2eTest(`${what} in a sandbox's ${file}: the daemon starts, names the file, frees the name, serves the rest`, async (daemon) => {
-      const good = await runPod(daemon, { name: 'good' });
-      const goodContainer = await runContainer(daemon, good, SLEEP);
-      const bad = await runPod(daemon, { name: 'bad' });
-      await runContainer(daemon, bad, SLEEP);
-      await daemon.kill9();
-      const path = join(daemon.root, 'sandboxes', bad.id, file);
-      await harm(path);
-      await daemon.start();
+/** Every line of the log that names one of these files. */
+async function assertNamed(daemon: TestDaemon, paths: readonly string[]): Promise<void> {
+  const log = await readFile(daemon.logFile, 'utf8');
+  for (const path of paths) assert.ok(log.includes(path), `the log does not name ${path}`);
+}
 
-      assert.ok((await readFile(daemon.logFile, 'utf8')).includes(path), `the log does not name ${path}`);
-      assert.equal((await execSync(daemon, goodContainer, ['true'])).exitCode, 0);
-      const { podSandboxId } = await daemon.runtime.runPodSandbox({ config: bad.config });
-      assert.notEqual(podSandboxId, bad.id);
-      const ids = (await daemon.runtime.listPodSandbox({})).items.map((item) => item.id);
-      assert.deepEqual(ids.sort(), [good.id, podSandboxId].sort());
-      await forget(daemon);
-    });
+for (const file of ['record.json', 'state.json'] as const) {
+  e2eTest(`damage in sandboxes' ${file}: the daemon starts, names each file, frees each name, serves the rest`, async (daemon) => {
+    const good = await runPod(daemon, { name: 'good' });
+    const goodContainer = await runContainer(daemon, good, SLEEP);
+    const bad: { pod: Pod; path: string; damage: Damage }[] = [];
+    for (const damage of DAMAGES) {
+      const pod = await runPod(daemon, { name: `bad-${bad.length}` });
+      await runContainer(daemon, pod, SLEEP);
+      bad.push({ pod, path: join(daemon.root, 'sandboxes', pod.id, file), damage });
+    }
+    await daemon.kill9();
+    for (const { path, damage } of bad) await damage.harm(path);
+    await daemon.start();
 
-    e2eTest(`${what} in a container's ${file}: the daemon starts, names the file, frees the name, serves the rest`, async (daemon) => {
-      const pod = await runPod(daemon);
-      const good = await runContainer(daemon, pod, SLEEP, { name: 'good' });
-      const bad = await runContainer(daemon, pod, SLEEP, { name: 'bad' });
-      await daemon.kill9();
-      const path = join(daemon.root, 'containers', bad, file);
-      await harm(path);
-      await daemon.start();
+    await assertNamed(daemon, bad.map(({ path }) => path)); // prettier-ignore
+    assert.equal((await execSync(daemon, goodContainer, ['true'])).exitCode, 0);
+    const ids = [good.id];
+    for (const { pod, damage } of bad) {
+      const { podSandboxId } = await daemon.runtime.runPodSandbox({ config: pod.config });
+      assert.notEqual(podSandboxId, pod.id, damage.what);
+      ids.push(podSandboxId);
+    }
+    assert.deepEqual((await daemon.runtime.listPodSandbox({})).items.map((item) => item.id).sort(), ids.sort()); // prettier-ignore
+    assert.deepEqual((await daemon.runtime.listContainers({})).containers.map((item) => item.id), [goodContainer]); // prettier-ignore
+    await forget(daemon);
+    // Whose cgroup a damaged record claimed is not known any more; it is the kubelet that removes those of pods.
+    for (const { pod } of bad) await removeCgroups(pod.config.linux?.cgroupParent ?? '');
+  });
 
-      assert.ok((await readFile(daemon.logFile, 'utf8')).includes(path), `the log does not name ${path}`);
-      assert.equal((await containerStatus(daemon, good)).state, ContainerState.CONTAINER_RUNNING);
-      const again = await createContainer(daemon, pod, SLEEP, { name: 'bad' });
-      await daemon.runtime.startContainer({ containerId: again });
-      await removePod(daemon, pod.id);
-      await forget(daemon);
-    });
-  }
+  e2eTest(`damage in containers' ${file}: the daemon starts, names each file, frees each name, serves the rest`, async (daemon) => {
+    const pod = await runPod(daemon);
+    const good = await runContainer(daemon, pod, SLEEP, { name: 'good' });
+    const bad: { name: string; path: string; damage: Damage }[] = [];
+    for (const damage of DAMAGES) {
+      const name = `bad-${bad.length}`;
+      const id = await runContainer(daemon, pod, SLEEP, { name });
+      bad.push({ name, path: join(daemon.root, 'containers', id, file), damage });
+    }
+    await daemon.kill9();
+    for (const { path, damage } of bad) await damage.harm(path);
+    await daemon.start();
+
+    await assertNamed(daemon, bad.map(({ path }) => path)); // prettier-ignore
+    assert.equal((await containerStatus(daemon, good)).state, ContainerState.CONTAINER_RUNNING);
+    for (const { name } of bad) await runContainer(daemon, pod, SLEEP, { name });
+    assert.equal((await daemon.runtime.listContainers({})).containers.length, bad.length + 1);
+    await removePod(daemon, pod.id);
+    await forget(daemon);
+  });
 }
 
 e2eTest('damaged records of images and networks: the daemon starts and serves the rest', async (daemon) => {
@@ -75,7 +94,7 @@ e2eTest('damaged records of images and networks: the daemon starts and serves th
   const id = await runContainer(daemon, pod, SLEEP);
   await daemon.kill9();
   const harmed: string[] = [];
-  for (const folder of ['cni', 'images']) {
+  for (const folder of ['cni', 'storage/images']) {
     const files = await readdir(join(daemon.root, folder), { recursive: true }).catch(() => []);
     const record = files.find((file) => file.endsWith('.json'));
     if (record === undefined) continue;
@@ -90,6 +109,10 @@ e2eTest('damaged records of images and networks: the daemon starts and serves th
   assert.equal((await execSync(daemon, id, ['true'])).exitCode, 0);
   await removePod(daemon, pod.id);
   await daemon.loadImages(['busybox', 'layers']);
-  await runContainer(daemon, await runPod(daemon), SLEEP, { image: IMAGES.busybox });
+  const again = await runPod(daemon);
+  await runContainer(daemon, again, SLEEP, { image: IMAGES.busybox });
+  await runContainer(daemon, again, SLEEP, { image: IMAGES.layers, name: 'layers' });
+  await removePod(daemon, again.id);
+  await daemon.images.removeImage({ image: { image: IMAGES.layers } });
   await forget(daemon);
 });

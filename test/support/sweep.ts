@@ -75,7 +75,8 @@ async function unmountBelow(directory: string): Promise<void> {
   for (const target of mounts.reverse()) await execute('umount', ['-l', target]).catch(() => undefined);
 }
 
-async function removeCgroups(cgroup: string): Promise<void> {
+/** Removes a cgroup and those below it in every hierarchy, as far as they are empty. */
+export async function removeCgroups(cgroup: string): Promise<void> {
   const hierarchies = await readdir('/sys/fs/cgroup');
   for (const top of ['', ...hierarchies]) await removeTree(join('/sys/fs/cgroup', top, cgroup));
 }
