@@ -12,8 +12,8 @@ export type E2eBody = (daemon: TestDaemon, context: TestContext) => Promise<void
 
 /** Most one e2e test may take, milliseconds. */
 const TEST_TIMEOUT_MS = 180_000;
-/** How long leftovers may take to go: a killed process of another parent is reaped late. */
-const SETTLE_MS = 5_000;
+/** How long leftovers may take to go: a killed process of another parent is reaped late, a veth goes when the kernel gets to it. */
+const SETTLE_MS = 15_000;
 
 export interface E2eOptions extends DaemonOptions {
   readonly timeoutMs?: number;
