@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { makeDirectoryDurable } from '../base/atomic-file.ts';
-import { unlessMissing } from '../base/errors.ts';
+import { hasErrno, unlessMissing } from '../base/errors.ts';
 import { isDigest, isObjectId } from '../base/ids.ts';
 import type { ContainerId, Digest } from '../base/ids.ts';
 import { measureTree } from '../linux/measure-tree.ts';
@@ -70,7 +70,7 @@ export class RootfsStore {
   async remove(containerId: ContainerId): Promise<void> {
     this.#measured.delete(containerId);
     const own = join(this.#directory, containerId);
-    // Most containers write next to nothing, and then no thread is worth starting.
+    // A thread takes longer to start than a few files to remove.
     if (await removeSmall(own)) return;
     await this.#workers.run('remove', { parent: dirname(own), name: basename(own) });
   }
@@ -128,9 +128,17 @@ export class RootfsStore {
   }
 }
 
-/** Removes a container's directory if its writable layer is empty. */
+/** Removes a container's directory if it holds few files, as most do; what is left after a failure is for the worker. */
 async function removeSmall(own: string): Promise<boolean> {
-  if ((await unlessMissing(readdir(join(own, 'upper')), [])).length > 0) return false;
-  await rm(own, { recursive: true, force: true });
-  return true;
+  try {
+    const steps = measureTree(own);
+    if (steps.next().done !== true) {
+      steps.return({ usedBytes: 0, inodesUsed: 0 });
+      return false;
+    }
+    await rm(own, { recursive: true, force: true });
+    return true;
+  } catch (error) {
+    return hasErrno(error, 'ENOENT');
+  }
 }
