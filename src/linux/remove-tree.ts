@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { hasErrno } from '../base/errors.ts';
-import { openDirectory, openDirectoryAt, removeDirectoryAt, renameAt, unlinkAt } from './at-calls.ts';
+import { openDirectoryAt, removeDirectoryAt, renameAt, unlinkAt } from './at-calls.ts';
 import type { ByteString } from './at-calls.ts';
 import { close } from './libc.ts';
 
@@ -68,20 +68,4 @@ export function* removeTreeAt(parent: number, name: ByteString): Generator<void,
     close(top);
   }
   removeDirectoryAt(parent, name);
-}
-
-/** Removes the directory at `path` (a path of ours) with all below it, in one go. Blocks for as long as that takes. */
-export function removeTree(directory: string, name: string): void {
-  let parent: number;
-  try {
-    parent = openDirectory(directory);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return;
-    throw error;
-  }
-  try {
-    for (const _pause of removeTreeAt(parent, name));
-  } finally {
-    close(parent);
-  }
 }
