@@ -278,3 +278,31 @@ crashTest({
     await removePod(daemon, pod.id);
   },
 });
+
+crashTest<string>({
+  name: 'RemoveImage',
+  mustPass: ['image-remove.forgotten'],
+  prepare: async (daemon) => {
+    await daemon.loadImages(['layers']);
+    return IMAGES.layers;
+  },
+  request: async (daemon, image) => daemon.images.removeImage({ image: { image } }, limit),
+  afterCrash: async (daemon, image) => {
+    assert.equal((await daemon.images.imageStatus({ image: { image } })).image, undefined, 'it came back');
+  },
+});
+
+const LIMIT_BYTES = 96n << 20n;
+
+crashTest<string>({
+  name: 'UpdateContainerResources',
+  mustPass: ['container.updated'],
+  prepare: async (daemon) => runContainer(daemon, await runPod(daemon), SLEEP, { memoryBytes: 64n << 20n }),
+  request: async (daemon, containerId) => {
+    await daemon.runtime.updateContainerResources({ containerId, linux: { memoryLimitInBytes: LIMIT_BYTES } }, limit);
+    assert.equal((await containerStatus(daemon, containerId)).resources?.linux?.memoryLimitInBytes, LIMIT_BYTES);
+  },
+  afterCrash: async (daemon, containerId) => {
+    assert.equal((await containerStatus(daemon, containerId)).state, ContainerState.CONTAINER_RUNNING);
+  },
+});

@@ -213,6 +213,24 @@ test('a safe sysctl of the pod is set in its namespace', async (daemon) => {
   assert.equal(await execOutput(daemon, id, ['cat', '/proc/sys/kernel/shm_rmid_forced']), '1');
 });
 
+test('a sysctl of the whole node, and one of a namespace that the pod has not got, are refused with their names', async (daemon) => {
+  const ofNode = { network: NamespaceMode.NODE, ipc: NamespaceMode.NODE };
+  for (const [sysctl, namespaces] of [
+    ['vm.swappiness', {}],
+    ['kernel.panic', {}],
+    ['no.such.thing', {}],
+    ['net.ipv4.ip_forward', ofNode],
+    ['kernel.shmmax', ofNode],
+  ] as const) {
+    const config = podConfig(daemon, { namespaces });
+    const linux = { ...config.linux, sysctls: { [sysctl]: '1' } };
+    const { code, message } = await failureOf(daemon.runtime.runPodSandbox({ config: { ...config, linux } }));
+    assert.equal(code, 'INVALID_ARGUMENT', sysctl);
+    assert.match(message, new RegExp(sysctl.replaceAll('.', '\\.')));
+  }
+  assert.deepEqual((await daemon.runtime.listPodSandbox({})).items, []);
+});
+
 test('a host port reaches the pod', async (daemon) => {
   const pod = await runPod(daemon, { change: { portMappings: [{ protocol: 0, containerPort: 80, hostPort: 18_080, hostIp: '' }] } });
   await runContainer(daemon, pod, ['httpd', '-f', '-p', '80', '-h', '/www']);
