@@ -75,8 +75,23 @@ class Disk {
   async #unmount(): Promise<void> {
     const lines = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').map((line) => line.split(' ')[4] ?? '');
     const inside = lines.filter((target) => target === this.mountPoint || target.startsWith(`${this.mountPoint}/`)).reverse();
-    for (const target of inside) await execute('umount', [target]).catch(async () => execute('umount', ['-l', target]));
+    for (const target of inside) await unmountPatiently(target);
   }
+}
+
+/** A process that just ended, or one that copies the mounts for a moment, makes it busy; not unmounted, the file system stays shut down. */
+async function unmountPatiently(target: string): Promise<void> {
+  for (let round = 0; round < 50; round += 1) {
+    try {
+      await execute('umount', [target]);
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+  const { stdout } = await execute('fuser', ['-vm', target]).catch((error: unknown) => ({ stdout: String(error) }));
+  await execute('umount', ['-l', target]);
+  throw new Error(`${target} stays busy: ${stdout}`);
 }
 
 /** Why these tests cannot run here; undefined where they can. */

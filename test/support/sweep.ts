@@ -61,8 +61,11 @@ async function processesOf({ directory, cgroup }: Traces): Promise<Set<number>> 
     if (!Number.isInteger(pid) || pid === process.pid) continue;
     const cgroups = await readFile(`/proc/${name}/cgroup`, 'utf8').catch(() => '');
     const command = (await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')).replaceAll('\0', ' ');
+    // A CNI plugin and what it started are known by CNI_PATH.
+    const environment = await readFile(`/proc/${name}/environ`, 'latin1').catch(() => '');
     const state = /^State:\s+(\S)/m.exec(await readFile(`/proc/${name}/status`, 'utf8').catch(() => ''))?.[1];
-    if (state !== 'Z' && (cgroups.includes(`:${cgroup}/`) || command.includes(`${directory}/`))) found.add(pid);
+    if (state !== 'Z' && (cgroups.includes(`:${cgroup}/`) || [command, environment].some((text) => text.includes(`${directory}/`))))
+      found.add(pid);
   }
   return found;
 }
