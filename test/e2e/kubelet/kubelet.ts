@@ -84,7 +84,7 @@ export class TestKubelet {
     await mkdir(directory);
     await runProgram('mount', ['--bind', directory, directory]);
     await runProgram('mount', ['--make-shared', directory]);
-    for (const path of [this.#manifests, this.root, this.podLogs]) await mkdir(path);
+    for (const path of [this.#manifests, this.root, this.podLogs, join(directory, 'plugins')]) await mkdir(path);
     for (const path of FIXED_DIRECTORIES) await mkdir(join(directory, 'fixed', path.slice(1).replaceAll('/', '_')), { recursive: true });
     for (const path of TUNABLES) {
       const copy = join(directory, 'fixed', path.replaceAll('/', '_'));

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PodSandboxState } from '../../../api/cri/enums.ts';
 import type { TestDaemon } from '../../support/daemon.ts';
+import type { Downtime } from './log-review.ts';
 import type { TestKubelet } from './kubelet.ts';
 import { NODE_NAME } from './kubelet.ts';
 import type { ContainerView, PodManifest, PodStatus } from './pods.ts';
@@ -17,6 +19,7 @@ export class World {
   readonly kubelet: TestKubelet;
   /** A host path for volumes; gone at the end. */
   readonly hostDirectory: string;
+  readonly downtimes: Downtime[] = [];
 
   constructor(daemon: TestDaemon, kubelet: TestKubelet, hostDirectory: string) {
     this.daemon = daemon;
@@ -28,9 +31,24 @@ export class World {
   async withPod(manifest: PodManifest, work: (name: string) => Promise<void>): Promise<void> {
     const { name } = manifest.metadata;
     await this.kubelet.apply(manifest);
-    await work(name);
-    await this.kubelet.removeManifest(name);
+    try {
+      await work(name);
+    } finally {
+      await this.kubelet.removeManifest(name);
+    }
     await this.untilGone(name);
+  }
+
+  /** Ends the daemon, does the work while it is down, and starts it again. */
+  async withDaemonDown(signal: 'SIGTERM' | 'SIGKILL', work: () => Promise<void>): Promise<void> {
+    const from = Date.now();
+    await this.daemon.stop(signal);
+    try {
+      await work();
+    } finally {
+      await this.daemon.start();
+      this.downtimes.push({ from, to: Date.now() });
+    }
   }
 
   /** Waits until the pod is as asked, and gives it. */
@@ -49,7 +67,7 @@ export class World {
     return this.untilPod(name, 'ready', (pod) => pod.ready);
   }
 
-  /** Waits until neither the kubelet nor the daemon knows the pod. */
+  /** Waits until the kubelet does not know the pod and its sandbox is stopped; the kubelet removes those once a minute. */
   async untilGone(name: string, timeoutMs = STEP_TIMEOUT_MS): Promise<void> {
     const end = Date.now() + timeoutMs;
     for (;;) {
@@ -62,9 +80,11 @@ export class World {
     }
   }
 
+  /** Ids of the pod's sandboxes that are ready. */
   async sandboxesOf(name: string): Promise<string[]> {
     const labelSelector = { 'io.kubernetes.pod.name': `${name}-${NODE_NAME}` };
-    const { items } = await this.daemon.runtime.listPodSandbox({ filter: { labelSelector } });
+    const state = { state: PodSandboxState.SANDBOX_READY };
+    const { items } = await this.daemon.runtime.listPodSandbox({ filter: { labelSelector, state } });
     return items.map(({ id }) => id);
   }
 
