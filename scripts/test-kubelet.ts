@@ -14,11 +14,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { kubeletProgram } from '../test/e2e/kubelet/build.ts';
+import type { Case } from '../test/e2e/kubelet/cases.ts';
+import { Skipped } from '../test/e2e/kubelet/cases.ts';
 import { TestKubelet } from '../test/e2e/kubelet/kubelet.ts';
 import { reviewLog, timings } from '../test/e2e/kubelet/log-review.ts';
 import { NODE_CASES, removeEverything } from '../test/e2e/kubelet/node-cases.ts';
 import { POD_CASES } from '../test/e2e/kubelet/pod-cases.ts';
-import type { Case } from '../test/e2e/kubelet/pod-cases.ts';
 import { World } from '../test/e2e/kubelet/world.ts';
 import { TestDaemon } from '../test/support/daemon.ts';
 import { assertNothingNew, inventoryOf } from '../test/support/e2e-test.ts';
@@ -128,6 +129,7 @@ async function outcomeOf(name: string, work: () => Promise<void>): Promise<Outco
     await work();
     return { name, ms: Date.now() - begun };
   } catch (error) {
+    if (error instanceof Skipped) return { name, ms: Date.now() - begun, skipped: error.message };
     return { name, ms: Date.now() - begun, failure: describe(error) };
   }
 }

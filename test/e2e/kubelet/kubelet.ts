@@ -185,7 +185,7 @@ export class TestKubelet {
     await this.stop('SIGKILL').catch(() => undefined);
     const { directory, cgroupRoot } = this.#options;
     for (const mount of await mountsAt(directory)) await runProgram('umount', ['-l', mount]).catch(() => undefined);
-    for (const top of await readdir('/sys/fs/cgroup')) await removeCgroups(join('/sys/fs/cgroup', top, cgroupRoot));
+    for (const top of ['', ...(await readdir('/sys/fs/cgroup'))]) await removeCgroups(join('/sys/fs/cgroup', top, cgroupRoot));
     for (const made of this.#madeDirectories) await rmdir(made).catch(() => undefined);
   }
 

@@ -16,7 +16,7 @@ export interface LogReview {
 export const KNOWN_MESSAGES: readonly { readonly about: string; readonly pattern: RegExp }[] = [
   // About us.
   { about: 'ContainerStatus: NotFound', pattern: /"ContainerStatus from runtime service failed" err="rpc error: code = NotFound/ },
-  { about: 'Version: Canceled', pattern: /"Version from runtime service failed" err="rpc error: code = Canceled/ },
+  { about: 'Canceled', pattern: / from (runtime|image) service failed" err="rpc error: code = Canceled/ },
   { about: 'PodSandboxStats without an id', pattern: /"PodSandbox from runtime service failed" err="rpc error: code = InvalidArgument.*podSandboxID=""/ },
   { about: 'ListMetricDescriptors: Unimplemented', pattern: /"(ListMetricDescriptors from runtime service failed|Error reading MetricDescriptors)".*code = Unimplemented/ },
   { about: 'ListPodSandboxMetrics: Unimplemented', pattern: /"(ListPodSandboxMetrics from runtime service failed|Failed to get pod metrics)".*code = Unimplemented/ },

@@ -3,7 +3,9 @@ import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../support/pods.ts';
-import type { Case } from './pod-cases.ts';
+import { CriError } from '../../../src/cli/cri-client.ts';
+import type { Case } from './cases.ts';
+import { Skipped } from './cases.ts';
 import { container, pod } from './pods.ts';
 import type { PodManifest, PodStatus } from './pods.ts';
 import { containerOf, idOf } from './world.ts';
@@ -25,6 +27,7 @@ export const NODE_CASES: readonly Case[] = [
   { name: 'daemon and kubelet are killed together', run: async (world) => undisturbed(world, () => killBoth(world)) },
   { name: 'stats summary and /metrics/cadvisor with cAdvisor', run: statsByCadvisor },
   { name: 'stats summary with PodAndContainerStatsFromCRI', run: statsFromCri },
+  { name: '/metrics/cadvisor with PodAndContainerStatsFromCRI', run: metricsFromCri },
 ];
 
 const STAYING = ['stay-one', 'stay-two'];
@@ -192,12 +195,25 @@ async function statsByCadvisor(world: World): Promise<void> {
 
 async function statsFromCri(world: World): Promise<void> {
   const before = await identities(world);
-  await world.kubelet.stop();
-  await world.kubelet.start({ featureGates: { PodAndContainerStatsFromCRI: true } });
+  await restartWithCriStats(world);
   await untilSummaryIsWhole(world);
   assert.deepEqual(await identities(world), before);
+}
+
+async function metricsFromCri(world: World): Promise<void> {
+  const { descriptors } = await world.daemon.runtime.listMetricDescriptors({}).catch((error: unknown) => {
+    if (error instanceof CriError && error.code === 'UNIMPLEMENTED')
+      throw new Skipped('the daemon does not implement ListMetricDescriptors');
+    throw error;
+  });
+  assert.ok(descriptors.length > 0);
+  const wanted = /^container_memory_working_set_bytes\{[^}]*pod="stay-one-[^}]*\} [1-9]/m;
+  await until('/metrics/cadvisor has our container', async () => wanted.test(await world.kubelet.get('/metrics/cadvisor')), 60_000);
+}
+
+async function restartWithCriStats(world: World): Promise<void> {
   await world.kubelet.stop();
-  await world.kubelet.start();
+  await world.kubelet.start({ featureGates: { PodAndContainerStatsFromCRI: true } });
 }
 
 /** Removes what stays and looks for what the kubelet or the daemon have left of it. */
@@ -219,7 +235,7 @@ export async function removeEverything(world: World): Promise<void> {
 
 async function podCgroups(world: World): Promise<string[]> {
   const found: string[] = [];
-  for (const hierarchy of await readdir('/sys/fs/cgroup')) {
+  for (const hierarchy of ['', ...(await readdir('/sys/fs/cgroup'))]) {
     const below = await readdir(join('/sys/fs/cgroup', hierarchy, world.kubelet.cgroup), { recursive: true }).catch(() => []);
     found.push(...below.filter((path) => /(^|\/)pod[0-9a-f]{32}$/.test(path)));
   }

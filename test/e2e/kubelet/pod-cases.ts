@@ -3,15 +3,11 @@ import { mkdir, readFile, readdir, readlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { linesOf, readLog } from '../../support/pods.ts';
+import type { Case } from './cases.ts';
 import { container, pod } from './pods.ts';
 import type { ContainerManifest, PodStatus } from './pods.ts';
-import { containerOf, idOf } from './world.ts';
+import { containerOf, hierarchies, idOf } from './world.ts';
 import type { World } from './world.ts';
-
-export interface Case {
-  readonly name: string;
-  readonly run: (world: World) => Promise<void>;
-}
 
 const SLEEP = 'trap "exit 0" TERM; while :; do sleep 0.2; done';
 const HTTPD = 'mkdir -p /tmp/www; echo page > /tmp/www/index.html; exec httpd -f -p 8080 -h /tmp/www';
@@ -262,13 +258,11 @@ async function resourceLimits(world: World): Promise<void> {
   });
   await world.withPod(pod('limits', [limited]), async (name) => {
     const ready = await world.untilReady(name);
-    const read = (controller: string, file: string): Promise<string> => world.cgroupFile(containerOf(ready), controller, file);
-    assert.equal(await read('memory', 'memory.limit_in_bytes'), String(50 * 1024 ** 2));
-    assert.equal(await read('cpu', 'cpu.cfs_quota_us'), '50000');
-    assert.equal(await read('cpu', 'cpu.cfs_period_us'), '100000');
-    assert.equal(await read('cpu', 'cpu.shares'), '256');
-    const podCgroup = join('/sys/fs/cgroup/memory', world.kubelet.cgroup, 'burstable', `pod${ready.uid}`);
-    assert.equal((await readFile(join(podCgroup, 'memory.limit_in_bytes'), 'utf8')).trim(), String(50 * 1024 ** 2));
+    assert.deepEqual(await world.limitsOf(containerOf(ready)), { memory: String(50 * 1024 ** 2), cpu: '50000 100000' });
+    const [hierarchy = ''] = await hierarchies();
+    const podCgroup = join('/sys/fs/cgroup', hierarchy, world.kubelet.cgroup, 'burstable', `pod${ready.uid}`);
+    const file = hierarchy === '' ? 'memory.max' : 'memory.limit_in_bytes';
+    assert.equal((await readFile(join(podCgroup, file), 'utf8')).trim(), String(50 * 1024 ** 2));
     assert.ok((await readdir(podCgroup)).includes(idOf(containerOf(ready))), 'the container must be in the cgroup that the kubelet made');
   });
 }
@@ -356,9 +350,9 @@ async function deletion(world: World): Promise<void> {
   await untilDone(async () => {
     const mounts = await readFile('/proc/self/mountinfo', 'utf8');
     assert.ok(!mounts.includes(uid), 'a mount of the pod is left');
-    for (const hierarchy of ['memory', 'cpu', 'pids']) {
+    for (const hierarchy of await hierarchies()) {
       const left = await readdir(join('/sys/fs/cgroup', hierarchy, world.kubelet.cgroup, 'besteffort'));
-      assert.ok(!left.includes(`pod${uid}`), `the cgroup of the pod is left in ${hierarchy}`);
+      assert.ok(!left.includes(`pod${uid}`), `the cgroup of the pod is left in /sys/fs/cgroup/${hierarchy}`);
     }
     assert.ok(!(await readdir(join(world.kubelet.root, 'pods'))).includes(uid), "the pod's directory is left");
   });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PodSandboxState } from '../../../api/cri/enums.ts';
@@ -104,15 +104,28 @@ export class World {
     return join(this.kubelet.podLogs, `default_${pod.name}-${NODE_NAME}_${pod.uid}`);
   }
 
-  /** A file of a container's cgroup in a version 1 hierarchy; the container must run. */
-  async cgroupFile(view: ContainerView, controller: string, file: string): Promise<string> {
+  /** What is set in a container's cgroup; it must run. */
+  async limitsOf(view: ContainerView): Promise<{ readonly memory: string; readonly cpu: string }> {
     const { info } = await this.daemon.runtime.containerStatus({ containerId: idOf(view), verbose: true });
-    const pid = pidOf(info);
-    const lines = (await readFile(`/proc/${pid}/cgroup`, 'utf8')).split('\n');
-    const path = lines.map((line) => line.split(':')).find(([, names = '']) => names.split(',').includes(controller))?.[2];
-    assert.ok(path !== undefined, `process ${pid}: no cgroup of ${controller}`);
-    return (await readFile(join('/sys/fs/cgroup', controller, path, file), 'utf8')).trim();
+    const lines = (await readFile(`/proc/${pidOf(info)}/cgroup`, 'utf8')).split('\n');
+    const read = async (controller: string, file: string): Promise<string> => {
+      const isV2 = controller === '';
+      const path = lines.map((line) => line.split(':')).find(([, names = '']) => names.split(',').includes(controller))?.[2] ?? '';
+      const folder = isV2 ? join('/sys/fs/cgroup', path) : join('/sys/fs/cgroup', controller, path);
+      return (await readFile(join(folder, file), 'utf8')).trim();
+    };
+    if ((await hierarchies()).includes('')) return { memory: await read('', 'memory.max'), cpu: await read('', 'cpu.max') };
+    const cpu = [await read('cpu', 'cpu.cfs_quota_us'), await read('cpu', 'cpu.cfs_period_us')];
+    return { memory: await read('memory', 'memory.limit_in_bytes'), cpu: cpu.join(' ') };
   }
+}
+
+/** Below /sys/fs/cgroup: the one of version 2, or those of version 1 that the kubelet uses for its pods. */
+export async function hierarchies(): Promise<readonly string[]> {
+  return access('/sys/fs/cgroup/cgroup.controllers').then(
+    () => [''],
+    () => ['memory', 'cpu', 'pids'],
+  );
 }
 
 /** The id in podwright://ID. */
