@@ -20,6 +20,8 @@ const MASKED = [
   'serial-getty@ttyS0.service', 'getty@tty1.service', 'systemd-timesyncd.service', 'systemd-networkd.service', 'networking.service',
   'apt-daily.timer', 'apt-daily-upgrade.timer', 'dpkg-db-backup.timer', 'e2scrub_all.timer', 'e2scrub_reap.service', 'fstrim.timer',
   'systemd-tmpfiles-clean.timer', 'systemd-pcrphase-sysinit.service', 'systemd-udev-settle.service', 'systemd-hwdb-update.service',
+  'systemd-logind.service', 'systemd-user-sessions.service', 'modprobe@.service', 'kmod-static-nodes.service', 'dev-hugepages.mount',
+  'dev-mqueue.mount', 'sys-kernel-debug.mount', 'sys-kernel-tracing.mount', 'systemd-update-utmp.service', 'systemd-journal-flush.service',
 ]; // prettier-ignore
 
 /** Files of the image, besides the packages'. */

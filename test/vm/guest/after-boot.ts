@@ -36,7 +36,7 @@ export async function afterBoot(node: GuestNode, resident: Resident, shutdown: S
     await until('no address is taken', async () => (await node.addresses()).length === 0, PATIENCE_MS);
   });
   await step(`${prefix}: a pod runs as before`, async () => {
-    const { pod, podCgroup } = await runPod(node, { name: 'next' });
+    const { pod, podCgroup } = await runPod(node, 'next');
     assert.match(await podAddress(node, pod.id), /^10\.88\./);
     await removePod(node, pod.id);
     await node.removePodCgroup(podCgroup);

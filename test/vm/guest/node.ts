@@ -169,8 +169,8 @@ export class GuestNode implements PodHost {
       '--plain',
       '--no-legend',
       'podwright-*.scope',
+      'podwright-*.slice',
       'kubepods*.slice',
-      'conmon*',
     );
     // crun keeps a cache beside its containers.
     const ours = found.filter((line) => !line.endsWith('/crun/.cache'));

@@ -1,6 +1,6 @@
 /** What must work on a node before it is booted again: one pod that stays, and others that come and go. */
 import assert from 'node:assert/strict';
-import { access, mkdir, readFile, readlink } from 'node:fs/promises';
+import { access, mkdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CgroupDriver, ContainerState, NamespaceMode, PodSandboxState } from '../../../api/cri/enums.ts';
 import type { ContainerConfig, Init, LinuxContainerResources } from '../../../api/cri/runtime.ts';
@@ -27,8 +27,8 @@ import { need, skip, step } from './steps.ts';
 
 const MEMORY_BYTES = 64n * 1024n * 1024n;
 const MORE_MEMORY_BYTES = 96n * 1024n * 1024n;
-/** Over its limit as soon as dd fills its one buffer of 64 MiB. */
-const OOM_MEMORY_BYTES = 16n * 1024n * 1024n;
+/** dd is over it before its one buffer of 64 MiB is full; the runtime, which starts within the limit, is not nearly. */
+const OOM_MEMORY_BYTES = 32n * 1024n * 1024n;
 
 /** Most an exec may take, seconds. */
 const EXEC_S = PATIENCE_MS / 1000;
@@ -77,7 +77,7 @@ export async function smoke(node: GuestNode, image: string): Promise<Resident> {
   await step(`${driver}: the log is a CRI log`, async () => checkLog(node, resident));
   await step(`${driver}: stats of cpu, memory, processes and network`, async () => checkStats(node, resident));
   await step(`${driver}: the monitors are outside the service's cgroup`, async () => checkMonitors(node, resident));
-  await others(node, resident, image);
+  await others(node, image);
   await restarts(node, resident);
   return resident;
 }
@@ -106,18 +106,12 @@ async function run(node: GuestNode, pod: Pod, { name, image, command, memoryByte
   return containerId;
 }
 
-interface PodWanted {
-  readonly name: string;
-  readonly runtimeHandler?: string;
-  readonly pid?: number;
-}
-
 /** A pod in a cgroup that was made for it, as the kubelet does. */
-export async function runPod(node: GuestNode, { name, runtimeHandler = '', pid }: PodWanted): Promise<{ pod: Pod; podCgroup: string }> {
-  const config = podConfig(node, { name, ...(pid === undefined ? {} : { namespaces: { pid } }) });
+export async function runPod(node: GuestNode, name: string): Promise<{ pod: Pod; podCgroup: string }> {
+  const config = podConfig(node, { name });
   const podCgroup = await node.makePodCgroup(config.metadata?.uid ?? '');
   const placed = { ...config, linux: { ...config.linux, cgroupParent: podCgroup } };
-  const { podSandboxId } = await node.runtime.runPodSandbox({ config: placed, runtimeHandler });
+  const { podSandboxId } = await node.runtime.runPodSandbox({ config: placed, runtimeHandler: '' });
   return { pod: { id: podSandboxId, config: placed }, podCgroup };
 }
 
@@ -125,7 +119,7 @@ async function startResident(node: GuestNode, image: string): Promise<Resident> 
   await mkdir(node.logDirectory, { recursive: true });
   await node.makeParentCgroups();
   const inventory = await node.inventory();
-  const { pod, podCgroup } = await runPod(node, { name: 'resident' });
+  const { pod, podCgroup } = await runPod(node, 'resident');
   const web = await run(node, pod, { name: 'web', image, command: WEB, memoryBytes: MEMORY_BYTES });
   const ticker = await run(node, pod, { name: 'ticker', image, command: TICKER, memoryBytes: MEMORY_BYTES });
   await waitForOutput(node, web, 'serving', PATIENCE_MS);
@@ -218,11 +212,11 @@ async function checkMonitors(node: GuestNode, { web, ticker, podCgroup }: Reside
 }
 
 /** Pods that come and go beside the resident one. */
-async function others(node: GuestNode, resident: Resident, image: string): Promise<void> {
+async function others(node: GuestNode, image: string): Promise<void> {
   const { driver } = node;
   const before = await node.inventory();
   await step(`${driver}: a container over its memory limit is OOMKilled with 137`, async () => {
-    const { pod, podCgroup } = await runPod(node, { name: 'oom' });
+    const { pod, podCgroup } = await runPod(node, 'oom');
     const command = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=64M'];
     const id = await run(node, pod, { name: 'eater', image, command, memoryBytes: OOM_MEMORY_BYTES });
     const { exitCode, reason } = await waitForExit(node, id, PATIENCE_MS);
@@ -230,19 +224,23 @@ async function others(node: GuestNode, resident: Resident, image: string): Promi
     await removePod(node, pod.id);
     await node.removePodCgroup(podCgroup);
   });
-  await step(`${driver}: a pod that shares its PID namespace, under crun`, async () => {
-    const { pod, podCgroup } = await runPod(node, { name: 'shared', runtimeHandler: 'crun', pid: NamespaceMode.POD });
+  await step(`${driver}: a pod that names no cgroup and shares its PID namespace, under crun`, async () => {
+    const config = podConfig(node, { name: 'shared', namespaces: { pid: NamespaceMode.POD } });
+    const unplaced = { ...config, linux: { ...config.linux, cgroupParent: '' } };
+    const { podSandboxId } = await node.runtime.runPodSandbox({ config: unplaced, runtimeHandler: 'crun' });
+    const pod = { id: podSandboxId, config: unplaced };
     const id = await run(node, pod, { name: 'main', image, command: ['sleep', '1000'], memoryBytes: MEMORY_BYTES });
-    const pid = await node.pidOf(id);
-    assert.equal(await cgroupFile(await cgroupOf(pid), 'memory.max'), MEMORY_BYTES.toString());
+    const cgroup = await cgroupOf(await node.pidOf(id));
+    const parent = driver === 'systemd' ? `/podwright.slice/podwright-${pod.id}.slice` : `/podwright/${pod.id}`;
+    assert.ok(cgroup.startsWith(`${parent}/`), cgroup);
+    assert.equal(await cgroupFile(cgroup, 'memory.max'), MEMORY_BYTES.toString());
     assert.match(await outputIn(node, id, ['cat', '/proc/1/cmdline']), /pause/);
     await node.runtime.stopContainer({ containerId: id, timeout: 0n });
     assert.equal((await containerStatus(node, id)).exitCode, 137);
     await removePod(node, pod.id);
-    await node.removePodCgroup(podCgroup);
+    await untilGone(`/sys/fs/cgroup${parent}`);
   });
   await step(`${driver}: nothing is left of those pods`, async () => node.assertNothingNew(before));
-  await step(`${driver}: the resident pod was left alone`, async () => assertRuns(node, resident));
 }
 
 /** The daemon goes and comes, and the resident pod's processes do not notice. */
@@ -268,7 +266,7 @@ async function restarts(node: GuestNode, resident: Resident): Promise<void> {
     await node.kill9(async () => {
       downFrom = BigInt(Date.now()) * 1_000_000n;
       process.kill(shortPid, 'SIGTERM');
-      await untilGone(shortPid);
+      await untilGone(`/proc/${shortPid}`);
     });
     const readyAt = BigInt(Date.now()) * 1_000_000n;
     const { state, exitCode, finishedAt } = await containerStatus(node, short);
@@ -291,10 +289,10 @@ async function outputIn(node: GuestNode, containerId: string, command: readonly 
   return Buffer.from(stdout).toString().trimEnd();
 }
 
-async function untilGone(pid: number): Promise<void> {
+async function untilGone(path: string): Promise<void> {
   const end = Date.now() + PATIENCE_MS;
-  while (await exists(`/proc/${pid}`)) {
-    assert.ok(Date.now() < end, `process ${pid} does not end`);
+  while (await exists(path)) {
+    assert.ok(Date.now() < end, `${path} does not go`);
     await sleep(100);
   }
 }
@@ -307,7 +305,6 @@ async function assertRuns(node: GuestNode, { pod, web, ticker }: Resident): Prom
   await waitForOutput(node, ticker, `tick ${ticks + 1}`, PATIENCE_MS);
   assert.match(await untilPage(`http://${await podAddress(node, pod.id)}/`, PATIENCE_MS), /It works/);
   assert.equal(await outputIn(node, web, ['echo', 'yes']), 'yes');
-  assert.equal(await outputIn(node, ticker, ['readlink', '/proc/self/ns/net']), await readlink(`/proc/${await node.pidOf(web)}/ns/net`));
 }
 
 async function exists(path: string): Promise<boolean> {
