@@ -9,11 +9,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runProgram } from './programs.ts';
 import type { PodManifest, PodStatus } from './pods.ts';
-import { podFromKubelet } from './pods.ts';
+import { NODE_NAME, podFromKubelet } from './pods.ts';
 
 const START_TIMEOUT_MS = 60_000;
-/** The node's name; static pods carry it at the end of theirs. */
-export const NODE_NAME = 'podwright-test';
 
 /** Directories that the kubelet has no flag for, and that a kubelet of this machine's own may be using. */
 const FIXED_DIRECTORIES = ['/var/lib/kubelet', '/var/log/containers'];

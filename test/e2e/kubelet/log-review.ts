@@ -40,7 +40,8 @@ export const KNOWN_MESSAGES: readonly { readonly about: string; readonly pattern
 
 /** Its name where the daemon was down and the kubelet says so. */
 export const DAEMON_DOWN = 'the daemon is down';
-const UNREACHABLE = /code = Unavailable|createTransport failed to connect|runtime is down|error reading from server: EOF/;
+const UNREACHABLE =
+  /code = Unavailable|createTransport failed to connect|runtime is down|error reading from server: EOF|"Failed to stop sandbox"/;
 /** How long after a start the kubelet's client may still be waiting to connect again, milliseconds (cri-client, 3 s at most). */
 const RECONNECT_MS = 6000;
 

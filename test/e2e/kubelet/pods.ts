@@ -1,5 +1,7 @@
-import { NODE_NAME } from './kubelet.ts';
 import { IMAGES } from '../../support/test-image.ts';
+
+/** The node's name; static pods carry it at the end of theirs. */
+export const NODE_NAME = 'podwright-test';
 
 /** Of a Pod (https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/) what the tests set. */
 export interface PodManifest {

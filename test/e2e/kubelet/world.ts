@@ -6,8 +6,8 @@ import { PodSandboxState } from '../../../api/cri/enums.ts';
 import type { TestDaemon } from '../../support/daemon.ts';
 import type { Downtime } from './log-review.ts';
 import type { TestKubelet } from './kubelet.ts';
-import { NODE_NAME } from './kubelet.ts';
 import type { ContainerView, PodManifest, PodStatus } from './pods.ts';
+import { NODE_NAME } from './pods.ts';
 
 /** How long a step of the kubelet may take, milliseconds: it looks at its pods once a second, and at each one in turn. */
 const STEP_TIMEOUT_MS = 90_000;
