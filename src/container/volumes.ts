@@ -9,10 +9,10 @@ const RESOLVE_TIMEOUT_MS = 30_000;
 /**
  * Finds the source of every host path mount: symlinks followed, missing directories made. It is done in a process of its
  * own, because a source may lie on a file system that hangs: then only this container waits.
- * @throws InvalidArgument for a bad request, DeadlineExceeded where a source does not answer.
+ * @throws InvalidArgument for a bad request, Unimplemented for an image volume, DeadlineExceeded where a source does not answer.
  */
 export async function resolveVolumes(config: ContainerConfig, work: AbortSignal): Promise<ResolvedMount[]> {
-  const mounts = config.mounts.filter((mount) => mount.image === undefined || mount.image.image === '');
+  const { mounts } = config;
   for (const mount of mounts) checkMount(mount);
   if (mounts.length === 0) return [];
   const paths = mounts.map((mount) => mount.hostPath);
@@ -22,10 +22,17 @@ export async function resolveVolumes(config: ContainerConfig, work: AbortSignal)
 
 function checkMount(mount: Mount): void {
   if (mount.containerPath === '') fail('InvalidArgument', `create container: the mount of ${mount.hostPath} has no container_path, must have one`);
+  if (mount.image !== undefined && mount.image.image !== '') refuseImageVolume(mount, mount.image.image);
   if (!mount.hostPath.startsWith('/')) {
     fail('InvalidArgument', `create container: the mount at ${mount.containerPath} has host_path "${mount.hostPath}", must be absolute`);
   }
   if (mount.hostPath.includes('\0') || mount.containerPath.includes('\0')) fail('InvalidArgument', 'create container: a mount path contains a zero byte');
+}
+
+/** A container must not run without data that it asked for. The kubelet knows the first word (cri-api, pkg/errors). */
+function refuseImageVolume({ containerPath, readonly }: Mount, image: string): never {
+  if (!readonly) fail('InvalidArgument', `create container: the mount of image ${image} at ${containerPath} is not readonly, must be readonly`);
+  fail('Unimplemented', `ImageVolumeMountFailed: create container: the mount at ${containerPath} is of image ${image}, and image volumes are not supported by this version`);
 }
 
 /** All paths with their symlinks followed; undefined where one does not exist. */

@@ -320,3 +320,16 @@ test('a volume is bound; what is not a directory yet is made; a read-only one re
   assert.equal(await readFile(`${source}/file`, 'utf8'), 'hi\n');
   await writeFile(`${source}/file`, '');
 });
+
+test('an image volume is refused, not left out', async (daemon) => {
+  const pod = await runPod(daemon);
+  const mount = { containerPath: '/data', image: { image: IMAGES.busybox } };
+  const refusal = async (readonly: boolean): ReturnType<typeof failureOf> =>
+    failureOf(createContainer(daemon, pod, SLEEP, { change: { mounts: [{ ...mount, readonly }] } }));
+
+  assert.equal((await refusal(false)).code, 'INVALID_ARGUMENT');
+  const { code, message } = await refusal(true);
+  assert.equal(code, 'UNIMPLEMENTED');
+  assert.match(message, /^ImageVolumeMountFailed: .*\/data.*busybox/);
+  assert.deepEqual((await daemon.runtime.listContainers({})).containers, []);
+});
