@@ -159,7 +159,8 @@ export class TestDaemon {
   async launch(env: Readonly<Record<string, string>> = {}): Promise<void> {
     assert.equal(this.isRunning, false, 'the daemon runs already');
     const log = await open(this.logFile, 'a');
-    this.#child = spawn(PROGRAM, ['serve', ...this.#flags()], {
+    // A test run that is killed takes its daemons along.
+    this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', PROGRAM, 'serve', ...this.#flags()], {
       stdio: ['ignore', log.fd, log.fd],
       detached: true,
       env: { ...process.env, PODWRIGHT_FROM_SOURCE: '1', ...this.#options.env, ...env },
@@ -205,7 +206,7 @@ export class TestDaemon {
       [...args, '--config', join(this.directory, 'podwright.toml'), '--run-dir', this.runDir],
       {
         timeout: CLI_TIMEOUT_MS,
-      env: { ...process.env, PODWRIGHT_FROM_SOURCE: '1' },
+        env: { ...process.env, PODWRIGHT_FROM_SOURCE: '1' },
       },
     );
     return stdout;
