@@ -27,6 +27,7 @@ export const KNOWN_MESSAGES: readonly { readonly about: string; readonly pattern
   // A kubelet's start.
   { about: 'waiting for the first PLEG relist', pattern: /"Skipping pod synchronization" err="\[?container runtime status check may not have completed yet/ },
   { about: 'no sample of cAdvisor yet', pattern: /unable to find data in memory cache/ },
+  { about: 'a cgroup that went', pattern: /(watcher|manager|handler)\.go:\d+\] .*\/sys\/fs\/cgroup\/.*no such file or directory/ },
   { about: 'no checkpoint yet', pattern: /err="checkpoint is not found"/ },
   // A kubelet without an API server.
   { about: 'standalone: CSI', pattern: /csi_plugin\.go:\d+\] .*standalone/ },
