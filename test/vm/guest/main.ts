@@ -35,10 +35,6 @@ async function main(): Promise<void> {
     kind: 'note',
     text: `boot ${boot}: ${await output('uname', '-r')}, ${await output('systemctl', '--version').then((text) => text.split('\n')[0] ?? '')}, node ${process.version}`,
   });
-  tell({
-    kind: 'note',
-    text: (await output('systemd-analyze', 'time')) + '\n' + (await output('systemd-analyze', 'blame')).split('\n').slice(0, 16).join('\n'),
-  });
   if (boot === 1) await step('the service unit can be verified by systemd', verifyUnit);
   const before = DRIVERS[boot - 2];
   const { resident } = earlier;
