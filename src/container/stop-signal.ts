@@ -28,7 +28,7 @@ export function parseSignal(text: string): number {
   const realTime = /^(?:SIG)?(RTMIN\+?|RTMAX-?)(\d*)$/.exec(name);
   if (realTime !== null) {
     const offset = Number(realTime[2] === '' ? 0 : realTime[2]);
-    return inRange(realTime[1]?.startsWith('RTMIN') === true ? SIGRTMIN + offset : SIGRTMAX - offset, text);
+    return inRange(realTime[1]?.startsWith('RTMIN') === true ? SIGRTMIN + offset : SIGRTMAX - offset, text, SIGRTMIN);
   }
   const full = name.startsWith('SIG') ? name : `SIG${name}`;
   const aliases: Readonly<Record<string, string>> = { SIGCLD: 'SIGCHLD' };
@@ -45,6 +45,6 @@ export function criSignal(number: number): Signal {
   return Signal.SIGNAL_RUNTIME_DEFAULT;
 }
 
-function inRange(number: number, text: string): number {
-  return number >= 1 && number <= SIGRTMAX ? number : fail('InvalidArgument', `stop signal "${text}" is ${number}, must be 1 to ${SIGRTMAX}`);
+function inRange(number: number, text: string, least = 1): number {
+  return number >= least && number <= SIGRTMAX ? number : fail('InvalidArgument', `stop signal "${text}" is ${number}, must be ${least} to ${SIGRTMAX}`);
 }

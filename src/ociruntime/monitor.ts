@@ -187,7 +187,7 @@ function parseAnswer(text: string): SyncMessage | undefined {
 }
 
 /** The runtime's sentence out of its log line, as it reaches us through conmon. */
-function cleanWords(message: string): string {
+export function cleanWords(message: string): string {
   return message.trim().replace(/^.*?msg="((?:[^"\\]|\\.)*)".*$/s, '$1').replaceAll('\\"', '"');
 }
 

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { mergeResources } from '../../../src/container/update.ts';
+import { resources } from '../../support/spec-inputs.ts';
+
+const BEFORE = resources({
+  cpuPeriod: 100_000n,
+  cpuQuota: 50_000n,
+  cpuShares: 512n,
+  memoryLimitInBytes: 64n << 20n,
+  oomScoreAdj: 900n,
+  cpusetCpus: '0-1',
+  cpusetMems: '0',
+  hugepageLimits: [{ pageSize: '2MB', limit: 0n }],
+  unified: { 'memory.min': '1', 'memory.high': '2' },
+  memorySwapLimitInBytes: 128n << 20n,
+});
+
+test('what an update leaves at zero or empty stays as it was', () => {
+  assert.deepStrictEqual(mergeResources(BEFORE, resources()), BEFORE);
+});
+
+test('what an update gives takes the place of what was', () => {
+  const change = resources({ cpuQuota: -1n, memoryLimitInBytes: 1n << 30n, cpusetCpus: '1', unified: { 'memory.high': '3' } });
+  assert.deepStrictEqual(mergeResources(BEFORE, change), {
+    ...BEFORE,
+    cpuQuota: -1n,
+    memoryLimitInBytes: 1n << 30n,
+    cpusetCpus: '1',
+    unified: { 'memory.min': '1', 'memory.high': '3' },
+  });
+});
+
+test('all fields of an update are taken over', () => {
+  const change = resources({
+    cpuPeriod: 1n,
+    cpuQuota: 2n,
+    cpuShares: 3n,
+    memoryLimitInBytes: 4n,
+    oomScoreAdj: -5n,
+    cpusetCpus: '2',
+    cpusetMems: '1',
+    hugepageLimits: [{ pageSize: '1GB', limit: 6n }],
+    unified: {},
+    memorySwapLimitInBytes: 7n,
+  });
+  assert.deepStrictEqual(mergeResources(BEFORE, change), { ...change, unified: BEFORE.unified });
+});
+
+test('a container made without resources has those of the update', () => {
+  const change = resources({ cpuShares: 3n });
+  assert.equal(mergeResources(undefined, change), change);
+});

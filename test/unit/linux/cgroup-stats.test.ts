@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { parseFlat, parsePressure, readCgroupUsage } from '../../../src/linux/cgroup-stats.ts';
+import { Cgroups } from '../../../src/linux/cgroups.ts';
+import { cgroup1Mount, cgroup2Mount } from '../../support/cgroup-mounts.ts';
+import { scratchDirectory } from '../../support/scratch.ts';
+
+const PRESSURE = 'some avg10=1.23 avg60=0.50 avg300=0.00 total=98765\nfull avg10=0.11 avg60=0.00 avg300=0.00 total=43\n';
+
+/** Writes files as the kernel shows them. */
+async function write(directory: string, files: Readonly<Record<string, string>>): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), `${text}\n`);
+}
+
+test('parseFlat() reads lines of a name and a number, and leaves out what is none', () => {
+  assert.deepStrictEqual(parseFlat('anon 4096\nfile 18446744073709551615\nbroken\nnan x\n\n'), {
+    anon: 4096n,
+    file: 18446744073709551615n,
+  });
+});
+
+test('parsePressure() reads both lines, total in microseconds', () => {
+  assert.deepStrictEqual(parsePressure(PRESSURE), {
+    some: { avg10: 1.23, avg60: 0.5, avg300: 0, totalUs: 98765n },
+    full: { avg10: 0.11, avg60: 0, avg300: 0, totalUs: 43n },
+  });
+});
+
+test('cpu pressure of an older kernel has no full line: then it is zero', () => {
+  assert.deepStrictEqual(parsePressure('some avg10=1.00 avg60=1.00 avg300=1.00 total=5\n')?.full, {
+    avg10: 0,
+    avg60: 0,
+    avg300: 0,
+    totalUs: 0n,
+  });
+});
+
+test('without pressure information there is none', () => {
+  assert.equal(parsePressure(undefined), undefined);
+  assert.equal(parsePressure(''), undefined);
+});
+
+test('the usage of a version 2 cgroup', async (t) => {
+  const root = await scratchDirectory(t);
+  await write(join(root, 'kubepods/pod1'), {
+    'cpu.stat': 'usage_usec 2500\nuser_usec 2000\nsystem_usec 500',
+    'memory.current': '1000',
+    'memory.stat': 'anon 600\nfile 400\ninactive_file 300\npgfault 7\npgmajfault 2',
+    'memory.max': '4096',
+    'memory.swap.current': '5',
+    'memory.swap.max': 'max',
+    'pids.current': '9',
+    'cpu.pressure': PRESSURE,
+  });
+  const usage = await readCgroupUsage(Cgroups.of([cgroup2Mount(root)]), '/kubepods/pod1');
+  assert.deepStrictEqual(usage, {
+    cpuNs: 2_500_000n,
+    memory: { usageBytes: 1000n, workingSetBytes: 700n, rssBytes: 600n, pageFaults: 7n, majorPageFaults: 2n, limitBytes: 4096n },
+    swapBytes: 5n,
+    swapLimitBytes: undefined,
+    processes: 9n,
+    pressure: { cpu: parsePressure(PRESSURE), memory: undefined, io: undefined },
+  });
+});
+
+test('the usage of a version 1 cgroup: the largest number is no limit, swap is what is over memory', async (t) => {
+  const root = await scratchDirectory(t);
+  await write(join(root, 'cpu/pod1'), { 'cpuacct.usage': '2500' });
+  await write(join(root, 'pids/pod1'), { 'pids.current': '9' });
+  const memory = {
+    'memory.usage_in_bytes': '1000',
+    'memory.stat': 'total_inactive_file 1200\ntotal_rss 600\ntotal_pgfault 7\ntotal_pgmajfault 2',
+  };
+  await write(join(root, 'memory/pod1'), {
+    ...memory,
+    'memory.limit_in_bytes': '9223372036854771712',
+    'memory.memsw.usage_in_bytes': '1010',
+  });
+  const cgroups = Cgroups.of([
+    cgroup1Mount(join(root, 'cpu'), 'cpu', 'cpuacct'),
+    cgroup1Mount(join(root, 'memory'), 'memory'),
+    cgroup1Mount(join(root, 'pids'), 'pids'),
+    cgroup1Mount(join(root, 'freezer'), 'freezer'),
+  ]);
+  const usage = await readCgroupUsage(cgroups, '/pod1');
+  assert.deepStrictEqual(
+    [usage?.cpuNs, usage?.memory?.limitBytes, usage?.memory?.workingSetBytes, usage?.memory?.rssBytes, usage?.swapBytes, usage?.processes],
+    [2500n, undefined, 0n, 600n, 10n, 9n],
+  );
+  await write(join(root, 'memory/pod1'), { 'memory.limit_in_bytes': '4096' });
+  assert.equal((await readCgroupUsage(cgroups, '/pod1'))?.memory?.limitBytes, 4096n);
+});
+
+test('a cgroup that is not there has no usage', async (t) => {
+  const root = await scratchDirectory(t);
+  assert.equal(await readCgroupUsage(Cgroups.of([cgroup2Mount(root)]), '/pod1'), undefined);
+  assert.equal(await readCgroupUsage(Cgroups.of([cgroup1Mount(root, 'memory')]), '/pod1'), undefined);
+});

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { NamespaceMode } from '../../../api/cri/enums.ts';
+import type { Init, NamespaceOption, PodSandboxConfig } from '../../../api/cri/runtime.ts';
+import type { Cgroups } from '../../../src/linux/cgroups.ts';
+import { OciRuntime } from '../../../src/ociruntime/oci-runtime.ts';
+import { CgroupPlacement, type CgroupDriver } from '../../../src/ociruntime/placement.ts';
+import { RuntimeHandlers } from '../../../src/ociruntime/runtime-handlers.ts';
+import type { SandboxParts } from '../../../src/podsandbox/parts.ts';
+import { planSandbox, type SandboxPlan } from '../../../src/podsandbox/plan.ts';
+import { HOST, sandboxConfig } from '../../support/spec-inputs.ts';
+
+const METADATA = { name: 'web-0', namespace: 'shop', uid: 'u-1', attempt: 3 };
+
+function plan(
+  init: Init<PodSandboxConfig>,
+  { handler = '', portMappings = false, driver = 'cgroupfs' }: { handler?: string; portMappings?: boolean; driver?: CgroupDriver } = {},
+): SandboxPlan {
+  const runtime = (name: string): OciRuntime =>
+    new OciRuntime({ name, path: `/usr/sbin/${name}`, root: '/run/x', systemdCgroup: false, environment: {} });
+  // A plan looks at no kernel, so this is all of the parts that it needs.
+  const parts = {
+    runtimes: new RuntimeHandlers('runc', new Map(['runc', 'crun'].map((name) => [name, runtime(name)]))),
+    placement: new CgroupPlacement(driver, {} as Cgroups),
+    networks: { hasCapability: (name: string) => portMappings && name === 'portMappings' },
+    hostFacts: () => HOST,
+  } as unknown as SandboxParts;
+  return planSandbox(sandboxConfig({ metadata: METADATA, ...init }), handler, parts);
+}
+
+const withNamespaces = (namespaceOptions: Init<NamespaceOption>): Init<PodSandboxConfig> => ({
+  linux: { securityContext: { namespaceOptions } },
+});
+
+function refuses(init: Init<PodSandboxConfig>, message: RegExp, options?: Parameters<typeof plan>[1], kind = 'InvalidArgument'): void {
+  assert.throws(() => plan(init, options), { kind, message });
+}
+
+test('a plain pod has namespaces of its own, its name as hostname, and the default handler', () => {
+  const { record, metadata } = plan(withNamespaces({ pid: NamespaceMode.CONTAINER }));
+  const { id, config: _config, ...rest } = record;
+  assert.deepStrictEqual(rest, {
+    runtimeHandler: 'runc',
+    namespaces: { net: 'pod', ipc: 'pod', pid: 'container' },
+    hostname: 'web-0',
+    cgroupParent: `/podwright/${id}`,
+  });
+  assert.equal(metadata.attempt, 3);
+});
+
+test('without namespace options all are of the pod, the PID namespace too: 0 is POD', () => {
+  assert.deepStrictEqual(plan({}).record.namespaces, { net: 'pod', ipc: 'pod', pid: 'pod' });
+});
+
+test("a pod on the node's namespaces has the node's hostname", () => {
+  const { record } = plan(withNamespaces({ network: NamespaceMode.NODE, ipc: NamespaceMode.NODE, pid: NamespaceMode.NODE }));
+  assert.deepStrictEqual([record.namespaces, record.hostname], [{ net: 'node', ipc: 'node', pid: 'node' }, HOST.hostname]);
+});
+
+test('the hostname is the one asked for, else the name, at most 64 characters of it', () => {
+  assert.equal(plan({ hostname: 'db' }).record.hostname, 'db');
+  assert.equal(plan({ metadata: { ...METADATA, name: 'n'.repeat(100) } }).record.hostname, 'n'.repeat(64));
+  refuses({ hostname: 'h'.repeat(65) }, /hostname has 65 characters, must have at most 64/);
+});
+
+test('the cgroup parent takes the form of the driver, and a systemd one must be a slice', () => {
+  assert.equal(plan({ linux: { cgroupParent: '/kubepods/pod1' } }).record.cgroupParent, '/kubepods/pod1');
+  const slice = '/kubepods.slice/kubepods-pod1.slice';
+  assert.equal(plan({ linux: { cgroupParent: slice } }, { driver: 'systemd' }).record.cgroupParent, 'kubepods-pod1.slice');
+  refuses({ linux: { cgroupParent: '/kubepods/pod1' } }, /must end in \.slice/, { driver: 'systemd' });
+});
+
+test('the metadata must be there, with name, namespace and uid', () => {
+  assert.throws(() => plan({ metadata: undefined }), { kind: 'InvalidArgument', message: /config\.metadata is missing/ });
+  for (const field of ['name', 'namespace', 'uid'])
+    refuses({ metadata: { ...METADATA, [field]: '' } }, new RegExp(`config\\.metadata\\.${field} is empty`));
+});
+
+test('an unknown runtime handler is refused with those that are known', () => {
+  assert.equal(plan({}, { handler: 'crun' }).record.runtimeHandler, 'crun');
+  refuses({}, /runtime handler "kata" is not configured, must be one of: runc, crun/, { handler: 'kata' });
+});
+
+test('a namespace mode that a pod cannot have is refused', () => {
+  refuses(withNamespaces({ network: NamespaceMode.CONTAINER }), /namespace mode of network is 1, must be POD \(0\) or NODE \(2\)/);
+  refuses(withNamespaces({ ipc: NamespaceMode.TARGET }), /namespace mode of ipc is 3/);
+  refuses(withNamespaces({ pid: NamespaceMode.TARGET }), /namespace mode of pid is 3/);
+});
+
+test('user namespaces: what the CRI forbids is a bad request, what is not there yet a failed precondition', () => {
+  const mapping = { hostId: 65536, containerId: 0, length: 65536 };
+  const user = (usernsOptions: Init<NonNullable<NamespaceOption['usernsOptions']>>): Init<PodSandboxConfig> =>
+    withNamespaces({ usernsOptions });
+  plan(user({ mode: NamespaceMode.NODE }));
+  refuses(user({ mode: NamespaceMode.NODE, uids: [mapping] }), /must have no uid or gid mappings/);
+  refuses(user({ mode: NamespaceMode.CONTAINER }), /user namespace mode is 1/);
+  refuses(user({ mode: NamespaceMode.TARGET }), /user namespace mode is 3/);
+  refuses(user({ mode: NamespaceMode.POD, uids: [mapping, mapping], gids: [mapping] }), /2 uid mappings, must have 1/);
+  refuses(
+    user({ mode: NamespaceMode.POD, uids: [mapping], gids: [{ ...mapping, containerId: 1 }] }),
+    /gid mapping .* must begin at container id 0/,
+  );
+  refuses(user({ mode: NamespaceMode.POD, uids: [mapping], gids: [mapping] }), /not supported/, {}, 'FailedPrecondition');
+});
+
+test('a group without a user is refused', () => {
+  refuses({ linux: { securityContext: { runAsGroup: { value: 1n } } } }, /run_as_group is given without run_as_user/);
+  plan({ linux: { securityContext: { runAsGroup: { value: 1n }, runAsUser: { value: 1n } } } });
+});
+
+test('a host port needs a plugin that maps it, but not on the network of the node', () => {
+  const portMappings = [{ hostPort: 8080, containerPort: 80 }];
+  refuses({ portMappings }, /asks for host port 8080, but no plugin .* portMappings/, {}, 'FailedPrecondition');
+  plan({ portMappings }, { portMappings: true });
+  plan({ portMappings, ...withNamespaces({ network: NamespaceMode.NODE }) });
+  plan({ portMappings: [{ containerPort: 80 }] });
+});
+
+test("a sysctl of the node, or of a namespace that is the node's, is refused", () => {
+  refuses({ linux: { sysctls: { 'kernel.panic': '1' } } }, /sysctl "kernel\.panic" is one of the whole node/);
+  const linux = { sysctls: { 'net.core.somaxconn': '1' }, securityContext: { namespaceOptions: { network: NamespaceMode.NODE } } };
+  refuses({ linux }, /the pod uses the node's/);
+});
+
+test('a label that is too long is refused', () => {
+  refuses({ labels: { long: 'x'.repeat(5000) } }, /label "long" has 5004 bytes/);
+});
