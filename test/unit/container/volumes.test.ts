@@ -18,8 +18,13 @@ test('a mount that cannot be is refused before anything is looked at', async () 
   }
 });
 
-test('no mounts, or mounts of images only, need no look at the host', async () => {
+test('without mounts there is no look at the host', async () => {
   assert.deepStrictEqual(await resolveVolumes(containerConfig(), PATIENT), []);
-  const image = { containerPath: '/model', image: { image: 'example.org/model:1' } };
-  assert.deepStrictEqual(await resolveVolumes(containerConfig({ mounts: [image] }), PATIENT), []);
+});
+
+test('an image volume is refused in words that the kubelet knows, and a writable one as a bad request', async () => {
+  const mount = { containerPath: '/model', image: { image: 'example.org/model:1' } };
+  const ask = async (readonly: boolean): Promise<unknown> => resolveVolumes(containerConfig({ mounts: [{ ...mount, readonly }] }), PATIENT);
+  await assert.rejects(ask(true), { kind: 'Unimplemented', message: /^ImageVolumeMountFailed: / });
+  await assert.rejects(ask(false), { kind: 'InvalidArgument', message: /must be readonly/ });
 });
