@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { hasErrno } from '../../../src/base/errors.ts';
+import { silentLog } from '../../../src/base/log.ts';
+import { ObjectStore } from '../../../src/base/object-store.ts';
+import { RecordStore } from '../../../src/base/record-store.ts';
+import { mountTmpfs, setPropagation } from '../../../src/linux/mounts.ts';
+import { scratchDirectory } from '../../support/scratch.ts';
+
+interface Thing {
+  readonly id: string;
+  readonly name: string;
+}
+
+const ID = 'a'.repeat(64);
+
+/** A store on a small disk, with an object that is Running. */
+async function smallDisk(t: TestContext) {
+  const disk = await scratchDirectory(t);
+  mountTmpfs(disk, { sizeBytes: 256 * 1024, mode: 0o700 });
+  setPropagation(disk, 'private');
+  const open = async (): Promise<ObjectStore<Thing, string>> => {
+    const store = new ObjectStore<Thing, string>(
+      new RecordStore({
+        directory: join(disk, 'things'),
+        badDirectory: join(disk, 'bad'),
+        kind: 'thing',
+        version: 1,
+        isRecord: (data): data is Thing => typeof (data as Thing).id === 'string',
+        isState: (data): data is string => typeof data === 'string',
+        log: silentLog,
+      }),
+    );
+    await store.load();
+    return store;
+  };
+  const store = await open();
+  await store.begin({ id: ID, name: 'web' });
+  await store.save(ID, 'Running');
+  const filler = join(disk, 'filler');
+  await assert.rejects(writeFile(filler, Buffer.alloc(1024 * 1024)), (error) => hasErrno(error, 'ENOSPC'));
+  return { store, open, makeRoom: async () => rm(filler) };
+}
+
+test('on a full disk an object still comes to its end', async (t) => {
+  const { store } = await smallDisk(t);
+  await store.saveTowardsEnd(ID, 'Stopping', { durable: false });
+  assert.equal(store.get(ID)?.state, 'Stopping');
+  const { shown } = await store.saveThenShow(ID, 'Exited');
+  await shown;
+  assert.equal(store.get(ID)?.state, 'Exited');
+  await store.remove(ID);
+  assert.deepStrictEqual(store.list(), []);
+});
+
+test('a new start after that finds the state before, whole', async (t) => {
+  const { store, open, makeRoom } = await smallDisk(t);
+  await store.saveTowardsEnd(ID, 'Stopping');
+  await makeRoom();
+  assert.equal((await open()).get(ID)?.state, 'Running');
+});
+
+test('nothing new begins on a full disk, and its name stays free', async (t) => {
+  const { store, makeRoom } = await smallDisk(t);
+  const record = { id: 'b'.repeat(64), name: 'db' };
+  await assert.rejects(store.begin(record), { code: 'ENOSPC' });
+  await assert.rejects(store.save(ID, 'Ready'), { code: 'ENOSPC' });
+  assert.deepStrictEqual([store.claims(record.id), store.get(ID)?.state], [false, 'Running']);
+  await makeRoom();
+  await store.begin(record);
+});

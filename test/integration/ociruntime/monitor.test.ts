@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DaemonError } from '../../../src/base/errors.ts';
+import { findProcessesByEnvironment, isAlive } from '../../../src/linux/process.ts';
+import { readExit } from '../../../src/ociruntime/exits.ts';
+import { createMonitored, OWNER_VARIABLE, type MonitoredContainer, type MonitorRequest } from '../../../src/ociruntime/monitor.ts';
+import { OciRuntime } from '../../../src/ociruntime/oci-runtime.ts';
+import { killCreators } from '../../../src/ociruntime/sweep.ts';
+import { makeBundle } from '../../support/runc-container.ts';
+
+const ENVIRONMENT = { PATH: process.env['PATH'] ?? '' };
+
+interface Setting {
+  readonly conmonPath?: string;
+  /** A script in place of runc. */
+  readonly script?: string;
+  readonly request?: Partial<MonitorRequest>;
+}
+
+/** Creates a container under conmon; at the end of the test nothing of it runs. */
+async function setUp(t: TestContext, { conmonPath = '/usr/bin/conmon', script, request }: Setting = {}) {
+  const { directory, id, runtimeRoot } = await makeBundle(t, ['sh', '-c', 'exit 3']);
+  t.after(async () => killCreators(id));
+  let path = '/usr/sbin/runc';
+  if (script !== undefined) {
+    path = join(directory, 'runtime');
+    await writeFile(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  }
+  const exitDirectory = join(directory, 'exits');
+  const persistDirectory = join(directory, 'persist');
+  await mkdir(exitDirectory);
+  await mkdir(persistDirectory);
+  const runtime = new OciRuntime({ name: 'runc', path, root: runtimeRoot, systemdCgroup: false, environment: ENVIRONMENT });
+  const create = async (): Promise<MonitoredContainer> =>
+    createMonitored({ conmonPath, exitDirectory, environment: ENVIRONMENT, logSizeMaxBytes: -1 }, runtime, {
+      containerId: id,
+      name: 'test',
+      bundle: directory,
+      logPath: join(directory, 'log'),
+      persistDirectory,
+      terminal: false,
+      stdin: false,
+      stdinOnce: false,
+      placeMonitor: async () => undefined,
+      timeoutMs: 20_000,
+      ...request,
+    });
+  return { create, runtime, id, persistDirectory, creators: async () => findProcessesByEnvironment(OWNER_VARIABLE, id) };
+}
+
+async function openDescriptors(): Promise<number> {
+  return (await readdir('/proc/self/fd')).length;
+}
+
+/** Fails unless the creation fails so, and leaves neither a process of its own nor a descriptor. */
+async function failsCleanly(setting: Awaited<ReturnType<typeof setUp>>, expected: object): Promise<void> {
+  const before = await openDescriptors();
+  await assert.rejects(setting.create(), expected);
+  for (let tries = 0; tries < 50 && (await setting.creators()).length > 0; tries += 1) await sleep(100);
+  assert.deepStrictEqual(await setting.creators(), []);
+  assert.equal(await openDescriptors(), before);
+}
+
+test('a container is created, starts, and its exit code is there when its monitor has ended', async (t) => {
+  const { create, runtime, id, persistDirectory } = await setUp(t);
+  const before = await openDescriptors();
+  const { process, monitor, monitorExit } = await create();
+  assert.deepStrictEqual([await isAlive(process), await isAlive(monitor)], [true, true]);
+  await runtime.start(id);
+  await monitorExit;
+  assert.equal((await readExit(persistDirectory))?.exitCode, 3);
+  assert.equal(await isAlive(process), false);
+  assert.equal(await openDescriptors(), before);
+  await runtime.delete(id);
+});
+
+test("a runtime that refuses is told in the runtime's own words", async (t) => {
+  const script = 'echo \'time="x" level=error msg="no \\"such\\" thing"\' >&2; exit 1';
+  await failsCleanly(await setUp(t, { script }), { kind: 'Internal', message: /: no "such" thing$/ });
+});
+
+test('a monitor that cannot be put in its place starts nothing', async (t) => {
+  const started = join(process.env['TMPDIR'] ?? '/tmp', `podwright-test-started-${process.pid}`);
+  const setting = await setUp(t, {
+    script: `: > ${started}; sleep 1000`,
+    request: { placeMonitor: async () => Promise.reject(new Error('no such cgroup')) },
+  });
+  await failsCleanly(setting, /no such cgroup/);
+  await assert.rejects(readFile(started), { code: 'ENOENT' });
+});
+
+test('a runtime that hangs is given up at the timeout, and at once when the work is aborted', async (t) => {
+  const script = 'sleep 1000';
+  await failsCleanly(await setUp(t, { script, request: { timeoutMs: 500 } }), {
+    kind: 'DeadlineExceeded',
+    message: /runc under conmon: not finished/,
+  });
+
+  const work = new AbortController();
+  const setting = await setUp(t, { script, request: { signal: work.signal } });
+  setTimeout(() => {
+    work.abort(new DaemonError('FailedPrecondition', 'the pod is being stopped'));
+  }, 300);
+  const begun = performance.now();
+  await failsCleanly(setting, { kind: 'FailedPrecondition', message: 'the pod is being stopped' });
+  assert.ok(performance.now() - begun < 15_000);
+});
+
+test('a monitor that ends before it answers is told with its exit', async (t) => {
+  await failsCleanly(await setUp(t, { conmonPath: '/bin/false' }), { kind: 'Internal', message: /conmon ended with 1 before it answered/ });
+});
+
+test('a monitor that is not there is told with its path', async (t) => {
+  const setting = await setUp(t, { conmonPath: '/no/such/conmon' });
+  await failsCleanly(setting, { kind: 'Internal', message: /cannot run \/no\/such\/conmon: ENOENT/ });
+});
