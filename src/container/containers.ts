@@ -132,6 +132,7 @@ export class Containers {
         monitor: state.monitor,
         stopSignal: record.stopSignal,
         exited: this.exits.waitFor(id),
+        lookForEnd: async () => this.exits.check(id),
         killAll: async () => runtimeOf(this.parts, record).killAll(id, SIGKILL),
         started: state.is === 'Running' || state.is === 'Starting',
       },

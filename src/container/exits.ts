@@ -24,8 +24,10 @@ type Store = ObjectStore<ContainerRecord, ContainerState>;
 const LOST = { exitCode: 255, reason: 'Unknown', message: 'its monitor ended before it; how the process ended is not known' } as const;
 /** How long conmon, our child, may take from its exit file to its own end before we go on without, milliseconds. */
 const MONITOR_GRACE_MS = 300;
-/** How often a process whose monitor is dead, or is not our child, is looked at, milliseconds. */
+/** How often a process whose monitor is dead is looked at, milliseconds. */
 const ORPHAN_POLL_MS = 1_000;
+/** And one whose monitor lives but is not our child: its exit file tells its end, only the monitor's own death has to be seen. */
+const MONITORED_POLL_MS = 5_000;
 const SIGKILL = 9;
 
 export interface ExitsOptions {
@@ -86,11 +88,13 @@ export class Exits {
     if (this.#watched.has(id)) return;
     this.#watched.add(id);
     const look = async (): Promise<void> => {
-      for (;;) {
+      for (let pauseMs = ORPHAN_POLL_MS; ;) {
         const state = this.#options.store.get(id)?.state;
         if (state === undefined || !isAliveState(state)) break;
         await this.check(id);
-        await sleep(ORPHAN_POLL_MS);
+        await sleep(pauseMs);
+        const hasMonitor = await isAlive(state.monitor).catch(() => true);
+        pauseMs = hasMonitor ? Math.min(pauseMs * 2, MONITORED_POLL_MS) : ORPHAN_POLL_MS;
       }
       this.#watched.delete(id);
     };

@@ -3,6 +3,7 @@ import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sleep } from '../base/deadline.ts';
 import { DaemonError, hasErrno, unlessMissing } from '../base/errors.ts';
+import { KeyedMutex } from '../base/keyed-mutex.ts';
 
 /** conmon's control line for "reopen the log" (cri.md, conmon's contract). */
 const REOPEN_LOG = '2 0 0\n';
@@ -14,6 +15,13 @@ const NEW_FILE_POLL_MS = 10;
  * @throws FailedPrecondition where the monitor is dead, DeadlineExceeded where no file appears.
  */
 export async function reopenLog(bundle: string, logPath: string, timeoutMs: number): Promise<void> {
+  // One at a time: a second reopen of the same rotation would lose lines.
+  await reopening.run(logPath, async () => reopen(bundle, logPath, timeoutMs));
+}
+
+const reopening = new KeyedMutex<string>();
+
+async function reopen(bundle: string, logPath: string, timeoutMs: number): Promise<void> {
   if (await exists(logPath)) return;
   let control;
   try {

@@ -22,6 +22,8 @@ export interface StopTarget {
   readonly exited: Promise<void>;
   /** Kills all processes of the container, where killing the first one was not enough. */
   readonly killAll: () => Promise<void>;
+  /** Looks at once whether the container has ended, and puts that on record. */
+  readonly lookForEnd: () => Promise<void>;
   /** The container's monitor: it ends with the container, as a rule. */
   readonly monitor: ProcessIdentity;
   /** Whether a first signal is of use: one that never started is killed at once. */
@@ -98,6 +100,7 @@ export class StopLoops {
         return;
       }
       seen.goneAt ??= performance.now();
+      await target.lookForEnd();
       if (performance.now() - seen.goneAt < MONITOR_PATIENCE_MS || !(await signalProcess(target.monitor, SIGKILL))) return;
       this.#log.warn('the monitor of a container that has ended does not tell so; it is killed', fields(target));
     } catch (error) {

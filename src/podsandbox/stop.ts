@@ -26,22 +26,29 @@ export async function stopSandbox(parts: SandboxParts, store: Store, id: string,
   stage('sandbox.notready');
 }
 
-/** The steps of a stop, for sandboxes in any state and for what a crash left of one. */
+/**
+ * The steps of a stop, for sandboxes in any state, and for what a crash left of one (no state): that one must go even while
+ * its network cannot be released, since nobody sees it and it holds its name.
+ */
 export async function takeDown(parts: SandboxParts, record: SandboxRecord, state: SandboxState | undefined, log: Log): Promise<void> {
   if (record.namespaces.pid === 'pod') await removeInfra(parts, record, state?.infra, log);
   stage('sandbox.infra.removed');
-  if (record.namespaces.net === 'pod') await releaseNetwork(parts, record);
+  if (record.namespaces.net === 'pod') await releaseNetwork(parts, record, state === undefined);
   stage('sandbox.detached');
   unpinNamespaces(join(parts.namespaceDirectory, record.id));
   stage('sandbox.unpinned');
   await unmountSandboxShm(parts.runDirectory, record.id);
 }
 
-async function releaseNetwork(parts: SandboxParts, record: SandboxRecord): Promise<void> {
+async function releaseNetwork(parts: SandboxParts, record: SandboxRecord, isUnfinished: boolean): Promise<void> {
   const { net } = namespacePaths(parts, record);
   if (await isPinned(net)) {
-    await parts.networks.detach(detachRequest(record, net), AbortSignal.timeout(parts.detachBudgetMs));
-    return;
+    try {
+      await parts.networks.detach(detachRequest(record, net), AbortSignal.timeout(parts.detachBudgetMs));
+      return;
+    } catch (error) {
+      if (!isUnfinished) throw error;
+    }
   }
   // Without the namespace the kubelet must not be held up: the release is queued in a record of its own until it works.
   await parts.networks.detachLater(detachRequest(record, undefined));

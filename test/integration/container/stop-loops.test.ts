@@ -35,6 +35,7 @@ function target({ child, identity }: Awaited<ReturnType<typeof start>>, more: Pa
     stopSignal: SIGTERM,
     exited: child.exit.then(() => undefined),
     killAll: async () => undefined,
+    lookForEnd: async () => undefined,
     started: true,
     ...more,
   };
