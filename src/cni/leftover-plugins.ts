@@ -1,7 +1,6 @@
 import { sleep } from '../base/deadline.ts';
-import { findProcessesByEnvironment, isAlive, signalProcess } from '../linux/process.ts';
+import { findProcessesByEnvironment, isAlive, SIGKILL, signalProcess } from '../linux/process.ts';
 
-const SIGKILL = 9;
 const ROUNDS = 20;
 const ROUND_MS = 100;
 

@@ -1,12 +1,13 @@
 import type { ContainerConfig, PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { Call } from '../base/call.ts';
 import { waitFor } from '../base/deadline.ts';
-import { DaemonError, fail, messageOf } from '../base/errors.ts';
+import { DaemonError, fail } from '../base/errors.ts';
 import type { ContainerId, SandboxId } from '../base/ids.ts';
 import { JoinedWork } from '../base/joined-work.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Log } from '../base/log.ts';
 import { ObjectStore, resolveId } from '../base/object-store.ts';
+import { Parking } from '../base/parking.ts';
 import { RecordStore } from '../base/record-store.ts';
 import { requireReady, type Sandbox } from '../podsandbox/sandbox.ts';
 import type { Container, ContainerRecord, ContainerState } from './container.ts';
@@ -19,9 +20,9 @@ import { containerName, planContainer } from './plan.ts';
 import { removeContainer, removeUnfinishedContainer } from './remove.ts';
 import { startContainer } from './start.ts';
 import { StopLoops } from './stop-loops.ts';
+import { SIGKILL } from '../linux/process.ts';
 
 const RECORD_VERSION = 1;
-const SIGKILL = 9;
 
 export interface ContainersOptions {
   readonly directory: string;
@@ -44,10 +45,11 @@ export class Containers {
   readonly #createsBySandbox = new Map<string, Map<AbortController, Promise<unknown>>>();
   readonly #locks = new KeyedMutex<string>();
   readonly #stops: StopLoops;
-  readonly #parkTimers = new Map<string, NodeJS.Timeout>();
+  readonly #parking: Parking;
 
   constructor(options: ContainersOptions) {
     this.#options = options;
+    this.#parking = new Parking({ kind: 'container', field: 'container', parkMs: options.parkMs, log: options.log });
     this.parts = options.parts;
     this.#stops = new StopLoops(options.log);
     this.store = new ObjectStore(
@@ -143,7 +145,7 @@ export class Containers {
 
   /** Removes a container, by force in every state, and forgets it. Idempotent. */
   async remove(id: ContainerId): Promise<void> {
-    this.#unpark(id);
+    this.#parking.end(id);
     await this.stop(id, 0);
     await this.locked(id, async () => {
       const container = this.store.get(id);
@@ -169,7 +171,7 @@ export class Containers {
   /** Waits for all creations under way, for a graceful stop of the daemon. */
   async settled(): Promise<void> {
     await this.#creates.settled();
-    for (const timer of this.#parkTimers.values()) clearTimeout(timer);
+    this.#parking.close();
   }
 
   bundleOf(record: ContainerRecord): string {
@@ -215,32 +217,22 @@ export class Containers {
         fail('Unavailable', `create container: ${id} was stopped or removed meanwhile; ask again`);
       }
       if (container.state.is !== 'Parked') return container;
-      this.#unpark(id);
+      this.#parking.end(id);
       return this.store.save(id, { ...container.state, is: 'Created' });
     });
   }
 
   async #park(id: ContainerId): Promise<void> {
-    const { log, parkMs } = this.#options;
     const parked = await this.locked(id, async () => {
       const state = this.store.get(id)?.state;
       if (state?.is !== 'Created') return false;
       await this.store.save(id, { ...state, is: 'Parked' }, { durable: false });
       return true;
     });
-    if (!parked) return;
-    log.info('container finished after its caller had left; kept for the retry', { container: id, keptMs: parkMs });
-    const timer = setTimeout(() => {
-      this.#expire(id).catch((error: unknown) => {
-        log.error('removing a parked container failed', { container: id, error: messageOf(error) });
-      });
-    }, parkMs);
-    timer.unref();
-    this.#parkTimers.set(id, timer);
+    if (parked) this.#parking.start(id, async () => this.#expire(id));
   }
 
   async #expire(id: ContainerId): Promise<void> {
-    this.#unpark(id);
     // Looked at under the lock: a retry that has come just now has it.
     await this.locked(id, async () => {
       const container = this.store.get(id);
@@ -249,11 +241,6 @@ export class Containers {
       await removeContainer(this.parts, this.store, container, false);
       this.exits.forget(id);
     });
-  }
-
-  #unpark(id: string): void {
-    clearTimeout(this.#parkTimers.get(id));
-    this.#parkTimers.delete(id);
   }
 }
 

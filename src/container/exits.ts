@@ -9,7 +9,7 @@ import type { ObjectStore } from '../base/object-store.ts';
 import { stage } from '../base/stage.ts';
 import { nowNs } from '../base/time.ts';
 import { adopt } from '../linux/children.ts';
-import { isAlive, signalProcess } from '../linux/process.ts';
+import { isAlive, SIGKILL, signalProcess } from '../linux/process.ts';
 import { readExit } from '../ociruntime/exits.ts';
 import type { Container, ContainerRecord, ContainerState, ExitedFields, ExitReason } from './container.ts';
 import { isAliveState } from './container.ts';
@@ -28,7 +28,6 @@ const MONITOR_GRACE_MS = 300;
 const ORPHAN_POLL_MS = 1_000;
 /** And one whose monitor lives but is not our child: its exit file tells its end, only the monitor's own death has to be seen. */
 const MONITORED_POLL_MS = 5_000;
-const SIGKILL = 9;
 
 export interface ExitsOptions {
   readonly parts: ContainerParts;
@@ -44,16 +43,11 @@ export class Exits {
   readonly #monitored = new Set<string>();
   readonly #watched = new Set<string>();
   readonly #released = new Set<string>();
-  readonly #ended: ((container: Container) => void)[] = [];
 
   constructor(options: ExitsOptions) {
     this.#options = options;
   }
 
-  /** Calls `listener` with every container whose end has come on record. */
-  onEnded(listener: (container: Container) => void): void {
-    this.#ended.push(listener);
-  }
 
   /** Resolves when the end of the container is on record, or it is gone. */
   async waitFor(id: ContainerId): Promise<void> {
@@ -184,10 +178,9 @@ export class Exits {
     const { shown } = await store.saveThenShow(record.id, { is: 'Exited', ...madeOf(state), ...ended, startedAtNs });
     // The release takes as long as the flush, and what it takes away (the OOM counter) is on record by now.
     const released = this.release(record);
-    const exited = await shown;
+    await shown;
     log.info('container has ended', { container: record.id, exitCode: ended.exitCode, reason: ended.reason });
     this.#wake(record.id);
-    for (const listener of this.#ended) listener(exited);
     stage('container.end-recorded');
     await released;
     await rm(join(parts.monitor.exitDirectory, record.id), { force: true });

@@ -1,11 +1,9 @@
-import { constants } from 'node:os';
 import { sleep } from '../base/deadline.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Log, LogFields } from '../base/log.ts';
 import type { ProcessIdentity } from '../linux/process.ts';
-import { signalProcess } from '../linux/process.ts';
+import { SIGKILL, signalProcess } from '../linux/process.ts';
 
-const { SIGKILL } = constants.signals;
 /** Between two SIGKILLs to a process that does not end, milliseconds: it hangs in the kernel, or others share its cgroup. */
 const FIRST_KILL_PAUSE_MS = 200;
 const LAST_KILL_PAUSE_MS = 30_000;

@@ -14,9 +14,8 @@ const SIGRTMAX = 64;
  */
 export function stopSignal(requested: Signal, imageStopSignal: string | undefined): number {
   if (requested !== Signal.SIGNAL_RUNTIME_DEFAULT) {
-    const name = Object.entries(Signal).find(([, number]) => number === requested)?.[0];
-    if (name === undefined) fail('InvalidArgument', `create container: stop_signal is ${requested}, which is no signal of the CRI`);
-    return parseSignal(name.replace('SIGNAL_', '').replace('PLUS', '+').replace('MINUS', '-'));
+    for (const [number, signal] of CRI_SIGNALS) if (signal === requested) return number;
+    fail('InvalidArgument', `create container: stop_signal is ${requested}, which is no signal of the CRI`);
   }
   return imageStopSignal === undefined || imageStopSignal === '' ? SIGTERM : parseSignal(imageStopSignal);
 }
@@ -36,13 +35,15 @@ export function parseSignal(text: string): number {
   return numbers[aliases[full] ?? full] ?? fail('InvalidArgument', `stop signal "${text}" is no signal's name or number`);
 }
 
+/** The signals of the CRI by their numbers here; of two names for one number the first. */
+const CRI_SIGNALS: readonly (readonly [number: number, signal: Signal])[] = Object.entries(Signal)
+  .filter(([, signal]) => signal !== Signal.SIGNAL_RUNTIME_DEFAULT)
+  .map(([name, signal]) => [parseSignal(name.replace('SIGNAL_', '').replace('PLUS', '+').replace('MINUS', '-')), signal]);
+const BY_NUMBER = new Map(CRI_SIGNALS.toReversed());
+
 /** The CRI's number for a signal, for ContainerStatus.stop_signal. */
 export function criSignal(number: number): Signal {
-  for (const [name, value] of Object.entries(Signal)) {
-    if (value === Signal.SIGNAL_RUNTIME_DEFAULT) continue;
-    if (parseSignal(name.replace('SIGNAL_', '').replace('PLUS', '+').replace('MINUS', '-')) === number) return value;
-  }
-  return Signal.SIGNAL_RUNTIME_DEFAULT;
+  return BY_NUMBER.get(number) ?? Signal.SIGNAL_RUNTIME_DEFAULT;
 }
 
 function inRange(number: number, text: string, least = 1): number {

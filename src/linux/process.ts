@@ -5,6 +5,9 @@ import { reasonOf, sleep } from '../base/deadline.ts';
 import { DaemonError, hasErrno } from '../base/errors.ts';
 import type { ProcessStat } from './proc-stat.ts';
 
+/** The signal that no process can catch, by its number; signal(7). */
+export const SIGKILL = 9;
+
 /** Names one process for good: a pid alone is given again, and a reboot starts over. */
 export interface ProcessIdentity {
   readonly pid: number;

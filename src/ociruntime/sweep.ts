@@ -1,6 +1,5 @@
-import { constants } from 'node:os';
 import { runAllInOrder } from '../base/settle.ts';
-import { exitOf, findProcessesByEnvironment, signalProcess } from '../linux/process.ts';
+import { exitOf, findProcessesByEnvironment, SIGKILL, signalProcess } from '../linux/process.ts';
 import { OWNER_VARIABLE } from './monitor.ts';
 import type { OciRuntime } from './oci-runtime.ts';
 import type { CgroupPlacement } from './placement.ts';
@@ -41,7 +40,7 @@ export async function killCreators(containerId: string): Promise<void> {
     if (found.length === 0) return;
     await Promise.all(
       found.map(async (process) => {
-        await signalProcess(process, constants.signals.SIGKILL);
+        await signalProcess(process, SIGKILL);
         await exitOf(process, AbortSignal.timeout(KILL_WAIT_MS)).catch(() => undefined);
       }),
     );

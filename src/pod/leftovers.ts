@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { messageOf, unlessMissing } from '../base/errors.ts';
 import { isObjectId, type ContainerId } from '../base/ids.ts';
 import { isPinned, unpinNamespaces } from '../linux/namespaces.ts';
-import { identify, isAlive, signalProcess } from '../linux/process.ts';
+import { identify, isAlive, SIGKILL, signalProcess } from '../linux/process.ts';
 import { readContainerPid } from '../ociruntime/monitor.ts';
 import { killCreators } from '../ociruntime/sweep.ts';
 import { namespacePaths } from '../podsandbox/run.ts';
@@ -23,7 +23,6 @@ export interface InventoryDifference {
   readonly missing: readonly Difference[];
 }
 
-const SIGKILL = 9;
 
 /** Compares every adapter's list of what exists with every store's list of what it claims. */
 export async function compareInventory(parts: RestoreParts): Promise<InventoryDifference> {

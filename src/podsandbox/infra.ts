@@ -1,10 +1,9 @@
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
-import { constants } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { stage } from '../base/stage.ts';
-import { exitOf, signalProcess } from '../linux/process.ts';
+import { exitOf, SIGKILL, signalProcess } from '../linux/process.ts';
 import { createMonitored } from '../ociruntime/monitor.ts';
 import { buildSpec } from '../spec/build.ts';
 import { specToJson } from '../spec/spec-json.ts';
@@ -74,7 +73,7 @@ export async function startInfra(
 /** Ends the infra process and removes all of its container. Idempotent. */
 export async function removeInfra(parts: SandboxParts, record: SandboxRecord, infra: InfraProcess | undefined, log: Log): Promise<void> {
   if (infra !== undefined) {
-    await signalProcess(infra.process, constants.signals.SIGKILL);
+    await signalProcess(infra.process, SIGKILL);
     const patience = AbortSignal.timeout(KILL_WAIT_MS);
     await Promise.all([exitOf(infra.process, patience), exitOf(infra.monitor, patience)]).catch((error: unknown) => {
       log.warn('the infra process does not end; its cgroup is killed', { sandbox: record.id, error: messageOf(error) });

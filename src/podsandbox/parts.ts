@@ -5,8 +5,19 @@ import type { RuntimeHandlers } from '../ociruntime/runtime-handlers.ts';
 import type { HostFacts } from '../spec/host-facts.ts';
 import type { SpecSettings } from '../spec/input.ts';
 
+/** What whatever runs under a monitor is made with: containers, and the infra process of a sandbox. */
+export interface MonitoredParts {
+  readonly placement: CgroupPlacement;
+  readonly runtimes: RuntimeHandlers;
+  readonly monitor: MonitorOptions;
+  readonly hostFacts: () => HostFacts;
+  readonly specSettings: () => SpecSettings;
+  /** Most the runtime may take for one creation, milliseconds. */
+  readonly createTimeoutMs: number;
+}
+
 /** What the operations of a sandbox work with. */
-export interface SandboxParts {
+export interface SandboxParts extends MonitoredParts {
   /** Volatile files, one directory per sandbox: RUN/sandboxes. */
   readonly runDirectory: string;
   /** Pinned namespaces, one directory per sandbox: RUN/ns. */
@@ -16,13 +27,6 @@ export interface SandboxParts {
   /** Sysctls that every pod gets unless it names them itself. */
   readonly defaultSysctls: () => Readonly<Record<string, string>>;
   readonly networks: Networks;
-  readonly placement: CgroupPlacement;
-  readonly runtimes: RuntimeHandlers;
-  readonly monitor: MonitorOptions;
-  readonly hostFacts: () => HostFacts;
-  readonly specSettings: () => SpecSettings;
   /** Most all CNI DELs of a pod may take, milliseconds. */
   readonly detachBudgetMs: number;
-  /** Most the runtime may take to create an infra container, milliseconds. */
-  readonly createTimeoutMs: number;
 }

@@ -1,11 +1,12 @@
 import type { PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { Call } from '../base/call.ts';
-import { DaemonError, fail, messageOf } from '../base/errors.ts';
+import { DaemonError, fail } from '../base/errors.ts';
 import type { SandboxId } from '../base/ids.ts';
 import { JoinedWork } from '../base/joined-work.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Log } from '../base/log.ts';
 import { ObjectStore, resolveId } from '../base/object-store.ts';
+import { Parking } from '../base/parking.ts';
 import { RecordStore } from '../base/record-store.ts';
 import { nowNs } from '../base/time.ts';
 import { bootId } from '../linux/process.ts';
@@ -37,11 +38,12 @@ export class Sandboxes {
   readonly #options: SandboxesOptions;
   readonly #runs = new JoinedWork<SandboxId>();
   readonly #locks = new KeyedMutex<string>();
-  readonly #parkTimers = new Map<string, NodeJS.Timeout>();
+  readonly #parking: Parking;
   readonly #stops = new Map<string, Promise<void>>();
 
   constructor(options: SandboxesOptions) {
     this.#options = options;
+    this.#parking = new Parking({ kind: 'pod sandbox', field: 'sandbox', parkMs: options.parkMs, log: options.log });
     this.store = new ObjectStore(
       new RecordStore({
         directory: options.directory,
@@ -75,11 +77,6 @@ export class Sandboxes {
       if (error instanceof DaemonError && error.kind === 'NotFound') return undefined;
       throw error;
     }
-  }
-
-  /** How many sandboxes are being made right now. */
-  get running(): number {
-    return this.#runs.size;
   }
 
   /**
@@ -135,7 +132,7 @@ export class Sandboxes {
 
   /** Removes what is left of a sandbox and forgets it. Idempotent. */
   async remove(id: SandboxId, log: Log): Promise<void> {
-    this.#unpark(id);
+    this.#parking.end(id);
     await this.locked(id, async () => removeSandbox(this.#options.parts, this.store, id, log));
   }
 
@@ -167,7 +164,7 @@ export class Sandboxes {
   /** Waits for all runs under way, for a graceful stop of the daemon. */
   async settled(): Promise<void> {
     await this.#runs.settled();
-    for (const timer of this.#parkTimers.values()) clearTimeout(timer);
+    this.#parking.close();
   }
 
   /** Hands a finished sandbox to a caller: from now on everyone may see it. */
@@ -176,44 +173,29 @@ export class Sandboxes {
       const sandbox = this.store.get(id);
       if (sandbox?.state.is === 'Ready') return sandbox;
       if (sandbox?.state.is !== 'Parked') fail('Unavailable', `run pod sandbox: ${id} was stopped or removed meanwhile; ask again`);
-      this.#unpark(id);
+      this.#parking.end(id);
       return this.store.save(id, { ...sandbox.state, is: 'Ready' });
     });
   }
 
   async #park(id: SandboxId): Promise<void> {
-    const { log, parkMs } = this.#options;
     const parked = await this.locked(id, async () => {
       const state = this.store.get(id)?.state;
       if (state?.is !== 'Ready') return false;
       await this.store.save(id, { ...state, is: 'Parked' }, { durable: false });
       return true;
     });
-    if (!parked) return;
-    log.info('pod sandbox finished after its caller had left; kept for the retry', { sandbox: id, keptMs: parkMs });
-    const timer = setTimeout(() => {
-      this.#expire(id).catch((error: unknown) => {
-        log.error('removing a parked pod sandbox failed', { sandbox: id, error: messageOf(error) });
-      });
-    }, parkMs);
-    timer.unref();
-    this.#parkTimers.set(id, timer);
+    if (parked) this.#parking.start(id, async () => this.#expire(id));
   }
 
   async #expire(id: SandboxId): Promise<void> {
     const { log, parts } = this.#options;
-    this.#unpark(id);
     // Looked at under the lock: a retry that has come just now has it.
     await this.locked(id, async () => {
       if (this.store.get(id)?.state.is !== 'Parked') return;
       log.info('nobody came back for the parked pod sandbox; removing it', { sandbox: id });
       await removeSandbox(parts, this.store, id, log);
     });
-  }
-
-  #unpark(id: string): void {
-    clearTimeout(this.#parkTimers.get(id));
-    this.#parkTimers.delete(id);
   }
 }
 

@@ -1,8 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectoryDurable, syncDirectory } from '../base/atomic-file.ts';
-import { reasonOf } from '../base/deadline.ts';
 import { DaemonError, unlessMissing } from '../base/errors.ts';
 import { isDigest } from '../base/ids.ts';
 import type { Digest } from '../base/ids.ts';
@@ -11,13 +10,6 @@ import { KeyedMutex } from '../base/keyed-mutex.ts';
 export interface Blob {
   readonly digest: Digest;
   readonly sizeBytes: number;
-}
-
-export interface IngestOptions {
-  readonly expected?: Digest | undefined;
-  /** Most bytes to take; more is an error. */
-  readonly limitBytes?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** Content by digest: `sha256/HEX`, and half-received content in `ingest/`, which a start empties. */
@@ -86,43 +78,6 @@ export class BlobStore {
   /** A new name in `ingest/` for content to come. Made, removed or handed to {@link adopt} by the caller. */
   newIngestPath(): string {
     return join(this.#ingest, randomBytes(8).toString('hex'));
-  }
-
-  /**
-   * Takes in a blob that the event loop may hash: configs and manifests, not layers.
-   * @throws FailedPrecondition where its digest is not the expected one, InvalidArgument beyond the limit; nothing is kept then.
-   */
-  async ingest(content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, options: IngestOptions = {}): Promise<Blob> {
-    const path = this.newIngestPath();
-    const hash = createHash('sha256');
-    let sizeBytes = 0;
-    try {
-      const handle = await open(path, 'wx', 0o600);
-      try {
-        for await (const piece of content) {
-          if (options.signal?.aborted === true) throw reasonOf(options.signal);
-          sizeBytes += piece.length;
-          if (options.limitBytes !== undefined && sizeBytes > options.limitBytes) {
-            throw new DaemonError('InvalidArgument', `receive blob: more than ${options.limitBytes} bytes, must be fewer`);
-          }
-          hash.update(piece);
-          await handle.writeFile(piece);
-        }
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      const digest = `sha256:${hash.digest('hex')}` as Digest;
-      if (options.expected !== undefined && digest !== options.expected) {
-        throw new DaemonError('FailedPrecondition', `receive blob: its digest is ${digest}, must be ${options.expected}`);
-      }
-      await this.adopt(path, { digest, sizeBytes });
-      await this.sync();
-      return { digest, sizeBytes };
-    } catch (error) {
-      await rm(path, { force: true });
-      throw error;
-    }
   }
 
   /** Gives a finished file of `ingest/`, whose data is on disk already, its final name. The caller follows with {@link sync}. */

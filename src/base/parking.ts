@@ -1,0 +1,50 @@
+import { messageOf } from './errors.ts';
+import type { Log } from './log.ts';
+
+export interface ParkingOptions {
+  /** The field's word for what is parked, for log lines: `container`. */
+  readonly kind: string;
+  /** The log field that carries its id. */
+  readonly field: 'sandbox' | 'container';
+  /** How long a finished object whose caller left waits for the retry, milliseconds. */
+  readonly parkMs: number;
+  readonly log: Log;
+}
+
+/**
+ * The clocks of finished objects whose callers left before the answer (architecture: two signals). What Parked means on disk,
+ * and the lock under which it is looked at, are the owner's.
+ */
+export class Parking {
+  readonly #options: ParkingOptions;
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+
+  constructor(options: ParkingOptions) {
+    this.#options = options;
+  }
+
+  /** From now on `expire` runs when nobody came back in time; its failure is logged. */
+  start(id: string, expire: () => Promise<void>): void {
+    const { kind, field, parkMs, log } = this.#options;
+    log.info(`${kind} finished after its caller had left; kept for the retry`, { [field]: id, keptMs: parkMs });
+    const timer = setTimeout(() => {
+      this.end(id);
+      expire().catch((error: unknown) => {
+        log.error(`removing a parked ${kind} failed`, { [field]: id, error: messageOf(error) });
+      });
+    }, parkMs);
+    timer.unref();
+    this.#timers.set(id, timer);
+  }
+
+  /** The object was claimed, or is being removed otherwise. Idempotent. */
+  end(id: string): void {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.delete(id);
+  }
+
+  /** Stops all clocks, at the end of the daemon: a restart removes what is parked. */
+  close(): void {
+    for (const id of [...this.#timers.keys()]) this.end(id);
+  }
+}
