@@ -108,10 +108,11 @@ export class PluginRunner {
     return run(path, { args: [], env: this.#environment(call), input, timeoutMs: limits.timeoutMs, ...signal });
   }
 
-  /** Nothing of the daemon's own environment but the search path. */
+  /** Nothing of the daemon's own environment but the search path; most plugins are Go programs that end before a collection is worth it. */
   #environment(call: PluginCall): Record<string, string> {
     return {
       PATH: process.env['PATH'] ?? DEFAULT_PATH,
+      GOGC: '400',
       CNI_COMMAND: call.command,
       CNI_PATH: this.#finder.dirs.join(':'),
       ...(call.containerId === undefined ? {} : { CNI_CONTAINERID: call.containerId }),

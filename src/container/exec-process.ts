@@ -58,6 +58,11 @@ export async function writeExecFiles(
   return files;
 }
 
+/** Removes them beside the caller's work; what stays behind, the next start removes. */
+export function removeExecFiles(files: ExecFiles): void {
+  rm(files.directory, { recursive: true, force: true }).catch(() => undefined);
+}
+
 /** Waits on the process whose pid the runtime left behind. */
 export async function adoptFromFile(files: ExecFiles, what: string): Promise<{ pid: number; exit: Promise<ExitStatus> }> {
   const pid = Number(await unlessMissing(readFile(files.pidFile, 'utf8'), ''));
@@ -107,7 +112,7 @@ export async function startExec(containers: Containers, record: ContainerRecord,
     for (const stream of Object.values(streams)) stream?.destroy();
     throw error;
   } finally {
-    await rm(files.directory, { recursive: true, force: true });
+    removeExecFiles(files);
   }
 }
 

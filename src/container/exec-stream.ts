@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
@@ -10,7 +9,7 @@ import { closeAll, ended, pipe, readText } from '../linux/pipes.ts';
 import { describeExit, lastLine } from '../ociruntime/oci-runtime.ts';
 import type { ContainerRecord } from './container.ts';
 import type { Containers } from './containers.ts';
-import { adoptFromFile, exitCodeOf, requireExecutable, startExec, WORDS_MS, writeExecFiles, type ExecFiles } from './exec-process.ts';
+import { adoptFromFile, exitCodeOf, removeExecFiles, requireExecutable, startExec, WORDS_MS, writeExecFiles, type ExecFiles } from './exec-process.ts';
 import { runtimeOf } from './parts.ts';
 
 export interface ExecStreamRequest {
@@ -120,9 +119,9 @@ async function execOnTerminal(
     ...(request.size === undefined ? {} : { size: request.size }),
   });
   const output = new Output(io.stdout);
-  const { terminal, exit } = await startOnTerminal(containers, record, request, files, output).finally(async () =>
-    rm(files.directory, { recursive: true, force: true }),
-  );
+  const { terminal, exit } = await startOnTerminal(containers, record, request, files, output).finally(() => {
+    removeExecFiles(files);
+  });
   const follow = new AbortController();
   try {
     if (io.stdin !== undefined) io.stdin.pipe(terminal.socket, { end: false });

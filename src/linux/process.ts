@@ -18,7 +18,9 @@ export interface ProcessIdentity {
 
 const ESRCH = 3;
 const RLIMIT_NOFILE = 7;
-const EXIT_POLL_MS = 100;
+/** How often a process that is no child is looked at: at once, then ever less often, milliseconds. */
+const EXIT_POLL_FIRST_MS = 2;
+const EXIT_POLL_MOST_MS = 100;
 /** Reading another's environment waits while that process is stuck in the kernel with its memory locked. */
 const ENVIRON_READ_MS = 1000;
 
@@ -90,13 +92,14 @@ export async function signalProcess(identity: ProcessIdentity, signal: number): 
 }
 
 /**
- * Resolves when a process that is no child of ours is gone or a zombie; looks every 100 ms. Its exit status cannot be had.
+ * Resolves when a process that is no child of ours is gone or a zombie; looks at last every 100 ms. Its exit status cannot
+ * be had.
  * @throws the signal's reason when it aborts first.
  */
 export async function exitOf(identity: ProcessIdentity, signal?: AbortSignal): Promise<void> {
-  while (await isAlive(identity)) {
+  for (let pauseMs = EXIT_POLL_FIRST_MS; await isAlive(identity); pauseMs = Math.min(pauseMs * 2, EXIT_POLL_MOST_MS)) {
     if (signal?.aborted === true) throw reasonOf(signal);
-    await sleep(EXIT_POLL_MS, signal);
+    await sleep(pauseMs, signal);
   }
 }
 

@@ -45,7 +45,6 @@ export interface MonitorOptions {
   readonly conmonPath: string;
   /** Where conmon writes one exit file per container. */
   readonly exitDirectory: string;
-  readonly environment: Readonly<Record<string, string>>;
   /** Most bytes a container's log may take before it is truncated; -1 for no limit. */
   readonly logSizeMaxBytes: number;
 }
@@ -134,7 +133,7 @@ function spawnMonitor(options: MonitorOptions, runtime: OciRuntime, request: Mon
   try {
     const child = spawn(options.conmonPath, {
       args: conmonArgs(options, runtime, request),
-      env: { ...options.environment, _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4', [OWNER_VARIABLE]: request.containerId },
+      env: { ...runtime.environment, _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4', [OWNER_VARIABLE]: request.containerId },
       cwd: request.bundle,
       stdio: ['ignore', 'ignore', stderr.writeEnd, sync.writeEnd, start.readEnd],
       newSession: true,

@@ -53,6 +53,11 @@ export class OciRuntime {
     return ['--root', this.#options.root, ...(this.#options.systemdCgroup ? ['--systemd-cgroup'] : [])];
   }
 
+  /** The environment of the runtime's processes, and of the monitor that starts some. */
+  get environment(): Readonly<Record<string, string>> {
+    return this.#options.environment;
+  }
+
   get systemdCgroup(): boolean {
     return this.#options.systemdCgroup;
   }
@@ -67,8 +72,14 @@ export class OciRuntime {
     await this.#mustRun('kill', ['kill', '--all', containerId, String(signalNumber)], {});
   }
 
-  /** Deletes what the runtime keeps of the container. A container that it does not know is already deleted. */
+  /**
+   * Deletes what the runtime keeps of the container, and kills what still runs in it. A container that it does not know is
+   * already deleted.
+   */
   async delete(containerId: string): Promise<void> {
+    // Force comes second: runc then sleeps for 100 ms, even where the container has ended.
+    const polite = await this.#run(['delete', containerId], {});
+    if (polite.exit.code === 0) return;
     const result = await this.#run(['delete', '--force', containerId], {});
     if (result.exit.code === 0 || (await this.state(containerId)) === undefined) return;
     throw this.#failure('delete', containerId, result);

@@ -36,7 +36,7 @@ async function setUp(t: TestContext, { conmonPath = '/usr/bin/conmon', script, r
   await mkdir(persistDirectory);
   const runtime = new OciRuntime({ name: 'runc', path, root: runtimeRoot, systemdCgroup: false, environment: ENVIRONMENT });
   const create = async (): Promise<MonitoredContainer> =>
-    createMonitored({ conmonPath, exitDirectory, environment: ENVIRONMENT, logSizeMaxBytes: -1 }, runtime, {
+    createMonitored({ conmonPath, exitDirectory, logSizeMaxBytes: -1 }, runtime, {
       containerId: id,
       name: 'test',
       bundle: directory,
