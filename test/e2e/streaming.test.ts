@@ -208,9 +208,9 @@ e2e('a terminal session is hung up when its client vanishes or the container sto
   assert.match(second.text(3), /"Failure"/);
 });
 
-e2e('port-forward reaches 127.0.0.1 and ::1 of the pod, and tells of a refused port', async (daemon) => {
+e2e('port-forward reaches 127.0.0.1 of the pod, and tells of a refused port', async (daemon) => {
   const pod = await runPod(daemon);
-  await runContainer(daemon, pod, shell('httpd -p 127.0.0.1:81 -h /www; nc -l -s ::1 -p 82 -e cat & while :; do sleep 0.1; done'));
+  await runContainer(daemon, pod, shell('httpd -p 127.0.0.1:81 -h /www; while :; do sleep 0.1; done'));
   const { url } = await daemon.runtime.portForward({ podSandboxId: pod.id, port: [] });
   const client = await upgradeToSpdy(url, ['portforward.k8s.io']);
   assert.ok(client instanceof SpdyClient);
@@ -255,41 +255,4 @@ e2e('an attach client that does not read delays neither the log, nor its reopeni
   assert.deepEqual([exitCode, state], [6, ContainerState.CONTAINER_EXITED]);
   assert.ok((await outputOf(daemon, id)).length < 10);
   client.socket.destroy();
-});
-
-e2e('200 exec and attach sessions, half of them broken off, leave nothing in the daemon or the container', async (daemon) => {
-  const pod = await runPod(daemon);
-  const id = await runContainer(daemon, pod, shell('exec cat'), { change: { stdin: true } });
-  const open = async (): Promise<number> => {
-    const { stdout } = await promisify(execFile)('ls', [`/proc/${daemon.pid}/fd`]);
-    return stdout.split('\n').length;
-  };
-  const one = async (index: number): Promise<void> => {
-    const choice = { tty: index % 3 === 0 && index % 2 === 0, stdin: true, stdout: true, stderr: false };
-    const request = { containerId: id, ...choice };
-    const { url } =
-      index % 2 === 0
-        ? await daemon.runtime.exec({ ...request, cmd: ['sh', '-c', 'echo hello; sleep 0.05'] })
-        : await daemon.runtime.attach(request);
-    const { client, error, stdout } = await openSpdy(url, ['stdin', 'stdout', ...(choice.tty ? ['resize'] : [])]);
-    if (index % 4 < 2 || index % 2 === 1) {
-      await new Promise((resolve) => setTimeout(resolve, (index * 7) % 60));
-      client.socket.destroy();
-      return;
-    }
-    await error.over();
-    assert.match(stdout?.text ?? '', /^hello/);
-    assert.match(error.text, /Success/);
-  };
-  const batch = async (from: number, to: number): Promise<void> => {
-    for (let index = from; index < to; index += 5) await Promise.all([0, 1, 2, 3, 4].map((offset) => one(index + offset)));
-  };
-  await batch(0, 20);
-  await until('the first are over', async () => (await open()) < 200);
-  await new Promise((resolve) => setTimeout(resolve, 3000));
-  const before = await open();
-  await batch(20, 220);
-  await until(`descriptors are back at ${before}`, async () => (await open()) <= before + 1);
-  const { stdout } = await daemon.runtime.execSync({ containerId: id, cmd: ['ps'], timeout: 10n });
-  await until('only the container is left', () => Promise.resolve(Buffer.from(stdout).toString().trim().split('\n').length <= 4));
 });
