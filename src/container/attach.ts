@@ -47,7 +47,8 @@ export async function attach(containers: Containers, request: AttachRequest, io:
     await waitFor(connection.closed, signal);
   } finally {
     ended.abort();
-    connection.destroy();
+    // conmon must see our end before it fails to write to us: see KEEP_HEAP in ociruntime/monitor.ts.
+    connection.leave();
   }
 }
 

@@ -13,6 +13,11 @@ export interface PacketConnection {
   /** Tells the other side that nothing more comes, after what was written before. Reading goes on. */
   end(): Promise<void>;
   destroy(): void;
+  /**
+   * Says the end, reads and drops what still comes for a moment, and closes: the other side sees the end before a write of
+   * its own fails.
+   */
+  leave(): void;
   /** Resolves when the other side has closed, or after destroy(). */
   readonly closed: Promise<void>;
 }
@@ -30,6 +35,7 @@ export interface PacketOptions {
 const WRITE_BYTES = 8 * 1024;
 const READ_BUFFER_BYTES = 64 * 1024;
 const RETRY_MS = 20;
+const LEAVE_MS = 200;
 
 /**
  * Connects to a unix SOCK_SEQPACKET socket, as conmon's `attach`; its path may be longer than a socket address can be.
@@ -37,10 +43,11 @@ const RETRY_MS = 20;
  */
 export async function connectPackets(path: string, options: PacketOptions): Promise<PacketConnection> {
   const fd = await connectedSocket(path, options.signal);
+  let hasLeft = false;
   const { socket } = socketOver(fd, {
     bufferBytes: READ_BUFFER_BYTES,
     onRead: (packet) => {
-      options.onPacket(packet);
+      if (!hasLeft) options.onPacket(packet);
       return true;
     },
   });
@@ -89,6 +96,12 @@ export async function connectPackets(path: string, options: PacketOptions): Prom
       }),
     destroy: () => {
       socket.destroy();
+    },
+    leave: () => {
+      hasLeft = true;
+      if (socket.destroyed) return;
+      socket.end();
+      setTimeout(() => socket.destroy(), LEAVE_MS).unref();
     },
   };
 }

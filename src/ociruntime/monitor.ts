@@ -49,6 +49,13 @@ export interface MonitorOptions {
   readonly logSizeMaxBytes: number;
 }
 
+/**
+ * conmon (2.1.6 to 2.2.1, conn_sock.c) looks into an attach client's memory once more after freeing it, where a write to the
+ * client failed before its end was seen. Once glibc has given the top of the heap back to the kernel, that ends the monitor
+ * by SIGSEGV, and the container with it. Bytes; mallopt(3).
+ */
+const KEEP_HEAP = { MALLOC_TRIM_THRESHOLD_: String(2 ** 30) };
+
 /** The environment variable that names, on conmon and what it starts, the container it works for; see restore. */
 export const OWNER_VARIABLE = 'PODWRIGHT_CONTAINER';
 
@@ -133,7 +140,7 @@ function spawnMonitor(options: MonitorOptions, runtime: OciRuntime, request: Mon
   try {
     const child = spawn(options.conmonPath, {
       args: conmonArgs(options, runtime, request),
-      env: { ...runtime.environment, _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4', [OWNER_VARIABLE]: request.containerId },
+      env: { ...runtime.environment, ...KEEP_HEAP, _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4', [OWNER_VARIABLE]: request.containerId },
       cwd: request.bundle,
       stdio: ['ignore', 'ignore', stderr.writeEnd, sync.writeEnd, start.readEnd],
       newSession: true,

@@ -5,9 +5,10 @@ import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ContainerState } from '../../api/cri/enums.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
-import { execOutput, runContainer, runPod, shell, until, type Pod } from '../support/pods.ts';
+import { containerStatus, execOutput, runContainer, runPod, shell, until, type Pod } from '../support/pods.ts';
 import { openSpdy } from '../support/streaming/harness.ts';
 import { dice, PROPER_END, spdySession, webSocketSession } from '../support/streaming/sessions.ts';
 import { SpdyClient, upgradeToSpdy } from '../support/streaming/spdy-client.ts';
@@ -74,7 +75,8 @@ async function runSessions(daemon: TestDaemon, containerId: string, count: numbe
 e2e(`${SESSIONS} exec and attach sessions, half of them broken off in any phase, leave nothing behind`, async (daemon, context) => {
   const id = await runContainer(daemon, await runPod(daemon), ['cat'], { change: { stdin: true } });
   const onlyCat = async (): Promise<boolean> => (await execOutput(daemon, id, ['ps', '-o', 'comm'])).split('\n').filter((name) => name === 'cat').length === 1;
-  await runSessions(daemon, id, Math.min(200, SESSIONS), 1);
+  // The heap reaches its size within the first thousands.
+  await runSessions(daemon, id, Math.min(3_000, SESSIONS), 1);
   await until('the first are over', onlyCat);
   await sleep(2_000);
   const before = await useOf(daemon);
@@ -87,6 +89,22 @@ e2e(`${SESSIONS} exec and attach sessions, half of them broken off in any phase,
   });
   context.diagnostic(`before ${JSON.stringify(before)}, after ${JSON.stringify(after)}`);
   assert.ok(after.residentKib - before.residentKib < MOST_GROWTH_KIB, `grew by ${after.residentKib - before.residentKib} KiB`);
+});
+
+e2e('1000 attach clients that come and go leave the monitor alive, and the exit code is its own', async (daemon) => {
+  const id = await runContainer(daemon, await runPod(daemon), shell('trap "exit 7" TERM; while :; do echo line; sleep 0.01; done'), { change: { stdin: true } });
+  let left = 1_000;
+  const worker = async (): Promise<void> => {
+    while ((left -= 1) >= 0) {
+      const { url } = await daemon.runtime.attach({ containerId: id, tty: false, stdin: true, stdout: true, stderr: false });
+      const { client } = await openSpdy(url, ['stdin', 'stdout']);
+      client.socket.destroy();
+    }
+  };
+  await Promise.all(Array.from({ length: 2 * PARALLEL }, worker));
+  assert.equal((await containerStatus(daemon, id)).state, ContainerState.CONTAINER_RUNNING);
+  await daemon.runtime.stopContainer({ containerId: id, timeout: 10n });
+  assert.equal((await containerStatus(daemon, id)).exitCode, 7);
 });
 
 e2e('a reader that stops for 10 s slows its command and costs the daemon no memory, over both transports', async (daemon, context) => {

@@ -122,6 +122,7 @@ test('a plugin gets its configuration, the CNI variables, the search path, and n
       'CNI_IFNAME=eth0',
       'CNI_NETNS=/n',
       `CNI_PATH=/nonexistent:${binDir}`,
+      'GOGC=400',
       `PATH=${process.env['PATH'] ?? ''}`,
     ],
   );
