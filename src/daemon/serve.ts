@@ -9,6 +9,7 @@ import { VERSION } from '../base/version.ts';
 import type { LiveConfig } from '../config/live-config.ts';
 import { becomeSubreaper, startZombieSweep } from '../linux/children.ts';
 import { lockFile, type FileLock } from '../linux/files.ts';
+import { trimHeap } from '../linux/heap.ts';
 import { warmThreadPool } from '../linux/namespaces.ts';
 import { sdNotify } from '../linux/systemd.ts';
 import { listenMetrics } from '../metrics/listen.ts';
@@ -146,7 +147,11 @@ async function openEdge(parts: DaemonParts, metrics: Metrics, closers: Closer[])
   if (missing.length > 0) log.info('RPCs that this version does not implement', { rpcs: missing });
 }
 
+/** How long no session must be open before their buffers are given back to the system, milliseconds. */
+const TRIM_AFTER_MS = 1_000;
+
 async function startStreaming(parts: DaemonParts, closers: Closer[]): Promise<StreamingServer> {
+  let trim: NodeJS.Timeout | undefined;
   const { address, port, tlsCert, tlsKey, tlsClientCa, idleTimeoutMs } = parts.config.current.stream;
   const streaming = new StreamingServer({
     address,
@@ -155,6 +160,12 @@ async function startStreaming(parts: DaemonParts, closers: Closer[]): Promise<St
     backend: streamingBackend(parts),
     log: parts.log,
     idleTimeoutMs,
+    onIdle: () => {
+      trim ??= setTimeout(() => {
+        trim = undefined;
+        if (streaming.sessionCount === 0) trimHeap();
+      }, TRIM_AFTER_MS).unref();
+    },
   });
   await streaming.start();
   closers.push(async () => streaming.close());

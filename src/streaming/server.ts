@@ -34,6 +34,8 @@ export interface StreamingServerOptions {
   readonly log: Log;
   readonly idleTimeoutMs?: number;
   readonly creationTimeoutMs?: number;
+  /** Called when the last of the open sessions has ended. */
+  readonly onIdle?: () => void;
   /** How often the TLS files are looked at for a change, milliseconds. */
   readonly tlsCheckMs?: number;
 }
@@ -212,6 +214,7 @@ export class StreamingServer {
       .finally(() => {
         life.close();
         this.#lives.delete(life);
+        if (this.#lives.size === 0) this.#options.onIdle?.();
       });
     this.#lives.set(life, work);
   }
