@@ -1,6 +1,7 @@
 #!/bin/bash
-# test-all.sh: install what the tests need, then run all of them: the check, integration, e2e, and critest where
-# $CRITEST names the program. Root. Closes with one line: "all: N passed, N failed, N skipped".
+# test-all.sh: install what the tests need, then run all of them: the check, integration, e2e and critest. crictl and
+# critest are those of $CRICTL and $CRITEST, or are built where there is go. Root. Closes with one line:
+# "all: N passed, N failed, N skipped".
 set -uo pipefail
 cd "$(dirname "$0")/.."
 started=$(date +%s)
@@ -22,6 +23,12 @@ bash scripts/install-deps.sh test || { echo "all: 0 passed, 1 failed, 0 skipped"
 # crun refuses this host's hybrid cgroups until hugetlb is a v1 mount; harmless elsewhere, since it is only done there.
 if [ -d /sys/fs/cgroup/memory ] && [ ! -d /sys/fs/cgroup/hugetlb ] && mkdir /sys/fs/cgroup/hugetlb 2>/dev/null; then
   mount -t cgroup -o hugetlb none /sys/fs/cgroup/hugetlb 2>/dev/null || rmdir /sys/fs/cgroup/hugetlb
+fi
+# Go brings its modules; without it the tests that need crictl or critest skip by name, as they do where $CRICTL is no file.
+if [ -z "${CRICTL:-}" ] || [ -z "${CRITEST:-}" ]; then
+  if tools=$(timeout 1800 bash scripts/build-cri-tools.sh); then
+    export CRICTL=${CRICTL:-$tools/crictl} CRITEST=${CRITEST:-$tools/critest}
+  fi
 fi
 step check npm run --silent check
 step integration npm run --silent test:integration
