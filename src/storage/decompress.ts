@@ -30,10 +30,11 @@ const CHUNK_BYTES = 256 * 1024;
 /** Decompressed data that may wait for its reader, so that both work at the same time. */
 const READ_AHEAD_BYTES = 2 * CHUNK_BYTES;
 
-/** A stream that decompresses. */
+/** A stream that decompresses. A failure is told to who reads it, also to one who comes later: it must not end the daemon. */
 export function decompressor(compression: Exclude<Compression, 'none'>): Gunzip | ZstdDecompress {
   const options = { chunkSize: CHUNK_BYTES, readableHighWaterMark: READ_AHEAD_BYTES };
-  return compression === 'gzip' ? createGunzip(options) : createZstdDecompress(options);
+  const stream = compression === 'gzip' ? createGunzip(options) : createZstdDecompress(options);
+  return stream.on('error', () => undefined);
 }
 
 /** A decompressor's failure as an error of ours: the data is at fault. Other errors are returned as they are. */
