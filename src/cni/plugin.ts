@@ -1,5 +1,5 @@
 import { DaemonError, hasErrno, kindOf, messageOf } from '../base/errors.ts';
-import { run } from '../linux/spawn.ts';
+import { run, SHORT_LIVED_GO } from '../linux/spawn.ts';
 import { isJsonObject } from './network-conf.ts';
 import type { ErrorKind } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -108,11 +108,11 @@ export class PluginRunner {
     return run(path, { args: [], env: this.#environment(call), input, timeoutMs: limits.timeoutMs, ...signal });
   }
 
-  /** Nothing of the daemon's own environment but the search path; most plugins are Go programs that end before a collection is worth it. */
+  /** Nothing of the daemon's own environment but the search path; most plugins are Go programs. */
   #environment(call: PluginCall): Record<string, string> {
     return {
       PATH: process.env['PATH'] ?? DEFAULT_PATH,
-      GOGC: '400',
+      ...SHORT_LIVED_GO,
       CNI_COMMAND: call.command,
       CNI_PATH: this.#finder.dirs.join(':'),
       ...(call.containerId === undefined ? {} : { CNI_CONTAINERID: call.containerId }),

@@ -9,6 +9,7 @@ import type { Log } from '../base/log.ts';
 import { ObjectStore, resolveId } from '../base/object-store.ts';
 import { Parking } from '../base/parking.ts';
 import { RecordStore } from '../base/record-store.ts';
+import { SIGKILL } from '../linux/process.ts';
 import { requireReady, type Sandbox } from '../podsandbox/sandbox.ts';
 import type { Container, ContainerRecord, ContainerState } from './container.ts';
 import { isAliveState, isContainerRecord, isContainerState } from './container.ts';
@@ -20,7 +21,6 @@ import { containerName, planContainer } from './plan.ts';
 import { removeContainer, removeUnfinishedContainer } from './remove.ts';
 import { startContainer } from './start.ts';
 import { StopLoops } from './stop-loops.ts';
-import { SIGKILL } from '../linux/process.ts';
 
 const RECORD_VERSION = 1;
 

@@ -48,7 +48,6 @@ export class Exits {
     this.#options = options;
   }
 
-
   /** Resolves when the end of the container is on record, or it is gone. */
   async waitFor(id: ContainerId): Promise<void> {
     const state = this.#options.store.get(id)?.state;

@@ -6,6 +6,7 @@ import { Containers } from '../container/containers.ts';
 import type { ImageStore } from '../image/store.ts';
 import { Cgroups } from '../linux/cgroups.ts';
 import type { MonitorOptions } from '../ociruntime/monitor.ts';
+import { SHORT_LIVED_GO } from '../linux/spawn.ts';
 import { OciRuntime } from '../ociruntime/oci-runtime.ts';
 import { CgroupPlacement } from '../ociruntime/placement.ts';
 import { RuntimeHandlers } from '../ociruntime/runtime-handlers.ts';
@@ -37,9 +38,6 @@ export interface DaemonParts {
 
 /** The environment of every program that we start; nothing of ours leaks into it. */
 export const CHILD_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' } as const;
-
-/** Per cent by which the heap may grow over its first 4 MiB before it is collected (Go, package runtime). */
-const SHORT_LIVED_GOGC = '400';
 
 /** Hands each constructor its slice of the configuration. */
 export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonParts> {
@@ -108,12 +106,9 @@ function buildRuntimes(config: LiveConfig): RuntimeHandlers {
   return new RuntimeHandlers(runtime.default, new Map(runtimes));
 }
 
-/**
- * runc lives for some milliseconds, of which Go's garbage collector took a fifth at its usual setting. A runtime that leaves
- * a Go process with the container (runsc) must keep that setting.
- */
+/** Only runc's: a runtime that leaves a Go process with the container (runsc) must keep the collector's usual setting. */
 function environmentOf(path: string): Readonly<Record<string, string>> {
-  return basename(path) === 'runc' ? { ...CHILD_ENVIRONMENT, GOGC: SHORT_LIVED_GOGC } : CHILD_ENVIRONMENT;
+  return basename(path) === 'runc' ? { ...CHILD_ENVIRONMENT, ...SHORT_LIVED_GO } : CHILD_ENVIRONMENT;
 }
 
 function buildNetworks(config: LiveConfig, log: Log): Networks {

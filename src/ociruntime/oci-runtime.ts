@@ -33,6 +33,9 @@ export interface ExecRequest {
   readonly consoleSocket?: string;
 }
 
+/** runc's words for a container that it does not know (libcontainer, ErrNotExist). */
+const RUNC_NOT_THERE = 'container does not exist';
+
 /** Most a runtime command may take, milliseconds; a runtime that hangs must not hang its caller for ever. */
 const COMMAND_TIMEOUT_MS = 60_000;
 
@@ -79,7 +82,8 @@ export class OciRuntime {
   async delete(containerId: string): Promise<void> {
     // Force comes second: runc then sleeps for 100 ms, even where the container has ended.
     const polite = await this.#run(['delete', containerId], {});
-    if (polite.exit.code === 0) return;
+    // A start asks for every container that has ended, and most are gone by then. Other runtimes' words are left to force.
+    if (polite.exit.code === 0 || lastLine(polite.stderr) === RUNC_NOT_THERE) return;
     const result = await this.#run(['delete', '--force', containerId], {});
     if (result.exit.code === 0 || (await this.state(containerId)) === undefined) return;
     throw this.#failure('delete', containerId, result);

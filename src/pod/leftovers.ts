@@ -23,7 +23,6 @@ export interface InventoryDifference {
   readonly missing: readonly Difference[];
 }
 
-
 /** Compares every adapter's list of what exists with every store's list of what it claims. */
 export async function compareInventory(parts: RestoreParts): Promise<InventoryDifference> {
   const { sandboxes, containers, sandboxParts } = parts;

@@ -9,7 +9,7 @@ import { ContainerState } from '../../api/cri/enums.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
 import { containerStatus, execOutput, runContainer, runPod, shell, until, type Pod } from '../support/pods.ts';
-import { openSpdy } from '../support/streaming/harness.ts';
+import { mostGrowth, openSpdy } from '../support/streaming/harness.ts';
 import { dice, PROPER_END, spdySession, webSocketSession } from '../support/streaming/sessions.ts';
 import { SpdyClient, upgradeToSpdy } from '../support/streaming/spdy-client.ts';
 import { openTunnel } from '../support/streaming/tunnel-client.ts';
@@ -52,13 +52,8 @@ async function settle(daemon: TestDaemon): Promise<void> {
 
 /** By how much the daemon's memory grew at most in ten seconds, KiB. */
 async function growthWhileStopped(daemon: TestDaemon): Promise<number> {
-  const before = (await useOf(daemon)).residentKib;
-  let most = 0;
-  for (const endMs = performance.now() + STOP_MS; performance.now() < endMs;) {
-    await sleep(100);
-    most = Math.max(most, (await useOf(daemon)).residentKib - before);
-  }
-  return most;
+  const resident = async (): Promise<number> => (await useOf(daemon)).residentKib;
+  return mostGrowth(await resident(), STOP_MS, resident);
 }
 
 async function runSessions(daemon: TestDaemon, containerId: string, count: number, seed: number): Promise<void> {
@@ -71,8 +66,10 @@ async function runSessions(daemon: TestDaemon, containerId: string, count: numbe
       // An attach session ends with its container only, so it is always broken off; of exec's, a quarter are.
       const attach = roll(3) === 0;
       const leaveAt = !attach && roll(4) > 0 ? PROPER_END : roll(PROPER_END);
-      const { url } = attach ? await daemon.runtime.attach(request) : await daemon.runtime.exec({ ...request, cmd: ['cat'] });
-      if (roll(2) === 0) await spdySession(url, attach, leaveAt);
+      // A terminal has no end of input, so a session on one is broken off too.
+      const tty = !attach && leaveAt !== PROPER_END && roll(2) === 0;
+      const { url } = attach ? await daemon.runtime.attach(request) : await daemon.runtime.exec({ ...request, tty, cmd: ['cat'] });
+      if (roll(2) === 0) await spdySession(url, attach, leaveAt, tty);
       else await webSocketSession(url, attach, leaveAt);
     }
   };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
-import { eventually, openSpdy, quiet, sleep, startServer } from '../../support/streaming/harness.ts';
+import { eventually, mostGrowth, openSpdy, quiet, sleep, startServer } from '../../support/streaming/harness.ts';
 import { SpdyClient, upgradeToSpdy } from '../../support/streaming/spdy-client.ts';
 import { connectWebSocket } from '../../support/streaming/websocket-client.ts';
 
@@ -12,14 +12,7 @@ const OUTPUT_BYTES = 100_000_000;
 const producer = { containerId: 'local', command: ['head', '-c', String(OUTPUT_BYTES), '/dev/zero'], ...quiet };
 
 /** Watches the memory for ten seconds. @returns by how much it grew at most. */
-async function growthWhileStopped(before: number): Promise<number> {
-  let most = 0;
-  for (const endMs = performance.now() + STOP_MS; performance.now() < endMs;) {
-    await sleep(50);
-    most = Math.max(most, process.memoryUsage.rss() - before);
-  }
-  return most;
-}
+const growthWhileStopped = async (before: number): Promise<number> => mostGrowth(before, STOP_MS, () => process.memoryUsage.rss());
 
 /** What the code and the sockets take by being used once is no growth. */
 async function warmUp(t: TestContext): ReturnType<typeof startServer> {

@@ -70,3 +70,13 @@ export async function eventually(what: string, condition: () => boolean | Promis
 export async function sleep(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms));
 }
+
+/** By how much a measure rises over `before` at most within `forMs`. */
+export async function mostGrowth(before: number, forMs: number, measure: () => number | Promise<number>): Promise<number> {
+  let most = 0;
+  for (const endMs = performance.now() + forMs; performance.now() < endMs;) {
+    await sleep(50);
+    most = Math.max(most, (await measure()) - before);
+  }
+  return most;
+}

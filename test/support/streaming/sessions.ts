@@ -17,7 +17,7 @@ export function dice(seed: number): (sides: number) => number {
 }
 
 /** Takes a session with `cat` over SPDY through its phases, and leaves in phase `leaveAt`. */
-export async function spdySession(url: string, attach: boolean, leaveAt: number): Promise<void> {
+export async function spdySession(url: string, attach: boolean, leaveAt: number, tty = false): Promise<void> {
   if (leaveAt === 0) {
     const socket = net.connect(Number(new URL(url).port), '127.0.0.1');
     socket.on('error', () => undefined);
@@ -41,6 +41,7 @@ export async function spdySession(url: string, attach: boolean, leaveAt: number)
   const stdin = await client.open({ streamtype: 'stdin' });
   if (leave(3)) return;
   const stdout = await client.open({ streamtype: 'stdout' });
+  if (tty) await client.open({ streamtype: 'resize' });
   if (leave(4)) return;
   await stdin.write(attach ? 'some input' : Buffer.alloc(20_000, 'x'));
   if (leave(5)) return;
