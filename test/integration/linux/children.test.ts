@@ -5,9 +5,9 @@ import { adopt, becomeSubreaper, startZombieSweep, sweepZombies } from '../../..
 import { identify, statOfProcess } from '../../../src/linux/process.ts';
 import { run } from '../../../src/linux/spawn.ts';
 
-/** Starts a process whose parent is already gone, and returns its pid. */
+/** Starts a process that runs its script when its parent is gone, which would reap it, and returns its pid. */
 async function orphan(script: string): Promise<number> {
-  const { stdout } = await run('sh', { args: ['-c', `sh -c '${script}' >/dev/null 2>&1 & echo $!`], timeoutMs: 5000 });
+  const { stdout } = await run('sh', { args: ['-c', `sh -c "while kill -0 $$; do sleep 0.01; done; ${script}" >/dev/null 2>&1 & echo $!`], timeoutMs: 5000 });
   return Number(stdout.toString());
 }
 
@@ -25,7 +25,7 @@ test('adopt gives the true end of an orphan, code or signal', async () => {
 test('adopt finds an orphan that has ended before', async () => {
   becomeSubreaper();
   const pid = await orphan('exit 9');
-  await sleep(100);
+  await sleep(300);
   assert.equal((await statOfProcess(pid))?.state, 'Z');
   assert.deepEqual(await adopt(pid), { code: 9 });
   assert.equal(await statOfProcess(pid), undefined);
@@ -38,7 +38,7 @@ test('adopt of a process that is not ours fails with ECHILD', async () => {
 test('sweepZombies takes a forgotten zombie at the second look, and never one that is waited for', async () => {
   becomeSubreaper();
   const forgotten = await orphan('exit 1');
-  await sleep(50);
+  await sleep(300);
   const first = await sweepZombies(new Set());
   assert.ok(first.has(forgotten));
   assert.equal((await statOfProcess(forgotten))?.state, 'Z', 'the first look leaves it');

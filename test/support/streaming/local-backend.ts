@@ -107,8 +107,7 @@ async function runOnTerminal(
   resizes: AsyncIterable<TerminalSize>,
   signal: AbortSignal,
 ): Promise<{ exitCode: number }> {
-  const { child, master, resize } = spawnOnTerminal(request.command);
-  if (request.size !== undefined) resize(request.size.width, request.size.height);
+  const { child, master, resize } = spawnOnTerminal(request.command, request.size);
   const follow = async (): Promise<void> => {
     for await (const { width, height } of resizes) if (!master.destroyed) resize(width, height);
   };

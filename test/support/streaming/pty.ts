@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
 import koffi from 'koffi';
+import type { TerminalSize } from '../../../src/streaming/backend.ts';
 
 const libc = koffi.load('libc.so.6');
 const posixOpenpt = libc.func('int posix_openpt(int flags)');
@@ -23,21 +24,18 @@ export interface TerminalCommand {
   resize(width: number, height: number): void;
 }
 
-export function spawnOnTerminal(command: readonly string[]): TerminalCommand {
+/** The command finds the terminal with its first size, where there is one. */
+export function spawnOnTerminal(command: readonly string[], size?: TerminalSize): TerminalCommand {
   const fd = posixOpenpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) as number;
   grantpt(fd);
   unlockpt(fd);
+  const resize = (width: number, height: number): void => {
+    ioctl(fd, TIOCSWINSZ, new Uint16Array([height, width, 0, 0]));
+  };
+  if (size !== undefined) resize(size.width, size.height);
   const slave = openSync(ptsname(fd) as string, O_RDWR | O_NOCTTY);
   // setsid -c makes the terminal the controlling one, so that SIGWINCH and SIGHUP reach the command.
   const child = spawn('setsid', ['-c', '-w', ...command], { stdio: [slave, slave, slave] });
   closeSync(slave);
-  const master = new ReadStream(fd);
-  return {
-    child,
-    master,
-    resize: (width, height) => {
-      const size = new Uint16Array([height, width, 0, 0]);
-      ioctl(fd, TIOCSWINSZ, size);
-    },
-  };
+  return { child, master: new ReadStream(fd), resize };
 }
