@@ -68,13 +68,18 @@ export interface ContainerView {
 export interface ContainerStateView {
   readonly waiting?: { readonly reason: string; readonly message?: string };
   readonly running?: { readonly startedAt: string };
-  readonly terminated?: {
-    readonly exitCode: number;
-    readonly reason: string;
-    readonly message?: string;
-    readonly startedAt: string;
-    readonly finishedAt: string;
-  };
+  readonly terminated?: TerminatedView;
+}
+
+export interface TerminatedView {
+  /** podwright://... */
+  readonly containerID: string;
+  readonly exitCode: number;
+  readonly reason: string;
+  readonly message?: string;
+  /** RFC 3339, whole seconds. */
+  readonly startedAt: string;
+  readonly finishedAt: string;
 }
 
 export interface PodStatus {
