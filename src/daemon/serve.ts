@@ -21,6 +21,7 @@ import { restore } from '../pod/restore.ts';
 import { prepareInfraRootfs } from '../podsandbox/infra.ts';
 import { runtimeService } from '../runtimeservice/service.ts';
 import { imageService } from '../imageservice/service.ts';
+import { FiguresReader } from '../stats/figures.ts';
 import { Sampler } from '../stats/sampler.ts';
 import { listen, unimplementedRpcs } from '../server/listen.ts';
 import { StreamingServer } from '../streaming/server.ts';
@@ -127,6 +128,7 @@ async function openEdge(parts: DaemonParts, metrics: Metrics, closers: Closer[])
     pod: restoreParts,
     cgroupDriver: placement.driver,
     sampler: new Sampler(parts.cgroups),
+    figures: new FiguresReader(parts.cgroups),
     streaming,
     writableLayerMountpoint: storage.rootfsDirectory,
     describe: () => ({ ...config.current }),

@@ -39,7 +39,7 @@ export interface MemoryFigures {
 }
 
 /** v1 says "no limit" with the largest page-aligned number. */
-const V1_NO_LIMIT = 2n ** 62n;
+export const V1_NO_LIMIT = 2n ** 62n;
 
 /** Reads what a cgroup uses; undefined where it does not exist (its container has just ended). */
 export async function readCgroupUsage(cgroups: Cgroups, path: string): Promise<CgroupUsage | undefined> {
@@ -49,17 +49,17 @@ export async function readCgroupUsage(cgroups: Cgroups, path: string): Promise<C
 async function readV2(directory: string): Promise<CgroupUsage | undefined> {
   const [cpuStat, current, stat, max, swap, swapMax, pids, cpu, memory, io] = await Promise.all(
     ['cpu.stat', 'memory.current', 'memory.stat', 'memory.max', 'memory.swap.current', 'memory.swap.max', 'pids.current', 'cpu.pressure', 'memory.pressure', 'io.pressure'].map(
-      async (file) => read(directory, file),
+      async (file) => readCgroupFile(directory, file),
     ),
   );
   if (cpuStat === undefined) return undefined;
   const cpuUs = parseFlat(cpuStat)['usage_usec'];
   return {
     cpuNs: cpuUs === undefined ? undefined : cpuUs * 1000n,
-    memory: memoryFigures(current, stat, number(max), { inactive: 'inactive_file', rss: 'anon', faults: 'pgfault', major: 'pgmajfault' }),
-    swapBytes: number(swap),
-    swapLimitBytes: number(swapMax),
-    processes: number(pids),
+    memory: memoryFigures(current, stat, parseNumber(max), { inactive: 'inactive_file', rss: 'anon', faults: 'pgfault', major: 'pgmajfault' }),
+    swapBytes: parseNumber(swap),
+    swapLimitBytes: parseNumber(swapMax),
+    processes: parseNumber(pids),
     pressure: { cpu: parsePressure(cpu), memory: parsePressure(memory), io: parsePressure(io) },
   };
 }
@@ -67,7 +67,7 @@ async function readV2(directory: string): Promise<CgroupUsage | undefined> {
 async function readV1(cgroups: Cgroups, path: string): Promise<CgroupUsage | undefined> {
   const of = async (controller: string, file: string): Promise<string | undefined> => {
     const directory = cgroups.directoryOf(controller, path);
-    return directory === undefined ? undefined : read(directory, file);
+    return directory === undefined ? undefined : readCgroupFile(directory, file);
   };
   const [cpu, usage, stat, limit, memsw, pids] = await Promise.all([
     of('cpuacct', 'cpuacct.usage'),
@@ -78,11 +78,11 @@ async function readV1(cgroups: Cgroups, path: string): Promise<CgroupUsage | und
     of('pids', 'pids.current'),
   ]);
   if (cpu === undefined && usage === undefined) return undefined;
-  const limitBytes = number(limit);
-  const used = number(usage);
-  const both = number(memsw);
+  const limitBytes = parseNumber(limit);
+  const used = parseNumber(usage);
+  const both = parseNumber(memsw);
   return {
-    cpuNs: number(cpu),
+    cpuNs: parseNumber(cpu),
     memory: memoryFigures(usage, stat, limitBytes === undefined || limitBytes >= V1_NO_LIMIT ? undefined : limitBytes, {
       inactive: 'total_inactive_file',
       rss: 'total_rss',
@@ -91,7 +91,7 @@ async function readV1(cgroups: Cgroups, path: string): Promise<CgroupUsage | und
     }),
     swapBytes: both === undefined || used === undefined ? undefined : both > used ? both - used : 0n,
     swapLimitBytes: undefined,
-    processes: number(pids),
+    processes: parseNumber(pids),
     pressure: { cpu: undefined, memory: undefined, io: undefined },
   };
 }
@@ -102,7 +102,7 @@ function memoryFigures(
   limitBytes: bigint | undefined,
   names: { inactive: string; rss: string; faults: string; major: string },
 ): MemoryFigures | undefined {
-  const usageBytes = number(usageText);
+  const usageBytes = parseNumber(usageText);
   if (usageBytes === undefined) return undefined;
   const stat = parseFlat(statText ?? '');
   const inactive = stat[names.inactive] ?? 0n;
@@ -136,12 +136,14 @@ export function parsePressure(text: string | undefined): Pressure | undefined {
   return some === undefined ? undefined : { some, full: line('full') ?? { avg10: 0, avg60: 0, avg300: 0, totalUs: 0n } };
 }
 
-function number(text: string | undefined): bigint | undefined {
+/** A file of one number; undefined for `max` and where there is no such file. */
+export function parseNumber(text: string | undefined): bigint | undefined {
   const trimmed = text?.trim() ?? '';
   return /^\d+$/.test(trimmed) ? BigInt(trimmed) : undefined;
 }
 
-async function read(directory: string, file: string): Promise<string | undefined> {
+/** A file of a cgroup; undefined where there is none, or no such cgroup any more. */
+export async function readCgroupFile(directory: string, file: string): Promise<string | undefined> {
   try {
     return await readFile(join(directory, file), 'utf8');
   } catch (error) {

@@ -5,9 +5,13 @@ import { withNamespaces } from './namespaces.ts';
 export interface InterfaceCounters {
   readonly name: string;
   readonly rxBytes: bigint;
+  readonly rxPackets: bigint;
   readonly rxErrors: bigint;
+  readonly rxDropped: bigint;
   readonly txBytes: bigint;
+  readonly txPackets: bigint;
   readonly txErrors: bigint;
+  readonly txDropped: bigint;
 }
 
 /** Reads the counters of all interfaces of a network namespace but the loopback. */
@@ -27,6 +31,7 @@ export function parseInterfaces(text: string): InterfaceCounters[] {
       const values = (counters ?? '').trim().split(/\s+/);
       if (name === undefined || values.length < 16) return [];
       const at = (index: number): bigint => BigInt(values[index] ?? 0);
-      return [{ name: name.trim(), rxBytes: at(0), rxErrors: at(2), txBytes: at(8), txErrors: at(10) }];
+      const rx = { rxBytes: at(0), rxPackets: at(1), rxErrors: at(2), rxDropped: at(3) };
+      return [{ name: name.trim(), ...rx, txBytes: at(8), txPackets: at(9), txErrors: at(10), txDropped: at(11) }];
     });
 }

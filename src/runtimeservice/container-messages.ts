@@ -69,7 +69,7 @@ export function containerStatusMessage(parts: Pick<RuntimeServiceParts, 'contain
 }
 
 /** The image as the request named it; where it named it by id, a name of the image tells people more. */
-function imageSpec(parts: Pick<RuntimeServiceParts, 'containers'>, imageId: string, asked: ContainerMessage['image']): Init<ContainerMessage['image']> {
+export function imageSpec(parts: Pick<RuntimeServiceParts, 'containers'>, imageId: string, asked: ContainerMessage['image']): Init<ContainerMessage['image']> {
   const name = asked?.userSpecifiedImage === '' || asked?.userSpecifiedImage === undefined ? asked?.image : asked.userSpecifiedImage;
   if (name !== undefined && name !== imageId) return { ...asked, image: name };
   return { ...asked, image: parts.containers.parts.images.resolve(imageId)?.names[0] ?? imageId };

@@ -4,6 +4,7 @@ import type { CgroupDriver } from '../ociruntime/placement.ts';
 import type { RuntimeHandlers } from '../ociruntime/runtime-handlers.ts';
 import type { PodParts } from '../pod/stop-pod.ts';
 import type { Sandboxes } from '../podsandbox/sandboxes.ts';
+import type { FiguresReader } from '../stats/figures.ts';
 import type { Sampler } from '../stats/sampler.ts';
 import type { StreamingServer } from '../streaming/server.ts';
 
@@ -16,6 +17,7 @@ export interface RuntimeServiceParts {
   readonly runtimes: RuntimeHandlers;
   readonly cgroupDriver: CgroupDriver;
   readonly sampler: Sampler;
+  readonly figures: FiguresReader;
   readonly streaming: StreamingServer;
   /** The directory by which ImageFsInfo names the file system of writable layers. */
   readonly writableLayerMountpoint: string;

@@ -9,6 +9,7 @@ import type { RuntimeServiceHandlers } from './handlers.ts';
 import { listContainers, streamContainers } from './list-containers.ts';
 import { listPodSandbox, streamPodSandboxes } from './list-pod-sandbox.ts';
 import type { RuntimeServiceParts } from './parts.ts';
+import { listMetricDescriptors, listPodSandboxMetrics, streamPodSandboxMetrics } from './pod-metrics.ts';
 import { podSandboxStatusRpc } from './pod-sandbox-status.ts';
 import { removeContainer } from './remove-container.ts';
 import { removePodSandbox } from './remove-pod-sandbox.ts';
@@ -57,9 +58,9 @@ export function runtimeService(parts: RuntimeServiceParts): RuntimeServiceHandle
     listPodSandboxStats: listPodSandboxStats(parts),
     streamPodSandboxStats: streamPodSandboxStats(parts),
     getContainerEvents: unimplemented('GetContainerEvents'),
-    listMetricDescriptors: unimplemented('ListMetricDescriptors'),
-    listPodSandboxMetrics: unimplemented('ListPodSandboxMetrics'),
-    streamPodSandboxMetrics: unimplemented('StreamPodSandboxMetrics'),
+    listMetricDescriptors,
+    listPodSandboxMetrics: listPodSandboxMetrics(parts),
+    streamPodSandboxMetrics: streamPodSandboxMetrics(parts),
     checkpointContainer: unimplemented('CheckpointContainer'),
     checkpointPod: unimplemented('CheckpointPod'),
     restorePod: unimplemented('RestorePod'),

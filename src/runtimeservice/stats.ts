@@ -102,7 +102,7 @@ async function podStatsOf(parts: RuntimeServiceParts, sandbox: Sandbox): Promise
 }
 
 /** None for a pod on the node's network: those figures are the node's. */
-function interfacesOf(parts: RuntimeServiceParts, sandbox: Sandbox): InterfaceCounters[] | undefined {
+export function interfacesOf(parts: RuntimeServiceParts, sandbox: Sandbox): InterfaceCounters[] | undefined {
   const { net } = namespacePaths(parts.containers.parts, sandbox.record);
   return net === 'host' || sandbox.state.is !== 'Ready' ? undefined : readInterfaces(net);
 }

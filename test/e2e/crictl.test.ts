@@ -133,6 +133,18 @@ test('crictl pull without credentials, by tag and by digest', async (daemon) => 
   await assert.rejects(crictl(daemon, 'pull', `${open.host}/absent:1`), /NotFound|not found/);
 });
 
+test('crictl metricdescs and metricsp show the metrics of a pod', async (daemon) => {
+  const files = await writeConfigs(daemon, 'scraped', ['sleep', '3600']);
+  const pod = await crictl(daemon, 'runp', files.pod);
+  await startContainer(daemon, pod, files);
+
+  assert.match(await crictl(daemon, 'metricdescs'), /container_memory_working_set_bytes/);
+  const { podMetrics } = JSON.parse(await crictl(daemon, 'metricsp')) as {
+    podMetrics: { podSandboxId: string; containerMetrics: object[] }[];
+  };
+  assert.deepEqual(podMetrics.map(({ podSandboxId, containerMetrics }) => [podSandboxId, containerMetrics.length]), [[pod, 1]]); // prettier-ignore
+});
+
 interface Stats {
   readonly stats: readonly {
     readonly attributes: { readonly id: string };

@@ -18,8 +18,6 @@ export const KNOWN_MESSAGES: readonly { readonly about: string; readonly pattern
   { about: 'ContainerStatus: NotFound', pattern: /"ContainerStatus from runtime service failed" err="rpc error: code = NotFound/ },
   { about: 'Canceled', pattern: / from (runtime|image) service failed" err="rpc error: code = Canceled/ },
   { about: 'PodSandboxStats without an id', pattern: /"PodSandbox from runtime service failed" err="rpc error: code = InvalidArgument.*podSandboxID=""/ },
-  { about: 'ListMetricDescriptors: Unimplemented', pattern: /"(ListMetricDescriptors from runtime service failed|Error reading MetricDescriptors)".*code = Unimplemented/ },
-  { about: 'ListPodSandboxMetrics: Unimplemented', pattern: /"(ListPodSandboxMetrics from runtime service failed|Failed to get pod metrics)".*code = Unimplemented/ },
   { about: 'no imagefs label', pattern: /no imagefs label for configured runtime/ },
   { about: 'a program that is not there', pattern: /exec: \\+"\/no\/such\/program/ },
   { about: 'CrashLoopBackOff', pattern: /"Error syncing pod, skipping" err="failed to \\"StartContainer\\" for .* with CrashLoopBackOff/ },

@@ -3,10 +3,8 @@ import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../support/pods.ts';
-import { CriError } from '../../../src/cli/cri-client.ts';
 import type { Case } from './cases.ts';
-import { Skipped } from './cases.ts';
-import { container, pod } from './pods.ts';
+import { container, NODE_NAME, pod } from './pods.ts';
 import type { PodManifest, PodStatus } from './pods.ts';
 import { containerOf, idOf } from './world.ts';
 import type { World } from './world.ts';
@@ -201,14 +199,21 @@ async function statsFromCri(world: World): Promise<void> {
 }
 
 async function metricsFromCri(world: World): Promise<void> {
-  const { descriptors } = await world.daemon.runtime.listMetricDescriptors({}).catch((error: unknown) => {
-    if (error instanceof CriError && error.code === 'UNIMPLEMENTED')
-      throw new Skipped('the daemon does not implement ListMetricDescriptors');
-    throw error;
-  });
-  assert.ok(descriptors.length > 0);
-  const wanted = /^container_memory_working_set_bytes\{[^}]*pod="stay-one-[^}]*\} [1-9]/m;
-  await until('/metrics/cadvisor has our container', async () => wanted.test(await world.kubelet.get('/metrics/cadvisor')), 60_000);
+  const view = containerOf(await world.untilReady('stay-one'));
+  const page = await world.kubelet.get('/metrics/cadvisor');
+  const labelled = (name: string, ...labels: readonly string[]): RegExp =>
+    new RegExp(`^${name}\\{${labels.map((label) => `(?=[^}]*\\b${label}[,}])`).join('')}[^}]*\\} [1-9]`, 'm');
+  const ofPod = [`pod="stay-one-${NODE_NAME}"`, 'namespace="default"'];
+  const ofContainer = [...ofPod, `name="${idOf(view)}"`, 'container="main"'];
+  for (const name of ['container_memory_working_set_bytes', 'container_processes', 'container_fs_limit_bytes', 'container_last_seen']) {
+    assert.match(page, labelled(name, ...ofContainer));
+  }
+  assert.match(page, labelled('container_memory_working_set_bytes', ...ofPod, 'container=""'));
+  assert.match(page, labelled('container_network_receive_bytes_total', ...ofPod, 'interface="eth0"'));
+  const served = new Set([...page.matchAll(/^# TYPE (container_\w+) /gm)].map(([, name]) => name));
+  const { descriptors } = await world.daemon.runtime.listMetricDescriptors({});
+  const strange = [...served].filter((name) => !descriptors.some((one) => one.name === name) && name !== 'container_scrape_error');
+  assert.deepEqual(strange, [], 'series that are not ours');
 }
 
 async function restartWithCriStats(world: World): Promise<void> {

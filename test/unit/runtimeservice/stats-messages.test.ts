@@ -81,7 +81,17 @@ test('a figure that the kernel does not keep is left out, not zero', () => {
 });
 
 test('the stats of a pod: its cgroup, its interfaces with eth0 as the default one, its containers', () => {
-  const counters = (name: string) => ({ name, rxBytes: 1n, rxErrors: 2n, txBytes: 3n, txErrors: 4n });
+  const counters = (name: string) => ({
+    name,
+    rxBytes: 1n,
+    rxPackets: 0n,
+    rxErrors: 2n,
+    rxDropped: 0n,
+    txBytes: 3n,
+    txPackets: 0n,
+    txErrors: 4n,
+    txDropped: 0n,
+  });
   const inner = containerStatsMessage(container(), sample(), LAYER);
   const { attributes, linux } = podStatsMessage(sandbox(), sample(), [counters('net1'), counters('eth0')], [inner]);
   assert.equal(attributes?.id, SANDBOX_ID);

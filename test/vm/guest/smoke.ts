@@ -76,6 +76,7 @@ export async function smoke(node: GuestNode, image: string): Promise<Resident> {
   await step(`${driver}: ExecSync`, async () => checkExec(node, resident));
   await step(`${driver}: the log is a CRI log`, async () => checkLog(node, resident));
   await step(`${driver}: stats of cpu, memory, processes and network`, async () => checkStats(node, resident));
+  await step(`${driver}: metrics of the pod and its containers`, async () => checkPodMetrics(node, resident));
   await step(`${driver}: the monitors are outside the service's cgroup`, async () => checkMonitors(node, resident));
   await others(node, image);
   await restarts(node, resident);
@@ -200,6 +201,28 @@ async function checkStats(node: GuestNode, { pod, web }: Resident): Promise<void
   );
   assert.ok((linux?.cpu?.usageCoreNanoSeconds?.value ?? 0n) > 0n, 'the pod has no processor time');
   assert.equal(linux?.containers.length, 2);
+}
+
+/** Figures that cgroup v2 has in other files, or alone. */
+async function checkPodMetrics(node: GuestNode, { pod, web }: Resident): Promise<void> {
+  const cgroup = await cgroupOf(await node.pidOf(web));
+  const { podMetrics } = await node.runtime.listPodSandboxMetrics({});
+  const found = podMetrics.find(({ podSandboxId }) => podSandboxId === pod.id);
+  const metrics = found?.containerMetrics.find(({ containerId }) => containerId === web)?.metrics ?? [];
+  const of = (name: string): bigint => metrics.find((metric) => metric.name === name)?.value?.value ?? assert.fail(`no ${name}`);
+  assert.equal(metrics[0]?.labelValues[1], cgroup);
+  assert.equal(of('container_spec_memory_limit_bytes'), BigInt(await cgroupFile(cgroup, 'memory.max')));
+  assert.equal(of('container_spec_cpu_shares'), 512n);
+  assert.equal(of('container_spec_cpu_quota'), 150_000n);
+  assert.ok(of('container_memory_max_usage_bytes') >= of('container_memory_working_set_bytes'));
+  assert.ok(of('container_memory_kernel_usage') > 0n && of('container_memory_rss') > 0n);
+  assert.equal(of('container_oom_events_total'), 0n);
+  assert.ok(of('container_file_descriptors') > of('container_sockets') && of('container_sockets') > 0n);
+  if (await readFile('/proc/pressure/cpu', 'utf8').catch(() => undefined))
+    assert.ok(of('container_pressure_cpu_waiting_seconds_total') >= 0n);
+  assert.ok(
+    found?.metrics.some(({ name, labelValues }) => name === 'container_network_receive_bytes_total' && labelValues.includes('eth0')),
+  );
 }
 
 async function checkMonitors(node: GuestNode, { web, ticker, podCgroup }: Resident): Promise<void> {
