@@ -213,7 +213,8 @@ async function checkPodMetrics(node: GuestNode, { pod, web }: Resident): Promise
   assert.equal(metrics[0]?.labelValues[1], cgroup);
   assert.equal(of('container_spec_memory_limit_bytes'), BigInt(await cgroupFile(cgroup, 'memory.max')));
   assert.equal(of('container_spec_cpu_shares'), 512n);
-  assert.equal(of('container_spec_cpu_quota'), 150_000n);
+  const [quota = '', period = ''] = (await cgroupFile(cgroup, 'cpu.max')).split(' ');
+  assert.deepEqual([of('container_spec_cpu_quota'), of('container_spec_cpu_period')], [BigInt(quota), BigInt(period)]);
   assert.ok(of('container_memory_max_usage_bytes') >= of('container_memory_working_set_bytes'));
   assert.ok(of('container_memory_kernel_usage') > 0n && of('container_memory_rss') > 0n);
   assert.equal(of('container_oom_events_total'), 0n);
