@@ -20,6 +20,7 @@ import { TestKubelet } from '../test/e2e/kubelet/kubelet.ts';
 import { reviewLog, timings } from '../test/e2e/kubelet/log-review.ts';
 import { NODE_CASES, removeEverything } from '../test/e2e/kubelet/node-cases.ts';
 import { POD_CASES } from '../test/e2e/kubelet/pod-cases.ts';
+import { PROBE_CASES } from '../test/e2e/kubelet/probe-cases.ts';
 import { World } from '../test/e2e/kubelet/world.ts';
 import { TestDaemon } from '../test/support/daemon.ts';
 import { assertNothingNew, inventoryOf } from '../test/support/e2e-test.ts';
@@ -89,7 +90,7 @@ async function runCases(daemon: TestDaemon, kubelet: TestKubelet): Promise<void>
   const run = async (one: Case): Promise<void> => {
     take(await outcomeOf(one.name, () => one.run(world)));
   };
-  await Promise.all(wanted(POD_CASES).map(run));
+  await Promise.all(wanted([...POD_CASES, ...PROBE_CASES]).map(run));
   await tellTimings(kubelet, 'with all pods at once');
   for (const one of wanted(NODE_CASES)) await run(one);
   take(await outcomeOf('everything is removed', () => removeEverything(world)));

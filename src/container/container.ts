@@ -1,4 +1,4 @@
-import type { ContainerConfig, LinuxContainerResources } from '../../api/cri/runtime.ts';
+import type { ContainerConfig, ImageSpec, LinuxContainerResources, Mount } from '../../api/cri/runtime.ts';
 import { DaemonError } from '../base/errors.ts';
 import type { ContainerId, ImageId, SandboxId } from '../base/ids.ts';
 import type { ProcessIdentity } from '../linux/process.ts';
@@ -18,6 +18,8 @@ export interface ContainerRecord {
   readonly sandboxId: SandboxId;
   readonly config: ContainerConfig;
   readonly imageId: ImageId;
+  /** The images that its mounts are of, in the order of those mounts; missing where there are none. */
+  readonly volumeImageIds?: readonly ImageId[] | undefined;
   /** As ContainerStatus.image_ref names it. */
   readonly imageRef: string;
   readonly createdAtNs: bigint;
@@ -87,7 +89,20 @@ const ALLOWED = {
 export function requireState(container: Container, action: keyof typeof ALLOWED): void {
   const allowed: readonly string[] = ALLOWED[action];
   if (allowed.includes(container.state.is)) return;
-  throw new DaemonError('FailedPrecondition', `${action} container ${container.record.id}: it is ${container.state.is}, must be ${allowed.join(' or ')}`);
+  throw new DaemonError(
+    'FailedPrecondition',
+    `${action} container ${container.record.id}: it is ${container.state.is}, must be ${allowed.join(' or ')}`,
+  );
+}
+
+/** Every image that must stay while the container is there. */
+export function imagesOf({ imageId, volumeImageIds = [] }: Pick<ContainerRecord, 'imageId' | 'volumeImageIds'>): readonly ImageId[] {
+  return [imageId, ...volumeImageIds];
+}
+
+/** Whether a mount is of an image (KEP-4639), and not of a host path. */
+export function isImageVolume(mount: Mount): mount is Mount & { image: ImageSpec } {
+  return mount.image !== undefined && mount.image.image !== '';
 }
 
 export function isContainerRecord(data: unknown, id: string): data is ContainerRecord {
@@ -103,6 +118,7 @@ export function isContainerRecord(data: unknown, id: string): data is ContainerR
     typeof record.logPath === 'string' &&
     typeof record.stopSignal === 'number' &&
     typeof record.imageId === 'string' &&
+    (record.volumeImageIds === undefined || Array.isArray(record.volumeImageIds)) &&
     typeof record.createdAtNs === 'bigint' &&
     typeof record.bootId === 'string' &&
     typeof record.cgroupParent === 'string' &&
@@ -124,7 +140,15 @@ const STATES: readonly string[] = ['Parked', 'Created', 'Starting', 'Running', '
 
 export function isContainerState(data: unknown): data is ContainerState {
   const state = data as Partial<ContainerState> | null;
-  return typeof state === 'object' && state !== null && typeof state.is === 'string' && STATES.includes(state.is) && isObject(state.process) && isObject(state.monitor) && Array.isArray(state.user?.additionalGids);
+  return (
+    typeof state === 'object' &&
+    state !== null &&
+    typeof state.is === 'string' &&
+    STATES.includes(state.is) &&
+    isObject(state.process) &&
+    isObject(state.monitor) &&
+    Array.isArray(state.user?.additionalGids)
+  );
 }
 
 /** Whether its first process may still be there. */

@@ -9,6 +9,8 @@ export interface CreateRequest {
   readonly sandbox: Sandbox;
   readonly sandboxConfig: PodSandboxConfig;
   readonly image: ImageRecord;
+  /** Those of `record.volumeImageIds`. */
+  readonly volumeImages: readonly ImageRecord[];
   /** The process whose PID namespace a TARGET container joins. */
   readonly targetPid?: number | undefined;
 }

@@ -13,17 +13,29 @@ import { createMonitored, type MonitoredContainer } from '../ociruntime/monitor.
 import { sweepContainer } from '../ociruntime/sweep.ts';
 import { makeRequestedDirectory } from '../podsandbox/sandbox-files.ts';
 import { requireReady } from '../podsandbox/sandbox.ts';
+import type { ResolvedMount } from '../spec/input.ts';
 import { specToJson } from '../spec/spec-json.ts';
-import type { ContainerRecord, ContainerState } from './container.ts';
+import { imagesOf, type ContainerRecord, type ContainerState } from './container.ts';
 import { containerSpec, prepareSpec } from './container-spec.ts';
 import type { CreateRequest } from './create-request.ts';
 import { runtimeOf, type ContainerParts } from './parts.ts';
-import { resolveVolumes } from './volumes.ts';
+import { resolveImageVolumes, resolveVolumes } from './volumes.ts';
 
 type Store = ObjectStore<ContainerRecord, ContainerState>;
 
 export function bundleOf(parts: Pick<ContainerParts, 'bundleDirectory'>, id: ContainerId): string {
   return join(parts.bundleDirectory, id);
+}
+
+/** Where the images of its mounts are mounted, in the order of those mounts. */
+function volumeDirectories(bundle: string, { volumeImageIds = [] }: ContainerRecord): string[] {
+  return volumeImageIds.map((_, index) => join(bundle, 'image-volumes', String(index)));
+}
+
+/** Unmounts the container's root file system and its image volumes; what is not mounted is unmounted already. */
+export async function unmountAll(parts: Pick<ContainerParts, 'bundleDirectory' | 'rootfs'>, record: ContainerRecord): Promise<void> {
+  const bundle = bundleOf(parts, record.id);
+  for (const target of [...volumeDirectories(bundle, record), join(bundle, 'rootfs')]) await parts.rootfs.unmount(record.id, target);
 }
 
 /** Where conmon keeps the exit code over a reboot. */
@@ -43,26 +55,30 @@ export async function createContainer(
   work: AbortSignal,
   log: Log,
 ): Promise<MonitoredContainer> {
-  const { record, image } = request;
+  const { record } = request;
   const undo = new UndoStack();
   try {
-    parts.images.hold(image.id, record.id);
-    undo.add('let go of the image', () => {
-      parts.images.release(image.id, record.id);
-    });
-    if (parts.images.resolve(image.id) === undefined) fail('NotFound', `create container: image ${image.id} is being removed`);
+    for (const id of imagesOf(record)) {
+      parts.images.hold(id, record.id);
+      undo.add('let go of an image', () => {
+        parts.images.release(id, record.id);
+      });
+      if (parts.images.resolve(id) === undefined) fail('NotFound', `create container: image ${id} is being removed`);
+    }
     undo.add('forget the record', async () => store.remove(record.id));
     const intent = await store.begin(record);
     stage('container.recorded');
     const bundle = bundleOf(parts, record.id);
     undo.add('remove the bundle', async () => rm(bundle, { recursive: true, force: true }));
     undo.add('remove the rootfs', async () => {
-      await parts.rootfs.unmount(record.id, join(bundle, 'rootfs'));
+      await unmountAll(parts, record);
       await parts.rootfs.remove(record.id);
     });
     undo.add('remove the container', async () => sweep(parts, request, false));
-    const [, mounts] = await allSettledOrThrow([prepareFiles(parts, store, request, work), resolveVolumes(record.config, work)]);
+    const [, ofHost] = await allSettledOrThrow([prepareFiles(parts, store, request, work), resolveVolumes(record.config, work)]);
     stage('container.rootfs.mounted');
+    const ofImages = resolveImageVolumes(record.config, volumeDirectories(bundle, record));
+    const mounts = inOrderOf(record.config, [...ofHost, ...ofImages]);
     const prepared = await prepareSpec(parts, request, join(bundle, 'rootfs'), mounts);
     await writeFile(join(bundle, 'config.json'), specToJson(containerSpec(prepared)), { mode: 0o600 });
     if (work.aborted) throw reasonOf(work);
@@ -73,7 +89,13 @@ export async function createContainer(
     // Under the sandbox's lock, so that a stop of it either sees this container or makes it fail here.
     await parts.sandboxes.locked(record.sandboxId, async () => {
       requireReady(parts.sandboxes.get(record.sandboxId), 'create container');
-      await store.save(record.id, { is: 'Created', process, monitor, user: { uid, gid, additionalGids }, resources: record.config.linux?.resources });
+      await store.save(record.id, {
+        is: 'Created',
+        process,
+        monitor,
+        user: { uid, gid, additionalGids },
+        resources: record.config.linux?.resources,
+      });
     });
     stage('container.created');
     return created;
@@ -85,13 +107,20 @@ export async function createContainer(
   }
 }
 
+function inOrderOf({ mounts }: ContainerConfig, resolved: readonly ResolvedMount[]): ResolvedMount[] {
+  return resolved.toSorted((one, other) => mounts.indexOf(one.request) - mounts.indexOf(other.request));
+}
+
 /** The directories, the log's directory, and the mounted root file system. */
 async function prepareFiles(parts: ContainerParts, store: Store, request: CreateRequest, work: AbortSignal): Promise<void> {
-  const { record, image } = request;
-  const target = join(bundleOf(parts, record.id), 'rootfs');
+  const { record, image, volumeImages } = request;
+  const bundle = bundleOf(parts, record.id);
+  const target = join(bundle, 'rootfs');
+  const directories = volumeDirectories(bundle, record);
+  const volumes = volumeImages.map(({ chain }, index) => ({ chain, target: directories[index] ?? '' }));
   const makeBundle = async (): Promise<void> => {
     await mkdir(target, { recursive: true, mode: 0o700 });
-    await parts.rootfs.mount(record.id, image.chain, { target });
+    await parts.rootfs.mount(record.id, image.chain, { target, volumes });
   };
   await allSettledOrThrow([
     makeBundle(),
@@ -101,7 +130,12 @@ async function prepareFiles(parts: ContainerParts, store: Store, request: Create
   ]);
 }
 
-async function monitorContainer(parts: ContainerParts, store: Store, request: CreateRequest, work: AbortSignal): Promise<MonitoredContainer> {
+async function monitorContainer(
+  parts: ContainerParts,
+  store: Store,
+  request: CreateRequest,
+  work: AbortSignal,
+): Promise<MonitoredContainer> {
   const { record, sandbox } = request;
   const config: ContainerConfig = record.config;
   return createMonitored(parts.monitor, runtimeOf(parts, record), {

@@ -1,13 +1,14 @@
 import { join } from 'node:path';
-import type { ContainerConfig, PodSandboxConfig } from '../../api/cri/runtime.ts';
+import type { ContainerConfig, ImageSpec, Mount, PodSandboxConfig } from '../../api/cri/runtime.ts';
 import { NamespaceMode } from '../../api/cri/enums.ts';
 import { fail } from '../base/errors.ts';
 import { newContainerId } from '../base/ids.ts';
 import { nowNs } from '../base/time.ts';
+import type { ImageRecord } from '../image/store.ts';
 import { bootId } from '../linux/process.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import { checkLabels } from '../spec/annotations.ts';
-import { requireState, type Container } from './container.ts';
+import { isImageVolume, requireState, type Container } from './container.ts';
 import type { CreateRequest } from './create-request.ts';
 import type { ContainerParts } from './parts.ts';
 import { stopSignal } from './stop-signal.ts';
@@ -30,13 +31,16 @@ export async function planContainer(
   checkLabels(config.labels, 'create container');
   const asked = config.image?.image ?? '';
   if (asked === '') fail('InvalidArgument', 'create container: config.image is empty, must name an image');
-  const image = parts.images.resolve(asked) ?? fail('NotFound', `create container: image ${asked} is not present, must be pulled or loaded first`);
+  const image =
+    parts.images.resolve(asked) ?? fail('NotFound', `create container: image ${asked} is not present, must be pulled or loaded first`);
+  const volumeImages = config.mounts.filter(isImageVolume).map((mount) => volumeImage(parts, mount));
   const id = newContainerId();
   const logDirectory = sandbox.record.config.logDirectory;
   return {
     sandbox,
     sandboxConfig: request.sandboxConfig ?? sandbox.record.config,
     image,
+    volumeImages,
     targetPid: targetPid(containers, sandbox, config),
     record: {
       id,
@@ -45,6 +49,7 @@ export async function planContainer(
       config,
       imageId: image.id,
       imageRef: image.id,
+      ...(volumeImages.length === 0 ? {} : { volumeImageIds: volumeImages.map((each) => each.id) }),
       createdAtNs: nowNs(),
       bootId: await bootId(),
       runtimeHandler: sandbox.record.runtimeHandler,
@@ -56,13 +61,23 @@ export async function planContainer(
   };
 }
 
+/** The kubelet knows the first word of the failures (cri-api, pkg/errors). */
+function volumeImage(parts: ContainerParts, { containerPath, readonly, image: { image } }: Mount & { image: ImageSpec }): ImageRecord {
+  const what = `ImageVolumeMountFailed: create container: the mount at ${containerPath} is of image ${image}`;
+  if (!readonly) fail('InvalidArgument', `${what} and not readonly, must be readonly`);
+  return parts.images.resolve(image) ?? fail('NotFound', `${what}, which is not present, must be pulled or loaded first`);
+}
+
 /** The process of the container a debug container looks at; it must run in the same pod. */
 function targetPid(containers: { get: (id: string) => Container }, sandbox: Sandbox, config: ContainerConfig): number | undefined {
   const options = config.linux?.securityContext?.namespaceOptions;
   if (options?.pid !== NamespaceMode.TARGET) return undefined;
   const target = containers.get(options.targetId);
   if (target.record.sandboxId !== sandbox.record.id) {
-    fail('InvalidArgument', `create container: target ${target.record.id} is in pod sandbox ${target.record.sandboxId}, must be in ${sandbox.record.id}`);
+    fail(
+      'InvalidArgument',
+      `create container: target ${target.record.id} is in pod sandbox ${target.record.sandboxId}, must be in ${sandbox.record.id}`,
+    );
   }
   requireState(target, 'exec');
   return target.state.process.pid;

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type { ObjectStore } from '../base/object-store.ts';
 import { stage } from '../base/stage.ts';
 import { sweepContainer } from '../ociruntime/sweep.ts';
-import { bundleOf } from './create.ts';
+import { bundleOf, unmountAll } from './create.ts';
+import { imagesOf } from './container.ts';
 import type { Container, ContainerRecord, ContainerState } from './container.ts';
 import { runtimeOf, type ContainerParts } from './parts.ts';
 
@@ -17,7 +18,7 @@ export async function releaseContainer(parts: ContainerParts, record: ContainerR
   const { cgroupParent, id } = record;
   await sweepContainer({ runtime: runtimeOf(parts, record), placement: parts.placement, cgroupParent, containerId: id, monitorKnown });
   stage('container.swept');
-  await parts.rootfs.unmount(id, join(bundleOf(parts, id), 'rootfs'));
+  await unmountAll(parts, record);
   stage('container.rootfs.unmounted');
 }
 
@@ -41,7 +42,7 @@ async function removeRemains(parts: ContainerParts, store: Store, record: Contai
   stage('container.rootfs.removed');
   await rm(bundleOf(parts, record.id), { recursive: true, force: true });
   await rm(join(parts.monitor.exitDirectory, record.id), { force: true });
-  parts.images.release(record.imageId, record.id);
+  for (const id of imagesOf(record)) parts.images.release(id, record.id);
   await store.remove(record.id);
   stage('container.forgotten');
 }

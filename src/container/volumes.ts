@@ -1,7 +1,9 @@
 import type { ContainerConfig, Mount } from '../../api/cri/runtime.ts';
-import { DaemonError, fail } from '../base/errors.ts';
+import { DaemonError, fail, hasErrno } from '../base/errors.ts';
+import { pathInRoot } from '../linux/files.ts';
 import { run } from '../linux/spawn.ts';
 import type { ResolvedMount } from '../spec/input.ts';
+import { isImageVolume } from './container.ts';
 
 /** Most the look at a volume's source may take, milliseconds: a source on a dead server must not hold its container for ever. */
 const RESOLVE_TIMEOUT_MS = 30_000;
@@ -9,11 +11,11 @@ const RESOLVE_TIMEOUT_MS = 30_000;
 /**
  * Finds the source of every host path mount: symlinks followed, missing directories made. It is done in a process of its
  * own, because a source may lie on a file system that hangs: then only this container waits.
- * @throws InvalidArgument for a bad request, Unimplemented for an image volume, DeadlineExceeded where a source does not answer.
+ * @throws InvalidArgument for a bad request, DeadlineExceeded where a source does not answer.
  */
 export async function resolveVolumes(config: ContainerConfig, work: AbortSignal): Promise<ResolvedMount[]> {
-  const { mounts } = config;
-  for (const mount of mounts) checkMount(mount);
+  for (const mount of config.mounts) checkMount(mount);
+  const mounts = config.mounts.filter((mount) => !isImageVolume(mount));
   if (mounts.length === 0) return [];
   const paths = mounts.map((mount) => mount.hostPath);
   const sources = (await realPaths(paths, work)) ?? (await makeAndResolve(paths, work));
@@ -21,18 +23,37 @@ export async function resolveVolumes(config: ContainerConfig, work: AbortSignal)
 }
 
 function checkMount(mount: Mount): void {
-  if (mount.containerPath === '') fail('InvalidArgument', `create container: the mount of ${mount.hostPath} has no container_path, must have one`);
-  if (mount.image !== undefined && mount.image.image !== '') refuseImageVolume(mount, mount.image.image);
-  if (!mount.hostPath.startsWith('/')) {
+  if (mount.containerPath === '')
+    fail('InvalidArgument', `create container: the mount of ${mount.hostPath} has no container_path, must have one`);
+  if (!isImageVolume(mount) && !mount.hostPath.startsWith('/')) {
     fail('InvalidArgument', `create container: the mount at ${mount.containerPath} has host_path "${mount.hostPath}", must be absolute`);
   }
-  if (mount.hostPath.includes('\0') || mount.containerPath.includes('\0')) fail('InvalidArgument', 'create container: a mount path contains a zero byte');
+  if (mount.hostPath.includes('\0') || mount.containerPath.includes('\0'))
+    fail('InvalidArgument', 'create container: a mount path contains a zero byte');
 }
 
-/** A container must not run without data that it asked for. The kubelet knows the first word (cri-api, pkg/errors). */
-function refuseImageVolume({ containerPath, readonly }: Mount, image: string): never {
-  if (!readonly) fail('InvalidArgument', `create container: the mount of image ${image} at ${containerPath} is not readonly, must be readonly`);
-  fail('Unimplemented', `ImageVolumeMountFailed: create container: the mount at ${containerPath} is of image ${image}, and image volumes are not supported by this version`);
+/**
+ * What of the mounted images each image mount asks for: all of it, or a sub path, found as if the image were the root.
+ * @throws InvalidArgument for a sub path that is not there; the kubelet knows the first word (cri-api, pkg/errors).
+ */
+export function resolveImageVolumes(config: ContainerConfig, directories: readonly string[]): ResolvedMount[] {
+  return config.mounts.filter(isImageVolume).map((request, index) => {
+    const directory = directories[index] ?? '';
+    const subPath = request.imageSubPath;
+    return { request, source: subPath === '' ? directory : subPathIn(directory, subPath, request) };
+  });
+}
+
+function subPathIn(directory: string, subPath: string, { containerPath, image }: Mount): string {
+  const what = `ImageVolumeMountFailed: create container: the mount at ${containerPath} has image_sub_path "${subPath}"`;
+  if (subPath.startsWith('/') || subPath.split('/').includes('..'))
+    fail('InvalidArgument', `${what}, must be a path within the image without ..`);
+  try {
+    return pathInRoot(directory, subPath);
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error;
+    return fail('InvalidArgument', `${what}, which image ${image?.image ?? ''} does not have`);
+  }
 }
 
 /** All paths with their symlinks followed; undefined where one does not exist. */
@@ -56,8 +77,12 @@ async function inProcess(program: string, args: readonly string[], work: AbortSi
     return await run(program, { args, timeoutMs: RESOLVE_TIMEOUT_MS, signal: work });
   } catch (error) {
     if (!(error instanceof DaemonError) || error.kind !== 'DeadlineExceeded') throw error;
-    throw new DaemonError('DeadlineExceeded', `create container: a volume's source does not answer (${args.at(-1) ?? ''} or one before it): ${error.message}`, {
-      cause: error,
-    });
+    throw new DaemonError(
+      'DeadlineExceeded',
+      `create container: a volume's source does not answer (${args.at(-1) ?? ''} or one before it): ${error.message}`,
+      {
+        cause: error,
+      },
+    );
   }
 }

@@ -56,6 +56,19 @@ export function openInRoot(root: string, path: string, flags: number, mode = 0):
   }
 }
 
+/**
+ * The path of the host at which `path` of a root is, with its symlinks followed as {@link openInRoot} does. It holds as long
+ * as nobody changes what is inside. @throws the system error: ENOENT, ELOOP, ENOTDIR, ...
+ */
+export function pathInRoot(root: string, path: string): string {
+  const fd = openInRoot(root, path, O_PATH | O_CLOEXEC);
+  try {
+    return linkOf(fd);
+  } finally {
+    close(fd);
+  }
+}
+
 function openat2(dirfd: number, path: string, how: { flags: number; mode: number; resolve: number }): number {
   if (path.includes('\0')) throw errnoError('openat2', path, EINVAL);
   const open_how = Buffer.alloc(24);

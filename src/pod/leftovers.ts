@@ -2,6 +2,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, unlessMissing } from '../base/errors.ts';
 import { isObjectId, type ContainerId } from '../base/ids.ts';
+import { unmountAllBelow } from '../linux/mounts.ts';
 import { isPinned, unpinNamespaces } from '../linux/namespaces.ts';
 import { identify, isAlive, SIGKILL, signalProcess } from '../linux/process.ts';
 import { readContainerPid } from '../ociruntime/monitor.ts';
@@ -115,7 +116,7 @@ async function releaseUnclaimed({ sandboxParts }: RestoreParts, containerId: str
 
 /** A container whose record is lost: all that is known of it is its bundle. */
 async function removeUnknownContainer(parts: RestoreParts, bundle: string, id: string): Promise<void> {
-  const { runtimes, placement, rootfs } = parts.containers.parts;
+  const { runtimes, placement } = parts.containers.parts;
   const pid = await readContainerPid(bundle);
   const process = pid === undefined ? undefined : await identify(pid);
   await killCreators(id);
@@ -130,7 +131,7 @@ async function removeUnknownContainer(parts: RestoreParts, bundle: string, id: s
     await placement.removeContainer(parent, id);
     await placement.removeParent(parent);
   }
-  await rootfs.unmount(id as ContainerId, join(bundle, 'rootfs'));
+  await unmountAllBelow(bundle);
   await rm(bundle, { recursive: true, force: true });
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { sleep } from '../base/deadline.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Container, ContainerRecord } from '../container/container.ts';
-import { isAliveState } from '../container/container.ts';
+import { imagesOf, isAliveState } from '../container/container.ts';
 import { madeOf } from '../container/start.ts';
 import { runtimeOf } from '../container/parts.ts';
 import { isPinned } from '../linux/namespaces.ts';
@@ -25,14 +25,24 @@ export interface RestoreParts extends PodParts {
 export async function restore(parts: RestoreParts): Promise<void> {
   const { sandboxes, containers } = parts;
   await Promise.all([sandboxes.store.load(), containers.store.load()]);
-  for (const { record } of containers.store.list()) containers.parts.images.hold(record.imageId, record.id);
+  for (const { record } of containers.store.list()) for (const id of imagesOf(record)) containers.parts.images.hold(id, record.id);
   const boot = await bootId();
   await each(parts, 'container', containers.store.list(), async (container) => restoreContainer(parts, container, boot));
-  await each(parts, 'container', containers.store.listCreating().map((record) => ({ record })), async ({ record }) => containers.removeUnfinished(record));
+  await each(
+    parts,
+    'container',
+    containers.store.listCreating().map((record) => ({ record })),
+    async ({ record }) => containers.removeUnfinished(record),
+  );
   await each(parts, 'pod sandbox', sandboxes.store.list(), async (sandbox) => restoreSandbox(parts, sandbox, boot));
-  await each(parts, 'pod sandbox', sandboxes.store.listCreating().map((record) => ({ record })), async ({ record }) => {
-    await sandboxes.removeUnfinished(record);
-  });
+  await each(
+    parts,
+    'pod sandbox',
+    sandboxes.store.listCreating().map((record) => ({ record })),
+    async ({ record }) => {
+      await sandboxes.removeUnfinished(record);
+    },
+  );
 }
 
 /** How many objects are restored at a time: the processors are few, and most of the work is processes. */
@@ -136,4 +146,3 @@ async function whatIsLost(parts: SandboxParts, sandbox: Sandbox, boot: string): 
   if (state.infra !== undefined && !(await isAlive(state.infra.process))) return 'its infra process has ended';
   return undefined;
 }
-

@@ -1,6 +1,7 @@
 import { ContainerState as CriState } from '../../api/cri/enums.ts';
 import type { Container as ContainerMessage, ContainerFilter, ContainerStatus, Init, Mount } from '../../api/cri/runtime.ts';
-import type { Container, ContainerState } from '../container/container.ts';
+import type { Container, ContainerRecord, ContainerState } from '../container/container.ts';
+import { isImageVolume } from '../container/container.ts';
 import { criSignal } from '../container/stop-signal.ts';
 import { hasLabels } from './labels.ts';
 import type { RuntimeServiceParts } from './parts.ts';
@@ -37,7 +38,10 @@ export function containerMessage({ record, state }: Container): Init<ContainerMe
 }
 
 /** A container as ContainerStatus answers it. The kubelet refuses one without id, name, created_at, image and image_ref. */
-export function containerStatusMessage(parts: Pick<RuntimeServiceParts, 'containers'>, { record, state }: Container): Init<ContainerStatus> {
+export function containerStatusMessage(
+  parts: Pick<RuntimeServiceParts, 'containers'>,
+  { record, state }: Container,
+): Init<ContainerStatus> {
   const ended = state.is === 'Exited' || state.is === 'Removing' ? state : undefined;
   return {
     id: record.id,
@@ -54,7 +58,7 @@ export function containerStatusMessage(parts: Pick<RuntimeServiceParts, 'contain
     imageId: record.imageId,
     labels: record.config.labels,
     annotations: record.config.annotations,
-    mounts: record.config.mounts.map(mountMessage),
+    mounts: mountMessages(record),
     logPath: record.logPath,
     resources: { linux: state.resources },
     user: {
@@ -69,15 +73,25 @@ export function containerStatusMessage(parts: Pick<RuntimeServiceParts, 'contain
 }
 
 /** The image as the request named it; where it named it by id, a name of the image tells people more. */
-export function imageSpec(parts: Pick<RuntimeServiceParts, 'containers'>, imageId: string, asked: ContainerMessage['image']): Init<ContainerMessage['image']> {
+export function imageSpec(
+  parts: Pick<RuntimeServiceParts, 'containers'>,
+  imageId: string,
+  asked: ContainerMessage['image'],
+): Init<ContainerMessage['image']> {
   const name = asked?.userSpecifiedImage === '' || asked?.userSpecifiedImage === undefined ? asked?.image : asked.userSpecifiedImage;
   if (name !== undefined && name !== imageId) return { ...asked, image: name };
   return { ...asked, image: parts.containers.parts.images.resolve(imageId)?.names[0] ?? imageId };
 }
 
-/** The kubelet finds the termination log by its container path, so the request comes back as it was. */
-function mountMessage(mount: Mount): Init<Mount> {
-  return mount;
+/**
+ * The kubelet finds the termination log by its container path, so the request comes back as it was; with the image that an
+ * image volume is, as the kubelet reports its digest from there (KEP-5365).
+ */
+function mountMessages({ config, volumeImageIds = [] }: ContainerRecord): Init<Mount>[] {
+  const ids = volumeImageIds.values();
+  return config.mounts.map((mount) =>
+    isImageVolume(mount) ? { ...mount, image: { ...mount.image, imageRef: ids.next().value ?? '' } } : mount,
+  );
 }
 
 /** Whether a container is one of those asked for: id prefix, sandbox, state and labels, all of them. */

@@ -4,6 +4,7 @@ import { makeDirectoryDurable } from '../base/atomic-file.ts';
 import { hasErrno, unlessMissing } from '../base/errors.ts';
 import { isDigest, isObjectId } from '../base/ids.ts';
 import type { ContainerId, Digest } from '../base/ids.ts';
+import { stage } from '../base/stage.ts';
 import { measureTree } from '../linux/measure-tree.ts';
 import type { TreeUsage } from '../linux/measure-tree.ts';
 import { mountOverlay, unmount } from '../linux/mounts.ts';
@@ -15,6 +16,8 @@ export interface RootfsMount {
   /** An existing directory. */
   readonly target: string;
   readonly readOnly?: boolean;
+  /** Images mounted beside it, each read-only at a directory that is made. */
+  readonly volumes?: readonly { readonly chain: Digest; readonly target: string }[];
 }
 
 /** Least time between two walks of one writable layer, milliseconds; a long walk waits longer for the next. */
@@ -26,7 +29,7 @@ interface Measured {
   validUntilMs: number;
 }
 
-/** The writable layers of containers: `ID/upper` and `ID/work` of an overlay over an image's layers, `ID/chain` naming those. */
+/** The writable layers of containers: `ID/upper` and `ID/work` of an overlay over an image's layers, `ID/chain` naming those and its volumes'. */
 export class RootfsStore {
   readonly #directory: string;
   readonly #layers: LayerStore;
@@ -45,20 +48,27 @@ export class RootfsStore {
 
   /**
    * Mounts the root file system of a container: the layers of `chain`, and a writable layer of its own, which is made at the
-   * first time and kept from then on. @throws NotFound where a layer is missing; the system error of a failed mount.
+   * first time and kept from then on; and its image volumes. @throws NotFound where a layer is missing; the system error of a failed mount.
    */
-  async mount(containerId: ContainerId, chain: Digest, { target, readOnly = false }: RootfsMount): Promise<void> {
+  async mount(containerId: ContainerId, chain: Digest, { target, readOnly = false, volumes = [] }: RootfsMount): Promise<void> {
     const lower = this.#layers.lowerDirs(chain);
     const own = join(this.#directory, containerId);
     const upper = join(own, 'upper');
     const work = join(own, 'work');
     await mkdir(own, { recursive: true, mode: 0o700 });
-    await writeFile(join(own, 'chain'), chain, { mode: 0o600 });
+    await writeFile(join(own, 'chain'), [chain, ...volumes.map((volume) => volume.chain)].join('\n'), { mode: 0o600 });
     const isNew = (await mkdir(upper, { recursive: true, mode: 0o755 })) !== undefined;
     await mkdir(work, { recursive: true, mode: 0o700 });
     // The root directory of a container is the upper one: it must look like the image's.
     if (isNew && lower[0] !== undefined) describeLike(lower[0], upper);
     mountOverlay({ lower, upper, work, target, readOnly, options: ['index=off'] });
+    for (const volume of volumes) {
+      const empty = `${volume.target}.empty`;
+      for (const directory of [volume.target, empty]) await mkdir(directory, { recursive: true, mode: 0o755 });
+      // An overlay without an upper directory must have two at least; a bind mount of one layer would show its whiteouts.
+      mountOverlay({ lower: [...this.#layers.lowerDirs(volume.chain), empty], target: volume.target, readOnly: true });
+      stage('container.volume.mounted');
+    }
   }
 
   /** Unmounts a container's root file system; one that is not mounted is unmounted already. */
@@ -85,7 +95,7 @@ export class RootfsStore {
     const found = await Promise.all(
       (await this.list()).map(async (id) => await unlessMissing(readFile(join(this.#directory, id, 'chain'), 'utf8'), '')),
     );
-    return found.filter(isDigest);
+    return found.flatMap((text) => text.split('\n')).filter(isDigest);
   }
 
   /** What all containers together have written. */

@@ -11,6 +11,7 @@ import {
   linesOf,
   outputOf,
   readLog,
+  removePod,
   runContainer,
   runPod,
   shell,
@@ -321,15 +322,42 @@ test('a volume is bound; what is not a directory yet is made; a read-only one re
   await writeFile(`${source}/file`, '');
 });
 
-test('an image volume is refused, not left out', async (daemon) => {
+test('an image volume that cannot be mounted is refused, and nothing is left', async (daemon) => {
   const pod = await runPod(daemon);
-  const mount = { containerPath: '/data', image: { image: IMAGES.busybox } };
-  const refusal = async (readonly: boolean): ReturnType<typeof failureOf> =>
-    failureOf(createContainer(daemon, pod, SLEEP, { change: { mounts: [{ ...mount, readonly }] } }));
-
-  assert.equal((await refusal(false)).code, 'INVALID_ARGUMENT');
-  const { code, message } = await refusal(true);
-  assert.equal(code, 'UNIMPLEMENTED');
-  assert.match(message, /^ImageVolumeMountFailed: .*\/data.*busybox/);
+  const refusal = async (mount: object): ReturnType<typeof failureOf> => {
+    const whole = { containerPath: '/data', readonly: true, image: { image: IMAGES.busybox }, ...mount };
+    return failureOf(createContainer(daemon, pod, SLEEP, { change: { mounts: [whole] } }));
+  };
+  assert.deepEqual([(await refusal({ readonly: false })).code, (await refusal({ imageSubPath: 'absent' })).code], ['INVALID_ARGUMENT', 'INVALID_ARGUMENT']); // prettier-ignore
+  const { code, message } = await refusal({ image: { image: 'example.org/absent:1' } });
+  assert.equal(code, 'NOT_FOUND');
+  assert.match(message, /^ImageVolumeMountFailed: .*\/data.*example.org\/absent:1.*pulled/);
   assert.deepEqual((await daemon.runtime.listContainers({})).containers, []);
+});
+
+test('image volumes show images of one and of more layers, read-only, whole or in part; the images stay', async (daemon) => {
+  await daemon.loadImages(['layers']);
+  const pod = await runPod(daemon);
+  const imageVolumes = {
+    '/one': { image: IMAGES.busybox },
+    '/more': { image: IMAGES.layers },
+    '/part': { image: IMAGES.busybox, subPath: 'bin' },
+  };
+  const id = await runContainer(daemon, pod, shell('/one/bin/busybox ls /part /more; echo >/one/file'), { imageVolumes });
+  const { exitCode } = await waitForExit(daemon, id);
+  const output = (await outputOf(daemon, id)).join(' ');
+  assert.equal(exitCode, 1);
+  assert.match(output, /\bbusybox\b.*Read-only file system/);
+  const { mounts } = await containerStatus(daemon, id);
+  const { image: layers } = await daemon.images.imageStatus({ image: { image: IMAGES.layers } });
+  const volume = mounts.find(({ containerPath }) => containerPath === '/more');
+  assert.deepEqual([volume?.image?.image, volume?.image?.imageRef], [IMAGES.layers, layers?.id]);
+
+  const remove = async (): Promise<unknown> => daemon.images.removeImage({ image: { image: IMAGES.layers } });
+  assert.equal((await failureOf(remove())).code, 'FAILED_PRECONDITION');
+  await daemon.stop('SIGKILL');
+  await daemon.start();
+  assert.equal((await failureOf(remove())).code, 'FAILED_PRECONDITION');
+  await removePod(daemon, pod.id);
+  await remove();
 });

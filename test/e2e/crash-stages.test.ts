@@ -41,6 +41,8 @@ interface Operation<Prepared> {
 }
 
 const SLEEP = ['sleep', '3600'];
+/** An image volume, so that its mount is among what may be left. */
+const MODEL = { imageVolumes: { '/model': { image: IMAGES.busybox } } };
 const limit = { timeoutMs: 30_000 };
 /** Marks that no call waits for are passed soon after it. */
 const LATE_MARKS_MS = 1000;
@@ -160,16 +162,16 @@ crashTest(runPodSandbox('RunPodSandbox', {}, ['sandbox.recorded', 'sandbox.pinne
 crashTest(runPodSandbox('RunPodSandbox with a shared PID namespace', { namespaces: { pid: NamespaceMode.POD } }, ['sandbox.infra.created', 'sandbox.infra.started'])); // prettier-ignore
 
 const createRequest = async (daemon: TestDaemon, pod: Pod): Promise<string> => {
-  const config = await containerConfig(pod, SLEEP);
+  const config = await containerConfig(pod, SLEEP, MODEL);
   return (await daemon.runtime.createContainer({ podSandboxId: pod.id, config, sandboxConfig: pod.config }, limit)).containerId;
 };
 
 crashTest<Pod>({
   name: 'CreateContainer',
-  mustPass: ['container.recorded', 'container.rootfs.mounted', 'container.created'],
+  mustPass: ['container.recorded', 'container.volume.mounted', 'container.rootfs.mounted', 'container.created'],
   prepare: async (daemon) => {
     const pod = await runPod(daemon);
-    await containerConfig(pod, SLEEP);
+    await containerConfig(pod, SLEEP, MODEL);
     return pod;
   },
   request: createRequest,
@@ -196,7 +198,7 @@ crashTest<string>({
 });
 
 const runningContainer = async (daemon: TestDaemon): Promise<string> => {
-  const id = await runContainer(daemon, await runPod(daemon), shell('trap "exit 5" TERM; echo ready; while :; do sleep 0.05; done'));
+  const id = await runContainer(daemon, await runPod(daemon), shell('trap "exit 5" TERM; echo ready; while :; do sleep 0.05; done'), MODEL);
   await waitForOutput(daemon, id, 'ready');
   return id;
 };
@@ -224,7 +226,7 @@ crashTest<string>({
 
 const podWithContainer = (options: PodOptions) => async (daemon: TestDaemon) => {
   const pod = await runPod(daemon, options);
-  await runContainer(daemon, pod, shell('trap exit TERM; while :; do sleep 0.05; done'));
+  await runContainer(daemon, pod, shell('trap exit TERM; while :; do sleep 0.05; done'), MODEL);
   return pod.id;
 };
 

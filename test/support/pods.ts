@@ -63,6 +63,8 @@ export interface ContainerOptions {
   readonly attempt?: number;
   readonly image?: string;
   readonly memoryBytes?: bigint;
+  /** Image volumes: the image mounted at each path, all of it or a sub path. */
+  readonly imageVolumes?: Readonly<Record<string, { readonly image: string; readonly subPath?: string }>>;
   /** Replaces fields of the config as a whole. */
   readonly change?: Init<ContainerConfig>;
 }
@@ -97,7 +99,16 @@ export async function containerConfig(
     args: [],
     workingDir: '',
     envs: [{ key: 'FROM_KUBELET', value: Buffer.from('yes') }],
-    mounts: [mount('/etc/hosts', join(volumes, 'hosts')), mount('/dev/termination-log', join(volumes, 'termination-log'))],
+    mounts: [
+      mount('/etc/hosts', join(volumes, 'hosts')),
+      ...Object.entries(options.imageVolumes ?? {}).map(([path, { image: source, subPath = '' }]) => ({
+        ...mount(path, ''),
+        readonly: true,
+        image: { image: source },
+        imageSubPath: subPath,
+      })),
+      mount('/dev/termination-log', join(volumes, 'termination-log')),
+    ],
     labels: {
       'io.kubernetes.container.name': name,
       'io.kubernetes.pod.name': pod.config.metadata?.name ?? '',
@@ -147,12 +158,7 @@ export async function createContainer(
 }
 
 /** CreateContainer and StartContainer. */
-export async function runContainer(
-  daemon: PodHost,
-  pod: Pod,
-  command: readonly string[],
-  options: ContainerOptions = {},
-): Promise<string> {
+export async function runContainer(daemon: PodHost, pod: Pod, command: readonly string[], options: ContainerOptions = {}): Promise<string> {
   const containerId = await createContainer(daemon, pod, command, options);
   await daemon.runtime.startContainer({ containerId });
   return containerId;

@@ -34,6 +34,7 @@ export const KNOWN_MESSAGES: readonly { readonly about: string; readonly pattern
   { about: 'rlimit on max file handles', pattern: /"Failed to set rlimit on max file handles" err="operation not permitted"/ },
   { about: 'oom score of the kubelet', pattern: /"Failed to ensure process in container with oom score"/ },
   // A busy machine.
+  { about: 'short read from kmsg', pattern: /kmsgparser_linux\.go:\d+\] short read from kmsg/ },
   { about: 'Housekeeping took longer than expected', pattern: /"Housekeeping took longer than expected"/ },
 ]; // prettier-ignore
 

@@ -4,14 +4,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../support/pods.ts';
 import type { Case } from './cases.ts';
-import { container, NODE_NAME, pod } from './pods.ts';
+import { container, NODE_NAME, pod, SLEEP } from './pods.ts';
 import type { PodManifest, PodStatus } from './pods.ts';
 import { containerOf, idOf } from './world.ts';
 import type { World } from './world.ts';
 
 /** How long the kubelet needs to have looked at every pod again after something has ended under it, milliseconds. */
 const SETTLED_MS = 15_000;
-const SLEEP = 'trap "exit 0" TERM; while :; do sleep 0.2; done';
 
 /** What happens to the whole node; one after the other, on pods that stay from case to case. */
 export const NODE_CASES: readonly Case[] = [

@@ -3,6 +3,10 @@ import { IMAGES } from '../../support/test-image.ts';
 /** The node's name; static pods carry it at the end of theirs. */
 export const NODE_NAME = 'podwright-test';
 
+/** Scripts of containers: one that ends when it is asked to, and a web server on port 8080. */
+export const SLEEP = 'trap "exit 0" TERM; while :; do sleep 0.2; done';
+export const HTTPD = 'mkdir -p /tmp/www; echo page > /tmp/www/index.html; exec httpd -f -p 8080 -h /tmp/www';
+
 /** Of a Pod (https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/) what the tests set. */
 export interface PodManifest {
   readonly metadata: { readonly name: string; readonly namespace: string; readonly labels?: Readonly<Record<string, string>> };

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { resolveVolumes } from '../../../src/container/volumes.ts';
+import { resolveImageVolumes, resolveVolumes } from '../../../src/container/volumes.ts';
+import { scratchDirectory } from '../../support/scratch.ts';
 import { containerConfig } from '../../support/spec-inputs.ts';
 
 const PATIENT = new AbortController().signal;
@@ -22,9 +25,28 @@ test('without mounts there is no look at the host', async () => {
   assert.deepStrictEqual(await resolveVolumes(containerConfig(), PATIENT), []);
 });
 
-test('an image volume is refused in words that the kubelet knows, and a writable one as a bad request', async () => {
-  const mount = { containerPath: '/model', image: { image: 'example.org/model:1' } };
-  const ask = async (readonly: boolean): Promise<unknown> => resolveVolumes(containerConfig({ mounts: [{ ...mount, readonly }] }), PATIENT);
-  await assert.rejects(ask(true), { kind: 'Unimplemented', message: /^ImageVolumeMountFailed: / });
-  await assert.rejects(ask(false), { kind: 'InvalidArgument', message: /must be readonly/ });
+test('image volumes are no business of the host', async () => {
+  const mounts = [{ containerPath: '/model', readonly: true, image: { image: 'example.org/model:1' } }];
+  assert.deepStrictEqual(await resolveVolumes(containerConfig({ mounts }), PATIENT), []);
+});
+
+test('a sub path of an image volume is found as if the image were the root', async (t) => {
+  const root = await scratchDirectory(t);
+  await mkdir(join(root, 'data/deep'), { recursive: true });
+  await symlink('/data', join(root, 'absolute'));
+  await symlink('../../..', join(root, 'above'));
+  const resolve = (imageSubPath: string): unknown => {
+    const mounts = [{ containerPath: '/model', readonly: true, image: { image: 'example.org/model:1' }, imageSubPath }];
+    return resolveImageVolumes(containerConfig({ mounts }), [root])[0]?.source;
+  };
+  assert.deepStrictEqual(['', 'data/deep', 'absolute/deep', 'above', './data'].map(resolve), [
+    root,
+    join(root, 'data/deep'),
+    join(root, 'data/deep'),
+    root,
+    join(root, 'data'),
+  ]);
+  for (const bad of ['/data', '../data', 'data/../..', 'absent', 'data/absent']) {
+    assert.throws(() => resolve(bad), { kind: 'InvalidArgument', message: /^ImageVolumeMountFailed: .*\/model has image_sub_path "/ }, bad);
+  }
 });
