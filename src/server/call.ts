@@ -4,7 +4,7 @@ import { status } from '@grpc/grpc-js';
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
 import type { Init, Method } from '../../api/cri/runtime.ts';
 import type { Call } from '../base/call.ts';
-import { waitFor } from '../base/deadline.ts';
+import { reasonOf, waitFor } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import type { Log, LogFields } from '../base/log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -39,6 +39,15 @@ type AnyCall = ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Bu
 type UnaryHandler<Request, Response> = (request: Request, call: Call) => Promise<Init<Response>>;
 type StreamHandler<Request, Response> = (request: Request, call: Call) => AsyncIterable<Init<Response>>;
 
+/**
+ * Whether a call ended before its handler was called. grpc-js 1.14 emits `cancelled` on the call it makes for the handler, so
+ * not at all where the end came between the request's message and the end of its stream; what it goes by is private.
+ */
+function isOver(grpcCall: AnyCall): boolean {
+  const { call } = grpcCall as unknown as { readonly call?: { readonly cancelled?: boolean } };
+  return call?.cancelled === true || Date.now() >= Number(grpcCall.getDeadline());
+}
+
 /** One call under way: what its handler sees, and the lines and numbers it leaves. */
 class OpenCall implements Call {
   readonly requestId = randomBytes(4).toString('hex');
@@ -69,7 +78,7 @@ class OpenCall implements Call {
     };
     grpcCall.on('cancelled', cancelled);
     this.#unfollow = () => grpcCall.off('cancelled', cancelled);
-    if (grpcCall.cancelled) cancelled();
+    if (grpcCall.cancelled || isOver(grpcCall)) cancelled();
   }
 
   get signal(): AbortSignal {
@@ -151,6 +160,7 @@ export class Calls {
     const answer = async (call: OpenCall, bytes: Buffer): Promise<Buffer> => {
       const request = decode(rpc, method, bytes);
       call.begin(request);
+      if (call.signal.aborted) throw reasonOf(call.signal); // its caller has the answer already
       return encode(rpc, method, await handler(request, call));
     };
     return (grpcCall: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void => {

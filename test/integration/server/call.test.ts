@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect as connectHttp2 } from 'node:http2';
+import { connect as connectSocket } from 'node:net';
 import { test } from 'node:test';
 import { messages } from '../../../api/cri/runtime.ts';
 import type { Call } from '../../../src/base/call.ts';
@@ -228,4 +231,27 @@ test('bytes and 64-bit integers arrive as they were sent', async (t) => {
     config: { envs: [{ key: 'K', value }], linux: { resources: { memoryLimitInBytes: 2n ** 63n - 1n } } },
   });
   assert.deepEqual(seen, [value, 2n ** 63n - 1n]);
+});
+
+test('a call that ends between its message and the end of its stream is not begun', async (t) => {
+  const { handler, calls } = hanging();
+  const { path, lines, server } = await serve(t, { startContainer: handler });
+  const session = connectHttp2('http://localhost', { createConnection: () => connectSocket(path) });
+  t.after(() => {
+    session.close();
+  });
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': '/runtime.v1.RuntimeService/StartContainer',
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    'grpc-timeout': '50m',
+  });
+  const answered = once(stream, 'response');
+  stream.write(Buffer.alloc(5)); // an empty message, not compressed
+  const [headers] = (await answered) as [Record<string, string>];
+  assert.equal(headers['grpc-status'], '4', 'DEADLINE_EXCEEDED');
+  stream.end();
+  await eventually(() => lines.some((line) => line['rpc'] === 'StartContainer' && line['code'] === 'DEADLINE_EXCEEDED'));
+  assert.deepEqual([calls.length, server.callsInFlight], [0, 0]);
 });
