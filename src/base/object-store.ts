@@ -6,6 +6,15 @@ export interface StoredPair<R, S> {
   readonly state: S;
 }
 
+/** What happened to an object: a new state, or its removal. Only what readers see counts. */
+export interface Change<R, S> {
+  readonly record: R;
+  /** Undefined where it had none yet. */
+  readonly before: S | undefined;
+  /** Undefined where it is gone. */
+  readonly after: S | undefined;
+}
+
 /**
  * The objects of one kind: the disk is the truth, this memory a copy of it. Readers get immutable snapshots and never
  * wait; writers hold the object's lock. A name is taken from {@link begin} until {@link remove}, so one name never has two
@@ -16,6 +25,7 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
   readonly #records = new Map<string, R>();
   readonly #states = new Map<string, S>();
   readonly #idsByName = new Map<string, string>();
+  readonly #listeners: ((change: Change<R, S>) => void)[] = [];
 
   constructor(disk: RecordStore<R, S>) {
     this.#disk = disk;
@@ -23,6 +33,11 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
 
   directoryOf(id: string): string {
     return this.#disk.directoryOf(id);
+  }
+
+  /** Tells of every change from now on, in its order, at once when readers see it. A listener must not throw. */
+  onChange(listener: (change: Change<R, S>) => void): void {
+    this.#listeners.push(listener);
   }
 
   /** Reads the disk. Objects without a state are Creating: they hold their name until restore has removed them. */
@@ -59,8 +74,7 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
   async save(id: string, state: S, options: { durable?: boolean } = {}): Promise<StoredPair<R, S>> {
     const record = this.#records.get(id) ?? fail('NotFound', `object ${id} is gone`);
     await this.#disk.saveState(id, state, { ...options, isFirst: !this.#states.has(id) });
-    this.#states.set(id, state);
-    return { record, state };
+    return this.#show(record, state);
   }
 
   /**
@@ -76,6 +90,22 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
   }
 
   /**
+   * As {@link save} without a flush, for what has happened already and a restart finds out by itself: where the disk fails it
+   * is only shown.
+   * @returns the failure.
+   */
+  async saveOrShow(id: string, state: S): Promise<unknown> {
+    try {
+      await this.save(id, state, { durable: false });
+      return undefined;
+    } catch (error) {
+      const record = this.#records.get(id);
+      if (record !== undefined) this.#show(record, state);
+      return error;
+    }
+  }
+
+  /**
    * Writes a state at once, and shows it when it would outlive a loss of power too: for what must not be forgotten once it
    * was told. What `shown` resolves to is seen by readers. On a full disk as {@link saveTowardsEnd}.
    */
@@ -86,10 +116,7 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
     } catch (error) {
       return { shown: Promise.resolve(this.#showOnFullDisk(id, state, error)) };
     }
-    const shown = this.#disk.flushState(id).then(() => {
-      this.#states.set(id, state);
-      return { record, state };
-    });
+    const shown = this.#disk.flushState(id).then(() => this.#show(record, state));
     shown.catch(() => undefined);
     return { shown };
   }
@@ -152,15 +179,24 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
   #showOnFullDisk(id: string, state: S, error: unknown): StoredPair<R, S> {
     const record = this.#records.get(id);
     if (record === undefined || !hasErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
-    this.#states.set(id, state);
+    return this.#show(record, state);
+  }
+
+  #show(record: R, state: S): StoredPair<R, S> {
+    const before = this.#states.get(record.id);
+    this.#states.set(record.id, state);
+    for (const listener of this.#listeners) listener({ record, before, after: state });
     return { record, state };
   }
 
   #forget(id: string): void {
     const record = this.#records.get(id);
+    const before = this.#states.get(id);
     this.#records.delete(id);
     this.#states.delete(id);
-    if (record !== undefined && this.#idsByName.get(record.name) === id) this.#idsByName.delete(record.name);
+    if (record === undefined) return;
+    if (this.#idsByName.get(record.name) === id) this.#idsByName.delete(record.name);
+    if (before !== undefined) for (const listener of this.#listeners) listener({ record, before, after: undefined });
   }
 }
 

@@ -115,7 +115,8 @@ export class Containers {
   async start(id: ContainerId): Promise<void> {
     await this.locked(id, async () => {
       const container = this.store.get(id) ?? fail('NotFound', `container ${id}: not found`);
-      await startContainer(this.parts, this.store, container, async (message) => this.exits.endFailedStart(container, message));
+      const killCreated = async (message: string): Promise<void> => this.exits.endFailedStart(container, message);
+      await startContainer(this.parts, this.store, container, killCreated, this.#options.log);
     });
   }
 

@@ -1,4 +1,5 @@
 import { messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
 import type { ObjectStore } from '../base/object-store.ts';
 import { stage } from '../base/stage.ts';
 import { nowNs } from '../base/time.ts';
@@ -12,7 +13,13 @@ type Store = ObjectStore<ContainerRecord, ContainerState>;
  * the start time of a container that got to run. A loss of power ends the container anyway, so the intent is not flushed.
  * @throws the runtime's words where the command cannot run; the container is then Exited, with them as its message.
  */
-export async function startContainer(parts: ContainerParts, store: Store, container: Container, killCreated: (message: string) => Promise<void>): Promise<void> {
+export async function startContainer(
+  parts: ContainerParts,
+  store: Store,
+  container: Container,
+  killCreated: (message: string) => Promise<void>,
+  log: Log,
+): Promise<void> {
   requireState(container, 'start');
   const { record, state } = container;
   const startedAtNs = nowNs();
@@ -25,8 +32,10 @@ export async function startContainer(parts: ContainerParts, store: Store, contai
     throw error;
   }
   stage('container.started');
-  // A very short container may have ended by now, but its end is recorded under this same lock, so after us.
-  await store.save(record.id, { ...madeOf(state), is: 'Running', startedAtNs }, { durable: false });
+  // A very short container may have ended by now, but its end is recorded under this same lock, so after us. It runs, whatever
+  // the disk says: the caller must not be told otherwise, and the intent is enough for a restart.
+  const unsaved = await store.saveOrShow(record.id, { ...madeOf(state), is: 'Running', startedAtNs });
+  if (unsaved !== undefined) log.error('a container runs, but that could not be written', { container: record.id, error: messageOf(unsaved) });
   // A loss of power ends the container; that it ran is worth a flush, but not the caller's time.
   store.flush(record.id).catch(() => undefined);
   stage('container.running');

@@ -5,6 +5,7 @@ import { portForward } from './port-forward.ts';
 import { containerStatus } from './container-status.ts';
 import { createContainer } from './create-container.ts';
 import { execSyncRpc } from './exec-sync.ts';
+import { getContainerEvents } from './get-container-events.ts';
 import type { RuntimeServiceHandlers } from './handlers.ts';
 import { listContainers, streamContainers } from './list-containers.ts';
 import { listPodSandbox, streamPodSandboxes } from './list-pod-sandbox.ts';
@@ -57,7 +58,7 @@ export function runtimeService(parts: RuntimeServiceParts): RuntimeServiceHandle
     podSandboxStats: podSandboxStats(parts),
     listPodSandboxStats: listPodSandboxStats(parts),
     streamPodSandboxStats: streamPodSandboxStats(parts),
-    getContainerEvents: unimplemented('GetContainerEvents'),
+    getContainerEvents: getContainerEvents(parts),
     listMetricDescriptors,
     listPodSandboxMetrics: listPodSandboxMetrics(parts),
     streamPodSandboxMetrics: streamPodSandboxMetrics(parts),

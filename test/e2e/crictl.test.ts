@@ -1,6 +1,7 @@
 /** crictl (kubernetes-sigs/cri-tools) as a client that is not ours. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after } from 'node:test';
@@ -143,6 +144,25 @@ test('crictl metricdescs and metricsp show the metrics of a pod', async (daemon)
     podMetrics: { podSandboxId: string; containerMetrics: object[] }[];
   };
   assert.deepEqual(podMetrics.map(({ podSandboxId, containerMetrics }) => [podSandboxId, containerMetrics.length]), [[pod, 1]]); // prettier-ignore
+});
+
+test('crictl events shows each step of a pod', async (daemon) => {
+  const child = spawn(crictlPath ?? '', ['-r', `unix://${daemon.socket}`, 'events'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  try {
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+    const files = await writeConfigs(daemon, 'followed', ['sleep', '3600']);
+    await until('the stream is open', async () => {
+      await crictl(daemon, 'rmp', '--force', await crictl(daemon, 'runp', files.pod));
+      return output.includes('CONTAINER_DELETED_EVENT');
+    });
+    const pod = await crictl(daemon, 'runp', files.pod);
+    const container = await startContainer(daemon, pod, files);
+    await until('the start is told', async () => new RegExp(`"containerId": ?"${container}"[^]*CONTAINER_STARTED_EVENT`).test(output));
+  } finally {
+    child.kill();
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  }
 });
 
 interface Stats {

@@ -25,6 +25,7 @@ export const NODE_CASES: readonly Case[] = [
   { name: 'stats summary and /metrics/cadvisor with cAdvisor', run: statsByCadvisor },
   { name: 'stats summary with PodAndContainerStatsFromCRI', run: statsFromCri },
   { name: '/metrics/cadvisor with PodAndContainerStatsFromCRI', run: metricsFromCri },
+  { name: 'ends are told by events with EventedPLEG', run: endsByEvents },
 ];
 
 const STAYING = ['stay-one', 'stay-two'];
@@ -215,9 +216,26 @@ async function metricsFromCri(world: World): Promise<void> {
   assert.deepEqual(strange, [], 'series that are not ours');
 }
 
+async function endsByEvents(world: World): Promise<void> {
+  await restartWithGates(world, { EventedPLEG: true });
+  const once = pod('by-events', [container('main', 'sleep 2; exit 4')], { restartPolicy: 'Never' });
+  await world.withPod(once, async (name) => {
+    const ended = await world.untilPod(name, 'Failed', (one) => one.phase === 'Failed');
+    assert.equal(containerOf(ended).state.terminated?.exitCode, 4);
+  });
+  const metrics = await world.kubelet.get('/metrics');
+  const of = (name: string): number => Number(new RegExp(`^kubelet_evented_pleg_${name} (\\S+)$`, 'm').exec(metrics)?.[1] ?? 0);
+  assert.deepEqual([of('connection_success_count'), of('connection_error_count')], [1, 0]);
+  assert.ok(of('connection_latency_seconds_count') >= 8, `${of('connection_latency_seconds_count')} events`);
+}
+
 async function restartWithCriStats(world: World): Promise<void> {
+  await restartWithGates(world, { PodAndContainerStatsFromCRI: true });
+}
+
+async function restartWithGates(world: World, featureGates: Readonly<Record<string, boolean>>): Promise<void> {
   await world.kubelet.stop();
-  await world.kubelet.start({ featureGates: { PodAndContainerStatsFromCRI: true } });
+  await world.kubelet.start({ featureGates });
 }
 
 /** Removes what stays and looks for what the kubelet or the daemon have left of it. */

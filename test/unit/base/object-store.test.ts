@@ -171,3 +171,33 @@ test('resolveId() takes a unique match, and says what is wrong otherwise', () =>
   });
   assert.throws(() => resolveId([A], '', 'pod sandbox'), { kind: 'InvalidArgument', message: 'pod sandbox id is empty, must be given' });
 });
+
+test('what has happened already is shown even where the disk fails, and the failure is given back', async (t) => {
+  const { store, directory } = await storeIn(t);
+  await store.begin({ id: A, name: 'web' });
+  await store.save(A, 'Ready');
+  assert.equal(await store.saveOrShow(A, 'Stopping'), undefined);
+  await rm(directory, { recursive: true });
+  await writeFile(directory, 'no directory');
+  const failure = await store.saveOrShow(A, 'Ready');
+  assert.ok(failure instanceof Error);
+  assert.equal(store.get(A)?.state, 'Ready');
+  assert.ok((await store.saveOrShow(B, 'Ready')) instanceof Error, 'what is not there is not shown');
+  assert.equal(store.get(B), undefined);
+});
+
+test('every change that readers see is told, in order, with the state before', async (t) => {
+  const { store } = await storeIn(t);
+  const told: unknown[] = [];
+  store.onChange(({ record, before, after }) => told.push([record.name, before, after, store.get(record.id)?.state]));
+  await store.begin({ id: A, name: 'web' });
+  await store.save(A, 'Ready');
+  await (await store.saveThenShow(A, 'Stopping')).shown;
+  await store.remove(A);
+  await store.remove(A);
+  assert.deepStrictEqual(told, [
+    ['web', undefined, 'Ready', 'Ready'],
+    ['web', 'Ready', 'Stopping', 'Stopping'],
+    ['web', 'Stopping', undefined, undefined],
+  ]);
+});

@@ -1,0 +1,127 @@
+import { ContainerEventType } from '../../api/cri/enums.ts';
+import type { ContainerEventResponse, Init } from '../../api/cri/runtime.ts';
+import { reasonOf } from '../base/deadline.ts';
+import { DaemonError } from '../base/errors.ts';
+import type { Change } from '../base/object-store.ts';
+import { nowNs } from '../base/time.ts';
+import { isAliveState, type ContainerRecord, type ContainerState } from '../container/container.ts';
+import type { Sandbox, SandboxRecord, SandboxState } from '../podsandbox/sandbox.ts';
+import { containerStatusMessage } from './container-messages.ts';
+import type { RuntimeServiceHandlers } from './handlers.ts';
+import type { RuntimeServiceParts } from './parts.ts';
+import { podSandboxStatus } from './sandbox-messages.ts';
+
+/** Events that a client has not read yet; one that has more waiting is told to start again. */
+const MOST_WAITING = 1000;
+
+type Event = Init<ContainerEventResponse>;
+type Parts = Pick<RuntimeServiceParts, 'sandboxes' | 'containers'>;
+
+/**
+ * The events of containers, and of sandboxes under their own ids, from now on. They are told from the changes of records, so
+ * none can be forgotten by whoever makes the change. Costs nothing while nobody listens.
+ */
+export function getContainerEvents(parts: Parts, mostWaiting = MOST_WAITING): RuntimeServiceHandlers['getContainerEvents'] {
+  const clients = new Set<Client>();
+  const tell = (id: string, types: readonly ContainerEventType[], sandbox: () => Sandbox | undefined): void => {
+    if (clients.size === 0) return;
+    for (const type of types) {
+      const event = eventOf(parts, id, type, sandbox());
+      for (const client of clients) client.take(event);
+    }
+  };
+  parts.containers.store.onChange((change) => {
+    tell(change.record.id, containerEvents(change), () => parts.sandboxes.store.get(change.record.sandboxId));
+  });
+  parts.sandboxes.store.onChange((change) => {
+    const { record, before, after } = change;
+    const state = after ?? before;
+    tell(record.id, sandboxEvents(change), () => (state === undefined ? undefined : { record, state }));
+  });
+  return async function* (_request, call) {
+    const client = new Client(call.signal, mostWaiting);
+    clients.add(client);
+    try {
+      for (;;) yield await client.next();
+    } finally {
+      clients.delete(client);
+    }
+  };
+}
+
+/** One reader of the stream, and what waits for it. */
+class Client {
+  readonly #waiting: Event[] = [];
+  readonly #signal: AbortSignal;
+  readonly #most: number;
+  #lost = false;
+  #wake: (() => void) | undefined;
+
+  constructor(signal: AbortSignal, most: number) {
+    this.#signal = signal;
+    this.#most = most;
+    signal.addEventListener('abort', () => this.#wake?.(), { once: true });
+  }
+
+  take(event: Event): void {
+    if (!this.#lost && this.#waiting.length < this.#most) this.#waiting.push(event);
+    else this.#lost = true;
+    this.#wake?.();
+  }
+
+  /** @throws Unavailable once events were lost, after those that were not: the client then lists, and asks again. */
+  async next(): Promise<Event> {
+    for (;;) {
+      if (this.#signal.aborted) throw reasonOf(this.#signal);
+      const event = this.#waiting.shift();
+      if (event !== undefined) return event;
+      if (this.#lost) {
+        throw new DaemonError(
+          'Unavailable',
+          `get container events: more than ${this.#most} were not read in time and are lost; list, and ask again`,
+        );
+      }
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
+
+/** With the pod as it is after the event; of a sandbox that is removed, as it was before. */
+function eventOf(parts: Parts, id: string, type: ContainerEventType, sandbox: Sandbox | undefined): Event {
+  const ofPod = parts.containers.list().filter(({ record }) => record.sandboxId === sandbox?.record.id);
+  return {
+    containerId: id,
+    containerEventType: type,
+    createdAt: nowNs(),
+    podSandboxStatus: sandbox === undefined ? undefined : podSandboxStatus(sandbox),
+    containersStatuses: ofPod.map((container) => containerStatusMessage(parts, container)),
+  };
+}
+
+/** What a change of a container's record is to a client; a Parked one is not there for it. */
+export function containerEvents({ before, after }: Change<ContainerRecord, ContainerState>): ContainerEventType[] {
+  const was = before?.is === 'Parked' ? undefined : before;
+  const is = after?.is === 'Parked' ? undefined : after;
+  if (is === undefined) return was === undefined ? [] : [ContainerEventType.CONTAINER_DELETED_EVENT];
+  const events: ContainerEventType[] = [];
+  if (was === undefined) events.push(ContainerEventType.CONTAINER_CREATED_EVENT);
+  if (is.is === 'Running' && was?.is !== 'Running') events.push(ContainerEventType.CONTAINER_STARTED_EVENT);
+  if (!isAliveState(is) && (was === undefined || isAliveState(was))) events.push(ContainerEventType.CONTAINER_STOPPED_EVENT);
+  return events;
+}
+
+/** The same for a sandbox: it is created and started at once, and stopped when nothing of it is held any more, or it is lost. */
+export function sandboxEvents({ before, after }: Change<SandboxRecord, SandboxState>): ContainerEventType[] {
+  const was = before?.is === 'Parked' ? undefined : before;
+  const is = after?.is === 'Parked' ? undefined : after;
+  if (is === undefined) return was === undefined ? [] : [ContainerEventType.CONTAINER_DELETED_EVENT];
+  const events: ContainerEventType[] = [];
+  if (was === undefined) events.push(ContainerEventType.CONTAINER_CREATED_EVENT, ContainerEventType.CONTAINER_STARTED_EVENT);
+  const isOver = (state: SandboxState | undefined): boolean => state !== undefined && ENDED.has(state.is);
+  if (isOver(is) && !isOver(was)) events.push(ContainerEventType.CONTAINER_STOPPED_EVENT);
+  return events;
+}
+
+const ENDED: ReadonlySet<SandboxState['is']> = new Set(['NotReady', 'Lost', 'Removing']);
