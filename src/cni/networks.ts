@@ -252,14 +252,16 @@ export class Networks {
   /**
    * Lets the current network's plugins free what belongs to no attachment of ours (GC, from version 1.1.0). To be called
    * after the restore. Attaches and detaches wait for it; while some are under way, nothing is done.
+   * @param inUse sandboxes that are attached for all their owner knows: their own record may be lost.
    * @returns whether the plugins were asked.
    * @throws {DaemonError} with the plugins' words.
    */
-  async collectGarbage(signal: AbortSignal): Promise<boolean> {
+  async collectGarbage(inUse: readonly string[], signal: AbortSignal): Promise<boolean> {
     const conf = this.#confs.current?.conf;
     if (conf === undefined || conf.disableGC || !hasStatusAndGc(conf)) return false;
     if (this.#busy > 0 || this.#garbageCollection !== undefined) return false;
-    const valid = [...this.#records.ids(), ...this.#pending.ids()].map((containerID) => ({ containerID, ifname: IFNAME }));
+    const ids = new Set([...this.#records.ids(), ...this.#pending.ids(), ...inUse]);
+    const valid = [...ids].map((containerID) => ({ containerID, ifname: IFNAME }));
     const work = collectNetworkGarbage(this.#runner, conf, valid, this.#queryLimits(signal));
     this.#garbageCollection = work
       .catch(() => undefined)

@@ -60,6 +60,7 @@ export async function serve(config: LiveConfig): Promise<void> {
     const parts = await buildDaemon(config, log);
     await startAdapters(parts, closers);
     await restoreState(parts, closers);
+    void freeUnusedAddresses(parts);
     const metrics = new Metrics();
     await openEdge(parts, metrics, closers);
     followReload(parts, log);
@@ -113,6 +114,20 @@ async function restoreState(parts: DaemonParts, closers: Closer[]): Promise<void
     // What is not finished by then is taken back by the next start, as after a crash.
     await Promise.race([settled, sleep(GRACE_MS)]);
   });
+}
+
+/** How long the plugins may take to free what no pod has, milliseconds. New pods wait for it. */
+const GC_MS = 10_000;
+
+/** Addresses whose every record of ours is lost are known to the plugins alone. */
+async function freeUnusedAddresses({ networks, sandboxes, log }: DaemonParts): Promise<void> {
+  const { store } = sandboxes;
+  const inUse = [...store.list().map(({ record }) => record), ...store.listCreating()].map(({ id }) => id);
+  try {
+    if (await networks.collectGarbage(inUse, AbortSignal.timeout(GC_MS))) log.debug('CNI plugins have freed what no pod has', { inUse: inUse.length });
+  } catch (error) {
+    log.warn('CNI plugins could not free what no pod has', { error: messageOf(error) });
+  }
 }
 
 async function openEdge(parts: DaemonParts, metrics: Metrics, closers: Closer[]): Promise<void> {

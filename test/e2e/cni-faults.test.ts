@@ -12,6 +12,8 @@ import type { Pod } from '../support/pods.ts';
 /** The limits under test; a call must fail within its own and a little. */
 const LIMIT_MS = 3000;
 const SLACK_MS = 4000;
+/** What GC is told to leave alone: CNI spec 1.1.0, section 2. */
+const VALID = 'cni.dev/valid-attachments';
 const test = sharedDaemon({ config: '[timeouts]\ncni_add = "3s"\ncni_del = "3s"\n' });
 
 /** Chains the fixture plugin behind the bridge. */
@@ -172,4 +174,22 @@ test('a plugin is told who the pod is', async (daemon) => {
   assert.match(environment, /^CNI_IFNAME=eth0$/m);
   assert.match(environment, new RegExp(`^CNI_CONTAINERID=${pod.id}$`, 'm'));
   assert.match(environment, /^CNI_NETNS=\/.+$/m);
+});
+
+test('at its start the daemon has the plugins free what no pod of its has, by GC', async (daemon) => {
+  const pod = await runPod(daemon, { name: 'stays' });
+  await installPlugin(daemon.cniBinDir, 'faulty', 'writes-what-it-gets', ['GC']);
+  await daemon.writeCniConf([{ type: 'faulty' }], '1.1.0');
+  await daemon.stop();
+  await daemon.start();
+
+  const told = await until('GC was asked', async () => readFile(join(daemon.cniBinDir, 'faulty.config'), 'utf8').catch(() => undefined));
+  const { [VALID]: valid } = JSON.parse(told) as { [VALID]: readonly { containerID: string; ifname: string }[] };
+  assert.ok(
+    valid.some(({ containerID, ifname }) => containerID === pod.id && ifname === 'eth0'),
+    told,
+  );
+  await daemon.writeCniConf(daemon.bridgePlugins());
+  await daemon.stop();
+  await daemon.start();
 });

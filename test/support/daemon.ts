@@ -123,8 +123,8 @@ export class TestDaemon {
     ];
   }
 
-  async writeCniConf(plugins: readonly object[]): Promise<void> {
-    const list = { cniVersion: '1.0.0', name: this.network, plugins };
+  async writeCniConf(plugins: readonly object[], cniVersion = '1.0.0'): Promise<void> {
+    const list = { cniVersion, name: this.network, plugins };
     await writeFile(join(this.cniConfDir, '10-test.conflist'), JSON.stringify(list, undefined, 2));
   }
 

@@ -114,9 +114,9 @@ test('GC tells the plugins which attachments are valid', async () => {
   await start();
   const pod = podIn(lab);
   await networks.attach(pod, soon());
-  assert.equal(await networks.collectGarbage(soon()), true);
+  assert.equal(await networks.collectGarbage(['1'.repeat(64), pod.containerId], soon()), true);
   const config = JSON.parse(await readFile(join(lab.binDir, 'fixture.config'), 'utf8')) as Record<string, unknown>;
-  assert.deepEqual(config['cni.dev/valid-attachments'], [{ containerID: pod.containerId, ifname: 'eth0' }]);
+  assert.deepEqual(config['cni.dev/valid-attachments'], [pod.containerId, '1'.repeat(64)].map((containerID) => ({ containerID, ifname: 'eth0' })));
   assert.equal(config['cniVersion'], '1.1.0');
   assert.match(await readFile(join(lab.binDir, 'fixture.environment'), 'utf8'), /^CNI_COMMAND=GC$/m);
   await networks.detach(pod, soon());
@@ -127,7 +127,7 @@ test('GC is not asked where the configuration or its version says no', async () 
     await installPlugin(lab.binDir, 'fixture', 'fails', ['GC']);
     await lab.configure([{ type: 'fixture' }], more);
     await start();
-    assert.equal(await networks.collectGarbage(soon()), false);
+    assert.equal(await networks.collectGarbage([], soon()), false);
     await networks.close();
   }
 });
@@ -144,7 +144,7 @@ test('the real plugins of spec 1.1.0 answer STATUS and GC, and GC leaves what is
   const pod = podIn(lab);
   await networks.attach(pod, soon());
   const before = await lab.leftovers();
-  assert.equal(await networks.collectGarbage(soon()), true);
+  assert.equal(await networks.collectGarbage([], soon()), true);
   assert.deepEqual(await lab.leftovers(), before);
   await networks.check(pod.containerId, soon());
   await networks.detach(pod, soon());
