@@ -1,11 +1,15 @@
 import { toJson } from '../base/json.ts';
-import { nowNs } from '../base/time.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import { containerStatusMessage } from './container-messages.ts';
 import type { RuntimeServiceHandlers } from './handlers.ts';
 import type { RuntimeServiceParts } from './parts.ts';
 import { podSandboxStatus } from './sandbox-messages.ts';
 
+/**
+ * Without a timestamp: it would have a kubelet with EventedPLEG take the containers from this answer and not from its own
+ * list, and kubelet 1.37 then takes none of them as started and runs the pod's init containers again (kuberuntime,
+ * GetPodStatus: activeContainerStatuses stays empty). Without it the kubelet lists, as it does without the gate.
+ */
 export function podSandboxStatusRpc(parts: RuntimeServiceParts): RuntimeServiceHandlers['podSandboxStatus'] {
   return async (request) => {
     const sandbox = parts.sandboxes.get(request.podSandboxId);
@@ -13,7 +17,6 @@ export function podSandboxStatusRpc(parts: RuntimeServiceParts): RuntimeServiceH
     return {
       status: podSandboxStatus(sandbox),
       containersStatuses: containers.map((container) => containerStatusMessage(parts, container)),
-      timestamp: nowNs(),
       info: request.verbose ? { info: toJson(sandboxInfo(parts, sandbox)) } : {},
     };
   };
