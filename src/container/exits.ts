@@ -8,8 +8,8 @@ import type { Log } from '../base/log.ts';
 import type { ObjectStore } from '../base/object-store.ts';
 import { stage } from '../base/stage.ts';
 import { nowNs } from '../base/time.ts';
-import { adopt } from '../linux/children.ts';
-import { isAlive, SIGKILL, signalProcess } from '../linux/process.ts';
+import { adoptOrphan, type ExitStatus } from '../linux/children.ts';
+import { isAlive, SIGKILL, signalProcess, type ProcessIdentity } from '../linux/process.ts';
 import { readExit } from '../ociruntime/exits.ts';
 import type { Container, ContainerRecord, ContainerState, ExitedFields, ExitReason } from './container.ts';
 import { isAliveState } from './container.ts';
@@ -43,6 +43,8 @@ export class Exits {
   readonly #monitored = new Set<string>();
   readonly #watched = new Set<string>();
   readonly #released = new Set<string>();
+  /** Processes that outlived their monitors and are our children; how they ended, once they have. */
+  readonly #orphans = new Map<string, ExitStatus | undefined>();
 
   constructor(options: ExitsOptions) {
     this.#options = options;
@@ -133,6 +135,7 @@ export class Exits {
   /** The container is gone. */
   forget(id: ContainerId): void {
     this.#released.delete(id);
+    this.#orphans.delete(id);
     this.#wake(id);
   }
 
@@ -151,23 +154,43 @@ export class Exits {
     const { record, state } = container;
     const exit = await readExit(persistDirectoryOf(store, id));
     if (exit === undefined && (await isAlive(state.monitor))) return;
-    if (exit === undefined && (await isAlive(state.process))) {
-      // Without its monitor the process is ours, as the subreaper: somebody must reap it.
-      adopt(state.process.pid).catch(() => undefined);
-      this.watchOrphan(id);
-      return;
+    if (exit === undefined) {
+      await this.#adopt(id, state.process);
+      if (await isAlive(state.process)) {
+        this.watchOrphan(id);
+        return;
+      }
     }
     await this.#record(record, state, await this.#howItEnded(record));
+  }
+
+  /** Without its monitor the process is ours, as the subreaper: we are the only one that can still learn how it ends. */
+  async #adopt(id: ContainerId, process: ProcessIdentity): Promise<void> {
+    if (this.#orphans.has(id)) return;
+    const orphan = await adoptOrphan(process);
+    if (orphan === undefined) return;
+    this.#orphans.set(id, undefined);
+    const ended = orphan.exit.then(
+      (status) => {
+        this.#orphans.set(id, status);
+        return true;
+      },
+      () => true,
+    );
+    // A zombie has told already; else its end is looked at when it comes.
+    if (!(await Promise.race([ended, sleep(0).then(() => false)]))) void ended.then(async () => this.check(id));
   }
 
   async #howItEnded(record: ContainerRecord): Promise<Omit<ExitedFields, 'startedAtNs'>> {
     const { store, parts } = this.#options;
     const exit = await readExit(persistDirectoryOf(store, record.id));
-    if (exit === undefined) return { ...LOST, finishedAtNs: nowNs() };
+    const status = this.#orphans.get(record.id);
+    if (exit === undefined && status === undefined) return { ...LOST, finishedAtNs: nowNs() };
     // That the counter cannot be read must not keep the exit code from its record.
     const kills = await parts.cgroups.oomKills(parts.placement.containerDirectory(record.cgroupParent, record.id)).catch(() => undefined);
-    const oom = exit.exitCode !== 0 && (exit.oomSeen || (kills ?? 0) > 0);
-    return { exitCode: exit.exitCode, finishedAtNs: exit.finishedAtNs, reason: reasonOf(exit.exitCode, oom), message: '' };
+    const { exitCode, finishedAtNs, oomSeen } = exit ?? { exitCode: codeOf(status), finishedAtNs: nowNs(), oomSeen: false };
+    const oom = exitCode !== 0 && (oomSeen || (kills ?? 0) > 0);
+    return { exitCode, finishedAtNs, reason: reasonOf(exitCode, oom), message: '' };
   }
 
   async #record(record: ContainerRecord, state: ContainerState, ended: Omit<ExitedFields, 'startedAtNs'>): Promise<void> {
@@ -195,6 +218,11 @@ export class Exits {
       log.warn('an ended container still holds something; removing it tries again', { container: record.id, error: messageOf(error) });
     }
   }
+}
+
+/** As conmon and shells have it: 128 and the signal's number. */
+function codeOf(status: ExitStatus | undefined): number {
+  return status === undefined ? LOST.exitCode : (status.code ?? 128 + status.signal);
 }
 
 function reasonOf(exitCode: number, oom: boolean): ExitReason {

@@ -53,6 +53,22 @@ export function adopt(pid: number): Promise<ExitStatus> {
   return watch(pid, false);
 }
 
+/**
+ * Waits for the end of an orphan that has come to us, which may have ended already. It is named by its start time too (field
+ * 22 of /proc/PID/stat), since a pid is given again.
+ * @returns undefined when it is no child of ours.
+ */
+export async function adoptOrphan({
+  pid,
+  startTime,
+}: {
+  readonly pid: number;
+  readonly startTime: string;
+}): Promise<{ readonly exit: Promise<ExitStatus> } | undefined> {
+  const stat = await statOf(pid);
+  return stat?.startTime === startTime && stat.parentPid === process.pid ? { exit: adopt(pid) } : undefined;
+}
+
 /** As {@link adopt}, and the program does not end while the child lives. For spawn, in the same turn as the spawn. */
 export function watchSpawned(pid: number): Promise<ExitStatus> {
   return watch(pid, true);

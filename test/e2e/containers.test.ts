@@ -73,6 +73,19 @@ test('a container over its memory limit is OOMKilled with 137', async (daemon) =
   assert.deepEqual({ exitCode, reason }, { exitCode: 137, reason: 'OOMKilled' });
 });
 
+test("a container that meets its pod's limit, as the kubelet sets it, is OOMKilled with 137, also where its monitor is killed with it", async (daemon) => {
+  for (let round = 0; round < 8; round += 1) {
+    const pod = await runPod(daemon);
+    const parent = pod.config.linux?.cgroupParent ?? '';
+    const isV1 = (await access('/sys/fs/cgroup/memory').catch(() => 'v2')) === undefined;
+    await writeFile(isV1 ? `/sys/fs/cgroup/memory${parent}/memory.limit_in_bytes` : `/sys/fs/cgroup${parent}/memory.max`, String(20 << 20));
+    const id = await runContainer(daemon, pod, shell('sleep 0.1; exec tail /dev/zero'), { memoryBytes: 20n << 20n });
+    const { exitCode, reason } = await waitForExit(daemon, id);
+    assert.deepEqual([exitCode, reason], [137, 'OOMKilled'], `round ${round}`);
+    await removePod(daemon, pod.id);
+  }
+});
+
 test('twenty containers that exit at once all have their own code', async (daemon) => {
   const pod = await runPod(daemon);
   const codes = Array.from({ length: 20 }, (_, index) => index + 1);

@@ -173,16 +173,36 @@ for (const order of ['monitor first', 'container first'] as const) {
   });
 }
 
-e2eTest('conmon killed under a running daemon: the container can be stopped, or is seen to end', async (daemon) => {
+e2eTest('conmon killed under a running daemon: how the container ends is seen all the same', async (daemon) => {
   const pod = await runPod(daemon);
-  const id = await runContainer(daemon, pod, SLEEP);
-  const pid = await pidOf(daemon, id);
-  process.kill(await monitorOf(id, pid), 'SIGKILL');
+  const script = shell('trap "exit 7" TERM; echo ready; while :; do sleep 0.1; done');
+  const ids = await Promise.all(['exits', 'killed', 'stopped', 'with-it'].map(async (name) => runContainer(daemon, pod, script, { name })));
+  const [exits = '', killed = '', stopped = '', together = ''] = ids;
+  const pids = new Map<string, number>();
+  for (const id of ids) {
+    await waitForOutput(daemon, id, 'ready');
+    const pid = await pidOf(daemon, id);
+    pids.set(id, pid);
+    const monitor = await monitorOf(id, pid);
+    // Stopped, it cannot see the end of the container that dies with it.
+    if (id === together) process.kill(monitor, 'SIGSTOP');
+    if (id === together) process.kill(pid, 'SIGKILL');
+    process.kill(monitor, 'SIGKILL');
+  }
   await sleep(200);
-  process.kill(pid, 'SIGKILL');
+  process.kill(pids.get(exits) ?? 0, 'SIGTERM');
+  process.kill(pids.get(killed) ?? 0, 'SIGKILL');
+  await daemon.runtime.stopContainer({ containerId: stopped, timeout: 10n });
 
-  const { exitCode, reason } = await waitForExit(daemon, id, 20_000);
-  assert.deepEqual({ exitCode, reason }, { exitCode: 255, reason: 'Unknown' });
+  for (const [id, code] of [
+    [exits, 7],
+    [killed, 137],
+    [stopped, 7],
+    [together, 137],
+  ] as const) {
+    const { exitCode, reason } = await waitForExit(daemon, id, 20_000);
+    assert.deepEqual({ exitCode, reason }, { exitCode: code, reason: 'Error' });
+  }
 });
 
 e2eTest('the infra process of a shared PID namespace survives a restart; when it dies the sandbox is NOTREADY', async (daemon) => {
