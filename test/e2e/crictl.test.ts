@@ -158,7 +158,7 @@ test('crictl events shows each step of a pod', async (daemon) => {
     });
     const pod = await crictl(daemon, 'runp', files.pod);
     const container = await startContainer(daemon, pod, files);
-    await until('the start is told', async () => new RegExp(`"containerId": ?"${container}"[^]*CONTAINER_STARTED_EVENT`).test(output));
+    await until('the start is told', async () => new RegExp(`"containerId":\\s*"${container}"[^]*CONTAINER_STARTED_EVENT`).test(output));
   } finally {
     child.kill();
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
