@@ -170,15 +170,9 @@ export class Exits {
     const orphan = await adoptOrphan(process);
     if (orphan === undefined) return;
     this.#orphans.set(id, undefined);
-    const ended = orphan.exit.then(
-      (status) => {
-        this.#orphans.set(id, status);
-        return true;
-      },
-      () => true,
-    );
-    // A zombie has told already; else its end is looked at when it comes.
-    if (!(await Promise.race([ended, sleep(0).then(() => false)]))) void ended.then(async () => this.check(id));
+    const ended = (status: ExitStatus): void => void this.#orphans.set(id, status);
+    // That of a zombie is told before anybody can look at /proc; any other end is looked at when it comes.
+    void orphan.exit.then(ended, () => undefined).then(async () => this.check(id));
   }
 
   async #howItEnded(record: ContainerRecord): Promise<Omit<ExitedFields, 'startedAtNs'>> {

@@ -1,5 +1,6 @@
 import { AT_FDCWD, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } from './libc.ts';
 import { bind, bindSyscall, check, errnoError, lastErrno } from './libc.ts';
+import { joinDeviceNumber } from './device-number.ts';
 
 /**
  * System calls relative to an open directory, for trees whose names are not ours (image layers, writable layers).
@@ -165,16 +166,10 @@ export function makeDirectoryAt(dir: number, name: ByteString): void {
   checkAt(mkdirat(dir, pack(first, name, 'mkdirat'), 0o700), 'mkdirat', name);
 }
 
-/** The kernel's and glibc's 64-bit device number, makedev(3). */
-function deviceNumber(major: number, minor: number): bigint {
-  const [high, low] = [BigInt(major), BigInt(minor)];
-  return ((high & 0xfffff000n) << 32n) | ((high & 0xfffn) << 8n) | ((low & 0xffffff00n) << 12n) | (low & 0xffn);
-}
-
 /** Makes a character or block device or a FIFO (0600). mknod(2). */
 export function makeNodeAt(dir: number, name: ByteString, type: 'char' | 'block' | 'fifo', major = 0, minor = 0): void {
   const mode = { char: S_IFCHR, block: S_IFBLK, fifo: S_IFIFO }[type] | 0o600;
-  checkAt(mknodat(dir, pack(first, name, 'mknodat'), mode, deviceNumber(major, minor)), 'mknodat', name);
+  checkAt(mknodat(dir, pack(first, name, 'mknodat'), mode, joinDeviceNumber(major, minor)), 'mknodat', name);
 }
 
 /** Makes a symlink with any target: it is only text here. */

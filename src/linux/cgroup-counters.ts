@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { unlessMissing } from '../base/errors.ts';
-import { V1_NO_LIMIT, parseFlat, parseNumber, readCgroupFile } from './cgroup-stats.ts';
+import { V1_NO_LIMIT, cgroupFiles, parseFlat, parseNumber, type CgroupFiles } from './cgroup-stats.ts';
 import type { Cgroups } from './cgroups.ts';
 
 /**
@@ -66,8 +66,13 @@ export interface HugePageFigures {
 }
 
 /** Reads them; a cgroup that is gone has none. https://docs.kernel.org/admin-guide/cgroup-v2.html, .../cgroup-v1/ */
-export async function readCgroupCounters(cgroups: Cgroups, path: string, hugePageSizes: readonly string[]): Promise<CgroupCounters> {
-  return cgroups.version === 'v2' ? readV2(cgroups.directoryOf('', path) ?? '', hugePageSizes) : readV1(cgroups, path, hugePageSizes);
+export async function readCgroupCounters(
+  cgroups: Cgroups,
+  path: string,
+  hugePageSizes: readonly string[],
+  files = cgroupFiles(cgroups, path),
+): Promise<CgroupCounters> {
+  return cgroups.version === 'v2' ? readV2(files, hugePageSizes) : readV1(files, hugePageSizes);
 }
 
 /** The sizes of huge pages that this kernel has, in the names of the cgroup files. */
@@ -81,7 +86,7 @@ export async function listHugePageSizes(directory = '/sys/kernel/mm/hugepages'):
   });
 }
 
-async function readV2(directory: string, hugePageSizes: readonly string[]): Promise<CgroupCounters> {
+async function readV2(of: CgroupFiles, hugePageSizes: readonly string[]): Promise<CgroupCounters> {
   const names = [
     'cpu.stat',
     'cpu.max',
@@ -95,10 +100,10 @@ async function readV2(directory: string, hugePageSizes: readonly string[]): Prom
     'pids.max',
     'io.stat',
   ];
-  const files = new Map(await Promise.all(names.map(async (name) => [name, await readCgroupFile(directory, name)] as const)));
+  const files = new Map(await Promise.all(names.map(async (name) => [name, await of('', name)] as const)));
   const hugePages = await Promise.all(
     hugePageSizes.map(async (pageSize) =>
-      hugePageFigures(pageSize, await readCgroupFile(directory, `hugetlb.${pageSize}.current`), undefined),
+      hugePageFigures(pageSize, await of('', `hugetlb.${pageSize}.current`), undefined),
     ),
   );
   const cpu = parseFlat(files.get('cpu.stat') ?? '');
@@ -134,11 +139,7 @@ async function readV2(directory: string, hugePageSizes: readonly string[]): Prom
   };
 }
 
-async function readV1(cgroups: Cgroups, path: string, hugePageSizes: readonly string[]): Promise<CgroupCounters> {
-  const of = async (controller: string, file: string): Promise<string | undefined> => {
-    const directory = cgroups.directoryOf(controller, path);
-    return directory === undefined ? undefined : readCgroupFile(directory, file);
-  };
+async function readV1(of: CgroupFiles, hugePageSizes: readonly string[]): Promise<CgroupCounters> {
   const all = async (controller: string, files: readonly string[]): Promise<(string | undefined)[]> =>
     Promise.all(files.map(async (file) => of(controller, file)));
   const [accounting, cpu, memory, threads, block, hugePages] = await Promise.all([

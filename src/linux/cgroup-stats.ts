@@ -41,15 +41,30 @@ export interface MemoryFigures {
 /** v1 says "no limit" with the largest page-aligned number. */
 export const V1_NO_LIMIT = 2n ** 62n;
 
-/** Reads what a cgroup uses; undefined where it does not exist (its container has just ended). */
-export async function readCgroupUsage(cgroups: Cgroups, path: string): Promise<CgroupUsage | undefined> {
-  return cgroups.version === 'v2' ? readV2(cgroups.directoryOf('', path) ?? '') : readV1(cgroups, path);
+/** A file of one cgroup, in its controller's hierarchy; undefined where there is none, or no such cgroup any more. */
+export type CgroupFiles = (controller: string, file: string) => Promise<string | undefined>;
+
+/** The files of a cgroup; each is read once, whoever asks for it. */
+export function cgroupFiles(cgroups: Cgroups, path: string): CgroupFiles {
+  const texts = new Map<string, Promise<string | undefined>>();
+  return async (controller, file) => {
+    const directory = cgroups.directoryOf(controller, path);
+    if (directory === undefined) return undefined;
+    const text = texts.get(file) ?? readCgroupFile(directory, file);
+    texts.set(file, text); // a file's name begins with its controller's
+    return text;
+  };
 }
 
-async function readV2(directory: string): Promise<CgroupUsage | undefined> {
+/** Reads what a cgroup uses; undefined where it does not exist (its container has just ended). */
+export async function readCgroupUsage(cgroups: Cgroups, path: string, files = cgroupFiles(cgroups, path)): Promise<CgroupUsage | undefined> {
+  return cgroups.version === 'v2' ? readV2(files) : readV1(files);
+}
+
+async function readV2(files: CgroupFiles): Promise<CgroupUsage | undefined> {
   const [cpuStat, current, stat, max, swap, swapMax, pids, cpu, memory, io] = await Promise.all(
     ['cpu.stat', 'memory.current', 'memory.stat', 'memory.max', 'memory.swap.current', 'memory.swap.max', 'pids.current', 'cpu.pressure', 'memory.pressure', 'io.pressure'].map(
-      async (file) => readCgroupFile(directory, file),
+      async (file) => files('', file),
     ),
   );
   if (cpuStat === undefined) return undefined;
@@ -64,11 +79,7 @@ async function readV2(directory: string): Promise<CgroupUsage | undefined> {
   };
 }
 
-async function readV1(cgroups: Cgroups, path: string): Promise<CgroupUsage | undefined> {
-  const of = async (controller: string, file: string): Promise<string | undefined> => {
-    const directory = cgroups.directoryOf(controller, path);
-    return directory === undefined ? undefined : readCgroupFile(directory, file);
-  };
+async function readV1(of: CgroupFiles): Promise<CgroupUsage | undefined> {
   const [cpu, usage, stat, limit, memsw, pids] = await Promise.all([
     of('cpuacct', 'cpuacct.usage'),
     of('memory', 'memory.usage_in_bytes'),
@@ -142,8 +153,7 @@ export function parseNumber(text: string | undefined): bigint | undefined {
   return /^\d+$/.test(trimmed) ? BigInt(trimmed) : undefined;
 }
 
-/** A file of a cgroup; undefined where there is none, or no such cgroup any more. */
-export async function readCgroupFile(directory: string, file: string): Promise<string | undefined> {
+async function readCgroupFile(directory: string, file: string): Promise<string | undefined> {
   try {
     return await readFile(join(directory, file), 'utf8');
   } catch (error) {

@@ -72,6 +72,12 @@ export function containerStatusMessage(
   };
 }
 
+/** The statuses of all containers of a pod that callers may see. */
+export function containerStatusMessages(parts: Pick<RuntimeServiceParts, 'containers'>, sandboxId: string): Init<ContainerStatus>[] {
+  const ofPod = parts.containers.list().filter(({ record }) => record.sandboxId === sandboxId);
+  return ofPod.map((container) => containerStatusMessage(parts, container));
+}
+
 /** The image as the request named it; where it named it by id, a name of the image tells people more. */
 export function imageSpec(
   parts: Pick<RuntimeServiceParts, 'containers'>,

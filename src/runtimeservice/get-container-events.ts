@@ -6,7 +6,7 @@ import type { Change } from '../base/object-store.ts';
 import { nowNs } from '../base/time.ts';
 import { isAliveState, type ContainerRecord, type ContainerState } from '../container/container.ts';
 import type { Sandbox, SandboxRecord, SandboxState } from '../podsandbox/sandbox.ts';
-import { containerStatusMessage } from './container-messages.ts';
+import { containerStatusMessages } from './container-messages.ts';
 import type { RuntimeServiceHandlers } from './handlers.ts';
 import type { RuntimeServiceParts } from './parts.ts';
 import { podSandboxStatus } from './sandbox-messages.ts';
@@ -90,38 +90,46 @@ class Client {
 
 /** With the pod as it is after the event; of a sandbox that is removed, as it was before. */
 function eventOf(parts: Parts, id: string, type: ContainerEventType, sandbox: Sandbox | undefined): Event {
-  const ofPod = parts.containers.list().filter(({ record }) => record.sandboxId === sandbox?.record.id);
   return {
     containerId: id,
     containerEventType: type,
     createdAt: nowNs(),
     podSandboxStatus: sandbox === undefined ? undefined : podSandboxStatus(sandbox),
-    containersStatuses: ofPod.map((container) => containerStatusMessage(parts, container)),
+    containersStatuses: sandbox === undefined ? [] : containerStatusMessages(parts, sandbox.record.id),
   };
 }
 
-/** What a change of a container's record is to a client; a Parked one is not there for it. */
-export function containerEvents({ before, after }: Change<ContainerRecord, ContainerState>): ContainerEventType[] {
-  const was = before?.is === 'Parked' ? undefined : before;
-  const is = after?.is === 'Parked' ? undefined : after;
-  if (is === undefined) return was === undefined ? [] : [ContainerEventType.CONTAINER_DELETED_EVENT];
-  const events: ContainerEventType[] = [];
-  if (was === undefined) events.push(ContainerEventType.CONTAINER_CREATED_EVENT);
-  if (is.is === 'Running' && was?.is !== 'Running') events.push(ContainerEventType.CONTAINER_STARTED_EVENT);
-  if (!isAliveState(is) && (was === undefined || isAliveState(was))) events.push(ContainerEventType.CONTAINER_STOPPED_EVENT);
-  return events;
+/** What a change of a container's record is to a client. */
+export function containerEvents(change: Change<ContainerRecord, ContainerState>): ContainerEventType[] {
+  return eventsOf(
+    change,
+    (state) => state.is === 'Running',
+    (state) => !isAliveState(state),
+  );
 }
 
 /** The same for a sandbox: it is created and started at once, and stopped when nothing of it is held any more, or it is lost. */
-export function sandboxEvents({ before, after }: Change<SandboxRecord, SandboxState>): ContainerEventType[] {
+export function sandboxEvents(change: Change<SandboxRecord, SandboxState>): ContainerEventType[] {
+  return eventsOf(
+    change,
+    (state) => state.is === 'Ready',
+    (state) => state.is === 'NotReady' || state.is === 'Lost' || state.is === 'Removing',
+  );
+}
+
+/** A Parked object is not there for a client. */
+function eventsOf<R, S extends { readonly is: string }>(
+  { before, after }: Change<R, S>,
+  runs: (state: S) => boolean,
+  isOver: (state: S) => boolean,
+): ContainerEventType[] {
   const was = before?.is === 'Parked' ? undefined : before;
   const is = after?.is === 'Parked' ? undefined : after;
   if (is === undefined) return was === undefined ? [] : [ContainerEventType.CONTAINER_DELETED_EVENT];
-  const events: ContainerEventType[] = [];
-  if (was === undefined) events.push(ContainerEventType.CONTAINER_CREATED_EVENT, ContainerEventType.CONTAINER_STARTED_EVENT);
-  const isOver = (state: SandboxState | undefined): boolean => state !== undefined && ENDED.has(state.is);
-  if (isOver(is) && !isOver(was)) events.push(ContainerEventType.CONTAINER_STOPPED_EVENT);
-  return events;
+  const begins = (holds: (state: S) => boolean): boolean => holds(is) && (was === undefined || !holds(was));
+  return [
+    ...(was === undefined ? [ContainerEventType.CONTAINER_CREATED_EVENT] : []),
+    ...(begins(runs) ? [ContainerEventType.CONTAINER_STARTED_EVENT] : []),
+    ...(begins(isOver) ? [ContainerEventType.CONTAINER_STOPPED_EVENT] : []),
+  ];
 }
-
-const ENDED: ReadonlySet<SandboxState['is']> = new Set(['NotReady', 'Lost', 'Removing']);

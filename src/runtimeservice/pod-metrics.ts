@@ -1,10 +1,10 @@
 import { MetricType } from '../../api/cri/enums.ts';
-import type { ContainerMetrics, Init, Metric, MetricDescriptor, PodSandboxMetrics } from '../../api/cri/runtime.ts';
+import type { ContainerMetrics, Init, Metric, PodSandboxMetrics } from '../../api/cri/runtime.ts';
 import type { Call } from '../base/call.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Container } from '../container/container.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
-import type { Figures } from '../stats/pod-metrics.ts';
+import type { Figures, FileSystemFigures } from '../stats/pod-metrics.ts';
 import { POD_METRICS } from '../stats/pod-metrics.ts';
 import { imageSpec } from './container-messages.ts';
 import type { RuntimeServiceHandlers } from './handlers.ts';
@@ -19,14 +19,9 @@ type Labels = Readonly<Record<(typeof LABELS)[number], string>>;
 const NETWORK_CONTAINER = 'POD';
 
 /** The kubelet asks once, at its start. */
-export const listMetricDescriptors: RuntimeServiceHandlers['listMetricDescriptors'] = async () => {
-  const descriptors: Init<MetricDescriptor>[] = POD_METRICS.map(({ name, help, labels }) => ({
-    name,
-    help,
-    labelKeys: [...LABELS, ...labels],
-  }));
-  return Promise.resolve({ descriptors });
-};
+export const listMetricDescriptors: RuntimeServiceHandlers['listMetricDescriptors'] = async () => ({
+  descriptors: POD_METRICS.map(({ name, help, labels }) => ({ name, help, labelKeys: [...LABELS, ...labels] })),
+});
 
 /** Metrics of the Ready sandboxes, one after the other: a scrape may take longer, other calls must not. */
 export function listPodSandboxMetrics(parts: RuntimeServiceParts): RuntimeServiceHandlers['listPodSandboxMetrics'] {
@@ -45,17 +40,18 @@ export function streamPodSandboxMetrics(parts: RuntimeServiceParts): RuntimeServ
 
 /** A pod whose figures cannot be read (it is just ending) is left out; the others have theirs. */
 async function* eachPod(parts: RuntimeServiceParts, call: Call): AsyncGenerator<Init<PodSandboxMetrics>> {
+  const fileSystem = await parts.figures.ofFileSystem(parts.writableLayerMountpoint);
   for (const sandbox of parts.sandboxes.list()) {
     if (sandbox.state.is !== 'Ready') continue;
     try {
-      yield await metricsOfPod(parts, sandbox);
+      yield await metricsOfPod(parts, sandbox, fileSystem);
     } catch (error) {
       call.log.warn('pod metrics cannot be read', { id: sandbox.record.id, error: messageOf(error) });
     }
   }
 }
 
-async function metricsOfPod(parts: RuntimeServiceParts, sandbox: Sandbox): Promise<Init<PodSandboxMetrics>> {
+async function metricsOfPod(parts: RuntimeServiceParts, sandbox: Sandbox, fileSystem: FileSystemFigures): Promise<Init<PodSandboxMetrics>> {
   const { record } = sandbox;
   const { name = '', namespace = '' } = record.config.metadata ?? {};
   const id = parts.containers.parts.placement.parentDirectory(record.cgroupParent);
@@ -64,7 +60,7 @@ async function metricsOfPod(parts: RuntimeServiceParts, sandbox: Sandbox): Promi
   const network = { interfaces: interfacesOf(parts, sandbox) };
   const running = parts.containers.ofSandbox(record.id).filter(({ state }) => state.is === 'Running');
   const containerMetrics: Init<ContainerMetrics>[] = [];
-  for (const container of running) containerMetrics.push(await metricsOfContainer(parts, container, ofPod));
+  for (const container of running) containerMetrics.push(await metricsOfContainer(parts, container, ofPod, fileSystem));
   return {
     podSandboxId: record.id,
     metrics: [...metricMessages(figures, ofPod), ...metricMessages(network, { ...ofPod, container: NETWORK_CONTAINER })],
@@ -76,6 +72,7 @@ async function metricsOfContainer(
   parts: RuntimeServiceParts,
   { record, state }: Container,
   ofPod: Labels,
+  fileSystem: FileSystemFigures,
 ): Promise<Init<ContainerMetrics>> {
   const { placement, rootfs } = parts.containers.parts;
   const path = placement.containerDirectory(record.cgroupParent, record.id);
@@ -85,7 +82,7 @@ async function metricsOfContainer(
     ...figures,
     ...withShares(figures, 'resources' in state ? state.resources?.cpuShares : undefined),
     ...(isRunning ? { processes: await parts.figures.ofProcesses(path, state.process.pid), startedAtNs: state.startedAtNs } : {}),
-    fileSystem: await parts.figures.ofFileSystem(parts.writableLayerMountpoint, usedBytes),
+    fileSystem: { ...fileSystem, usedBytes: BigInt(usedBytes) },
   };
   const image = imageSpec(parts, record.imageId, record.config.image)?.image ?? '';
   const labels = { ...ofPod, container: record.config.metadata?.name ?? '', id: path, image, name: record.id };

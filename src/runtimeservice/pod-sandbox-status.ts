@@ -1,6 +1,6 @@
 import { toJson } from '../base/json.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
-import { containerStatusMessage } from './container-messages.ts';
+import { containerStatusMessages } from './container-messages.ts';
 import type { RuntimeServiceHandlers } from './handlers.ts';
 import type { RuntimeServiceParts } from './parts.ts';
 import { podSandboxStatus } from './sandbox-messages.ts';
@@ -13,10 +13,9 @@ import { podSandboxStatus } from './sandbox-messages.ts';
 export function podSandboxStatusRpc(parts: RuntimeServiceParts): RuntimeServiceHandlers['podSandboxStatus'] {
   return async (request) => {
     const sandbox = parts.sandboxes.get(request.podSandboxId);
-    const containers = parts.containers.list().filter((container) => container.record.sandboxId === sandbox.record.id);
     return {
       status: podSandboxStatus(sandbox),
-      containersStatuses: containers.map((container) => containerStatusMessage(parts, container)),
+      containersStatuses: containerStatusMessages(parts, sandbox.record.id),
       info: request.verbose ? { info: toJson(sandboxInfo(parts, sandbox)) } : {},
     };
   };

@@ -94,9 +94,10 @@ class OpenCall implements Call {
     this.#controller.abort(reason);
   }
 
-  /** The request is read and its handler is about to run. */
+  /** The request is read and its handler is about to run. @throws where the caller has its answer already. */
   begin(request: unknown): void {
     this.#subject = subjectOf(request);
+    if (this.signal.aborted) throw reasonOf(this.signal);
     if (!QUIET.test(this.rpc)) this.log.debug('call started');
   }
 
@@ -160,7 +161,6 @@ export class Calls {
     const answer = async (call: OpenCall, bytes: Buffer): Promise<Buffer> => {
       const request = decode(rpc, method, bytes);
       call.begin(request);
-      if (call.signal.aborted) throw reasonOf(call.signal); // its caller has the answer already
       return encode(rpc, method, await handler(request, call));
     };
     return (grpcCall: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void => {

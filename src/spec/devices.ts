@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Stats } from 'node:fs';
 import type { Device } from '../../api/cri/runtime.ts';
 import { DaemonError, hasErrno, unlessMissing } from '../base/errors.ts';
+import { splitDeviceNumber } from '../linux/device-number.ts';
 import { deviceAccess, devicePath } from './device-rules.ts';
 import type { ResolvedDevice } from './input.ts';
 
@@ -91,11 +92,4 @@ function toDevice(stats: Stats, path: string, access: string): ResolvedDevice | 
   if (type === undefined) return undefined;
   const { major, minor } = splitDeviceNumber(stats.rdev);
   return { path, type, major, minor, fileMode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid, access };
-}
-
-/** As glibc's major() and minor(): makedev(3). The number has 64 bits, of which bit operations of JavaScript see 32. */
-export function splitDeviceNumber(device: number): { major: number; minor: number } {
-  const low = device % 2 ** 32;
-  const high = Math.floor(device / 2 ** 32);
-  return { major: ((low >>> 8) & 0xfff) + (high & 0xfffff000), minor: (low & 0xff) + ((low >>> 12) & 0xfff00) };
 }

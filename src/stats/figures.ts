@@ -2,8 +2,9 @@ import { basename } from 'node:path';
 import { readlink, stat, statfs } from 'node:fs/promises';
 import { unlessMissing } from '../base/errors.ts';
 import { listHugePageSizes, readCgroupCounters } from '../linux/cgroup-counters.ts';
-import { readCgroupUsage } from '../linux/cgroup-stats.ts';
+import { cgroupFiles, readCgroupUsage } from '../linux/cgroup-stats.ts';
 import type { Cgroups } from '../linux/cgroups.ts';
+import { splitDeviceNumber } from '../linux/device-number.ts';
 import { countOpenFiles, openFilesLimit } from '../linux/process-counters.ts';
 import type { Figures, FileSystemFigures, ProcessFigures } from './pod-metrics.ts';
 
@@ -20,13 +21,14 @@ export class FiguresReader {
   /** What a cgroup says of itself; nothing where it is gone. */
   async ofCgroup(path: string): Promise<Figures> {
     this.#hugePageSizes ??= await listHugePageSizes();
+    const files = cgroupFiles(this.#cgroups, path);
     const [usage, counters, oomKills] = await Promise.all([
-      readCgroupUsage(this.#cgroups, path),
-      readCgroupCounters(this.#cgroups, path, this.#hugePageSizes),
+      readCgroupUsage(this.#cgroups, path, files),
+      readCgroupCounters(this.#cgroups, path, this.#hugePageSizes, files),
       this.#cgroups.oomKills(path),
     ]);
     if (usage === undefined) return {};
-    for (const { major, minor } of counters.devices) await this.#deviceName(`${major}:${minor}`);
+    for (const device of counters.devices) await this.#deviceName(device);
     return { usage, counters, oomKills, deviceNames: this.#deviceNames, atNs: BigInt(Date.now()) * 1_000_000n };
   }
 
@@ -40,12 +42,11 @@ export class FiguresReader {
     };
   }
 
-  /** @param usedBytes of a container, in the file system of this directory. */
-  async ofFileSystem(directory: string, usedBytes: number): Promise<FileSystemFigures> {
+  /** The file system that a directory is on. */
+  async ofFileSystem(directory: string): Promise<FileSystemFigures> {
     const [{ bsize, blocks, files, ffree }, { dev }] = await Promise.all([statfs(directory, { bigint: true }), stat(directory)]);
     return {
-      device: await this.#deviceName(deviceNumber(dev)),
-      usedBytes: BigInt(usedBytes),
+      device: await this.#deviceName(splitDeviceNumber(dev)),
       limitBytes: blocks * bsize,
       inodesTotal: files,
       inodesFree: ffree,
@@ -53,7 +54,8 @@ export class FiguresReader {
   }
 
   /** `/dev/vda1`; the number again where it is no block device (a tmpfs, an overlay). */
-  async #deviceName(number: string): Promise<string> {
+  async #deviceName({ major, minor }: { readonly major: number; readonly minor: number }): Promise<string> {
+    const number = `${major}:${minor}`;
     const known = this.#deviceNames.get(number);
     if (known !== undefined) return known;
     const link = await unlessMissing(readlink(`/sys/dev/block/${number}`), undefined);
@@ -61,12 +63,4 @@ export class FiguresReader {
     this.#deviceNames.set(number, name);
     return name;
   }
-}
-
-/** The `major:minor` of a dev_t, makedev(3). */
-function deviceNumber(dev: number): string {
-  const value = BigInt(dev);
-  const major = ((value >> 8n) & 0xfffn) | ((value >> 32n) & ~0xfffn);
-  const minor = (value & 0xffn) | ((value >> 12n) & ~0xffn);
-  return `${major}:${minor}`;
 }

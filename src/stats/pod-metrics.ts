@@ -15,7 +15,7 @@ export interface Figures {
   readonly deviceNames?: ReadonlyMap<string, string>;
   readonly oomKills?: number | undefined;
   readonly processes?: ProcessFigures | undefined;
-  readonly fileSystem?: FileSystemFigures | undefined;
+  readonly fileSystem?: (FileSystemFigures & { readonly usedBytes: bigint }) | undefined;
   readonly interfaces?: readonly InterfaceCounters[] | undefined;
   /** Unix time, nanoseconds. */
   readonly startedAtNs?: bigint | undefined;
@@ -31,10 +31,9 @@ export interface ProcessFigures {
   readonly openFilesLimit: bigint | undefined;
 }
 
-/** The file system of a container's writable layer, and what of it the container uses. */
+/** A file system: that of the writable layers. */
 export interface FileSystemFigures {
   readonly device: string;
-  readonly usedBytes: bigint;
   readonly limitBytes: bigint;
   readonly inodesTotal: bigint;
   readonly inodesFree: bigint;
@@ -154,7 +153,7 @@ function pressure(resource: keyof CgroupUsage['pressure'], words: string): PodMe
   ];
 }
 
-/** The cgroup below it are a container's own business: its figures are those of the whole hierarchy in both scopes. */
+/** What a container makes of cgroups below its own is its business: both scopes have the figures of all of it. */
 function memoryFailures({ usage }: Figures): MetricValue[] {
   if (usage?.memory === undefined) return [];
   const { pageFaults, majorPageFaults } = usage.memory;
@@ -164,7 +163,7 @@ function memoryFailures({ usage }: Figures): MetricValue[] {
   ]);
 }
 
-function ofFileSystem(figures: FileSystemFigures | undefined, key: Exclude<keyof FileSystemFigures, 'device'>): MetricValue[] {
+function ofFileSystem(figures: Figures['fileSystem'], key: Exclude<keyof NonNullable<Figures['fileSystem']>, 'device'>): MetricValue[] {
   return figures === undefined ? [] : [{ value: figures[key], labels: [figures.device] }];
 }
 

@@ -14,7 +14,7 @@ const ALL = [CONTAINER_CREATED_EVENT, CONTAINER_STARTED_EVENT, CONTAINER_STOPPED
 /** Reads events until told to end; the daemon knows the reader when its first pod's events have come. */
 async function follow(
   daemon: TestDaemon,
-): Promise<{ events: ContainerEventResponse[]; of: (id: string) => ContainerEventResponse[]; end: () => Promise<void> }> {
+): Promise<{ of: (id: string) => ContainerEventResponse[]; end: () => Promise<void> }> {
   const events: ContainerEventResponse[] = [];
   const controller = new AbortController();
   const reading = (async () => {
@@ -28,7 +28,7 @@ async function follow(
     controller.abort();
     assert.equal((await failureOf(reading)).code, 'CANCELLED');
   };
-  return { events, of: (id) => events.filter(({ containerId }) => containerId === id), end };
+  return { of: (id) => events.filter(({ containerId }) => containerId === id), end };
 }
 
 test('a pod and its containers: each step once, in order, with the state after it', async (daemon) => {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -12,4 +12,10 @@ export async function scratchDirectory(t: TestContext, name = 'podwright-test'):
     await rm(directory, { recursive: true, force: true });
   });
   return directory;
+}
+
+/** Writes files as the kernel shows them, a line end behind each; the directory is made. */
+export async function writeKernelFiles(directory: string, files: Readonly<Record<string, string>>): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), `${text}\n`);
 }

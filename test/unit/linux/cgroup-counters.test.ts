@@ -1,20 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { listHugePageSizes, parseIoStat, parseThrottleFiles, readCgroupCounters } from '../../../src/linux/cgroup-counters.ts';
 import { Cgroups } from '../../../src/linux/cgroups.ts';
 import { cgroup1Mount, cgroup2Mount } from '../../support/cgroup-mounts.ts';
-import { scratchDirectory } from '../../support/scratch.ts';
-
-async function write(directory: string, files: Readonly<Record<string, string>>): Promise<void> {
-  await mkdir(directory, { recursive: true });
-  for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), `${text}\n`);
-}
+import { scratchDirectory, writeKernelFiles } from '../../support/scratch.ts';
 
 test('the counters of a version 2 cgroup', async (t) => {
   const root = await scratchDirectory(t);
-  await write(join(root, 'pod1'), {
+  await writeKernelFiles(join(root, 'pod1'), {
     'cpu.stat': 'usage_usec 30\nuser_usec 20\nsystem_usec 10\nnr_periods 5\nnr_throttled 2\nthrottled_usec 7',
     'cpu.max': '150000 100000',
     'cpu.weight': '39',
@@ -52,14 +47,14 @@ test('the counters of a version 2 cgroup', async (t) => {
 
 test('without a quota it is 0; a kernel that does not sum up its own memory has its greatest parts', async (t) => {
   const root = await scratchDirectory(t);
-  await write(join(root, 'pod1'), { 'cpu.stat': 'usage_usec 30', 'cpu.max': 'max 100000', 'memory.stat': 'slab 20\nkernel_stack 10' });
+  await writeKernelFiles(join(root, 'pod1'), { 'cpu.stat': 'usage_usec 30', 'cpu.max': 'max 100000', 'memory.stat': 'slab 20\nkernel_stack 10' });
   const { limits, memory } = await readCgroupCounters(Cgroups.of([cgroup2Mount(root)]), '/pod1', []);
   assert.deepStrictEqual([limits.cpuQuotaUs, limits.cpuPeriodUs, memory.kernelBytes, limits.memoryBytes], [0n, 100_000n, 30n, undefined]);
 });
 
 test('the counters of a version 1 cgroup, each from its own hierarchy', async (t) => {
   const root = await scratchDirectory(t);
-  await write(join(root, 'cpu/pod1'), {
+  await writeKernelFiles(join(root, 'cpu/pod1'), {
     'cpuacct.usage_user': '20',
     'cpuacct.usage_sys': '10',
     'cpu.stat': 'nr_periods 5\nnr_throttled 2\nthrottled_time 7',
@@ -67,7 +62,7 @@ test('the counters of a version 1 cgroup, each from its own hierarchy', async (t
     'cpu.cfs_quota_us': '-1',
     'cpu.cfs_period_us': '100000',
   });
-  await write(join(root, 'memory/pod1'), {
+  await writeKernelFiles(join(root, 'memory/pod1'), {
     'memory.stat': 'cache 1\ntotal_cache 400\ntotal_mapped_file 100',
     'memory.kmem.usage_in_bytes': '50',
     'memory.max_usage_in_bytes': '2000',
@@ -75,12 +70,12 @@ test('the counters of a version 1 cgroup, each from its own hierarchy', async (t
     'memory.limit_in_bytes': '9223372036854771712',
     'memory.soft_limit_in_bytes': '4096',
   });
-  await write(join(root, 'pids/pod1'), { 'pids.max': 'max' });
-  await write(join(root, 'blkio/pod1'), {
+  await writeKernelFiles(join(root, 'pids/pod1'), { 'pids.max': 'max' });
+  await writeKernelFiles(join(root, 'blkio/pod1'), {
     'blkio.throttle.io_service_bytes_recursive': '8:0 Read 4096\n8:0 Write 1\nTotal 4097',
     'blkio.throttle.io_serviced_recursive': '8:0 Read 2\nTotal 2',
   });
-  await write(join(root, 'hugetlb/pod1'), { 'hugetlb.2MB.usage_in_bytes': '0', 'hugetlb.2MB.max_usage_in_bytes': '2097152' });
+  await writeKernelFiles(join(root, 'hugetlb/pod1'), { 'hugetlb.2MB.usage_in_bytes': '0', 'hugetlb.2MB.max_usage_in_bytes': '2097152' });
   const mounts = ['memory', 'pids', 'blkio', 'hugetlb', 'freezer'].map((name) => cgroup1Mount(join(root, name), name));
   const cgroups = Cgroups.of([cgroup1Mount(join(root, 'cpu'), 'cpu', 'cpuacct'), ...mounts]);
   const counters = await readCgroupCounters(cgroups, '/pod1', ['2MB']);

@@ -1,19 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseFlat, parsePressure, readCgroupUsage } from '../../../src/linux/cgroup-stats.ts';
 import { Cgroups } from '../../../src/linux/cgroups.ts';
 import { cgroup1Mount, cgroup2Mount } from '../../support/cgroup-mounts.ts';
-import { scratchDirectory } from '../../support/scratch.ts';
+import { scratchDirectory, writeKernelFiles } from '../../support/scratch.ts';
 
 const PRESSURE = 'some avg10=1.23 avg60=0.50 avg300=0.00 total=98765\nfull avg10=0.11 avg60=0.00 avg300=0.00 total=43\n';
-
-/** Writes files as the kernel shows them. */
-async function write(directory: string, files: Readonly<Record<string, string>>): Promise<void> {
-  await mkdir(directory, { recursive: true });
-  for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), `${text}\n`);
-}
 
 test('parseFlat() reads lines of a name and a number, and leaves out what is none', () => {
   assert.deepStrictEqual(parseFlat('anon 4096\nfile 18446744073709551615\nbroken\nnan x\n\n'), {
@@ -45,7 +38,7 @@ test('without pressure information there is none', () => {
 
 test('the usage of a version 2 cgroup', async (t) => {
   const root = await scratchDirectory(t);
-  await write(join(root, 'kubepods/pod1'), {
+  await writeKernelFiles(join(root, 'kubepods/pod1'), {
     'cpu.stat': 'usage_usec 2500\nuser_usec 2000\nsystem_usec 500',
     'memory.current': '1000',
     'memory.stat': 'anon 600\nfile 400\ninactive_file 300\npgfault 7\npgmajfault 2',
@@ -68,13 +61,13 @@ test('the usage of a version 2 cgroup', async (t) => {
 
 test('the usage of a version 1 cgroup: the largest number is no limit, swap is what is over memory', async (t) => {
   const root = await scratchDirectory(t);
-  await write(join(root, 'cpu/pod1'), { 'cpuacct.usage': '2500' });
-  await write(join(root, 'pids/pod1'), { 'pids.current': '9' });
+  await writeKernelFiles(join(root, 'cpu/pod1'), { 'cpuacct.usage': '2500' });
+  await writeKernelFiles(join(root, 'pids/pod1'), { 'pids.current': '9' });
   const memory = {
     'memory.usage_in_bytes': '1000',
     'memory.stat': 'total_inactive_file 1200\ntotal_rss 600\ntotal_pgfault 7\ntotal_pgmajfault 2',
   };
-  await write(join(root, 'memory/pod1'), {
+  await writeKernelFiles(join(root, 'memory/pod1'), {
     ...memory,
     'memory.limit_in_bytes': '9223372036854771712',
     'memory.memsw.usage_in_bytes': '1010',
@@ -90,7 +83,7 @@ test('the usage of a version 1 cgroup: the largest number is no limit, swap is w
     [usage?.cpuNs, usage?.memory?.limitBytes, usage?.memory?.workingSetBytes, usage?.memory?.rssBytes, usage?.swapBytes, usage?.processes],
     [2500n, undefined, 0n, 600n, 10n, 9n],
   );
-  await write(join(root, 'memory/pod1'), { 'memory.limit_in_bytes': '4096' });
+  await writeKernelFiles(join(root, 'memory/pod1'), { 'memory.limit_in_bytes': '4096' });
   assert.equal((await readCgroupUsage(cgroups, '/pod1'))?.memory?.limitBytes, 4096n);
 });
 

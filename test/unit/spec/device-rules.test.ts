@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { containerDevices, deviceAccess, devicePath } from '../../../src/spec/device-rules.ts';
-import { splitDeviceNumber } from '../../../src/spec/devices.ts';
+import { splitDeviceNumber } from '../../../src/linux/device-number.ts';
 
 const NULL_DEVICE = { path: '/dev/x', type: 'c', major: 1, minor: 3, fileMode: 0o666, uid: 0, gid: 0, access: 'rw' } as const;
 const DISK = { path: '/dev/vda', type: 'b', major: 254, minor: 0, fileMode: 0o660, uid: 0, gid: 6, access: 'rwm' } as const;
