@@ -7,20 +7,17 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import { promisify } from 'node:util';
 import { cgroupFile, pidOf } from '../support/cgroup-files.ts';
+import { crictlCommand, noCrictl } from '../support/crictl.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
-import { findProgram } from '../support/find-program.ts';
 import { until } from '../support/pods.ts';
 import { ACCOUNT, noRegistry, TestRegistry } from '../support/registry.ts';
 import { IMAGES, testImages } from '../support/test-image.ts';
 
-const crictlPath = await findProgram('crictl', process.env['CRICTL']);
-const skip = crictlPath === undefined && 'crictl is neither $CRICTL nor in PATH';
-
 let open: TestRegistry | undefined;
 let guarded: TestRegistry | undefined;
 const test = sharedDaemon({
-  skip: skip || noRegistry,
+  skip: noCrictl || noRegistry,
   prepare: async () => {
     open = await TestRegistry.start();
     guarded = await TestRegistry.start({ private: true });
@@ -34,7 +31,7 @@ after(async () => {
 
 /** What crictl prints. @throws with what it says on standard error where it fails. */
 async function crictl(daemon: TestDaemon, ...args: readonly string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(crictlPath ?? '', ['-r', `unix://${daemon.socket}`, '-t', '30s', ...args]);
+  const { stdout } = await promisify(execFile)(...(await crictlCommand(daemon, args)));
   return stdout.trim();
 }
 
@@ -147,7 +144,7 @@ test('crictl metricdescs and metricsp show the metrics of a pod', async (daemon)
 });
 
 test('crictl events shows each step of a pod', async (daemon) => {
-  const child = spawn(crictlPath ?? '', ['-r', `unix://${daemon.socket}`, 'events'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const child = spawn(...(await crictlCommand(daemon, ['events'])), { stdio: ['ignore', 'pipe', 'ignore'] });
   try {
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { access, rename } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
-import { promisify } from 'node:util';
+import { rename } from 'node:fs/promises';
 import { ContainerState } from '../../api/cri/enums.ts';
+import { crictlCommand, noCrictl } from '../support/crictl.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
 import {
@@ -26,24 +25,6 @@ import { connectWebSocket } from '../support/streaming/websocket-client.ts';
 
 const TRANSPORTS = ['spdy', 'websocket'] as const;
 
-async function findCrictl(): Promise<string | undefined> {
-  const candidates = [process.env['CRICTL'], ...(process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, 'crictl'))];
-  for (const path of candidates) {
-    if (
-      path !== undefined &&
-      (await access(path).then(
-        () => true,
-        () => false,
-      ))
-    )
-      return path;
-  }
-  return undefined;
-}
-
-const crictl = await findCrictl();
-const skip = crictl === undefined && 'crictl is neither $CRICTL nor in PATH';
-
 interface Ran {
   readonly code: number | null;
   readonly stdout: string;
@@ -52,9 +33,9 @@ interface Ran {
 
 /** Runs crictl, or with `terminal` crictl on a terminal of its own, and hands it the input. */
 async function runCrictl(daemon: TestDaemon, args: readonly string[], input: string | Buffer = '', terminal = false): Promise<Ran> {
-  const command = [crictl ?? '', '-r', `unix://${daemon.socket}`, '-t', '30s', ...args];
-  const quoted = command.map((part) => `'${part}'`).join(' ');
-  const child = terminal ? spawn('/usr/bin/script', ['-qec', quoted, '/dev/null']) : spawn(crictl ?? '', command.slice(1));
+  const [program, all] = await crictlCommand(daemon, args);
+  const quoted = [program, ...all].map((part) => `'${part}'`).join(' ');
+  const child = terminal ? spawn('script', ['-qec', quoted, '/dev/null']) : spawn(program, all);
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
@@ -69,8 +50,8 @@ const e2e = sharedDaemon({ skip: false });
 const idle = shell('trap "exit 0" TERM; while :; do sleep 0.1; done');
 
 e2e('crictl exec runs commands over both transports, with exit codes, input and a terminal', async (daemon, context) => {
-  if (skip !== false) {
-    context.skip(skip);
+  if (noCrictl !== false) {
+    context.skip(noCrictl);
     return;
   }
   const id = await runContainer(daemon, await runPod(daemon), idle);
@@ -101,8 +82,8 @@ e2e('crictl exec runs commands over both transports, with exit codes, input and 
 });
 
 e2e('crictl attach carries input to the container over both transports', async (daemon, context) => {
-  if (skip !== false) {
-    context.skip(skip);
+  if (noCrictl !== false) {
+    context.skip(noCrictl);
     return;
   }
   const pod = await runPod(daemon);
@@ -118,8 +99,8 @@ e2e('crictl attach carries input to the container over both transports', async (
 });
 
 e2e('crictl port-forward serves 20 parallel HTTP requests over both transports', async (daemon, context) => {
-  if (skip !== false) {
-    context.skip(skip);
+  if (noCrictl !== false) {
+    context.skip(noCrictl);
     return;
   }
   const pod = await runPod(daemon);
@@ -127,9 +108,7 @@ e2e('crictl port-forward serves 20 parallel HTTP requests over both transports',
   const fetched = ['wget', '-q', '-O', '-', 'http://127.0.0.1/'];
   await until('the server listens', async () => (await execSync(daemon, id, fetched)).exitCode === 0); // crictl ends at the first refusal
   for (const transport of TRANSPORTS) {
-    const child = spawn(crictl ?? '', ['-r', `unix://${daemon.socket}`, 'port-forward', '--transport', transport, pod.id, ':80'], {
-      stdio: 'pipe',
-    });
+    const child = spawn(...(await crictlCommand(daemon, ['port-forward', '--transport', transport, pod.id, ':80'])), { stdio: 'pipe' });
     let said = '';
     child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
@@ -137,8 +116,8 @@ e2e('crictl port-forward serves 20 parallel HTTP requests over both transports',
       const port = await until('crictl forwards', () => Promise.resolve(/127\.0\.0\.1:(\d+)/.exec(said)?.[1]));
       const pages = await Promise.all(
         Array.from({ length: 20 }, async () => {
-          const { stdout } = await promisify(execFile)('curl', ['-s', '-m', '20', `http://127.0.0.1:${port}/`]);
-          return /It works/.test(stdout);
+          const answer = await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(20_000) });
+          return (await answer.text()).includes('It works');
         }),
       );
       assert.deepEqual(
