@@ -90,9 +90,9 @@ export class Containers {
     }
   }
 
-  /** Whether a stop of it has begun: from then on no new process may be started in it. */
-  isStopping(id: string): boolean {
-    return this.#stops.isStopping(id);
+  /** Whether a stop has come to SIGKILL: from then on no new process may be started in it. */
+  isBeingKilled(id: string): boolean {
+    return this.#stops.isKilling(id);
   }
 
   async locked<T>(id: string, work: () => Promise<T>): Promise<T> {

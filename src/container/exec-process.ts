@@ -73,11 +73,14 @@ export async function adoptFromFile(files: ExecFiles, what: string): Promise<{ p
   return { pid, exit };
 }
 
-/** @throws FailedPrecondition unless the container runs and is not being stopped. */
+/**
+ * In the grace period of a stop commands are as welcome as before: readiness probes go on while a pod drains.
+ * @throws FailedPrecondition unless the container runs and is not being killed.
+ */
 export function requireExecutable(containers: Containers, id: string, command: readonly string[]): ContainerRecord {
   const container = containers.get(id);
   requireState(container, 'exec');
-  if (containers.isStopping(container.record.id)) fail('FailedPrecondition', `exec container ${container.record.id}: it is being stopped`);
+  if (containers.isBeingKilled(container.record.id)) fail('FailedPrecondition', `exec container ${container.record.id}: it is being killed`);
   if (command.length === 0) fail('InvalidArgument', `exec container ${container.record.id}: the command is empty, must be given`);
   return container.record;
 }

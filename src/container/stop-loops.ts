@@ -32,6 +32,8 @@ interface Loop {
   readonly done: Promise<void>;
   /** Unix time, milliseconds, of the first SIGKILL. */
   deadline: number;
+  /** Whether SIGKILL was sent, or is about to be. */
+  kills: boolean;
   wake: () => void;
 }
 
@@ -44,8 +46,9 @@ export class StopLoops {
     this.#log = log;
   }
 
-  isStopping(containerId: string): boolean {
-    return this.#loops.has(containerId);
+  /** Whether a stop has come to SIGKILL. Before that, in its grace period, the container runs like any other. */
+  isKilling(containerId: string): boolean {
+    return this.#loops.get(containerId)?.kills === true;
   }
 
   /** Resolves when the container has ended. The loop goes on when its callers have gone. */
@@ -61,7 +64,7 @@ export class StopLoops {
     }
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
     promise.catch(() => undefined);
-    const loop: Loop = { done: promise, deadline, wake: () => undefined };
+    const loop: Loop = { done: promise, deadline, kills: false, wake: () => undefined };
     this.#loops.set(target.containerId, loop);
     this.#run(target, loop)
       .then(() => {
@@ -82,6 +85,7 @@ export class StopLoops {
       while (!end.seen && Date.now() < loop.deadline) await this.#waitUntil(loop, loop.deadline);
     }
     const seen = { goneAt: undefined as number | undefined };
+    loop.kills = true;
     for (let pause = FIRST_KILL_PAUSE_MS, round = 0; !end.seen; pause = Math.min(pause * 2, LAST_KILL_PAUSE_MS), round += 1) {
       await this.#kill(target, round, seen);
       await Promise.race([exited, this.#waitUntil(loop, Date.now() + pause)]);

@@ -47,12 +47,9 @@ const DEAF = 'trap "" TERM; echo ready; while :; do sleep 0.05; done';
 test('a process that ends at its stop signal is not waited for longer', async (t) => {
   const running = await start(t, POLITE);
   const loops = new StopLoops(silentLog);
-  const stop = loops.stop(target(running), HOUR_MS);
-  assert.equal(loops.isStopping('c1'), true);
-  await stop;
+  await loops.stop(target(running), HOUR_MS);
   assert.deepStrictEqual(await running.child.exit, { code: 7 });
-  await new Promise(setImmediate);
-  assert.equal(loops.isStopping('c1'), false);
+  assert.equal(loops.isKilling('c1'), false);
 });
 
 test('a process that does not listen is killed after the timeout', async (t) => {
@@ -61,6 +58,23 @@ test('a process that does not listen is killed after the timeout', async (t) => 
   await new StopLoops(silentLog).stop(target(running), 500);
   assert.deepStrictEqual(await running.child.exit, { signal: SIGKILL });
   assert.ok(performance.now() - begun >= 490);
+});
+
+test('a container is being killed from the first SIGKILL on, not in the time that it has to end by itself', async (t) => {
+  const running = await start(t, DEAF);
+  const loops = new StopLoops(silentLog);
+  // Its end is on record when the test says so.
+  const { promise: exited, resolve } = Promise.withResolvers<undefined>();
+  const stop = loops.stop(target(running, { exited }), HOUR_MS);
+  await new Promise((done) => setTimeout(done, 200));
+  assert.equal(loops.isKilling('c1'), false);
+  void loops.stop(target(running, { exited }), 0);
+  assert.deepStrictEqual(await running.child.exit, { signal: SIGKILL });
+  assert.equal(loops.isKilling('c1'), true);
+  resolve(undefined);
+  await stop;
+  await new Promise(setImmediate);
+  assert.equal(loops.isKilling('c1'), false);
 });
 
 test('a shorter timeout that comes later wins, a longer one does not', async (t) => {
