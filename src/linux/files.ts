@@ -88,6 +88,13 @@ function openat2(dirfd: number, path: string, how: { flags: number; mode: number
  * @throws the system error: ENOENT, EISDIR, EINVAL (no regular file), EFBIG (longer than `limitBytes`).
  */
 export async function readFileInRoot(root: string, path: string, limitBytes: number): Promise<Buffer> {
+  const bytes = await readStartInRoot(root, path, limitBytes + 1);
+  if (bytes.length > limitBytes) throw errnoError(`read more than ${limitBytes} bytes of`, path, EFBIG);
+  return bytes;
+}
+
+/** As {@link readFileInRoot}, but of a longer file it reads the first `limitBytes` bytes. @throws ENOENT, EISDIR, EINVAL. */
+export async function readStartInRoot(root: string, path: string, limitBytes: number): Promise<Buffer> {
   const place = openInRoot(root, path, O_PATH);
   let fd: number | undefined;
   try {
@@ -95,24 +102,23 @@ export async function readFileInRoot(root: string, path: string, limitBytes: num
     if (stats.isDirectory()) throw errnoError('read', path, EISDIR);
     if (!stats.isFile()) throw errnoError('read (no regular file)', path, EINVAL);
     fd = open(`/proc/self/fd/${place}`, O_RDONLY);
-    return await readWhole(fd, path, limitBytes);
+    return await readStart(fd, limitBytes);
   } finally {
     if (fd !== undefined) close(fd);
     close(place);
   }
 }
 
-async function readWhole(fd: number, path: string, limitBytes: number): Promise<Buffer> {
+async function readStart(fd: number, limitBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  let total = 0;
-  for (;;) {
-    const chunk = Buffer.alloc(Math.min(READ_CHUNK_BYTES, limitBytes - total + 1));
+  for (let total = 0; total < limitBytes;) {
+    const chunk = Buffer.alloc(Math.min(READ_CHUNK_BYTES, limitBytes - total));
     const { bytesRead } = await read(fd, chunk, 0, chunk.length, null);
-    if (bytesRead === 0) return Buffer.concat(chunks);
+    if (bytesRead === 0) break;
     total += bytesRead;
-    if (total > limitBytes) throw errnoError(`read more than ${limitBytes} bytes of`, path, EFBIG);
     chunks.push(chunk.subarray(0, bytesRead));
   }
+  return Buffer.concat(chunks);
 }
 
 /** What `path` leads to inside `root`, symlinks followed; undefined when there is nothing. */

@@ -1,10 +1,10 @@
 import { SupplementalGroupsPolicy } from '../../api/cri/enums.ts';
 import type { LinuxContainerSecurityContext } from '../../api/cri/runtime.ts';
 import { DaemonError, hasErrno } from '../base/errors.ts';
-import { readFileInRoot } from '../linux/files.ts';
+import { readStartInRoot } from '../linux/files.ts';
 import type { ImageProcessConfig } from './image-config.ts';
-import { findGroup, findUser, groupsOf, parseGroups, parseUsers } from './user-files.ts';
-import type { GroupEntry, UserEntry } from './user-files.ts';
+import { findGroupId, findUserById, findUserByName, groupsOf } from './user-files.ts';
+import type { UserEntry } from './user-files.ts';
 
 /** Who the first process of a container is, as numbers. */
 export interface ResolvedUser {
@@ -16,43 +16,45 @@ export interface ResolvedUser {
   readonly home?: string;
 }
 
-/** Reads a file of a container's rootfs without leaving it; more than `limitBytes` is an error. */
-export type ReadFileInRoot = (root: string, path: string, limitBytes: number) => Promise<Uint8Array>;
+/** Reads the first bytes of a file of a container's rootfs, `limitBytes` at most, without leaving it. */
+export type ReadStartInRoot = (root: string, path: string, limitBytes: number) => Promise<Uint8Array>;
 
 type UserRequest = Pick<
   LinuxContainerSecurityContext,
   'runAsUser' | 'runAsUsername' | 'runAsGroup' | 'supplementalGroups' | 'supplementalGroupsPolicy'
 >;
 
-/** Most bytes of a /etc/passwd or /etc/group that are read; a directory service's export of 100,000 users fits. */
-const FILE_LIMIT_BYTES = 16 * 1024 * 1024;
+/** Most bytes of a /etc/passwd or /etc/group that are looked at: 30,000 users. Whoever makes an image can make them any size. */
+const FILE_LIMIT_BYTES = 2 * 1024 * 1024;
+const NEWLINE = 0x0a;
+/** Most groups of a process: NGROUPS_MAX, setgroups(2). */
+const MOST_GROUPS = 65_536;
 /** uid_t and gid_t are 32 bit, and -1 means "unchanged" to chown(2) and setresuid(2). */
 const HIGHEST_ID = 0xffff_fffe;
 
 /**
  * Finds who runs the first process: the request's user by number or name, else the image's `User` (`uid`, `name`, each
- * with `:gid` or `:group`), else root; in the image's own /etc/passwd and /etc/group.
- * @throws DaemonError InvalidArgument for a request that contradicts itself, or a name that the image does not have.
+ * with `:gid` or `:group`), else root; in the image's own /etc/passwd and, where a group of it is wanted, /etc/group.
+ * @throws DaemonError InvalidArgument for a request that contradicts itself, or a name that the image does not have;
+ * FailedPrecondition where the image's files do not say it in their first 2 MB.
  */
 export async function resolveUser(
   rootfsPath: string,
   request: UserRequest | undefined,
   image: ImageProcessConfig,
-  readFile: ReadFileInRoot = readFileInRoot,
+  readStart: ReadStartInRoot = readStartInRoot,
 ): Promise<ResolvedUser> {
   checkUserRequest(request);
-  const read = async (path: string): Promise<string> => readText(readFile, rootfsPath, path);
-  const users = parseUsers(await read('/etc/passwd'));
-  const groups = parseGroups(await read('/etc/group'));
-
+  const asked = (request?.supplementalGroups ?? []).map((id) => checkId(id, 'supplemental_groups'));
   const { userText, groupText } = whoIsAsked(request, image.User ?? '');
-  const user = resolveUserText(userText, users);
-  const gid = groupText === undefined ? (user.entry?.gid ?? 0) : resolveGroupText(groupText, groups);
+  const user = await resolveUserText(userText, new UserFile(rootfsPath, '/etc/passwd', readStart));
+  const groupFile = new UserFile(rootfsPath, '/etc/group', readStart);
+  const gid = groupText === undefined ? (user.entry?.gid ?? 0) : await resolveGroupText(groupText, groupFile);
 
   const strict = request?.supplementalGroupsPolicy === SupplementalGroupsPolicy.Strict;
-  const fromImage = strict || user.entry === undefined ? [] : groupsOf(user.entry.name, groups);
-  const asked = (request?.supplementalGroups ?? []).map((id) => checkId(id, 'supplemental_groups'));
+  const fromImage = strict || user.entry === undefined ? [] : await resolveGroupsOf(user.entry.name, groupFile);
   const additionalGids = [...new Set([gid, ...fromImage, ...asked])].sort((a, b) => a - b);
+  checkGroupCount(additionalGids.length);
   return { uid: user.uid, gid, additionalGids, ...(user.entry === undefined ? {} : { home: user.entry.home }) };
 }
 
@@ -81,24 +83,42 @@ function whoIsAsked(request: UserRequest | undefined, imageUser: string): { user
   return { userText, groupText: groupText === '' ? undefined : groupText };
 }
 
-function resolveUserText(text: string, users: readonly UserEntry[]): { uid: number; entry: UserEntry | undefined } {
+async function resolveUserText(text: string, file: UserFile): Promise<{ uid: number; entry: UserEntry | undefined }> {
   const wanted = text === '' ? '0' : text;
   if (isNumber(wanted)) {
     const uid = checkId(BigInt(wanted), 'user');
-    return { uid, entry: users.find((entry) => entry.uid === uid) };
+    return { uid, entry: await file.find(`user ${uid}`, async (bytes) => findUserById(bytes, uid)) };
   }
-  const entry = findUser(wanted, users);
+  const entry = await file.find(`user "${wanted}"`, async (bytes) => findUserByName(bytes, wanted));
   if (entry === undefined)
     throw new DaemonError('InvalidArgument', `resolve user: "${wanted}" is not in the image's /etc/passwd, must be there`);
   return { uid: entry.uid, entry };
 }
 
-function resolveGroupText(text: string, groups: readonly GroupEntry[]): number {
+async function resolveGroupText(text: string, file: UserFile): Promise<number> {
   if (isNumber(text)) return checkId(BigInt(text), 'group');
-  const entry = findGroup(text, groups);
-  if (entry === undefined)
+  const gid = await file.find(`group "${text}"`, async (bytes) => findGroupId(bytes, text));
+  if (gid === undefined)
     throw new DaemonError('InvalidArgument', `resolve user: group "${text}" is not in the image's /etc/group, must be there`);
-  return entry.gid;
+  return gid;
+}
+
+async function resolveGroupsOf(name: string, file: UserFile): Promise<Set<number>> {
+  let found = new Set<number>();
+  await file.find(`all groups of user "${name}"`, async (bytes) => {
+    found = await groupsOf(bytes, name, MOST_GROUPS);
+    checkGroupCount(found.size);
+    return undefined;
+  });
+  return found;
+}
+
+function checkGroupCount(count: number): void {
+  if (count <= MOST_GROUPS) return;
+  throw new DaemonError(
+    'FailedPrecondition',
+    `resolve user: it is in ${count} groups at least, must be in ${MOST_GROUPS} at most (setgroups(2))`,
+  );
 }
 
 function isNumber(text: string): boolean {
@@ -110,12 +130,39 @@ function checkId(id: bigint, what: string): number {
   throw new DaemonError('InvalidArgument', `resolve user: ${what} ${id.toString()} must be from 0 to ${HIGHEST_ID}`);
 }
 
-/** An image without the file (one static program) is fine; a file that is none, or leads out of the rootfs, is not. */
-async function readText(readFile: ReadFileInRoot, root: string, path: string): Promise<string> {
-  try {
-    return Buffer.from(await readFile(root, path, FILE_LIMIT_BYTES)).toString('utf8');
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return '';
-    throw new DaemonError('FailedPrecondition', `resolve user: the image's ${path} cannot be read`, { cause: error });
+/** A file of an image, read once when it is first wanted. */
+class UserFile {
+  readonly #root: string;
+  readonly #path: string;
+  readonly #readStart: ReadStartInRoot;
+  #bytes: Promise<Uint8Array> | undefined;
+
+  constructor(root: string, path: string, readStart: ReadStartInRoot) {
+    this.#root = root;
+    this.#path = path;
+    this.#readStart = readStart;
+  }
+
+  /** What `search` finds in the file. @throws FailedPrecondition where it finds nothing, and there is more than was looked at. */
+  async find<T>(what: string, search: (bytes: Uint8Array) => Promise<T | undefined>): Promise<T | undefined> {
+    const bytes = await (this.#bytes ??= this.#read());
+    const isWhole = bytes.length <= FILE_LIMIT_BYTES;
+    // A line that the limit cuts says something else than the whole line.
+    const found = await search(isWhole ? bytes : bytes.subarray(0, bytes.lastIndexOf(NEWLINE, FILE_LIMIT_BYTES) + 1));
+    if (found !== undefined || isWhole) return found;
+    throw new DaemonError(
+      'FailedPrecondition',
+      `resolve user: looking for ${what}: the image's ${this.#path} is longer than ${FILE_LIMIT_BYTES} bytes, must be shorter`,
+    );
+  }
+
+  /** An image without the file (one static program) is fine; a file that is none, or leads out of the rootfs, is not. */
+  async #read(): Promise<Uint8Array> {
+    try {
+      return await this.#readStart(this.#root, this.#path, FILE_LIMIT_BYTES + 1);
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return new Uint8Array();
+      throw new DaemonError('FailedPrecondition', `resolve user: the image's ${this.#path} cannot be read`, { cause: error });
+    }
   }
 }
