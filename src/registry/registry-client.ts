@@ -65,7 +65,7 @@ export class RegistryClient {
 
   /**
    * GETs `/v2/PATH/what` of an endpoint, with what authentication it asks for. Tries again where an answer may be better later.
-   * @throws NotFound, PermissionDenied, RegistryUnavailable, Internal; the signal's reason.
+   * @throws NotFound, PermissionDenied, RegistryUnavailable, FailedPrecondition; the signal's reason.
    */
   async get(
     endpoint: Endpoint,
@@ -110,28 +110,29 @@ export class RegistryClient {
     const first = known === undefined ? undefined : await this.#answer(known, scope, endpoint, credentials, signal);
     const response = await this.#send(endpoint, url, first === undefined ? headers : { ...headers, authorization: first }, signal);
     const asks = response.headers['www-authenticate'];
-    if (response.status !== 401 || asks === undefined) return response;
+    // Where a redirect leads is not for it to say who gets the credentials (CVE-2020-15157 is of this kind).
+    if (response.status !== 401 || asks === undefined || response.isFromElsewhere) return response;
     const challenge = typeof asks === 'string' ? asks : asks.join(', ');
-    if (first !== undefined) this.#tokens.forget();
-    const answer = await this.#answer(challenge, scope, endpoint, credentials, signal);
+    const answer = await this.#answer(challenge, scope, endpoint, credentials, signal, first);
     if (answer === undefined) return response;
     await discard(response.body);
     this.#challenges.set(`${endpoint.host} ${scope}`, challenge);
     return await this.#send(endpoint, url, { ...headers, authorization: answer }, signal);
   }
 
-  /** What answers a registry's challenge; undefined where we have nothing for it. */
+  /** What answers a registry's challenge; undefined where we have nothing for it. A token that it has `refused` is not given again. */
   async #answer(
     header: string,
     scope: string,
     endpoint: Endpoint,
     credentials: Credentials | undefined,
     signal: AbortSignal,
+    refused?: string,
   ): Promise<string | undefined> {
     const challenges = readChallenges(header);
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
     if (bearer !== undefined) {
-      return await this.#tokens.authorization({ challenge: bearer, scope, credentials, insecure: endpoint.insecure, signal });
+      return await this.#tokens.authorization({ challenge: bearer, scope, credentials, insecure: endpoint.insecure, signal, refused });
     }
     return challenges.some(({ scheme }) => scheme === 'basic') && credentials !== undefined ? basicHeader(credentials) : undefined;
   }
@@ -223,11 +224,12 @@ const KINDS: Readonly<Record<number, ErrorKind>> = {
 };
 
 async function failureOf(response: HttpResponse): Promise<DaemonError> {
-  const { status, url } = response;
-  const kind = status >= 500 ? 'RegistryUnavailable' : (KINDS[status] ?? 'Internal');
+  const { status, url, isFromElsewhere } = response;
+  const kind = status >= 500 ? 'RegistryUnavailable' : (KINDS[status] ?? 'FailedPrecondition');
   const words = await registryWords(response);
   const prefix = kind === 'RegistryUnavailable' ? 'RegistryUnavailable: ' : '';
-  const meaning = kind === 'PermissionDenied' ? ' (not authorized)' : kind === 'NotFound' ? ' (not found)' : '';
+  const denied = isFromElsewhere ? ' (not authorized; credentials do not go where a redirect leads)' : ' (not authorized)';
+  const meaning = kind === 'PermissionDenied' ? denied : kind === 'NotFound' ? ' (not found)' : '';
   return new DaemonError(
     kind,
     `${prefix}GET ${showUrl(url)}: the registry answered ${status}${meaning}${words === '' ? '' : `: ${words}`}`,

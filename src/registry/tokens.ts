@@ -21,6 +21,8 @@ export interface TokenRequest {
   readonly credentials: Credentials | undefined;
   readonly insecure: boolean;
   readonly signal: AbortSignal;
+  /** An Authorization that the registry did not take: not given again. */
+  readonly refused?: string | undefined;
 }
 
 /** Gets bearer tokens from the services that registries name, and keeps each while it is good. */
@@ -43,7 +45,7 @@ export class Tokens {
       throw new DaemonError('PermissionDenied', 'registry wants a token but names no service to get it from');
     const key = JSON.stringify([realm, service, challenge.parameters['scope'] ?? scope, credentialsKey(credentials)]);
     const kept = this.#kept.get(key);
-    if (kept !== undefined && Date.now() < kept.validUntilMs) return kept.header;
+    if (kept !== undefined && Date.now() < kept.validUntilMs && kept.header !== request.refused) return kept.header;
     const url = new URL(realm);
     if (url.protocol !== 'https:' && !request.insecure) {
       throw new DaemonError('PermissionDenied', `registry's token service is ${showUrl(url)}, must be https`);
@@ -52,11 +54,6 @@ export class Tokens {
     if (this.#kept.size >= MAX_KEPT) this.#kept.clear();
     this.#kept.set(key, token);
     return token.header;
-  }
-
-  /** Forgets all tokens, as one was refused. */
-  forget(): void {
-    this.#kept.clear();
   }
 
   async #fetch(url: URL, service: string, scope: string, { credentials, insecure, signal }: TokenRequest): Promise<Token> {

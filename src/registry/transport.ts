@@ -17,6 +17,8 @@ export interface HttpResponse {
   readonly body: Dispatcher.ResponseData['body'];
   /** Where the answer came from, after redirects. */
   readonly url: string;
+  /** Whether a redirect led away from the origin that was asked; it stays so where another one led back. */
+  readonly isFromElsewhere: boolean;
 }
 
 export interface TransportOptions {
@@ -28,6 +30,9 @@ export interface TransportOptions {
 
 /** Node's fetch standard has 20; registries send one. */
 const MAX_REDIRECTS = 10;
+const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
+/** Of these a POST becomes a GET without its body: RFC 9110, 15.4. */
+const REDIRECTS_TO_GET: readonly number[] = [301, 302, 303];
 const USER_AGENT = 'podwright';
 
 /**
@@ -43,15 +48,18 @@ export class Transport {
   }
 
   /**
-   * Sends a request and follows redirects; to another host the Authorization goes no further.
-   * @throws RegistryUnavailable when no answer comes; the signal's reason.
+   * Sends a request and follows redirects. To another origin the Authorization goes no further, also where that leads back, and
+   * a body does not go at all.
+   * @throws RegistryUnavailable when no answer comes; FailedPrecondition for a redirect that is not followed; the signal's reason.
    */
   async request(url: string, options: HttpRequest): Promise<HttpResponse> {
-    const { insecure, signal, method = 'GET', body } = options;
+    const { insecure, signal } = options;
     const { request } = await import('undici');
     const dispatcher = await this.#dispatcher(insecure);
     const headers: Record<string, string> = { 'user-agent': USER_AGENT, ...options.headers };
+    let { method = 'GET', body } = options;
     let at = new URL(url);
+    let isFromElsewhere = false;
     for (let redirects = 0; ; redirects += 1) {
       let answer: Dispatcher.ResponseData;
       try {
@@ -61,20 +69,23 @@ export class Transport {
         throw unavailable(`${method} ${showUrl(at)}`, error);
       }
       const { location } = answer.headers;
-      if (![301, 302, 303, 307, 308].includes(answer.statusCode) || typeof location !== 'string') {
-        return { status: answer.statusCode, headers: answer.headers, body: answer.body, url: at.href };
+      if (!REDIRECTS.includes(answer.statusCode) || typeof location !== 'string') {
+        return { status: answer.statusCode, headers: answer.headers, body: answer.body, url: at.href, isFromElsewhere };
       }
       await discard(answer.body);
-      const next = new URL(location, at);
-      if (redirects === MAX_REDIRECTS)
-        throw new DaemonError('RegistryUnavailable', `RegistryUnavailable: ${method} ${showUrl(at)}: more than ${MAX_REDIRECTS} redirects`);
-      if (next.protocol !== 'https:' && !(insecure && next.protocol === 'http:') && next.protocol !== at.protocol) {
-        throw new DaemonError(
-          'RegistryUnavailable',
-          `RegistryUnavailable: ${method} ${showUrl(at)}: redirected to ${showUrl(next)}, must be https`,
-        );
+      const what = `${method} ${showUrl(at)}`;
+      if (redirects === MAX_REDIRECTS) throw refused(`${what}: more than ${MAX_REDIRECTS} redirects`);
+      const next = redirectTarget(what, location, at, insecure);
+      if (next.origin !== at.origin) {
+        isFromElsewhere = true;
+        delete headers['authorization'];
+        if (body !== undefined) throw refused(`${what}: redirected to another host, ${next.origin}, which must not get what was sent`);
       }
-      if (next.host !== at.host || next.protocol !== at.protocol) delete headers['authorization'];
+      if (body !== undefined && REDIRECTS_TO_GET.includes(answer.statusCode)) {
+        method = 'GET';
+        body = undefined;
+        delete headers['content-type'];
+      }
       at = next;
     }
   }
@@ -106,6 +117,20 @@ export class Transport {
   }
 }
 
+/** Where a redirect leads. @throws FailedPrecondition where that is no URL, or plain http which the one who is asked must not use. */
+function redirectTarget(what: string, location: string, at: URL, insecure: boolean): URL {
+  if (!URL.canParse(location, at.href)) throw refused(`${what}: redirected to what is no URL`);
+  const next = new URL(location, at);
+  if (next.protocol !== 'https:' && !(insecure && next.protocol === 'http:'))
+    throw refused(`${what}: redirected to ${showUrl(next)}, must be https`);
+  return next;
+}
+
+/** It would be no better at the next try. */
+function refused(words: string): DaemonError {
+  return new DaemonError('FailedPrecondition', words);
+}
+
 /** Reads an answer away, so that its connection can be used again. */
 export async function discard(body: Dispatcher.ResponseData['body']): Promise<void> {
   await body.dump({ limit: 64 * 1024 }).catch(() => undefined);
@@ -113,8 +138,8 @@ export async function discard(body: Dispatcher.ResponseData['body']): Promise<vo
 
 /** A URL without what may be secret: signed storage URLs carry keys in their query. */
 export function showUrl(url: URL | string): string {
-  const { origin, pathname } = new URL(url);
-  return `${origin}${pathname}`;
+  const { protocol, host, pathname } = new URL(url);
+  return `${protocol}//${host}${pathname}`;
 }
 
 /** The kubelet knows a registry that does not answer by the first word of the message. */

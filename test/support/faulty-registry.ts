@@ -8,6 +8,8 @@ import type { ImageSource } from '../../scripts/make-demo-image.ts';
 export interface FaultyRegistryOptions {
   /** `basic`: user:secret at the registry itself; `bearer`: a token for user:secret or the refresh token `refresh`. Default: open to all. */
   readonly auth?: 'basic' | 'bearer';
+  /** The token service of `bearer`; its own by default. */
+  readonly realm?: string;
   /** Called for each request after authentication; true: it has answered. */
   readonly fault?: (request: IncomingMessage, response: ServerResponse, count: number) => boolean | Promise<boolean>;
   /** Whether ranges are known. Default true. */
@@ -110,7 +112,7 @@ export class FaultyRegistry {
       const challenge =
         this.#options.auth === 'basic'
           ? 'Basic realm="test"'
-          : `Bearer realm="http://${this.host}/token",service="test",scope="repository:${pathname.slice(4).replace(/\/(manifests|blobs)\/.*/, '')}:pull"`;
+          : `Bearer realm="${this.#options.realm ?? `http://${this.host}/token`}",service="test",scope="repository:${pathname.slice(4).replace(/\/(manifests|blobs)\/.*/, '')}:pull"`;
       response
         .writeHead(401, { 'www-authenticate': challenge })
         .end('{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}');
