@@ -77,11 +77,16 @@ export const optionalUnixSocket: Kind<string> = {
   write: (value) => (value === '' ? '' : `unix://${value}`),
 };
 
-export const yesOrNo: Kind<boolean> = {
-  is: 'true or false',
-  read: (value) => (typeof value === 'boolean' ? value : refuse(value, 'true or false')),
-  write: (value) => value,
-};
+/** A switch for what this version does not have: a key that did nothing would be taken for protection. */
+export function notSupported(what: string): Kind<boolean> {
+  return {
+    is: `false: ${what} are not supported by this version`,
+    read(value) {
+      return value === false ? value : refuse(value, this.is);
+    },
+    write: (value) => value,
+  };
+}
 
 export function wholeNumber(least: number, most: number): Kind<number> {
   const is = most === Number.MAX_SAFE_INTEGER ? `a whole number from ${least}` : `a whole number from ${least} to ${most}`;

@@ -10,6 +10,7 @@ import type { Sandbox } from '../podsandbox/sandbox.ts';
 import { checkLabels } from '../spec/annotations.ts';
 import { isImageVolume, requireState, type Container } from './container.ts';
 import type { CreateRequest } from './create-request.ts';
+import { checkContainerRequest } from './check-request.ts';
 import type { ContainerParts } from './parts.ts';
 import { stopSignal } from './stop-signal.ts';
 
@@ -29,6 +30,7 @@ export async function planContainer(
 ): Promise<CreateRequest> {
   const { sandbox, config } = request;
   checkLabels(config.labels, 'create container');
+  checkContainerRequest(config, sandbox, parts.hostFacts(), parts.specSettings().apparmorProfile);
   const asked = config.image?.image ?? '';
   if (asked === '') fail('InvalidArgument', 'create container: config.image is empty, must name an image');
   const image =

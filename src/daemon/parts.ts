@@ -55,6 +55,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     logSizeMaxBytes: config.current.logSizeMaxBytes,
   };
   const facts = await readHostFacts();
+  warnOfUnconfined(facts, config, log);
   const specSettings = await buildSpecSettings(config);
   const common = { runtimes, placement, monitor, hostFacts: (): HostFacts => facts, specSettings, createTimeoutMs: timeouts.containerCreateMs };
   const sandboxParts: SandboxParts = {
@@ -95,6 +96,14 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
   });
   const restoreParts: RestoreParts = { sandboxes, containers, sandboxParts, log };
   return { config, log, storage, images, networks, runtimes, placement, cgroups, sandboxes, containers, sandboxParts, restoreParts, exitDirectory };
+}
+
+/** What this node could do and this version does not use: said once, since nothing else shows it. */
+function warnOfUnconfined({ apparmor, selinux }: HostFacts, config: LiveConfig, log: Log): void {
+  if (apparmor && config.current.apparmorProfile === '') {
+    log.warn('AppArmor is on, but apparmor_profile names no profile: containers that ask for none are not confined by it');
+  }
+  if (selinux) log.warn('SELinux is on, but this version sets no labels: containers run in the domain of the daemon');
 }
 
 function buildRuntimes(config: LiveConfig): RuntimeHandlers {

@@ -7,6 +7,11 @@ export type CgroupDriver = 'cgroupfs' | 'systemd';
 
 /** Below it are the pods that name no parent, each in a cgroup or slice of its own. */
 const DEFAULT_PARENT = { cgroupfs: '/podwright', systemd: 'podwright' } as const;
+/** NAME_MAX, limits.h(0P). */
+const NAME_LIMIT_BYTES = 255;
+/** systemd.unit(5): the characters of a unit's name. */
+const SLICE = /^[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\-]*\.slice$/;
+const SHOWN_CHARACTERS = 200;
 /** How often a pod's cgroup is made again, while the last pod beside it takes the parent away. */
 const ENSURE_ATTEMPTS = 3;
 /** How long systemd may take to remove a cgroup whose last process has ended, milliseconds; then it is asked to. */
@@ -34,13 +39,16 @@ export class CgroupPlacement {
 
   /**
    * The pod's cgroup in the driver's own form. The CRI gives it in cgroupfs syntax for both drivers.
-   * @throws InvalidArgument where the systemd driver is not given a slice.
+   * @throws InvalidArgument where the systemd driver is not given a slice, and for a path that leads out of its parent.
    */
   parent(requested: string, sandboxId: string): string {
+    if (requested.split('/').some((part) => part === '..' || part === '.' || Buffer.byteLength(part) > NAME_LIMIT_BYTES)) {
+      throw new DaemonError('InvalidArgument', `cgroup_parent is ${JSON.stringify(shortened(requested))}, must be a path whose parts are names of at most ${NAME_LIMIT_BYTES} bytes`);
+    }
     if (requested === '') return this.driver === 'cgroupfs' ? `${DEFAULT_PARENT.cgroupfs}/${sandboxId}` : `${DEFAULT_PARENT.systemd}-${sandboxId}.slice`;
     if (this.driver === 'cgroupfs') return requested.startsWith('/') ? requested : `/${requested}`;
     const slice = requested.split('/').at(-1) ?? '';
-    if (!slice.endsWith('.slice')) throw new DaemonError('InvalidArgument', `cgroup parent ${requested}: with the systemd cgroup driver it must end in .slice`);
+    if (!SLICE.test(slice)) throw new DaemonError('InvalidArgument', `cgroup_parent is ${JSON.stringify(shortened(requested))}, with the systemd cgroup driver it must end in .slice and be the name of a unit`);
     return slice;
   }
 
@@ -165,4 +173,8 @@ function isOwnSlice(slice: string): boolean {
 
 function monitorDirectory(parent: string, id: string): string {
   return `${parent}/podwright-conmon-${id}`;
+}
+
+function shortened(text: string): string {
+  return text.length <= SHOWN_CHARACTERS ? text : `${text.slice(0, SHOWN_CHARACTERS)}...`;
 }

@@ -2,10 +2,11 @@ import { fail } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { OciRuntime } from './oci-runtime.ts';
 
-/** What a handler can do, as RuntimeHandlerFeatures has it. */
+/** What a handler's runtime can do. */
 export interface HandlerFeatures {
   readonly recursiveReadOnlyMounts: boolean;
-  readonly userNamespaces: boolean;
+  /** Mounts with owners of their own, mount_setattr(2) MOUNT_ATTR_IDMAP. */
+  readonly idmapMounts: boolean;
 }
 
 interface FeaturesDocument {
@@ -13,7 +14,7 @@ interface FeaturesDocument {
   readonly linux?: { readonly mountExtensions?: { readonly idmap?: { readonly enabled?: boolean } } };
 }
 
-const NOTHING: HandlerFeatures = { recursiveReadOnlyMounts: false, userNamespaces: false };
+const NOTHING: HandlerFeatures = { recursiveReadOnlyMounts: false, idmapMounts: false };
 
 /** The OCI runtimes of this node by runtime handler name. The empty name is the default one. */
 export class RuntimeHandlers {
@@ -59,6 +60,6 @@ function readFeatures(document: FeaturesDocument | undefined): HandlerFeatures {
   if (document === undefined) return NOTHING;
   return {
     recursiveReadOnlyMounts: document.mountOptions?.includes('rro') === true,
-    userNamespaces: document.linux?.mountExtensions?.idmap?.enabled === true,
+    idmapMounts: document.linux?.mountExtensions?.idmap?.enabled === true,
   };
 }

@@ -4,6 +4,8 @@ import { fail } from '../base/errors.ts';
 import { newSandboxId } from '../base/ids.ts';
 import { checkLabels } from '../spec/annotations.ts';
 import { podSysctls } from '../spec/sysctls.ts';
+import { checkRequestId } from '../spec/id-range.ts';
+import { refuseSelinuxOptions } from '../spec/unsupported.ts';
 import type { SandboxParts } from './parts.ts';
 import type { SandboxRecord } from './sandbox.ts';
 
@@ -14,6 +16,7 @@ export interface SandboxPlan {
 }
 
 const HOSTNAME_LIMIT = 64;
+const NAME_LIMIT_BYTES = 1024;
 
 /** Checks a request before anything is done. @throws InvalidArgument that says what is and what must be. */
 export function planSandbox(config: PodSandboxConfig, runtimeHandler: string, parts: SandboxParts): SandboxPlan {
@@ -26,6 +29,11 @@ export function planSandbox(config: PodSandboxConfig, runtimeHandler: string, pa
   const namespaces = planNamespaces(options);
   const id = newSandboxId();
   checkRunAs(config);
+  checkNames(metadata);
+  refuseSelinuxOptions(config.linux?.securityContext?.selinuxOptions, parts.hostFacts(), 'run pod sandbox');
+  if (config.logDirectory !== '' && !config.logDirectory.startsWith('/')) {
+    fail('InvalidArgument', `run pod sandbox: log_directory is "${config.logDirectory}", must be absolute`);
+  }
   checkLabels(config.labels, 'run pod sandbox');
   podSysctls(config.linux?.sysctls ?? {}, namespaces, {});
   checkHostPorts(config, parts, namespaces.net);
@@ -76,8 +84,18 @@ function checkUserNamespace(user: NonNullable<NamespaceOption['usernsOptions']>)
   fail('FailedPrecondition', 'run pod sandbox: user namespaces are not supported by this version of podwright; the pod must use hostUsers: true');
 }
 
+/** Names go into arguments of the monitor; Kubernetes' own have at most 253 characters. */
+function checkNames({ name, namespace, uid }: PodSandboxMetadata): void {
+  for (const [field, text] of Object.entries({ name, namespace, uid })) {
+    const bytes = Buffer.byteLength(text);
+    if (bytes > NAME_LIMIT_BYTES) fail('InvalidArgument', `run pod sandbox: config.metadata.${field} has ${bytes} bytes, must have at most ${NAME_LIMIT_BYTES}`);
+  }
+}
+
 function checkRunAs(config: PodSandboxConfig): void {
   const context = config.linux?.securityContext;
+  checkRequestId('run pod sandbox', 'run_as_user', context?.runAsUser?.value);
+  checkRequestId('run pod sandbox', 'run_as_group', context?.runAsGroup?.value);
   if (context?.runAsGroup !== undefined && context.runAsUser === undefined) {
     fail('InvalidArgument', 'run pod sandbox: run_as_group is given without run_as_user');
   }

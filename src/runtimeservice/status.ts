@@ -1,6 +1,15 @@
 import { toJson } from '../base/json.ts';
+import type { HandlerFeatures } from '../ociruntime/runtime-handlers.ts';
 import type { RuntimeServiceHandlers } from './handlers.ts';
 import type { RuntimeServiceParts } from './parts.ts';
+
+/**
+ * What the kubelet may rely on. It sends a pod with `hostUsers: false` to a handler that says user namespaces, and such a pod
+ * would fail here for ever: RunPodSandbox refuses it, whatever the runtime could do (KEP-127).
+ */
+function handlerFeatures(runtime: HandlerFeatures): { recursiveReadOnlyMounts: boolean; userNamespaces: boolean } {
+  return { recursiveReadOnlyMounts: runtime.recursiveReadOnlyMounts, userNamespaces: false };
+}
 
 /** RuntimeReady and NetworkReady, the latter in CNI's own words; what each runtime handler can do. */
 export function status(parts: RuntimeServiceParts): RuntimeServiceHandlers['status'] {
@@ -15,7 +24,7 @@ export function status(parts: RuntimeServiceParts): RuntimeServiceHandlers['stat
         ],
       },
       // The entry without a name says what a pod without a RuntimeClass gets.
-      runtimeHandlers: ['', ...runtimes.names].map((name) => ({ name, features: runtimes.features(name) })),
+      runtimeHandlers: ['', ...runtimes.names].map((name) => ({ name, features: handlerFeatures(runtimes.features(name)) })),
       features: { supplementalGroupsPolicy: true, mountOptions: true },
       info: request.verbose ? { config: toJson(parts.describe()), cni: toJson(parts.networks.describe()) } : {},
     };

@@ -8,6 +8,7 @@ import { reasonOf, waitFor } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import type { Log, LogFields } from '../base/log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { refuseNulBytes } from './request-strings.ts';
 import { codeName, toStatus } from './status.ts';
 import type { CallStatus } from './status.ts';
 import { subjectOf } from './subject.ts';
@@ -221,11 +222,14 @@ export class Calls {
 }
 
 function decode<Request>(rpc: string, method: { readonly decodeRequest: (bytes: Uint8Array) => Request }, bytes: Buffer): Request {
+  let request: Request;
   try {
-    return method.decodeRequest(bytes);
+    request = method.decodeRequest(bytes);
   } catch (error) {
     throw new DaemonError('InvalidArgument', `${rpc}: the request cannot be read: ${messageOf(error)}`, { cause: error });
   }
+  refuseNulBytes(rpc, request);
+  return request;
 }
 
 function encode<Message>(rpc: string, method: { readonly encodeResponse: (message: Message) => Uint8Array }, response: Message): Buffer {

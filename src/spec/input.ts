@@ -49,7 +49,7 @@ export interface ResolvedDevice {
 /** What the OCI runtime of the pod's handler can do. */
 export interface RuntimeFacts {
   readonly recursiveReadOnlyMounts: boolean;
-  readonly userNamespaces: boolean;
+  readonly idmapMounts: boolean;
 }
 
 /** A limit for each process of a container; -1 is no limit. */

@@ -143,7 +143,7 @@ function extraOptions(request: Mount): string[] {
 
 function idMappings(request: Mount, runtime: RuntimeFacts): Pick<OciMount, 'uidMappings' | 'gidMappings'> {
   if (request.uidMappings.length === 0 && request.gidMappings.length === 0) return {};
-  if (!runtime.userNamespaces) {
+  if (!runtime.idmapMounts) {
     throw new DaemonError(
       'FailedPrecondition',
       `build spec: mount at "${request.containerPath}": the runtime handler has no id-mapped mounts`,

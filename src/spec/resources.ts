@@ -1,11 +1,17 @@
 import type { LinuxContainerResources } from '../../api/cri/runtime.ts';
-import { DaemonError } from '../base/errors.ts';
+import { DaemonError, fail } from '../base/errors.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { OciCpu, OciMemory, OciResources } from './oci-types.ts';
 
 /** What cpu.shares may be, and cpu.weight is made from: kernel, Documentation/admin-guide/cgroup-v1. */
 const LOWEST_SHARES = 2;
 const HIGHEST_SHARES = 262_144;
+/** What a quota and its period may be, microseconds: kernel, kernel/sched/core.c, tg_set_cfs_bandwidth. */
+const LEAST_CFS_US = 1000n;
+const MOST_CFS_PERIOD_US = 1_000_000n;
+const MOST_CFS_QUOTA_US = 2n ** 44n - 1n;
+/** proc_pid_oom_score_adj(5). */
+const MOST_OOM_SCORE_ADJ = 1000n;
 
 export type ResourceHost = Pick<HostFacts, 'cgroupVersion' | 'swapAccounting' | 'hugepageSizes'>;
 
@@ -17,6 +23,10 @@ export type ResourceHost = Pick<HostFacts, 'cgroupVersion' | 'swapAccounting' | 
  */
 export function ociResources(resources: LinuxContainerResources | undefined, host: ResourceHost): OciResources {
   if (resources === undefined) return {};
+  const { oomScoreAdj } = resources;
+  if (oomScoreAdj < -MOST_OOM_SCORE_ADJ || oomScoreAdj > MOST_OOM_SCORE_ADJ) {
+    fail('InvalidArgument', `set resources: oom_score_adj is ${oomScoreAdj.toString()}, must be from -${MOST_OOM_SCORE_ADJ} to ${MOST_OOM_SCORE_ADJ}`);
+  }
   const cpu = cpuLimits(resources);
   const memory = memoryLimits(resources, host);
   const hugepageLimits = hugepages(resources, host);
@@ -43,6 +53,12 @@ function cpuLimits(resources: LinuxContainerResources): OciCpu {
       'InvalidArgument',
       `set resources: cpu_shares is ${cpuShares.toString()} and cpu_period ${cpuPeriod.toString()}, must not be negative`,
     );
+  }
+  if (cpuPeriod !== 0n && (cpuPeriod < LEAST_CFS_US || cpuPeriod > MOST_CFS_PERIOD_US)) {
+    fail('InvalidArgument', `set resources: cpu_period is ${cpuPeriod.toString()}, must be 0 or from ${LEAST_CFS_US} to ${MOST_CFS_PERIOD_US} microseconds`);
+  }
+  if (cpuQuota > 0n && (cpuQuota < LEAST_CFS_US || cpuQuota > MOST_CFS_QUOTA_US)) {
+    fail('InvalidArgument', `set resources: cpu_quota is ${cpuQuota.toString()}, must be 0, negative for no limit, or from ${LEAST_CFS_US} microseconds to 2^44 - 1`);
   }
   return {
     ...(cpuShares === 0n ? {} : { shares: Math.min(Math.max(toNumber(cpuShares), LOWEST_SHARES), HIGHEST_SHARES) }),

@@ -45,7 +45,8 @@ type ApparmorRequest = Pick<LinuxContainerSecurityContext, 'privileged' | 'appar
 /**
  * The AppArmor profile's name; undefined where there is none to apply. `runtimeDefault` is the name of what the node's
  * owner has loaded, or empty.
- * @throws DaemonError InvalidArgument for an unknown form, FailedPrecondition for a profile on a host without AppArmor.
+ * @throws DaemonError InvalidArgument for an unknown form, FailedPrecondition for a profile on a host without AppArmor, and
+ * for RuntimeDefault in words on a host with AppArmor where the owner has named none: it would confine nothing.
  */
 export function apparmorProfile(
   request: ApparmorRequest | undefined,
@@ -62,10 +63,15 @@ export function apparmorProfile(
   if (!host.apparmor) return undefined;
   if (wanted.use === 'Localhost') return wanted.name;
   if (wanted.use === 'Unconfined') return 'unconfined';
-  return runtimeDefault === '' ? undefined : runtimeDefault;
+  if (runtimeDefault !== '') return runtimeDefault;
+  if (wanted.use === 'Nothing') return undefined;
+  throw new DaemonError(
+    'FailedPrecondition',
+    'build spec: the AppArmor profile RuntimeDefault is asked for, but this node has none: apparmor_profile in the configuration must name one that is loaded',
+  );
 }
 
-type ApparmorChoice = { readonly use: 'RuntimeDefault' | 'Unconfined' } | { readonly use: 'Localhost'; readonly name: string };
+type ApparmorChoice = { readonly use: 'Nothing' | 'RuntimeDefault' | 'Unconfined' } | { readonly use: 'Localhost'; readonly name: string };
 
 /** The SecurityProfile wins over the deprecated string; neither is the default. */
 function wantedApparmor(request: ApparmorRequest | undefined): ApparmorChoice {
@@ -85,7 +91,8 @@ function wantedApparmor(request: ApparmorRequest | undefined): ApparmorChoice {
 }
 
 function apparmorOfString(text: string): ApparmorChoice {
-  if (text === '' || text === 'runtime/default') return { use: 'RuntimeDefault' };
+  if (text === '') return { use: 'Nothing' };
+  if (text === 'runtime/default') return { use: 'RuntimeDefault' };
   if (text === 'unconfined') return { use: 'Unconfined' };
   if (text.startsWith('localhost/')) return namedApparmor(text);
   throw new DaemonError(

@@ -93,7 +93,7 @@ export function containerInput(changes: Partial<ContainerSpecInput> = {}): Conta
     devices: [],
     hostDevices: [],
     hostMounts: HOST_MOUNTS,
-    runtime: { recursiveReadOnlyMounts: true, userNamespaces: false },
+    runtime: { recursiveReadOnlyMounts: true, idmapMounts: false },
     settings: SETTINGS,
     host: HOST,
     ...changes,

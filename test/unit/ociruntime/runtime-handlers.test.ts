@@ -12,7 +12,7 @@ const runtime = (features: unknown): OciRuntime =>
   }) as unknown as OciRuntime;
 
 const RUNC_1_2 = { mountOptions: ['ro', 'rro'], linux: { mountExtensions: { idmap: { enabled: true } } } };
-const NOTHING = { recursiveReadOnlyMounts: false, userNamespaces: false };
+const NOTHING = { recursiveReadOnlyMounts: false, idmapMounts: false };
 
 test('the empty name is the default handler; an unknown one is refused with those that are known', () => {
   const [runc, crun] = [runtime({}), runtime({})];
@@ -33,8 +33,8 @@ test('a handler has the features that its runtime tells; one that tells none, or
   );
   await handlers.probe(silentLog);
   assert.deepStrictEqual(['', 'new', 'old', 'silent', 'broken', 'unknown'].map((name) => handlers.features(name)), [
-    { recursiveReadOnlyMounts: true, userNamespaces: true },
-    { recursiveReadOnlyMounts: true, userNamespaces: true },
+    { recursiveReadOnlyMounts: true, idmapMounts: true },
+    { recursiveReadOnlyMounts: true, idmapMounts: true },
     NOTHING,
     NOTHING,
     NOTHING,

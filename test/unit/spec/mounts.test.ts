@@ -6,7 +6,7 @@ import { requestMounts, rootfsPropagation, withoutReplaced } from '../../../src/
 import type { OciMount } from '../../../src/spec/oci-types.ts';
 import { HOST, HOST_MOUNTS, mount } from '../../support/spec-inputs.ts';
 
-const RUNTIME = { recursiveReadOnlyMounts: true, userNamespaces: true };
+const RUNTIME = { recursiveReadOnlyMounts: true, idmapMounts: true };
 
 function build(init: Init<Mount>, source = '/var/data', runtime = RUNTIME): OciMount[] {
   return requestMounts({ mounts: [{ request: mount({ containerPath: '/data', ...init }), source }], hostMounts: HOST_MOUNTS, runtime });
@@ -100,7 +100,7 @@ test('requestMounts() maps ids where the runtime can', () => {
       gidMappings: [{ hostID: 2000, containerID: 0, size: 10 }],
     },
   ]);
-  assert.throws(() => build(mappings, '/var', { ...RUNTIME, userNamespaces: false }), { kind: 'FailedPrecondition' });
+  assert.throws(() => build(mappings, '/var', { ...RUNTIME, idmapMounts: false }), { kind: 'FailedPrecondition' });
 });
 
 test('rootfsPropagation() is the widest that a mount asks for', () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkLabels } from '../../../src/spec/annotations.ts';
 import { apparmorProfile, pathRestrictions } from '../../../src/spec/security.ts';
+import { refuseSelinuxOptions } from '../../../src/spec/unsupported.ts';
 import { selinuxLabels } from '../../../src/spec/selinux.ts';
 import { securityContext } from '../../support/spec-inputs.ts';
 
@@ -40,6 +41,29 @@ test('apparmorProfile() names the profile, where the host has AppArmor', () => {
   assert.throws(() => of({ apparmorProfile: 'localhost/mine' }, false), { kind: 'FailedPrecondition' });
   assert.throws(() => of({ apparmorProfile: 'mine' }), { kind: 'InvalidArgument' });
   assert.throws(() => of({ apparmor: { profileType: 2 } }), { kind: 'InvalidArgument' });
+});
+
+test('apparmorProfile() refuses RuntimeDefault where AppArmor is on and no profile is named, not a request for nothing', () => {
+  const of = (request: object): string | undefined =>
+    apparmorProfile({ privileged: false, apparmorProfile: '', ...request }, { apparmor: true }, '');
+  assert.throws(() => of({ apparmor: { profileType: 0, localhostRef: '' } }), {
+    kind: 'FailedPrecondition',
+    message: /RuntimeDefault.*apparmor_profile/,
+  });
+  assert.throws(() => of({ apparmorProfile: 'runtime/default' }), { kind: 'FailedPrecondition' });
+  assert.equal(of({}), undefined);
+  assert.equal(
+    apparmorProfile({ privileged: false, apparmorProfile: 'runtime/default', apparmor: undefined }, { apparmor: false }, ''),
+    undefined,
+  );
+});
+
+test('an SELinux label is refused where SELinux is on, and means nothing where it is off', () => {
+  const level = { user: '', role: '', type: '', level: 's0:c1' };
+  assert.throws(() => { refuseSelinuxOptions(level, { selinux: true }, 'create container'); }, { kind: 'FailedPrecondition', message: /":::s0:c1"/ }); // prettier-ignore
+  refuseSelinuxOptions(level, { selinux: false }, 'create container');
+  refuseSelinuxOptions({ ...level, level: '' }, { selinux: true }, 'create container');
+  refuseSelinuxOptions(undefined, { selinux: true }, 'create container');
 });
 
 test('selinuxLabels() fills what the request leaves empty', () => {

@@ -1,0 +1,24 @@
+import type { ContainerConfig } from '../../api/cri/runtime.ts';
+import type { Sandbox } from '../podsandbox/sandbox.ts';
+import type { HostFacts } from '../spec/host-facts.ts';
+import { checkRequestId } from '../spec/id-range.ts';
+import { ociResources } from '../spec/resources.ts';
+import { apparmorProfile } from '../spec/security.ts';
+import { checkContainerUserNamespace, refuseCdiDevices, refuseSelinuxOptions } from '../spec/unsupported.ts';
+
+/**
+ * The refusals of a CreateContainer request that need no more than the request and what the node is: they come before the
+ * record and the first effect. @throws InvalidArgument or FailedPrecondition that name the field.
+ */
+export function checkContainerRequest(config: ContainerConfig, sandbox: Sandbox, host: HostFacts, apparmorDefault: string): void {
+  const security = config.linux?.securityContext;
+  const podSecurity = sandbox.record.config.linux?.securityContext;
+  refuseCdiDevices(config);
+  checkContainerUserNamespace(security?.namespaceOptions);
+  refuseSelinuxOptions(security?.selinuxOptions ?? podSecurity?.selinuxOptions, host, 'create container');
+  apparmorProfile(security, host, apparmorDefault);
+  checkRequestId('create container', 'run_as_user', security?.runAsUser?.value);
+  checkRequestId('create container', 'run_as_group', security?.runAsGroup?.value);
+  for (const group of security?.supplementalGroups ?? []) checkRequestId('create container', 'supplemental_groups', group);
+  ociResources(config.linux?.resources, host);
+}
