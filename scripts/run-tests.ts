@@ -25,6 +25,8 @@ interface Outcome {
 /** Most one test file may take, milliseconds. */
 const FILE_TIMEOUT_MS = 15 * 60_000;
 const SERIAL_SUITES: readonly string[] = ['integration', 'e2e'];
+/** What test/support/standstills.ts prints at the end of a file. */
+const STANDSTILL = /^longest standstill: (\d+) ms: .*$/m;
 const ROOT = join(import.meta.dirname, '..');
 
 const { values, positionals } = parseArgs({
@@ -34,6 +36,7 @@ const { values, positionals } = parseArgs({
 const [suite, ...parts] = positionals;
 if (suite === undefined)
   throw new Error('usage: node scripts/run-tests.ts SUITE [PART OF A FILE NAME...] [--name PATTERN] [--summary FILE]');
+let longestStandstill = { ms: 0, line: '' };
 process.exitCode = await runSuite(suite, parts);
 
 async function runSuite(name: string, wanted: readonly string[]): Promise<number> {
@@ -70,6 +73,8 @@ async function runFiles(files: readonly string[], concurrency: number): Promise<
   };
   const said = ({ message }: { message: string }): void => {
     process.stdout.write(message);
+    const [line = '', ms] = STANDSTILL.exec(message) ?? [];
+    if (Number(ms) > longestStandstill.ms) longestStandstill = { ms: Number(ms), line };
   };
   const noted = ({ message }: { message: string }): void => {
     // The runner's own counts come this way too; ours are in the closing line.
@@ -116,6 +121,7 @@ async function report(name: string, outcomes: readonly Outcome[]): Promise<numbe
   const skips = requireAll ? 0 : skipped.length;
   for (const outcome of broken) process.stdout.write(`failed: ${outcome.file}: ${outcome.name}\n`);
   for (const outcome of skipped) process.stdout.write(`skipped: ${outcome.file}: ${outcome.name}: ${outcome.skipped ?? ''}\n`);
+  if (longestStandstill.ms > 0) process.stdout.write(`of all files: ${longestStandstill.line}\n`);
   const closing = `${name}: ${passed} passed, ${broken.length} failed, ${skips} skipped`;
   process.stdout.write(`${closing}\n`);
   if (values.summary !== undefined) await writeFile(values.summary, JSON.stringify({ suite: name, outcomes }, undefined, 2));

@@ -8,6 +8,7 @@ import { PinoLog } from '../base/pino-log.ts';
 import { VERSION } from '../base/version.ts';
 import type { LiveConfig } from '../config/live-config.ts';
 import { becomeSubreaper, startZombieSweep } from '../linux/children.ts';
+import { EventLoopWatch, STANDSTILL_MS, type Standstill } from '../linux/event-loop-watch.ts';
 import { lockFile, type FileLock } from '../linux/files.ts';
 import { trimHeap } from '../linux/heap.ts';
 import { warmThreadPool } from '../linux/namespaces.ts';
@@ -45,6 +46,13 @@ export async function serve(config: LiveConfig): Promise<void> {
     log.error('a failure that nobody expected', { error });
   });
   const ended = nextEnd();
+  const metrics = new Metrics();
+  const watch = EventLoopWatch.start((standstill) => {
+    tellStandstill(standstill, metrics, log);
+  });
+  closers.push(() => {
+    watch.stop();
+  });
   try {
     const lock = await takeRoot(root);
     closers.push(() => {
@@ -61,7 +69,6 @@ export async function serve(config: LiveConfig): Promise<void> {
     await startAdapters(parts, closers);
     await restoreState(parts, closers);
     void freeUnusedAddresses(parts);
-    const metrics = new Metrics();
     await openEdge(parts, metrics, closers);
     followReload(parts, log);
     sdNotify('READY=1');
@@ -74,10 +81,20 @@ export async function serve(config: LiveConfig): Promise<void> {
   log.info('stopped; the containers go on');
 }
 
+/** The machine's own are counted and told to whoever debugs: an overloaded node has many. */
+function tellStandstill({ startedAt, what, durationMs, ownMs, processorMs, parts }: Standstill, metrics: Metrics, log: Log): void {
+  metrics.add('standstills', { what });
+  metrics.add('standstillSeconds', { what }, durationMs / 1000);
+  const fields = { what, durationMs, ownMs, processorMs, from: startedAt.toISOString(), parts: parts.join(', ') };
+  if (ownMs > STANDSTILL_MS) log.warn('the event loop stood still', fields);
+  else log.debug('the machine let the event loop stand still', fields);
+}
+
 async function takeRoot(root: string): Promise<FileLock> {
   await mkdir(root, { recursive: true, mode: 0o711 });
   const lock = lockFile(join(root, 'daemon.lock'));
-  if (lock === false) throw new DaemonError('FailedPrecondition', `serve: another podwright already works on ${root}; a root has one daemon`);
+  if (lock === false)
+    throw new DaemonError('FailedPrecondition', `serve: another podwright already works on ${root}; a root has one daemon`);
   return lock;
 }
 
@@ -124,7 +141,8 @@ async function freeUnusedAddresses({ networks, sandboxes, log }: DaemonParts): P
   const { store } = sandboxes;
   const inUse = [...store.list().map(({ record }) => record), ...store.listCreating()].map(({ id }) => id);
   try {
-    if (await networks.collectGarbage(inUse, AbortSignal.timeout(GC_MS))) log.debug('CNI plugins have freed what no pod has', { inUse: inUse.length });
+    if (await networks.collectGarbage(inUse, AbortSignal.timeout(GC_MS)))
+      log.debug('CNI plugins have freed what no pod has', { inUse: inUse.length });
   } catch (error) {
     log.warn('CNI plugins could not free what no pod has', { error: messageOf(error) });
   }
@@ -173,7 +191,10 @@ async function startStreaming(parts: DaemonParts, closers: Closer[]): Promise<St
   const streaming = new StreamingServer({
     address,
     port,
-    tls: tlsCert === '' ? undefined : { certificateFile: tlsCert, keyFile: tlsKey, ...(tlsClientCa === '' ? {} : { clientCaFile: tlsClientCa }) },
+    tls:
+      tlsCert === ''
+        ? undefined
+        : { certificateFile: tlsCert, keyFile: tlsKey, ...(tlsClientCa === '' ? {} : { clientCaFile: tlsClientCa }) },
     backend: streamingBackend(parts),
     log: parts.log,
     idleTimeoutMs,

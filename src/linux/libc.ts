@@ -1,5 +1,7 @@
 import koffi from 'koffi';
 import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
+import { isMainThread } from 'node:worker_threads';
+import { noteActivity, noteSection, SECTION_WORTH_MS } from '../base/timed.ts';
 
 // glibc only: posix_spawn_file_actions_addclosefrom_np and the attribute sizes are glibc's (2.34 or later).
 export const lib = koffi.load('libc.so.6');
@@ -10,8 +12,41 @@ export const lib = koffi.load('libc.so.6');
  */
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller states the type that the C text has
 export function bind<F extends (...args: never[]) => unknown>(prototype: string): F {
-  return lib.func(prototype) as unknown as F;
+  const name = /(\w+)\(/.exec(prototype)?.[1] ?? prototype;
+  return named(name, lib.func(prototype)) as unknown as F;
 }
+
+type AnyFunction = (...args: unknown[]) => unknown;
+
+/** On the main thread, where it may hold the event loop up, a call that takes long is told by its name. */
+function named(name: string, call: AnyFunction): AnyFunction {
+  if (!isMainThread) return call;
+  return (...args) => {
+    noteActivity();
+    const startedMs = performance.now();
+    const result = call(...args);
+    const durationMs = performance.now() - startedMs;
+    if (durationMs >= SECTION_WORTH_MS) {
+      const errno = koffi.errno();
+      noteSection(name, startedMs, durationMs);
+      koffi.errno(errno);
+    }
+    return result;
+  };
+}
+
+/** Names of the system calls that are called by their number. */
+const SYSCALL_NAMES: Readonly<Record<number, string>> = {
+  424: 'pidfd_send_signal',
+  428: 'open_tree',
+  429: 'move_mount',
+  430: 'fsopen',
+  431: 'fsconfig',
+  432: 'fsmount',
+  434: 'pidfd_open',
+  437: 'openat2',
+  442: 'mount_setattr',
+};
 
 /**
  * Declares a system call that glibc may lack a wrapper for. `types` are the C types of its arguments. syscall(2) takes
@@ -21,7 +56,7 @@ export function bind<F extends (...args: never[]) => unknown>(prototype: string)
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller states the type that the C text has
 export function bindSyscall<F extends (...args: never[]) => number>(number: number, types: readonly string[]): F {
   const call = lib.func('syscall', 'long', ['long', ...types]) as unknown as (...args: unknown[]) => number | bigint;
-  return ((...args: unknown[]) => Number(call(number, ...args))) as unknown as F;
+  return named(SYSCALL_NAMES[number] ?? `syscall ${number}`, (...args) => Number(call(number, ...args))) as unknown as F;
 }
 
 const strerror = bind<(errno: number) => string>('const char *strerror(int errnum)');

@@ -41,6 +41,18 @@ export const METRICS = {
     labels: ['rpc'],
     help: 'Calls being answered now, by RPC.',
   },
+  standstills: {
+    name: 'event_loop_standstills_total',
+    kind: 'counter',
+    labels: ['what'],
+    help: 'Times that the daemon answered nobody for over 50 ms, by what ran. `machine`: it had no processor to run on; `stopped`: a signal had stopped it.',
+  },
+  standstillSeconds: {
+    name: 'event_loop_standstill_seconds_total',
+    kind: 'counter',
+    labels: ['what'],
+    help: 'How long these standstills were together, by what ran.',
+  },
 } as const satisfies Record<string, MetricSpec>;
 
 export type MetricKey = keyof typeof METRICS;

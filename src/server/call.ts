@@ -6,6 +6,7 @@ import type { Init, Method } from '../../api/cri/runtime.ts';
 import type { Call } from '../base/call.ts';
 import { reasonOf, waitFor } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
+import { timed } from '../base/timed.ts';
 import type { Log, LogFields } from '../base/log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { refuseNulBytes } from './request-strings.ts';
@@ -162,7 +163,8 @@ export class Calls {
     const answer = async (call: OpenCall, bytes: Buffer): Promise<Buffer> => {
       const request = decode(rpc, method, bytes);
       call.begin(request);
-      return encode(rpc, method, await handler(request, call));
+      const answered = timed(rpc, async () => handler(request, call)); // as far as it gets without waiting
+      return encode(rpc, method, await answered);
     };
     return (grpcCall: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void => {
       const call = this.#track(rpc, grpcCall, false);
@@ -224,7 +226,7 @@ export class Calls {
 function decode<Request>(rpc: string, method: { readonly decodeRequest: (bytes: Uint8Array) => Request }, bytes: Buffer): Request {
   let request: Request;
   try {
-    request = method.decodeRequest(bytes);
+    request = timed(`decode ${rpc}`, () => method.decodeRequest(bytes));
   } catch (error) {
     throw new DaemonError('InvalidArgument', `${rpc}: the request cannot be read: ${messageOf(error)}`, { cause: error });
   }
@@ -233,7 +235,7 @@ function decode<Request>(rpc: string, method: { readonly decodeRequest: (bytes: 
 }
 
 function encode<Message>(rpc: string, method: { readonly encodeResponse: (message: Message) => Uint8Array }, response: Message): Buffer {
-  const bytes = method.encodeResponse(response);
+  const bytes = timed(`encode ${rpc}`, () => method.encodeResponse(response));
   if (bytes.length > MESSAGE_LIMIT_BYTES) {
     throw new DaemonError('ResourceExhausted', `${rpc}: the answer has ${bytes.length} bytes, must have at most ${MESSAGE_LIMIT_BYTES}`);
   }

@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { ContainerState } from '../../api/cri/enums.ts';
 import { connect } from '../../src/cli/cri-client.ts';
 import type { CriClient } from '../../src/cli/cri-client.ts';
+import { collectStandstills } from './standstills.ts';
 import { sweep } from './sweep.ts';
 import type { IMAGES } from './test-image.ts';
 import { writeArchive } from './test-image.ts';
@@ -233,6 +234,7 @@ export class TestDaemon {
     await this.#removePods().catch(() => undefined);
     await this.stop().catch(() => undefined);
     if (this.isRunning) await this.kill9();
+    await collectStandstills(this.logFile);
     await sweep(this);
   }
 
