@@ -4,6 +4,7 @@ import { NamespaceMode } from '../../api/cri/enums.ts';
 import { fail } from '../base/errors.ts';
 import { newContainerId } from '../base/ids.ts';
 import { nowNs } from '../base/time.ts';
+import { imageRefOf } from '../image/image-ref.ts';
 import type { ImageRecord } from '../image/store.ts';
 import { bootId } from '../linux/process.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
@@ -50,7 +51,7 @@ export async function planContainer(
       sandboxId: sandbox.record.id,
       config,
       imageId: image.id,
-      imageRef: image.id,
+      imageRef: imageRefOf(image, config.image?.userSpecifiedImage ?? '', asked),
       ...(volumeImages.length === 0 ? {} : { volumeImageIds: volumeImages.map((each) => each.id) }),
       createdAtNs: nowNs(),
       bootId: await bootId(),

@@ -153,7 +153,8 @@ test('the status returns metadata, labels, annotations, mounts and the log path 
     config.mounts?.map((mount) => [mount.containerPath, mount.hostPath, mount.readonly]).sort(),
   );
   assert.equal(status.image?.image, IMAGES.busybox);
-  assert.equal(status.imageRef, status.imageId);
+  const { image } = await daemon.images.imageStatus({ image: { image: IMAGES.busybox } });
+  assert.deepEqual([status.imageId, status.imageRef], [image?.id, image?.repoDigests[0]]);
   const { info } = await daemon.runtime.containerStatus({ containerId, verbose: true });
   const described = JSON.parse(info['info'] ?? '{}') as { pid?: number; sandboxID?: string; runtimeSpec?: object };
   assert.equal(described.sandboxID, pod.id);

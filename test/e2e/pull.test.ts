@@ -105,9 +105,10 @@ for (const form of ['oci', 'oci-index', 'docker', 'docker-list'] as const) {
       const container = await runContainer(daemon, pod, shell('cat /which'), { image: name, name: `c${index}` });
       const status = await waitForExit(daemon, container);
       assert.equal(status.imageId, imageId, name);
-      assert.equal(status.imageRef, imageId, name);
+      const imageRef = `${OPEN}/forms/${form}@${digest}`;
+      assert.equal(status.imageRef, imageRef, name);
       const [listed] = (await daemon.runtime.listContainers({ filter: { id: container } })).containers;
-      assert.equal(listed?.imageId, imageId, name);
+      assert.deepEqual([listed?.imageId, listed?.imageRef], [imageId, imageRef], name);
       assert.deepEqual(await outputOf(daemon, container), [`image ${serial}`]);
     }
     await removePod(daemon, pod.id);
