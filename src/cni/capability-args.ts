@@ -7,7 +7,7 @@ export interface PortMapping {
   readonly hostIP?: string;
 }
 
-/** Limits in bits and bits per second (CNI convention "bandwidth"). */
+/** Limits in bits per second, and bursts in bits; a plugin takes a rate only with its burst (CNI convention "bandwidth"). */
 export interface Bandwidth {
   readonly ingressRate?: number;
   readonly ingressBurst?: number;
@@ -30,10 +30,9 @@ export interface CapabilityArgs {
   readonly portMappings?: readonly PortMapping[];
   readonly bandwidth?: Bandwidth;
   readonly dns?: DnsArgs;
-  readonly ips?: readonly string[];
-  readonly mac?: string;
-  readonly aliases?: readonly string[];
+  /** The cgroup of the pod as the request names it: a path, or a slice. */
   readonly cgroupPath?: string;
+  /** Not among the conventions; CRI-O and containerd both give it. */
   readonly 'io.kubernetes.cri.pod-annotations'?: Readonly<Record<string, string>>;
 }
 

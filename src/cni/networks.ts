@@ -2,26 +2,22 @@ import { join } from 'node:path';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import { stage } from '../base/stage.ts';
-import { isPinned } from '../linux/namespaces.ts';
+import { attachmentOf, checkId, existing, IFNAME, targetOf, UNKNOWN_POD } from './attachment.ts';
 import { AttachmentRecords } from './attachment-records.ts';
-import { cniArgs } from './cni-args.ts';
 import { ConfDirectory } from './conf-directory.ts';
 import { endLeftoverPlugins } from './leftover-plugins.ts';
 import { addToNetwork, canCheck, checkNetwork, collectNetworkGarbage, deleteFromNetwork, hasStatusAndGc, takeBackAdd } from './network.ts';
 import { NetworkStatusProbe } from './network-status.ts';
 import { PluginRunner } from './plugin.ts';
 import { PluginFinder } from './plugin-finder.ts';
-import { addressesOf } from './result.ts';
 import { RetryQueue } from './retry-queue.ts';
 import type { Log } from '../base/log.ts';
-import type { AttachmentRecord, PodIdentity } from './attachment-records.ts';
-import type { CapabilityArgs } from './capability-args.ts';
+import type { Attachment, AttachRequest, DetachRequest, PendingDetach } from './attachment.ts';
+import type { AttachmentRecord } from './attachment-records.ts';
 import type { SkippedFile } from './conf-directory.ts';
-import type { Target } from './network.ts';
 import type { NetworkConf } from './network-conf.ts';
 import type { NetworkStatus } from './network-status.ts';
 import type { Limits, PluginRun } from './plugin.ts';
-import type { CniResult } from './result.ts';
 
 export interface NetworksOptions {
   /** Where network configurations are, e.g. /etc/cni/net.d. */
@@ -47,39 +43,6 @@ export interface NetworksOptions {
   readonly observe?: (run: PluginRun) => void;
 }
 
-export interface AttachRequest {
-  /** The sandbox's id. */
-  readonly containerId: string;
-  readonly netnsPath: string;
-  readonly pod: PodIdentity;
-  readonly capabilityArgs: CapabilityArgs;
-}
-
-export interface DetachRequest {
-  readonly containerId: string;
-  /** Undefined where the namespace is gone. */
-  readonly netnsPath: string | undefined;
-  readonly pod: PodIdentity;
-}
-
-export interface Attachment {
-  /** The pod's addresses, eth0's first, each interface's in the plugin's order. */
-  readonly ips: string[];
-  /** Each network's result as its plugins answered it. */
-  readonly results: Readonly<Record<string, CniResult>>;
-}
-
-/** A detach that waits in the queue. */
-export interface PendingDetach {
-  readonly containerId: string;
-  readonly pod: PodIdentity;
-  /** The network's name; empty where the record is corrupt. */
-  readonly network: string;
-  readonly attempts: number;
-  readonly lastError: string | undefined;
-}
-
-const IFNAME = 'eth0';
 const RETRY_LONGEST_MS = 5 * 60_000;
 const RETRY_CONCURRENCY = 2;
 
@@ -161,8 +124,7 @@ export class Networks {
   /**
    * Attaches a container to the current network as eth0. When this fails, what was added is taken off again; where that
    * fails too, the record stays, and {@link detach} or {@link detachLater} ends it.
-   * @throws {DaemonError} with the failing plugin's words; Unavailable where no network is configured; FailedPrecondition
-   * where a host port is asked for and no plugin can map it.
+   * @throws {DaemonError} with the failing plugin's words; Unavailable where no network is configured.
    */
   async attach(request: AttachRequest, signal: AbortSignal): Promise<Attachment> {
     const { containerId } = request;
@@ -278,9 +240,12 @@ export class Networks {
     if (network === undefined) throw new DaemonError('Unavailable', `attach ${request.containerId} to the network: ${this.#confs.problem}`);
     const mapping = request.capabilityArgs.portMappings?.[0];
     if (mapping !== undefined && !this.hasCapability('portMappings')) {
-      throw new DaemonError(
-        'FailedPrecondition',
-        `cni network "${network.name}": host port ${mapping.hostPort} is asked for, but no plugin of the network has the portMappings capability`,
+      // Not an error: networks that map host ports by themselves do not declare it (cilium), and the pod may do without.
+      this.#log.warn(
+        `cni network "${network.name}": no plugin has the portMappings capability, so nothing is told of host port ${mapping.hostPort}`,
+        {
+          containerId: request.containerId,
+        },
       );
     }
     await Promise.all(network.plugins.map((plugin) => this.#runner.look(network.name, plugin.type)));
@@ -375,26 +340,4 @@ export class Networks {
   #queryLimits(signal: AbortSignal): Limits {
     return { timeoutMs: this.#options.queryTimeoutMs ?? 10_000, signal };
   }
-}
-
-const UNKNOWN_POD: PodIdentity = { name: '', namespace: '', uid: '' };
-
-function attachmentOf(record: AttachmentRecord, result: CniResult): Attachment {
-  return { ips: addressesOf(result, record.ifName), results: { [record.network.name]: result } };
-}
-
-function targetOf(record: AttachmentRecord, netnsPath: string | undefined): Target {
-  const { containerId, ifName, capabilityArgs, pod } = record;
-  return { containerId, netnsPath, ifName, capabilityArgs, args: cniArgs(containerId, pod) };
-}
-
-/** SPEC.md, CNI_CONTAINERID; the id is a file name here, too. */
-function checkId(containerId: string): void {
-  if (/^[A-Za-z0-9][\w.-]*$/.test(containerId)) return;
-  throw new DaemonError('InvalidArgument', `container id is "${containerId}", must be letters, digits, "_", "." and "-"`);
-}
-
-/** The path, where a namespace is there. A file whose namespace is no longer mounted on it would only make plugins fail. */
-async function existing(path: string | undefined): Promise<string | undefined> {
-  return path !== undefined && (await isPinned(path)) ? path : undefined;
 }

@@ -1,15 +1,21 @@
-import type { AttachRequest, DetachRequest } from '../cni/networks.ts';
+import type { AttachRequest, DetachRequest } from '../cni/attachment.ts';
+import type { CapabilityArgs } from '../cni/capability-args.ts';
+import { bandwidthOf } from './bandwidth.ts';
+import { asksForDns } from './pod-files.ts';
 import type { SandboxRecord } from './sandbox.ts';
 
 const PROTOCOLS = ['tcp', 'udp', 'sctp'] as const;
 
-/** Pod annotations that set the bandwidth capability's rates, as the kubelet's users know them (bits per second). */
-const INGRESS_RATE = 'kubernetes.io/ingress-bandwidth';
-const EGRESS_RATE = 'kubernetes.io/egress-bandwidth';
-
-/** What CNI is asked for a sandbox (CNI conventions: port mappings, bandwidth, dns). */
+/** What CNI is asked for a sandbox. */
 export function attachRequest(record: SandboxRecord, netnsPath: string): AttachRequest {
-  const { config } = record;
+  return { containerId: record.id, netnsPath, pod: podOf(record), capabilityArgs: capabilityArgs(record) };
+}
+
+/**
+ * All that plugins may want to know of a pod, the same as containerd and CRI-O give; each plugin is told what it declares
+ * (CNI conventions, "Dynamic plugin specific fields").
+ */
+function capabilityArgs({ config }: SandboxRecord): CapabilityArgs {
   const portMappings = config.portMappings
     .filter((mapping) => mapping.hostPort > 0)
     .map((mapping) => ({
@@ -18,18 +24,15 @@ export function attachRequest(record: SandboxRecord, netnsPath: string): AttachR
       protocol: PROTOCOLS[mapping.protocol as 0 | 1 | 2],
       hostIP: mapping.hostIp,
     }));
-  const ingress = parseRate(config.annotations[INGRESS_RATE]);
-  const egress = parseRate(config.annotations[EGRESS_RATE]);
+  const bandwidth = bandwidthOf(config.annotations);
+  const { dnsConfig: dns } = config;
+  const cgroupPath = config.linux?.cgroupParent ?? '';
   return {
-    containerId: record.id,
-    netnsPath,
-    pod: podOf(record),
-    capabilityArgs: {
-      ...(portMappings.length > 0 ? { portMappings } : {}),
-      ...(ingress === undefined && egress === undefined
-        ? {}
-        : { bandwidth: { ...(ingress === undefined ? {} : { ingressRate: ingress }), ...(egress === undefined ? {} : { egressRate: egress }) } }),
-    },
+    ...(portMappings.length > 0 ? { portMappings } : {}),
+    ...(bandwidth === undefined ? {} : { bandwidth }),
+    ...(asksForDns(dns) ? { dns: { servers: dns.servers, searches: dns.searches, options: dns.options } } : {}),
+    ...(cgroupPath === '' ? {} : { cgroupPath }),
+    'io.kubernetes.cri.pod-annotations': config.annotations,
   };
 }
 
@@ -41,13 +44,4 @@ export function detachRequest(record: SandboxRecord, netnsPath: string | undefin
 function podOf(record: SandboxRecord): AttachRequest['pod'] {
   const { name = '', namespace = '', uid = '' } = record.config.metadata ?? {};
   return { name, namespace, uid };
-}
-
-const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1e3, K: 1e3, M: 1e6, G: 1e9, T: 1e12, P: 1e15, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40, Pi: 2 ** 50 };
-
-/** A resource quantity such as `10M` in bits per second; undefined where it is none. */
-export function parseRate(text: string | undefined): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)([kKMGTP]i?)?$/.exec(text ?? '');
-  const unit = UNITS[match?.[2] ?? ''];
-  return match === null || unit === undefined ? undefined : Math.round(Number(match[1]) * unit);
 }

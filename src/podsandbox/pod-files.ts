@@ -31,7 +31,7 @@ export interface HostFiles {
  */
 export async function podFileContents(input: PodFilesInput): Promise<PodFileContents> {
   const needsHosts = input.hostNetwork;
-  const needsResolvConf = input.config.dnsConfig === undefined;
+  const needsResolvConf = !asksForDns(input.config.dnsConfig);
   const read = async (path: string): Promise<string> => unlessMissing(readFile(path, 'utf8'), '');
   const [hosts, resolvConf, upstreamResolvConf] = await Promise.all([
     needsHosts ? read('/etc/hosts') : '',
@@ -46,9 +46,14 @@ export function composePodFiles(input: PodFilesInput, host: HostFiles): PodFileC
   const { dnsConfig } = input.config;
   return {
     hosts: input.hostNetwork ? host.hosts : hostsText(input.hostname, input.ips ?? []),
-    resolvConf: dnsConfig === undefined ? hostResolvConf(host, input.hostNetwork) : resolvConfText(dnsConfig),
+    resolvConf: asksForDns(dnsConfig) ? resolvConfText(dnsConfig) : hostResolvConf(host, input.hostNetwork),
     hostname: `${input.hostname}\n`,
   };
+}
+
+/** Whether a pod has a DNS configuration. One with nothing in it is none, as for containerd and CRI-O: the host's is taken. */
+export function asksForDns(dns: DNSConfig | undefined): dns is DNSConfig {
+  return dns !== undefined && dns.servers.length + dns.searches.length + dns.options.length > 0;
 }
 
 /** hosts(5). The names of IPv6 are those that Debian's own file has. */
@@ -79,7 +84,7 @@ function hostResolvConf(host: HostFiles, hostNetwork: boolean): string {
 const SEARCHES_LIMIT = 32;
 const SEARCH_CHARACTERS_LIMIT = 2048;
 
-/** resolv.conf(5). Empty lists make an empty file: the pod asks for no resolver at all. */
+/** resolv.conf(5). */
 export function resolvConfText(dns: DNSConfig): string {
   for (const [field, words] of Object.entries({ servers: dns.servers, searches: dns.searches, options: dns.options })) {
     const broken = words.find((word) => word === '' || /[\s\0]/.test(word));

@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { installPlugin, makeCniLab, REAL_PLUGINS, removeFirewallRules } from '../../support/cni.ts';
 import { networksOf, podIn, soon } from '../../support/networks.ts';
 import type { ChildProcess } from 'node:child_process';
-import type { AttachRequest } from '../../../src/cni/networks.ts';
+import type { AttachRequest } from '../../../src/cni/attachment.ts';
 import type { CniLab } from '../../support/cni.ts';
 
 const LIFE = join(import.meta.dirname, '../../fixtures/cni/life.ts');

@@ -63,34 +63,34 @@ test('a host port leads to the pod', async () => {
   await networks.detach(pod, soon());
 });
 
-test('a host port is refused where no plugin has the capability, before anything is done', async () => {
+test('where no plugin has the capability, a host port is left out with one warning', async () => {
   await lab.configure([lab.bridgePlugin]);
   await networks.close();
-  networks = networksOf(lab);
+  const { log, lines } = collectingLog();
+  networks = networksOf(lab, { log });
   await networks.start();
   assert.equal(networks.hasCapability('portMappings'), false);
-  await assert.rejects(
-    networks.attach({ ...podIn(lab), capabilityArgs: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] } }, soon()),
-    {
-      kind: 'FailedPrecondition',
-      message: `cni network "${lab.network}": host port 8080 is asked for, but no plugin of the network has the portMappings capability`,
-    },
-  );
+  const pod = podIn(lab);
+  await networks.attach({ ...pod, capabilityArgs: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] } }, soon());
+  assert.deepEqual(lines, [
+    `cni network "${lab.network}": no plugin has the portMappings capability, so nothing is told of host port 8080`,
+  ]);
+  await networks.detach(pod, soon());
 });
 
 test("each plugin is told the pod, its own capabilities' arguments and the result before it; DEL gets the last result", async () => {
   await installPlugin(lab.binDir, 'tells', 'writes-what-it-gets', ['ADD', 'DEL']);
-  await lab.configure([lab.bridgePlugin, { type: 'tells', capabilities: { portMappings: false, aliases: true } }]);
+  await lab.configure([lab.bridgePlugin, { type: 'tells', capabilities: { portMappings: false, dns: true } }]);
   await networks.close();
   networks = networksOf(lab);
   await networks.start();
-  const pod = { ...podIn(lab), capabilityArgs: { aliases: ['web'], bandwidth: { ingressRate: 1 } } };
+  const pod = { ...podIn(lab), capabilityArgs: { dns: { servers: ['192.0.2.53'] }, bandwidth: { ingressRate: 1 } } };
   const { results } = await networks.attach(pod, soon());
   const told = async (): Promise<Record<string, unknown>> =>
     JSON.parse(await readFile(join(lab.binDir, 'tells.config'), 'utf8')) as Record<string, unknown>;
 
   const atAdd = await told();
-  assert.deepEqual(atAdd['runtimeConfig'], { aliases: ['web'] });
+  assert.deepEqual(atAdd['runtimeConfig'], { dns: { servers: ['192.0.2.53'] } });
   assert.deepEqual([atAdd['name'], atAdd['cniVersion']], [lab.network, '1.0.0']);
   assert.deepEqual(atAdd['prevResult'], results[lab.network]);
   const environment = await readFile(join(lab.binDir, 'tells.environment'), 'utf8');
@@ -106,7 +106,7 @@ test("each plugin is told the pod, its own capabilities' arguments and the resul
   await networks.detach(withoutNamespace(lab, pod), soon());
   const atDel = await told();
   assert.deepEqual(atDel['prevResult'], results[lab.network]);
-  assert.deepEqual(atDel['runtimeConfig'], { aliases: ['web'] });
+  assert.deepEqual(atDel['runtimeConfig'], { dns: { servers: ['192.0.2.53'] } });
   assert.match(await readFile(join(lab.binDir, 'tells.environment'), 'utf8'), /^CNI_NETNS=$/m);
   await removeFirewallRules(pod.containerId);
 });

@@ -1,41 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Protocol } from '../../../api/cri/enums.ts';
-import { attachRequest, detachRequest, parseRate } from '../../../src/podsandbox/network.ts';
+import { attachRequest, detachRequest } from '../../../src/podsandbox/network.ts';
 import { sandbox, SANDBOX_ID } from '../../support/objects.ts';
 
 const POD = { name: 'web-0', namespace: 'shop', uid: 'u-1' };
 const NETNS = '/run/podwright/ns/x/net';
 
-test('a rate is a quantity of bits per second, decimal or binary', () => {
-  assert.deepStrictEqual(['10M', '1k', '1K', '2Gi', '1.5M', '500', '1T', '1P', '1Ki'].map(parseRate), [
-    10e6,
-    1e3,
-    1e3,
-    2 * 2 ** 30,
-    1.5e6,
-    500,
-    1e12,
-    1e15,
-    1024,
-  ]);
-});
-
-test('what is no quantity is no rate', () => {
-  for (const text of [undefined, '', 'M', '10MB', '-1M', '10 M', '1e3', 'ten', '1.M', '5ki'])
-    assert.equal(parseRate(text), undefined, text);
-});
-
-test('a plain pod asks CNI for no capability', () => {
+test('a plain pod has its annotations told, and nothing else', () => {
   assert.deepStrictEqual(attachRequest(sandbox().record, NETNS), {
     containerId: SANDBOX_ID,
     netnsPath: NETNS,
     pod: POD,
-    capabilityArgs: {},
+    capabilityArgs: { 'io.kubernetes.cri.pod-annotations': {} },
   });
 });
 
-test('port mappings with a host port and bandwidth annotations reach CNI', () => {
+test('port mappings with a host port, bandwidth, DNS, cgroup and annotations reach CNI', () => {
   const { record } = sandbox({
     init: {
       metadata: POD,
@@ -45,7 +26,9 @@ test('port mappings with a host port and bandwidth annotations reach CNI', () =>
         { protocol: Protocol.SCTP, containerPort: 9, hostPort: 9 },
         { protocol: Protocol.TCP, containerPort: 81 },
       ],
-      annotations: { 'kubernetes.io/ingress-bandwidth': '10M', 'kubernetes.io/egress-bandwidth': 'much' },
+      annotations: { 'kubernetes.io/ingress-bandwidth': '10M' },
+      dnsConfig: { servers: ['192.0.2.53'], searches: ['shop.example'] },
+      linux: { cgroupParent: '/kubepods/pod1' },
     },
   });
   assert.deepStrictEqual(attachRequest(record, NETNS).capabilityArgs, {
@@ -54,7 +37,10 @@ test('port mappings with a host port and bandwidth annotations reach CNI', () =>
       { hostPort: 5353, containerPort: 53, protocol: 'udp', hostIP: '' },
       { hostPort: 9, containerPort: 9, protocol: 'sctp', hostIP: '' },
     ],
-    bandwidth: { ingressRate: 10e6 },
+    bandwidth: { ingressRate: 10e6, ingressBurst: 10e6 },
+    dns: { servers: ['192.0.2.53'], searches: ['shop.example'], options: [] },
+    cgroupPath: '/kubepods/pod1',
+    'io.kubernetes.cri.pod-annotations': { 'kubernetes.io/ingress-bandwidth': '10M' },
   });
 });
 

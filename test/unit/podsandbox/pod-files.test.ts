@@ -30,11 +30,14 @@ test("composePodFiles() of a pod on the node's network copies the node's files",
   assert.deepStrictEqual(files, { ...HOST, hostname: 'node\n' });
 });
 
-test('composePodFiles() without a DNSConfig copies, with an empty one writes nothing', () => {
+test("composePodFiles() without a DNSConfig, or with an empty one, copies the node's", () => {
   const text = (dnsConfig: typeof DNS | undefined) =>
     composePodFiles({ config: { dnsConfig }, hostname: 'h', hostNetwork: false }, HOST).resolvConf;
 
-  assert.deepStrictEqual([text(undefined), text({ servers: [], searches: [], options: [] })], ['nameserver 192.0.2.1\n', '']);
+  assert.deepStrictEqual(
+    [text(undefined), text({ servers: [], searches: [], options: [] })],
+    ['nameserver 192.0.2.1\n', 'nameserver 192.0.2.1\n'],
+  );
 });
 
 test('composePodFiles() looks behind a resolver on the loopback, which a pod cannot reach', () => {

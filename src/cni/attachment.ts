@@ -1,0 +1,64 @@
+import { DaemonError } from '../base/errors.ts';
+import { isPinned } from '../linux/namespaces.ts';
+import { cniArgs } from './cni-args.ts';
+import { addressesOf } from './result.ts';
+import type { AttachmentRecord, PodIdentity } from './attachment-records.ts';
+import type { CapabilityArgs } from './capability-args.ts';
+import type { Target } from './network.ts';
+import type { CniResult } from './result.ts';
+
+export interface AttachRequest {
+  /** The sandbox's id. */
+  readonly containerId: string;
+  readonly netnsPath: string;
+  readonly pod: PodIdentity;
+  readonly capabilityArgs: CapabilityArgs;
+}
+
+export interface DetachRequest {
+  readonly containerId: string;
+  /** Undefined where the namespace is gone. */
+  readonly netnsPath: string | undefined;
+  readonly pod: PodIdentity;
+}
+
+export interface Attachment {
+  /** The pod's addresses, eth0's first, each interface's in the plugin's order. */
+  readonly ips: string[];
+  /** Each network's result as its plugins answered it. */
+  readonly results: Readonly<Record<string, CniResult>>;
+}
+
+/** A detach that waits in the queue. */
+export interface PendingDetach {
+  readonly containerId: string;
+  readonly pod: PodIdentity;
+  /** The network's name; empty where the record is corrupt. */
+  readonly network: string;
+  readonly attempts: number;
+  readonly lastError: string | undefined;
+}
+
+/** The pod's interface; the CRI knows no other. */
+export const IFNAME = 'eth0';
+export const UNKNOWN_POD: PodIdentity = { name: '', namespace: '', uid: '' };
+
+export function attachmentOf(record: AttachmentRecord, result: CniResult): Attachment {
+  return { ips: addressesOf(result, record.ifName), results: { [record.network.name]: result } };
+}
+
+export function targetOf(record: AttachmentRecord, netnsPath: string | undefined): Target {
+  const { containerId, ifName, capabilityArgs, pod } = record;
+  return { containerId, netnsPath, ifName, capabilityArgs, args: cniArgs(containerId, pod) };
+}
+
+/** SPEC.md, CNI_CONTAINERID; the id is a file name here, too. */
+export function checkId(containerId: string): void {
+  if (/^[A-Za-z0-9][\w.-]*$/.test(containerId)) return;
+  throw new DaemonError('InvalidArgument', `container id is "${containerId}", must be letters, digits, "_", "." and "-"`);
+}
+
+/** The path, where a namespace is there. A file whose namespace is no longer mounted on it would only make plugins fail. */
+export async function existing(path: string | undefined): Promise<string | undefined> {
+  return path !== undefined && (await isPinned(path)) ? path : undefined;
+}
