@@ -6,7 +6,9 @@ import { checkLabels } from '../spec/annotations.ts';
 import { podSysctls } from '../spec/sysctls.ts';
 import { checkRequestId } from '../spec/id-range.ts';
 import { refuseSelinuxOptions } from '../spec/unsupported.ts';
+import { bandwidthOf } from './bandwidth.ts';
 import type { SandboxParts } from './parts.ts';
+import { checkPortMappings } from './port-mappings.ts';
 import type { SandboxRecord } from './sandbox.ts';
 
 /** What a RunPodSandbox request asks for, checked and with its defaults. */
@@ -36,7 +38,8 @@ export function planSandbox(config: PodSandboxConfig, runtimeHandler: string, pa
   }
   checkLabels(config.labels, 'run pod sandbox');
   podSysctls(config.linux?.sysctls ?? {}, namespaces, {});
-  checkHostPorts(config, parts, namespaces.net);
+  checkPortMappings(config.portMappings);
+  if (namespaces.net === 'pod') bandwidthOf(config.annotations);
   return {
     metadata,
     record: {
@@ -73,7 +76,8 @@ function planNamespaces(options: NamespaceOption | undefined): SandboxRecord['na
 function checkUserNamespace(user: NonNullable<NamespaceOption['usernsOptions']>): void {
   const { mode, uids, gids } = user;
   if (mode === NamespaceMode.NODE) {
-    if (uids.length > 0 || gids.length > 0) fail('InvalidArgument', 'run pod sandbox: user namespace mode is NODE, so it must have no uid or gid mappings');
+    if (uids.length > 0 || gids.length > 0)
+      fail('InvalidArgument', 'run pod sandbox: user namespace mode is NODE, so it must have no uid or gid mappings');
     return;
   }
   if (mode !== NamespaceMode.POD) fail('InvalidArgument', `run pod sandbox: user namespace mode is ${mode}, must be POD (0) or NODE (2)`);
@@ -101,18 +105,11 @@ function checkRunAs(config: PodSandboxConfig): void {
   }
 }
 
-function checkHostPorts(config: PodSandboxConfig, parts: SandboxParts, net: 'pod' | 'node'): void {
-  const mapped = config.portMappings.filter((mapping) => mapping.hostPort > 0);
-  if (net === 'node' || mapped.length === 0) return;
-  if (!parts.networks.hasCapability('portMappings')) {
-    fail('FailedPrecondition', `run pod sandbox: it asks for host port ${mapped[0]?.hostPort ?? 0}, but no plugin of the CNI network has the portMappings capability`);
-  }
-}
-
+/** A pod on the node's network shares its UTS namespace: it has the node's name, whatever it asks for. */
 function planHostname(config: PodSandboxConfig, net: 'pod' | 'node', parts: SandboxParts): string {
   if (config.hostname.length > HOSTNAME_LIMIT) {
     fail('InvalidArgument', `run pod sandbox: hostname has ${config.hostname.length} characters, must have at most ${HOSTNAME_LIMIT}`);
   }
-  if (config.hostname !== '') return config.hostname;
-  return net === 'node' ? parts.hostFacts().hostname : (config.metadata?.name ?? '').slice(0, HOSTNAME_LIMIT);
+  if (net === 'node') return parts.hostFacts().hostname;
+  return config.hostname !== '' ? config.hostname : (config.metadata?.name ?? '').slice(0, HOSTNAME_LIMIT);
 }

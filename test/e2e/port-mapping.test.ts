@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -11,7 +12,7 @@ import type { Init, PortMapping } from '../../api/cri/runtime.ts';
 import { pidOf } from '../support/cgroup-files.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { e2eTest, sharedDaemon } from '../support/e2e-test.ts';
-import { execOutput, failureOf, podAddress, podConfig, runContainer, runPod, shell, until, untilPage } from '../support/pods.ts';
+import { execOutput, podAddress, runContainer, runPod, shell, until, untilPage } from '../support/pods.ts';
 import type { Pod } from '../support/pods.ts';
 
 const test = sharedDaemon();
@@ -153,14 +154,18 @@ test('a pod on the node network needs no mapping: its host port is its port', as
   assert.match(await untilPage(`http://127.0.0.1:${port}/`), /It works/);
 });
 
-e2eTest('where no plugin has the capability, a host port is refused with that sentence, and nothing is left', async (daemon) => {
-  await daemon.writeCniConf(daemon.bridgePlugins().slice(0, 1));
-  await daemon.restart();
-  const config = podConfig(daemon, { change: { portMappings: [mapping(await freePort(), 80)] } });
-  const { code, message } = await failureOf(daemon.runtime.runPodSandbox({ config }));
+e2eTest(
+  'where no plugin has the capability, a pod with a host port starts with one warning: its network may map it by itself',
+  async (daemon) => {
+    await daemon.writeCniConf(daemon.bridgePlugins().slice(0, 1));
+    await daemon.restart();
+    const port = await freePort();
+    const { id } = await servingPod(daemon, [80], [mapping(port, 80), mapping(await freePort(), 8080)]);
 
-  assert.equal(code, 'FAILED_PRECONDITION');
-  assert.match(message, /asks for host port \d+, but no plugin of the CNI network has the portMappings capability/);
-  assert.deepEqual((await daemon.runtime.listPodSandbox({})).items, []);
-  await runPod(daemon, { change: { portMappings: [mapping(0, 80)] } });
-});
+    const log = await readFile(daemon.logFile, 'utf8');
+    const warnings = log.split('\n').filter((line) => line.includes(' WARN ') && line.includes(id));
+    assert.equal(warnings.length, 1, warnings.join('\n'));
+    assert.match(warnings[0] ?? '', new RegExp(`no plugin has the portMappings capability, so nothing is told of host port ${port}`));
+    assert.equal(await isOpen(nodeAddress(daemon), port), false);
+  },
+);

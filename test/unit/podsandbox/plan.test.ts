@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { NamespaceMode } from '../../../api/cri/enums.ts';
-import type { Init, NamespaceOption, PodSandboxConfig } from '../../../api/cri/runtime.ts';
+import { NamespaceMode, Protocol } from '../../../api/cri/enums.ts';
+import type { Init, NamespaceOption, PodSandboxConfig, PortMapping } from '../../../api/cri/runtime.ts';
 import type { Cgroups } from '../../../src/linux/cgroups.ts';
 import { OciRuntime } from '../../../src/ociruntime/oci-runtime.ts';
 import { CgroupPlacement, type CgroupDriver } from '../../../src/ociruntime/placement.ts';
@@ -14,7 +14,7 @@ const METADATA = { name: 'web-0', namespace: 'shop', uid: 'u-1', attempt: 3 };
 
 function plan(
   init: Init<PodSandboxConfig>,
-  { handler = '', portMappings = false, driver = 'cgroupfs' }: { handler?: string; portMappings?: boolean; driver?: CgroupDriver } = {},
+  { handler = '', driver = 'cgroupfs' }: { handler?: string; driver?: CgroupDriver } = {},
 ): SandboxPlan {
   const runtime = (name: string): OciRuntime =>
     new OciRuntime({ name, path: `/usr/sbin/${name}`, root: '/run/x', systemdCgroup: false, environment: {} });
@@ -22,7 +22,6 @@ function plan(
   const parts = {
     runtimes: new RuntimeHandlers('runc', new Map(['runc', 'crun'].map((name) => [name, runtime(name)]))),
     placement: new CgroupPlacement(driver, {} as Cgroups),
-    networks: { hasCapability: (name: string) => portMappings && name === 'portMappings' },
     hostFacts: () => HOST,
   } as unknown as SandboxParts;
   return planSandbox(sandboxConfig({ metadata: METADATA, ...init }), handler, parts);
@@ -52,9 +51,12 @@ test('without namespace options all are of the pod, the PID namespace too: 0 is 
   assert.deepStrictEqual(plan({}).record.namespaces, { net: 'pod', ipc: 'pod', pid: 'pod' });
 });
 
-test("a pod on the node's namespaces has the node's hostname", () => {
-  const { record } = plan(withNamespaces({ network: NamespaceMode.NODE, ipc: NamespaceMode.NODE, pid: NamespaceMode.NODE }));
-  assert.deepStrictEqual([record.namespaces, record.hostname], [{ net: 'node', ipc: 'node', pid: 'node' }, HOST.hostname]);
+test("a pod on the node's namespaces has the node's hostname, whatever it asks for", () => {
+  const onNode = withNamespaces({ network: NamespaceMode.NODE, ipc: NamespaceMode.NODE, pid: NamespaceMode.NODE });
+  for (const hostname of ['', 'of-its-own']) {
+    const { record } = plan({ ...onNode, hostname });
+    assert.deepStrictEqual([record.namespaces, record.hostname], [{ net: 'node', ipc: 'node', pid: 'node' }, HOST.hostname]);
+  }
 });
 
 test('the hostname is the one asked for, else the name, at most 64 characters of it', () => {
@@ -108,12 +110,29 @@ test('a group without a user is refused', () => {
   plan({ linux: { securityContext: { runAsGroup: { value: 1n }, runAsUser: { value: 1n } } } });
 });
 
-test('a host port needs a plugin that maps it, but not on the network of the node', () => {
-  const portMappings = [{ hostPort: 8080, containerPort: 80 }];
-  refuses({ portMappings }, /asks for host port 8080, but no plugin .* portMappings/, {}, 'FailedPrecondition');
-  plan({ portMappings }, { portMappings: true });
-  plan({ portMappings, ...withNamespaces({ network: NamespaceMode.NODE }) });
-  plan({ portMappings: [{ containerPort: 80 }] });
+test('the ports of a pod are ports, their protocol and address such as the kernel knows', () => {
+  const of = (change: Init<PortMapping>): Init<PodSandboxConfig> => ({
+    portMappings: [{ containerPort: 1 }, { containerPort: 80, ...change }],
+  });
+  for (const containerPort of [0, -1, 65_536])
+    refuses(of({ containerPort }), new RegExp(`port_mappings\\[1\\]\\.container_port is ${containerPort}, must be from 1 to 65535`));
+  for (const hostPort of [-1, 65_536])
+    refuses(of({ hostPort }), new RegExp(`port_mappings\\[1\\]\\.host_port is ${hostPort}, must be from 1 to 65535, or 0 for none`));
+  for (const protocol of [-1, 3, 7])
+    refuses(of({ protocol }), new RegExp(`port_mappings\\[1\\]\\.protocol is ${protocol}, must be TCP \\(0\\)`));
+  for (const hostIp of ['not-an-ip', '10.0.0', '10.0.0.1/8', 'fe80::1%eth0', ' '])
+    refuses(of({ hostIp }), /port_mappings\[1\]\.host_ip is ".*", must be an IP address, or empty for all/);
+  // As the kubelet sends them: each port of a container, with a host port or not.
+  for (const hostIp of ['', '127.0.0.1', '0.0.0.0', '::', 'fd00::7']) plan(of({ hostPort: 8080, protocol: Protocol.SCTP, hostIp }));
+  plan(of({ hostPort: 0 }));
+  plan({ ...of({ hostPort: 80 }), ...withNamespaces({ network: NamespaceMode.NODE }) });
+  refuses({ ...of({ protocol: 7 }), ...withNamespaces({ network: NamespaceMode.NODE }) }, /protocol is 7/);
+});
+
+test('a bandwidth that is no rate is refused, where the pod has a network of its own', () => {
+  const annotations = { 'kubernetes.io/egress-bandwidth': 'much' };
+  refuses({ annotations }, /annotation kubernetes\.io\/egress-bandwidth is "much", must be a quantity/);
+  plan({ annotations, ...withNamespaces({ network: NamespaceMode.NODE }) });
 });
 
 test("a sysctl of the node, or of a namespace that is the node's, is refused", () => {
