@@ -44,6 +44,11 @@ export function kindOf(error: unknown): ErrorKind {
   return error instanceof DaemonError ? error.kind : 'Internal';
 }
 
+/** Whether a thrown value is a system error, with any code: what the kernel refused, and no fault of the program. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && /^E[A-Z0-9]+$/.test((error as NodeJS.ErrnoException).code ?? '');
+}
+
 /** Whether a thrown value is a system error with this code, e.g. `ENOENT`. */
 export function hasErrno(error: unknown, ...codes: string[]): boolean {
   if (!(error instanceof Error)) return false;
@@ -58,5 +63,14 @@ export async function unlessMissing<T, U>(work: Promise<T>, otherwise: U): Promi
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return otherwise;
     throw error;
+  }
+}
+
+/** Clean-up that a read-only file system leaves undone: no reason for a start to fail, the next one does it. */
+export async function unlessReadOnly(cleanUp: Promise<unknown>): Promise<void> {
+  try {
+    await cleanUp;
+  } catch (error) {
+    if (!hasErrno(error, 'EROFS')) throw error;
   }
 }

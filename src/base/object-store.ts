@@ -1,4 +1,4 @@
-import { fail, hasErrno } from './errors.ts';
+import { fail, isSystemError } from './errors.ts';
 import type { RecordStore } from './record-store.ts';
 
 export interface StoredPair<R, S> {
@@ -78,14 +78,14 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
   }
 
   /**
-   * As {@link save}, for a step towards the end of an object: on a full disk it is only shown, since ends are what makes room.
-   * A restart then finds the state before, and comes to the same end by itself.
+   * As {@link save}, for a step towards the end of an object: where the disk fails (full, read-only) it is only shown, with a
+   * warning, since an end must not depend on writing. A restart then finds the state before, and comes to the same end by itself.
    */
   async saveTowardsEnd(id: string, state: S, options: { durable?: boolean } = {}): Promise<StoredPair<R, S>> {
     try {
       return await this.save(id, state, options);
     } catch (error) {
-      return this.#showOnFullDisk(id, state, error);
+      return this.#showUnwritten(id, state, error);
     }
   }
 
@@ -107,16 +107,19 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
 
   /**
    * Writes a state at once, and shows it when it would outlive a loss of power too: for what must not be forgotten once it
-   * was told. What `shown` resolves to is seen by readers. On a full disk as {@link saveTowardsEnd}.
+   * was told. What `shown` resolves to is seen by readers. Where the disk fails as {@link saveTowardsEnd}.
    */
   async saveThenShow(id: string, state: S): Promise<{ readonly shown: Promise<StoredPair<R, S>> }> {
     const record = this.#records.get(id) ?? fail('NotFound', `object ${id} is gone`);
     try {
       await this.#disk.saveState(id, state, { durable: false });
     } catch (error) {
-      return { shown: Promise.resolve(this.#showOnFullDisk(id, state, error)) };
+      return { shown: Promise.resolve(this.#showUnwritten(id, state, error)) };
     }
-    const shown = this.#disk.flushState(id).then(() => this.#show(record, state));
+    const shown = this.#disk.flushState(id).then(
+      () => this.#show(record, state),
+      (error: unknown) => this.#showUnwritten(id, state, error),
+    );
     shown.catch(() => undefined);
     return { shown };
   }
@@ -176,9 +179,10 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
     return [...this.#states.keys()].filter((id) => id.startsWith(prefix));
   }
 
-  #showOnFullDisk(id: string, state: S, error: unknown): StoredPair<R, S> {
+  #showUnwritten(id: string, state: S, error: unknown): StoredPair<R, S> {
     const record = this.#records.get(id);
-    if (record === undefined || !hasErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
+    if (record === undefined || !isSystemError(error)) throw error;
+    this.#disk.tellUnwritten(id, error);
     return this.#show(record, state);
   }
 

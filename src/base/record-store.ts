@@ -78,6 +78,12 @@ export class RecordStore<R extends { readonly id: string }, S> {
     await Promise.all([syncFile(join(directory, 'state.json')), syncDirectory(directory)]);
   }
 
+  /** Tells that an object goes on towards its end with a state that could not be written. */
+  tellUnwritten(id: string, error: unknown): void {
+    const { kind, log } = this.#options;
+    log.warn(`the state of a ${kind} could not be written; its end does not wait for that`, { id, error: messageOf(error) });
+  }
+
   /** Forgets the object; what is not there is already forgotten. */
   async remove(id: string): Promise<void> {
     await unlessMissing(unlink(join(this.directoryOf(id), 'record.json')), undefined);

@@ -1,7 +1,7 @@
 import { access, mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectoryDurable, writeFileAtomic } from '../base/atomic-file.ts';
-import { hasErrno, messageOf, unlessMissing } from '../base/errors.ts';
+import { hasErrno, isSystemError, messageOf, unlessMissing, unlessReadOnly } from '../base/errors.ts';
 import { documentOf, isJsonObject, networkFromList, parseObject } from './network-conf.ts';
 import { resultFrom } from './result.ts';
 import type { Log } from '../base/log.ts';
@@ -58,7 +58,7 @@ export class AttachmentRecords {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
     await makeDirectoryDurable(this.#dir);
     for (const name of await readdir(this.#dir)) {
-      if (name.endsWith('.tmp')) await rm(join(this.#dir, name), { force: true });
+      if (name.endsWith('.tmp')) await unlessReadOnly(rm(join(this.#dir, name), { force: true }));
       else if (name.endsWith(SUFFIX)) await this.#loadOne(name.slice(0, -SUFFIX.length));
       else if (name.endsWith(RESULT)) await this.#removeStrayResult(name.slice(0, -RESULT.length));
       else if (name.endsWith(SUFFIX + CORRUPT)) this.#corrupt.add(name.slice(0, -(SUFFIX + CORRUPT).length));
@@ -101,13 +101,40 @@ export class AttachmentRecords {
     this.#records.set(record.containerId, { ...record, result });
   }
 
-  /** Removes a record, also one that was set aside. That there is none is fine. */
+  /**
+   * Removes a record, also one that was set aside. That there is none is fine, and where the disk fails it is forgotten with
+   * a warning: the network is released, and a later start that finds the file releases it once more.
+   */
   async remove(id: string): Promise<void> {
-    await rm(this.#file(id), { force: true });
-    await rm(this.#resultFile(id), { force: true });
-    if (this.#corrupt.has(id)) await rm(this.corruptFile(id), { force: true });
+    try {
+      await rm(this.#file(id), { force: true });
+      await rm(this.#resultFile(id), { force: true });
+      if (this.#corrupt.has(id)) await rm(this.corruptFile(id), { force: true });
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      this.#log.warn(`cni attachment record ${this.#file(id)} cannot be removed: ${messageOf(error)}; the next start does it`);
+    }
     this.#records.delete(id);
     this.#corrupt.delete(id);
+  }
+
+  /**
+   * Takes over what another directory knows of a container, readable or not. The other's record is to be removed then.
+   * @returns whether it is noted here: not where there is none, and, with a warning, where the disk fails.
+   */
+  async take(other: AttachmentRecords, id: string): Promise<boolean> {
+    const record = other.get(id);
+    try {
+      if (record !== undefined) await this.save(record);
+      else if (other.isCorrupt(id)) await this.saveCorrupt(id);
+      else return false;
+      return true;
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      // The end of a pod does not wait for that: the next start finds the record where it was.
+      this.#log.warn(`cni attachment record ${this.#file(id)} cannot be written: ${messageOf(error)}; the next start does it`);
+      return false;
+    }
   }
 
   /** Notes in this directory that the container's attachment is known, but not what it was. */
@@ -126,7 +153,7 @@ export class AttachmentRecords {
 
   async #removeStrayResult(id: string): Promise<void> {
     const record = await unlessMissing(access(this.#file(id)), 'missing');
-    if (record === 'missing') await rm(this.#resultFile(id), { force: true });
+    if (record === 'missing') await unlessReadOnly(rm(this.#resultFile(id), { force: true }));
   }
 
   /** A result that cannot be read is as good as none: DEL is then run as after an ADD that was cut off. */
@@ -149,7 +176,7 @@ export class AttachmentRecords {
     } catch (error) {
       if (hasErrno(error, 'ENOENT')) return;
       this.#log.error(`cni attachment record ${file} cannot be used and is set aside as ${file}${CORRUPT}: ${messageOf(error)}`);
-      await rename(file, file + CORRUPT);
+      await unlessReadOnly(rename(file, file + CORRUPT));
       this.#corrupt.add(id);
     }
   }

@@ -162,10 +162,7 @@ export class Networks {
     const { containerId } = request;
     checkId(containerId);
     await this.#locks.run(containerId, async () => {
-      const record = this.#records.get(containerId);
-      if (record !== undefined) await this.#pending.save(record);
-      else if (this.#records.isCorrupt(containerId)) await this.#pending.saveCorrupt(containerId);
-      else return;
+      if (!(await this.#pending.take(this.#records, containerId))) return;
       stage('cni.detach-queued');
       await this.#records.remove(containerId);
       this.#queue.add(containerId);

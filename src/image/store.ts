@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectoryDurable, syncDirectory, writeFileAtomic } from '../base/atomic-file.ts';
-import { DaemonError, messageOf } from '../base/errors.ts';
+import { DaemonError, messageOf, unlessReadOnly } from '../base/errors.ts';
 import { isDigest } from '../base/ids.ts';
 import type { Digest, ImageId } from '../base/ids.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
@@ -56,7 +56,7 @@ export class ImageStore {
     const found: ImageRecord[] = [];
     for (const file of await readdir(directory)) {
       const path = join(directory, file);
-      if (file.endsWith('.tmp')) await rm(path, { force: true });
+      if (file.endsWith('.tmp')) await unlessReadOnly(rm(path, { force: true }));
       if (!file.endsWith('.json')) continue;
       try {
         const record = checkRecord(JSON.parse(await readFile(path, 'utf8')));
@@ -295,8 +295,8 @@ export class ImageStore {
     for (const record of found.sort((a, b) => b.updatedAtMs - a.updatedAtMs)) {
       const names = record.names.filter((name) => !taken.has(name));
       names.forEach((name) => taken.add(name));
-      if (names.length === record.names.length) this.#remember(record);
-      else await this.#write({ ...record, names });
+      this.#remember({ ...record, names });
+      if (names.length !== record.names.length) await unlessReadOnly(this.#write({ ...record, names }));
     }
   }
 

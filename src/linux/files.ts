@@ -13,7 +13,6 @@ import {
   O_NOFOLLOW,
   O_PATH,
   O_RDONLY,
-  O_RDWR,
   open,
 } from './libc.ts';
 import type { Stats } from 'node:fs';
@@ -177,7 +176,8 @@ export interface FileLock {
  * @returns false when another open of it has the lock, in this process or another.
  */
 export function lockFile(path: string): FileLock | false {
-  const fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+  // Opened for reading: one that is there can be locked also where its file system is read-only.
+  const fd = open(path, O_RDONLY | O_CREAT | O_NOFOLLOW, 0o600);
   if (flock(fd, LOCK_EX | LOCK_NB) === -1) {
     const errno = lastErrno();
     close(fd);

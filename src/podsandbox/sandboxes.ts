@@ -157,7 +157,7 @@ export class Sandboxes {
   async markLost(id: SandboxId, reason: string): Promise<void> {
     await this.locked(id, async () => {
       const state = this.store.get(id)?.state;
-      if (state?.is === 'Ready') await this.store.save(id, { ...state, is: 'Lost', reason });
+      if (state?.is === 'Ready') await this.store.saveTowardsEnd(id, { ...state, is: 'Lost', reason });
     });
   }
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectoryDurable, syncDirectory } from '../base/atomic-file.ts';
-import { DaemonError, unlessMissing } from '../base/errors.ts';
+import { DaemonError, unlessMissing, unlessReadOnly } from '../base/errors.ts';
 import { isDigest } from '../base/ids.ts';
 import type { Digest } from '../base/ids.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
@@ -30,8 +30,8 @@ export class BlobStore {
   /** Makes the directories, forgets what was half received, and counts what is there. */
   async start(): Promise<void> {
     await makeDirectoryDurable(this.#directory);
-    await rm(this.#ingest, { recursive: true, force: true });
     await mkdir(this.#ingest, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(this.#ingest)) await unlessReadOnly(rm(join(this.#ingest, name), { recursive: true, force: true }));
     await makeDirectoryDurable(this.#final);
     this.#sizes.clear();
     for (const name of await readdir(this.#final)) {

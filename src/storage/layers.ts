@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectoryDurable, syncDirectory } from '../base/atomic-file.ts';
-import { DaemonError, fail, messageOf } from '../base/errors.ts';
+import { DaemonError, fail, messageOf, unlessReadOnly } from '../base/errors.ts';
 import { isDigest } from '../base/ids.ts';
 import type { Digest } from '../base/ids.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
@@ -82,7 +82,7 @@ export class LayerStore {
           path: join(this.#directory, name, RECORD),
           error: messageOf(error),
         });
-        await this.#takeAway(name);
+        await unlessReadOnly(this.#takeAway(name));
       }
     }
     for (const name of [STAGING, REMOVING]) await this.#empty(name);

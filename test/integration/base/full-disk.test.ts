@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -22,6 +23,7 @@ async function smallDisk(t: TestContext) {
   const disk = await scratchDirectory(t);
   mountTmpfs(disk, { sizeBytes: 256 * 1024, mode: 0o700 });
   setPropagation(disk, 'private');
+  const warnings: string[] = [];
   const open = async (): Promise<ObjectStore<Thing, string>> => {
     const store = new ObjectStore<Thing, string>(
       new RecordStore({
@@ -31,7 +33,7 @@ async function smallDisk(t: TestContext) {
         version: 1,
         isRecord: (data): data is Thing => typeof (data as Thing).id === 'string',
         isState: (data): data is string => typeof data === 'string',
-        log: silentLog,
+        log: { ...silentLog, warn: (message) => warnings.push(message) },
       }),
     );
     await store.load();
@@ -42,7 +44,10 @@ async function smallDisk(t: TestContext) {
   await store.save(ID, 'Running');
   const filler = join(disk, 'filler');
   await assert.rejects(writeFile(filler, Buffer.alloc(1024 * 1024)), (error) => hasErrno(error, 'ENOSPC'));
-  return { store, open, makeRoom: async () => rm(filler) };
+  const makeReadOnly = (): void => {
+    execFileSync('mount', ['-o', 'remount,bind,ro', disk]);
+  };
+  return { store, open, warnings, makeReadOnly, makeRoom: async () => rm(filler) };
 }
 
 test('on a full disk an object still comes to its end', async (t) => {
@@ -54,6 +59,20 @@ test('on a full disk an object still comes to its end', async (t) => {
   assert.equal(store.get(ID)?.state, 'Exited');
   await store.remove(ID);
   assert.deepStrictEqual(store.list(), []);
+});
+
+test('on a read-only disk an object still comes to its end, which is told', async (t) => {
+  const { store, warnings, makeReadOnly } = await smallDisk(t);
+  makeReadOnly();
+  await store.saveTowardsEnd(ID, 'Stopping', { durable: false });
+  const { shown } = await store.saveThenShow(ID, 'Exited');
+  await shown;
+  assert.equal(store.get(ID)?.state, 'Exited');
+  assert.deepStrictEqual(
+    warnings,
+    Array.from({ length: 2 }, () => 'the state of a thing could not be written; its end does not wait for that'),
+  );
+  await assert.rejects(store.save(ID, 'Ready'), { code: 'EROFS' });
 });
 
 test('a new start after that finds the state before, whole', async (t) => {

@@ -1,0 +1,118 @@
+/**
+ * A root that cannot be written: read-only, as ext4 makes itself after an error, or full. Ending containers is what the node
+ * needs then, and it never depends on writing.
+ */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { ContainerState, PodSandboxState } from '../../api/cri/enums.ts';
+import { pidOf } from '../support/cgroup-files.ts';
+import { TestDaemon } from '../support/daemon.ts';
+import { assertNothingNew, inventoryOf } from '../support/e2e-test.ts';
+import { containerStatus, failureOf, removeAllPods, runContainer, runPod, shell, waitForOutput, type Pod } from '../support/pods.ts';
+
+const execute = promisify(execFile);
+const CALL_MS = 10_000;
+const DISK_BYTES = 256 * 1024 * 1024;
+const DEAF = shell('trap "" TERM; echo ready; while :; do sleep 0.1; done');
+
+/** The ways a root stops being written, and how each is mended. */
+const FAULTS = {
+  'read-only': {
+    begin: async (disk: string) => execute('mount', ['-o', 'remount,bind,ro', disk]),
+    mend: async (disk: string) => execute('mount', ['-o', 'remount,bind,rw', disk]),
+  },
+  full: {
+    begin: async (disk: string) => execute('sh', ['-c', 'cat /dev/zero >"$0" 2>/dev/null || true', join(disk, 'filler')]),
+    mend: async (disk: string) => rm(join(disk, 'filler'), { force: true }),
+  },
+} as const;
+
+interface Running {
+  readonly pod: Pod;
+  readonly id: string;
+  readonly pid: number;
+}
+
+async function running(daemon: TestDaemon, name: string): Promise<Running> {
+  const pod = await runPod(daemon, { name });
+  const id = await runContainer(daemon, pod, DEAF);
+  await waitForOutput(daemon, id, 'ready');
+  return { pod, id, pid: await pidOf(daemon, id) };
+}
+
+for (const [fault, { begin, mend }] of Object.entries(FAULTS)) {
+  test(
+    `with a root that is ${fault} containers and pods are stopped, before and after a restart`,
+    { timeout: 180_000 },
+    async (context) => {
+      const disk = await mkdtemp(join(tmpdir(), 'pw-disk-'));
+      await execute('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'pw-disk', disk]);
+      const daemon = await TestDaemon.start({ root: join(disk, 'podwright') });
+      try {
+        const before = await inventoryOf(daemon);
+        const [stopped, withPod, ended, later, laterPod] = await Promise.all(
+          ['stopped', 'with-pod', 'ended', 'later', 'later-pod'].map(async (name) => running(daemon, name)),
+        );
+        assert.ok(stopped && withPod && ended && later && laterPod);
+        await begin(disk);
+
+        const stoppedMs = await timed(() => daemon.runtime.stopContainer({ containerId: stopped.id, timeout: 1n }, { timeoutMs: CALL_MS }));
+        await isStopped(daemon, stopped);
+        const podMs = await timed(() => daemon.runtime.stopPodSandbox({ podSandboxId: withPod.pod.id }, { timeoutMs: CALL_MS }));
+        await isStopped(daemon, withPod);
+        await isNotReady(daemon, withPod.pod);
+        context.diagnostic(`StopContainer took ${stoppedMs} ms (1 s is its grace), StopPodSandbox ${podMs} ms`);
+        // A new pod is refused, whole.
+        await failureOf(runPod(daemon, { name: 'new' }));
+
+        await daemon.kill9();
+        process.kill(ended.pid, 'SIGKILL');
+        await daemon.start();
+        assert.equal((await daemon.runtime.listContainers({})).containers.length, 5);
+        await isStopped(daemon, ended);
+        await daemon.runtime.stopContainer({ containerId: later.id, timeout: 0n }, { timeoutMs: CALL_MS });
+        await isStopped(daemon, later);
+        await daemon.runtime.stopPodSandbox({ podSandboxId: laterPod.pod.id }, { timeoutMs: CALL_MS });
+        await isStopped(daemon, laterPod);
+        await isNotReady(daemon, laterPod.pod);
+
+        await mend(disk);
+        await removeAllPods(daemon);
+        // What could not be unlinked is found by a start.
+        await daemon.restart();
+        await assertNothingNew(daemon, before);
+      } catch (error) {
+        process.stdout.write(await daemon.logTail(200));
+        throw error;
+      } finally {
+        await mend(disk);
+        await daemon.destroy();
+        await execute('umount', ['-l', disk]);
+        await rm(disk, { recursive: true, force: true });
+      }
+    },
+  );
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const begun = performance.now();
+  await work();
+  return Math.round(performance.now() - begun);
+}
+
+async function isStopped(daemon: TestDaemon, { id, pid }: Running): Promise<void> {
+  assert.equal(existsSync(`/proc/${pid}`), false, `process ${pid} lives`);
+  // Its exit code is lost: conmon writes it to the root, and ends where it cannot.
+  assert.equal((await containerStatus(daemon, id)).state, ContainerState.CONTAINER_EXITED);
+}
+
+async function isNotReady(daemon: TestDaemon, pod: Pod): Promise<void> {
+  const { status } = await daemon.runtime.podSandboxStatus({ podSandboxId: pod.id, verbose: false });
+  assert.equal(status?.state, PodSandboxState.SANDBOX_NOTREADY);
+}
