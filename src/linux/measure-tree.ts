@@ -1,8 +1,4 @@
-/* eslint-disable no-restricted-syntax -- by descriptors, in steps: the caller decides which thread takes them */
-import { fstatSync, lstatSync } from 'node:fs';
-import { openDirectory, openDirectoryAt } from './at-calls.ts';
-import { close } from './libc.ts';
-import { readDirectory } from './remove-tree.ts';
+import { TreeWalk } from './tree-walk.ts';
 
 /** What a tree takes on its file system. */
 export interface TreeUsage {
@@ -11,62 +7,62 @@ export interface TreeUsage {
 }
 
 const ENTRIES_BETWEEN_PAUSES = 200;
-/** A directory whose own size is beyond this has thousands of entries, and reading it takes milliseconds. */
-const BIG_DIRECTORY_BYTES = 128 * 1024;
-/** What a container hides deeper than this is not counted: every level costs a descriptor while it is walked. */
-const MAX_DEPTH = 200;
+/** Files that are not in the cache come from a disk: a step of few entries can take long. */
+const MOST_STEP_MS = 2;
+const ENTRIES_BETWEEN_CLOCKS = 16;
+/** Files with several names that are remembered, so that each counts once; 40 bytes each. */
+const MOST_LINKED = 500_000;
 
 /**
- * Adds up the blocks and inodes below `path` (a path of ours), hard links once. It walks by descriptors, so that whoever
- * writes the tree cannot lead it away by symlinks, and pauses (yields) every few entries and before a big directory.
+ * Adds up the blocks and inodes of the tree at `path` (ours) as du(1) does: hard links once, nothing of another file system,
+ * of any depth, in bounded memory. It pauses (yields) every few entries, so that it can share a thread.
  */
 export function* measureTree(path: string): Generator<void, TreeUsage> {
+  const walk = new TreeWalk(path);
+  const linked = new Set<number>();
   let usedBytes = 0;
   let inodesUsed = 0;
-  let seen = 0;
-  const linked = new Set<string>();
-  function* walk(fd: number, depth: number): Generator<void, void> {
-    const own = fstatSync(fd);
-    usedBytes += own.blocks * 512;
-    inodesUsed += 1;
-    if (own.size > BIG_DIRECTORY_BYTES) yield;
-    for (const entry of readDirectory(fd)) {
-      if (++seen % ENTRIES_BETWEEN_PAUSES === 0) yield;
-      if (entry.isDirectory) {
-        const inner = depth < MAX_DEPTH ? openIfThere(fd, entry.name) : undefined;
-        if (inner === undefined) continue;
-        try {
-          yield* walk(inner, depth + 1);
-        } finally {
-          close(inner);
-        }
-        continue;
-      }
-      const name = Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), Buffer.from(entry.name, 'latin1')]);
-      const status = lstatSync(name, { throwIfNoEntry: false });
-      if (status === undefined) continue;
-      if (status.nlink > 1) {
-        if (linked.has(`${status.ino}`)) continue;
-        linked.add(`${status.ino}`);
-      }
-      usedBytes += status.blocks * 512;
-      inodesUsed += 1;
-    }
-  }
-  const fd = openDirectory(path);
+  let step = new Step();
   try {
-    yield* walk(fd, 0);
+    const own = walk.root();
+    usedBytes += own?.usedBytes ?? 0;
+    inodesUsed += 1;
+    for (;;) {
+      const entry = walk.next();
+      if (step.isLong()) {
+        yield;
+        step = new Step();
+      }
+      if (entry === undefined) {
+        if (yield* walk.leave()) continue;
+        return { usedBytes: Math.round(usedBytes), inodesUsed: Math.round(inodesUsed) };
+      }
+      const { status } = entry;
+      if (status?.device !== walk.device) continue;
+      let share = 1;
+      if (status.links > 1 && !status.isDirectory) {
+        if (linked.has(status.inode)) continue;
+        // All names of a file are in the tree, so that their parts add up to one; only with rounding.
+        if (linked.size < MOST_LINKED) linked.add(status.inode);
+        else share = 1 / status.links;
+      }
+      usedBytes += status.usedBytes * share;
+      inodesUsed += share;
+      if (status.isDirectory) walk.enter(entry.name);
+    }
   } finally {
-    close(fd);
+    walk.end();
   }
-  return { usedBytes, inodesUsed };
 }
 
-/** An entry may be gone meanwhile: the tree is in use. */
-function openIfThere(parent: number, name: string): number | undefined {
-  try {
-    return openDirectoryAt(parent, name);
-  } catch {
-    return undefined;
+/** What is done between two pauses. */
+class Step {
+  readonly #startedMs = performance.now();
+  #entries = 0;
+
+  isLong(): boolean {
+    this.#entries += 1;
+    if (this.#entries >= ENTRIES_BETWEEN_PAUSES) return true;
+    return this.#entries % ENTRIES_BETWEEN_CLOCKS === 0 && performance.now() - this.#startedMs > MOST_STEP_MS;
   }
 }

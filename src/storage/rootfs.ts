@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { makeDirectoryDurable } from '../base/atomic-file.ts';
+import { sleep } from '../base/deadline.ts';
 import { hasErrno, unlessMissing } from '../base/errors.ts';
 import { isDigest, isObjectId } from '../base/ids.ts';
 import type { ContainerId, Digest } from '../base/ids.ts';
@@ -24,8 +25,15 @@ export interface RootfsMount {
 const MEASURE_INTERVAL_MS = 10_000;
 const MEASURE_SHARE = 20;
 
+/** How long callers wait for a new figure where there is an older one, milliseconds. */
+const MEASURE_PATIENCE_MS = 1_000;
+
 interface Measured {
   readonly usage: Promise<TreeUsage>;
+  /** The figure before this one. */
+  readonly earlier: TreeUsage | undefined;
+  /** This figure, once it is known. */
+  known: TreeUsage | undefined;
   validUntilMs: number;
 }
 
@@ -112,20 +120,37 @@ export class RootfsStore {
 
   /**
    * What a container has written, without its image. It is measured by walking, at most every 10 s and for at most a
-   * twentieth of the time; callers in between get the last figure. A container without a writable layer has 0.
+   * twentieth of the time; callers in between, and those of a long walk, get the last figure. A container without a
+   * writable layer has 0.
    */
   async usage(containerId: ContainerId): Promise<TreeUsage> {
     const last = this.#measured.get(containerId);
-    if (last !== undefined && Date.now() < last.validUntilMs) return await last.usage;
-    const startedMs = Date.now();
-    const fresh: Measured = { usage: unlessMissing(this.#measure(containerId), { usedBytes: 0, inodesUsed: 0 }), validUntilMs: Infinity };
-    this.#measured.set(containerId, fresh);
+    const current = last !== undefined && Date.now() < last.validUntilMs ? last : this.#measureAgain(containerId, last?.known);
+    if (current.known !== undefined) return current.known;
+    if (current.earlier === undefined) return await current.usage;
+    const { earlier } = current;
+    const patience = new AbortController();
     try {
-      return await fresh.usage;
+      return await Promise.race([current.usage, sleep(MEASURE_PATIENCE_MS, patience.signal).then(() => earlier)]);
     } finally {
-      const nowMs = Date.now();
-      fresh.validUntilMs = nowMs + Math.max(MEASURE_INTERVAL_MS, MEASURE_SHARE * (nowMs - startedMs));
+      patience.abort();
     }
+  }
+
+  #measureAgain(containerId: ContainerId, earlier: TreeUsage | undefined): Measured {
+    const startedMs = Date.now();
+    const usage = unlessMissing(this.#measure(containerId), { usedBytes: 0, inodesUsed: 0 });
+    const fresh: Measured = { usage, earlier, known: undefined, validUntilMs: Infinity };
+    this.#measured.set(containerId, fresh);
+    const ended = (known: TreeUsage | undefined): void => {
+      const nowMs = Date.now();
+      fresh.known = known;
+      fresh.validUntilMs = nowMs + Math.max(MEASURE_INTERVAL_MS, MEASURE_SHARE * (nowMs - startedMs));
+    };
+    usage.then(ended, () => {
+      ended(earlier);
+    });
+    return fresh;
   }
 
   async #measure(containerId: ContainerId): Promise<TreeUsage> {

@@ -1,0 +1,82 @@
+import type { ByteString } from './at-calls.ts';
+import { bind, check, errnoError, lastErrno } from './libc.ts';
+
+/** Reading directories and what is in them, as at-calls.ts: by open directories and byte strings, synchronously. */
+
+/** An entry of a directory. */
+export interface DirectoryEntry {
+  readonly name: ByteString;
+  /** Where the directory is read on behind it, for {@link seekDirectory}. */
+  readonly next: bigint;
+}
+
+/** What the kernel says of a file, statx(2). */
+export interface FileStatus {
+  readonly isDirectory: boolean;
+  readonly links: number;
+  /** Exact up to 2^53, where the file systems that we know end. */
+  readonly inode: number;
+  /** The file system. */
+  readonly device: number;
+  readonly usedBytes: number;
+}
+
+type Bytes = Uint8Array;
+const getdents64 = bind<(fd: number, entries: Bytes, size: number) => number>('long getdents64(int fd, void *dirp, size_t length)');
+const lseek = bind<(fd: number, offset: bigint, whence: number) => number | bigint>('int64_t lseek(int fd, int64_t offset, int whence)');
+const statx = bind<(dir: number, path: Bytes, flags: number, mask: number, status: Bytes) => number>(
+  'int statx(int dir, const uint8_t *path, int flags, unsigned int mask, void *status)',
+);
+
+/** As many entries as cost about a millisecond. */
+const entries = Buffer.alloc(32 * 1024);
+const path = Buffer.alloc(257); // NAME_MAX is 255
+const status = Buffer.alloc(256); // struct statx
+
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const AT_NO_AUTOMOUNT = 0x800;
+const AT_EMPTY_PATH = 0x1000;
+const STATX_BASIC_STATS = 0x7ff;
+const S_IFMT = 0o170000;
+const S_IFDIR = 0o040000;
+const ENOENT = 2;
+/** Most minor numbers that a major one has. */
+const MINORS = 2 ** 20;
+
+/** The next entries of an open directory, in its own order and without `.` and `..`; none at its end. */
+export function readEntries(fd: number): DirectoryEntry[] {
+  for (;;) {
+    const length = check(getdents64(fd, entries, entries.length), 'getdents64');
+    if (length === 0) return [];
+    const found: DirectoryEntry[] = [];
+    // struct linux_dirent64: inode (8), position behind it (8), length of this record (2), type (1), name with a NUL.
+    for (let at = 0; at < length; at += entries.readUInt16LE(at + 16)) {
+      const name = entries.toString('latin1', at + 19, entries.indexOf(0, at + 19));
+      if (name !== '.' && name !== '..') found.push({ name, next: entries.readBigInt64LE(at + 8) });
+    }
+    if (found.length > 0) return found;
+  }
+}
+
+/** Has an open directory read on from a place that one of its entries named. */
+export function seekDirectory(fd: number, place: bigint): void {
+  if (Number(lseek(fd, place, 0)) === -1) throw errnoError('lseek');
+}
+
+/** The status of a name, of a symlink its own; of the open directory itself for ''. undefined where it is gone. */
+export function statusAt(dir: number, name: ByteString): FileStatus | undefined {
+  if (name.length >= path.length) throw errnoError('statx', undefined, 36); // ENAMETOOLONG
+  path.write(name, 0, 'latin1');
+  path[name.length] = 0;
+  if (statx(dir, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH, STATX_BASIC_STATS, status) === -1) {
+    if (lastErrno() === ENOENT) return undefined;
+    throw errnoError('statx');
+  }
+  return {
+    links: status.readUInt32LE(16),
+    isDirectory: (status.readUInt16LE(28) & S_IFMT) === S_IFDIR,
+    inode: Number(status.readBigUInt64LE(32)),
+    usedBytes: Number(status.readBigUInt64LE(48)) * 512,
+    device: status.readUInt32LE(136) * MINORS + status.readUInt32LE(140),
+  };
+}
