@@ -1,15 +1,50 @@
-import { setTimeout as sleepTimer } from 'node:timers/promises';
+import { setImmediate as nextCheck, setTimeout as sleepTimer } from 'node:timers/promises';
 import { DaemonError } from './errors.ts';
 
 /** Node's timers take no longer time: they would fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** Aborts with the outer signal, or after `timeoutMs` with a DeadlineExceeded that says `what` took too long. A time longer than 24 days counts as that. */
+/**
+ * Resolves when the event loop has handed on all that was to be read when this was called. A timer that is due says nothing of
+ * that: a loop that was held up runs its timers before it reads. Immediates run just after a poll (libuv, design overview), so a
+ * whole poll lies between two of them. One poll brings what is in a pipe, the next its end of file.
+ */
+async function polled(): Promise<void> {
+  for (let immediates = 0; immediates < 3; immediates += 1) await nextCheck();
+}
+
+/**
+ * Waits for what the event loop's I/O brings, `ms` long; what has come by then counts, also where the loop was held up and has
+ * not read it yet.
+ * @returns whether `work` has settled.
+ */
+export async function settledWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+  const settled = work.then(
+    () => true,
+    () => true,
+  );
+  const timer = new AbortController();
+  try {
+    if (await Promise.race([settled, sleep(ms, timer.signal).then(() => false)])) return true;
+  } finally {
+    timer.abort();
+  }
+  await polled();
+  return Promise.race([settled, Promise.resolve(false)]);
+}
+
+/**
+ * Aborts with the outer signal, or after `timeoutMs` with a DeadlineExceeded that says `what` took too long. A time longer than
+ * 24 days counts as that. What has come within the time is handed on first, see {@link polled}.
+ */
 export function withTimeout(outer: AbortSignal | undefined, timeoutMs: number, what: string): { signal: AbortSignal; clear: () => void } {
   const controller = new AbortController();
-  const timer = setTimeout(() => {
-    controller.abort(new DaemonError('DeadlineExceeded', `${what}: not finished after ${timeoutMs / 1000} s`));
-  }, Math.min(timeoutMs, LONGEST_TIMER_MS));
+  let isCleared = false;
+  const expire = async (): Promise<void> => {
+    await polled();
+    if (!isCleared) controller.abort(new DaemonError('DeadlineExceeded', `${what}: not finished after ${timeoutMs / 1000} s`));
+  };
+  const timer = setTimeout(() => void expire(), Math.min(timeoutMs, LONGEST_TIMER_MS));
   const follow = (): void => {
     controller.abort(outer?.reason);
   };
@@ -18,6 +53,7 @@ export function withTimeout(outer: AbortSignal | undefined, timeoutMs: number, w
   return {
     signal: controller.signal,
     clear: () => {
+      isCleared = true;
       clearTimeout(timer);
       outer?.removeEventListener('abort', follow);
     },

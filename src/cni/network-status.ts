@@ -1,4 +1,4 @@
-import { sleep } from '../base/deadline.ts';
+import { settledWithin } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import { hasStatusAndGc, networkStatus, pluginVersions } from './network.ts';
 import { isJsonObject } from './network-conf.ts';
@@ -64,10 +64,9 @@ export class NetworkStatusProbe {
       if (performance.now() - known.at < freshMs) return known.problem;
     }
     if (this.#asking?.conf !== conf) this.#asking = { conf, answer: this.#ask(conf) };
-    const timer = new AbortController();
-    const answer = await Promise.race([this.#asking.answer, sleep(WAIT_MS, timer.signal)]);
-    timer.abort();
-    return (answer ?? known)?.problem ?? `cni network "${conf.name}": its plugins have not answered yet`;
+    const { answer } = this.#asking;
+    const now = (await settledWithin(answer, WAIT_MS)) ? await answer : known;
+    return now?.problem ?? `cni network "${conf.name}": its plugins have not answered yet`;
   }
 
   async #ask(conf: NetworkConf): Promise<Answer> {

@@ -78,7 +78,7 @@ export class PluginRunner {
       if (result.exit.code !== 0) throw failure(call, failureKind(result.stdout), wordsOf(result));
       const warning = shorten(result.stderr.toString());
       if (warning !== '') this.#log.debug(`${title(call)}: ${warning}`, { containerId: call.containerId });
-      const answer = call.command === 'ADD' || call.command === 'VERSION' ? answerOf(call, result.stdout) : undefined;
+      const answer = call.command === 'ADD' || call.command === 'VERSION' ? answerOf(call, result) : undefined;
       ok = true;
       return answer;
     } finally {
@@ -105,7 +105,7 @@ export class PluginRunner {
 
   async #execute(path: string, call: PluginCall, input: string, limits: Limits): Promise<RunResult> {
     const signal = limits.signal === undefined ? {} : { signal: limits.signal };
-    return run(path, { args: [], env: this.#environment(call), input, timeoutMs: limits.timeoutMs, ...signal });
+    return run(path, { args: [], env: this.#environment(call), input, timeoutMs: limits.timeoutMs, mayBeCut: true, ...signal });
   }
 
   /** Nothing of the daemon's own environment but the search path; most plugins are Go programs. */
@@ -181,13 +181,15 @@ function ending(exit: ExitStatus): string {
   return exit.code === undefined ? `ended by signal ${exit.signal}` : `exit code ${exit.code}`;
 }
 
-function answerOf(call: PluginCall, stdout: Buffer): unknown {
+function answerOf(call: PluginCall, { stdout, cut, heldOpen }: RunResult): unknown {
+  if (cut) throw failure(call, 'Internal', `answered more than ${stdout.length} bytes, must be less`);
   const text = stdout.toString();
   if (text.trim() === '') throw failure(call, 'Internal', 'answered nothing, must answer a JSON object');
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw failure(call, 'Internal', `answered what is not JSON: ${shorten(text)}`, error);
+    const left = heldOpen ? ' before it ended; what it left behind holds its output open' : '';
+    throw failure(call, 'Internal', `answered what is not JSON${left}: ${shorten(text)}`, error);
   }
 }
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import { sleep } from '../base/deadline.ts';
+import { settledWithin } from '../base/deadline.ts';
 import { DaemonError, fail, unlessMissing } from '../base/errors.ts';
 import { adopt, type ExitStatus } from '../linux/children.ts';
 import { closeAll, ended, makePipes, type PipeEnds } from '../linux/pipes.ts';
@@ -131,6 +131,6 @@ function writer(fd: number): Socket {
 async function readAll(socket: Socket): Promise<Buffer> {
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-  await Promise.race([ended(socket), sleep(WORDS_MS)]);
+  await settledWithin(ended(socket), WORDS_MS);
   return Buffer.concat(chunks);
 }

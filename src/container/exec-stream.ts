@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
-import { sleep, waitFor } from '../base/deadline.ts';
+import { settledWithin, waitFor } from '../base/deadline.ts';
 import { DaemonError } from '../base/errors.ts';
 import type { ExitStatus } from '../linux/children.ts';
 import { listenForTerminal, openTerminal, type Terminal, type TerminalSize } from '../linux/console.ts';
@@ -25,9 +25,9 @@ export interface ExecStreamIo {
   readonly stderr?: Writable;
 }
 
-/** How long output is still read after the exit, while a background child holds it open, milliseconds. */
-const DRAIN_MS = 1_000;
+/** How long output is still read after the exit, while a background child holds it open: looks, and the milliseconds between two. */
 const DRAIN_POLL_MS = 100;
+const QUIET_POLLS = 10;
 
 /**
  * Runs a command in a container with a client's streams, until it has ended and its output is handed over. A slow client
@@ -59,7 +59,7 @@ export async function execStream(
 /** Hands a command's output on to its client, at the client's pace. A client without that stream gets nothing. */
 class Output {
   readonly #target: Writable | undefined;
-  #movedAt = performance.now();
+  #hasMoved = false;
   #waits = false;
   #resume: () => void = () => undefined;
 
@@ -67,19 +67,21 @@ class Output {
     this.#target = target;
     target?.on('drain', () => {
       this.#waits = false;
-      this.#movedAt = performance.now();
+      this.#hasMoved = true;
       this.#resume();
     });
   }
 
-  /** How long nothing has moved, milliseconds; 0 while the client keeps us waiting. */
-  get quietMs(): number {
-    return this.#waits ? 0 : performance.now() - this.#movedAt;
+  /** Whether nothing has moved since the last look. While the client keeps us waiting, it is not quiet. */
+  look(): boolean {
+    const isQuiet = !this.#waits && !this.#hasMoved;
+    this.#hasMoved = false;
+    return isQuiet;
   }
 
   /** Whether more may be read now; if not, `resume` is called when it may. */
   take(chunk: Uint8Array, resume: () => void): boolean {
-    this.#movedAt = performance.now();
+    this.#hasMoved = true;
     if (this.#target === undefined || this.#target.write(chunk)) return true;
     this.#waits = true;
     this.#resume = resume;
@@ -95,12 +97,16 @@ function copyOut(source: Socket, output: Output): Promise<void> {
   return ended(source);
 }
 
-/** Waits for the end of the output. Only time in which nothing moves counts: a slow client is not a background child. */
+/**
+ * Waits for the end of the output. Only looks at which nothing has moved count: a slow client is not a background child. Looks
+ * and not the clock, which goes on while the event loop is held up and reads nothing.
+ */
 async function drained(copied: readonly Promise<unknown>[], outputs: readonly Output[], signal: AbortSignal): Promise<void> {
-  const all = Promise.all(copied).then(() => true);
-  while (!signal.aborted) {
-    const isOver = await Promise.race([all, sleep(DRAIN_POLL_MS, signal).then(() => false)]);
-    if (isOver || outputs.every((output) => output.quietMs > DRAIN_MS)) return;
+  const all = Promise.all(copied);
+  for (let quietPolls = 0; !signal.aborted && quietPolls < QUIET_POLLS;) {
+    if (await settledWithin(all, DRAIN_POLL_MS)) return;
+    const areQuiet = outputs.map((output) => output.look());
+    quietPolls = areQuiet.includes(false) ? 0 : quietPolls + 1;
   }
 }
 
@@ -182,7 +188,7 @@ async function runOnTerminal(
         closeAll([errors.writeEnd]);
       });
     if (exit.code === 0) return;
-    const said = lastLine(Buffer.from((await Promise.race([words.text, sleep(WORDS_MS)])) ?? ''));
+    const said = lastLine(Buffer.from((await settledWithin(words.text, WORDS_MS)) ? await words.text : ''));
     throw new DaemonError('FailedPrecondition', `exec container ${record.id}: ${JSON.stringify(command[0])} cannot start (${describeExit(exit)}): ${said}`);
   } finally {
     words.stop();

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { sleep, waitFor, withTimeout } from '../base/deadline.ts';
+import { settledWithin, waitFor, withTimeout } from '../base/deadline.ts';
 import { DaemonError } from '../base/errors.ts';
 import { ended } from '../linux/pipes.ts';
 import { killGroup } from '../linux/spawn.ts';
@@ -27,7 +27,13 @@ export interface ExecSyncResult {
  * @param timeoutMs 0 is no timeout; when it passes, the process group is killed.
  * @throws DeadlineExceeded at the timeout; FailedPrecondition where the command cannot start.
  */
-export async function execSync(containers: Containers, id: string, command: readonly string[], timeoutMs: number, call: AbortSignal): Promise<ExecSyncResult> {
+export async function execSync(
+  containers: Containers,
+  id: string,
+  command: readonly string[],
+  timeoutMs: number,
+  call: AbortSignal,
+): Promise<ExecSyncResult> {
   const record = requireExecutable(containers, id, command);
   const what = `exec ${JSON.stringify(command[0])} in container ${record.id}`;
   const deadline = withTimeout(call, timeoutMs === 0 ? NO_TIMEOUT_MS : timeoutMs, what);
@@ -38,7 +44,7 @@ export async function execSync(containers: Containers, id: string, command: read
     const stderr = collect(process.stderr, budget);
     try {
       const exit = await waitFor(process.exit, deadline.signal);
-      await Promise.race([Promise.all([stdout.ended, stderr.ended]), sleep(DRAIN_MS)]);
+      await settledWithin(Promise.all([stdout.ended, stderr.ended]), DRAIN_MS);
       return { exitCode: exitCodeOf(exit), stdout: stdout.bytes(), stderr: stderr.bytes() };
     } catch (error) {
       killGroup(process.pid);

@@ -19,7 +19,10 @@ export async function resolveVolumes(config: ContainerConfig, work: AbortSignal)
   if (mounts.length === 0) return [];
   const paths = mounts.map((mount) => mount.hostPath);
   const sources = (await realPaths(paths, work)) ?? (await makeAndResolve(paths, work));
-  return mounts.map((request, index) => ({ request, source: sources[index] ?? request.hostPath }));
+  return mounts.map((request, index) => ({
+    request,
+    source: sources[index] ?? fail('Internal', `create container: no source was found for ${request.hostPath}`),
+  }));
 }
 
 function checkMount(mount: Mount): void {
@@ -56,11 +59,21 @@ function subPathIn(directory: string, subPath: string, { containerPath, image }:
   }
 }
 
-/** All paths with their symlinks followed; undefined where one does not exist. */
+/**
+ * All paths with their symlinks followed; undefined where one does not exist.
+ * @throws Internal where the answer is not one absolute path for each: the runtime would take anything else as one in its own
+ * working directory, the bundle.
+ */
 async function realPaths(paths: readonly string[], work: AbortSignal): Promise<string[] | undefined> {
   const result = await inProcess('realpath', ['-e', '-z', '--', ...paths], work);
   if (result.exit.code !== 0) return undefined;
-  return result.stdout.toString().split('\0').slice(0, paths.length);
+  const answers = result.stdout.toString().split('\0');
+  if (answers.pop() !== '' || answers.length !== paths.length || !answers.every((path) => path.startsWith('/')))
+    fail(
+      'Internal',
+      `create container: realpath gave ${answers.length} paths for the sources of ${paths.length} volumes, must give an absolute one for each`,
+    );
+  return answers;
 }
 
 /** As the peers do: a missing source becomes a directory, and then it is looked at again. */

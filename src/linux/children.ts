@@ -91,6 +91,11 @@ function watch(pid: number, keepsAlive: boolean): Promise<ExitStatus> {
   return promise;
 }
 
+/** Looks now whether a watched process has ended, before the event loop gets to its SIGCHLD; its promise is then resolved. */
+export function lookForEnd(pid: number): void {
+  reap(pid);
+}
+
 function reapAll(): void {
   for (const pid of [...watched.keys()]) reap(pid);
 }

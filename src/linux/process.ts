@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { bind, bindSyscall, check, close, errnoError, lastErrno } from './libc.ts';
 import { parseStat } from './proc-stat.ts';
-import { reasonOf, sleep } from '../base/deadline.ts';
+import { reasonOf, settledWithin, sleep } from '../base/deadline.ts';
 import { DaemonError, hasErrno } from '../base/errors.ts';
 import type { ProcessStat } from './proc-stat.ts';
 
@@ -122,18 +122,13 @@ export async function findProcessesByEnvironment(name: string, value: string): P
 }
 
 async function environmentOf(pid: number): Promise<Buffer | undefined> {
-  const timer = new AbortController();
   try {
     const read = readFile(`/proc/${pid}/environ`);
-    const bytes = await Promise.race([read, sleep(ENVIRON_READ_MS, timer.signal)]);
-    if (bytes !== undefined) return bytes;
-    read.catch(() => undefined);
+    if (await settledWithin(read, ENVIRON_READ_MS)) return await read;
     throw new DaemonError('Unavailable', `look for processes: reading the environment of ${pid} hangs`);
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ESRCH', 'EACCES', 'EPERM')) return undefined;
     throw error;
-  } finally {
-    timer.abort();
   }
 }
 

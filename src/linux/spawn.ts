@@ -1,11 +1,13 @@
 import { accessSync, constants } from 'node:fs';
 import { basename, delimiter, join } from 'node:path';
+import { lookForEnd } from './children.ts';
 import { errnoError } from './libc.ts';
 import { withNamespaces } from './namespaces.ts';
+import { ended } from './pipes.ts';
 import { spawnChildProcess } from './spawn-child-process.ts';
 import { spawnPosix } from './spawn-posix.ts';
 import { DaemonError, hasErrno } from '../base/errors.ts';
-import { reasonOf, sleep, withTimeout } from '../base/deadline.ts';
+import { reasonOf, settledWithin, sleep, withTimeout } from '../base/deadline.ts';
 import { constants as osConstants } from 'node:os';
 import type { Socket } from 'node:net';
 import type { ExitStatus } from './children.ts';
@@ -25,6 +27,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Most that is kept of each of stdout and stderr, bytes; more is read and dropped. Default 1 MiB. */
   readonly outputLimitBytes?: number;
+  /** Whether a stdout over the limit is given as far as it goes, and `cut`. Else run() fails: a part is not to be taken for the whole. */
+  readonly mayBeCut?: boolean;
   /** Descriptors of ours that the program gets as 3, 4, ... */
   readonly fds?: readonly number[];
   /** How long to read on after the exit while something else holds the output open, milliseconds. Default 500. */
@@ -35,10 +39,14 @@ export interface RunOptions {
 
 export interface RunResult {
   readonly exit: ExitStatus;
+  /** All that the program itself wrote. */
   readonly stdout: Buffer;
+  /** For people: where it is over the limit, its end. */
   readonly stderr: Buffer;
-  /** Whether output was dropped: over the limit, or still to come when the drain time was over. */
-  readonly truncated: boolean;
+  /** Whether stdout was over the limit; it is then the beginning only. */
+  readonly cut: boolean;
+  /** Whether something that the program left behind still held its stdout or stderr when the drain time was over. */
+  readonly heldOpen: boolean;
 }
 
 /**
@@ -85,7 +93,8 @@ export function findProgram(file: string): string {
 /**
  * Runs a program to its end and gives its output. It leads a process group and session of its own; at the timeout or
  * abort the whole group is killed (a child that called setsid itself escapes). A non-zero exit is not thrown.
- * @throws {DaemonError} DeadlineExceeded after `timeoutMs`; the signal's reason, or Canceled, when it aborts.
+ * @throws {DaemonError} DeadlineExceeded after `timeoutMs`; the signal's reason, or Canceled, when it aborts; Internal where its
+ * stdout is over the limit and must not be cut.
  * @throws the system error when it could not be started, as {@link spawn}.
  */
 export async function run(file: string, options: RunOptions): Promise<RunResult> {
@@ -97,16 +106,17 @@ export async function runWith(spawnProgram: typeof spawn, file: string, options:
   if (options.signal?.aborted === true) throw reasonOf(options.signal);
   const child = spawnProgram(file, spawnOptions(options));
   const limit = options.outputLimitBytes ?? OUTPUT_LIMIT_BYTES;
-  const stdout = new Output(child.pipes[1], limit);
-  const stderr = new Output(child.pipes[2], limit);
+  const stdout = new Output(child.pipes[1], limit, 'start');
+  const stderr = new Output(child.pipes[2], limit, 'end');
   const stdin = child.pipes[0];
   stdin?.end(options.input ?? '');
   const deadline = withTimeout(options.signal, options.timeoutMs, describe(file, options.args));
   try {
     const exit = await exitOrKill(child, deadline.signal, stderr);
-    await drained([stdout, stderr], options.drainMs ?? DRAIN_MS);
-    const truncated = stdout.truncated || stderr.truncated;
-    return { exit, stdout: stdout.bytes(), stderr: stderr.bytes(), truncated };
+    const hasEnded = await settledWithin(Promise.all([stdout.ended, stderr.ended]), options.drainMs ?? DRAIN_MS);
+    if (stdout.isOver && options.mayBeCut !== true)
+      throw new DaemonError('Internal', `${describe(file, options.args)}: its output is over ${limit} bytes, must be less`);
+    return { exit, stdout: stdout.bytes(), stderr: stderr.bytes(), cut: stdout.isOver, heldOpen: !hasEnded };
   } finally {
     deadline.clear();
     stdin?.destroy();
@@ -143,6 +153,10 @@ async function exitOrKill(child: Child, signal: AbortSignal, stderr: Output): Pr
   const exit = await Promise.race([child.exit, aborted]);
   signal.removeEventListener('abort', onAbort);
   if (exit !== undefined) return exit;
+  // One that ended by itself has its result, though the loop was too late to see it.
+  lookForEnd(child.pid);
+  const last = await Promise.race([child.exit, Promise.resolve(undefined)]);
+  if (last !== undefined) return last;
   // It is not reaped yet, so the group is still its own.
   killGroup(child.pid);
   await Promise.race([child.exit, sleep(KILL_WAIT_MS)]);
@@ -161,43 +175,34 @@ export function killGroup(pid: number): void {
   }
 }
 
-async function drained(outputs: readonly Output[], drainMs: number): Promise<void> {
-  const timer = new AbortController();
-  const all = Promise.all(outputs.map((output) => output.closed));
-  await Promise.race([all, sleep(drainMs, timer.signal)]);
-  timer.abort();
-}
-
 /** Collects what comes out of a pipe, up to a limit; what is over is read and dropped, so that the writer goes on. */
 class Output {
-  readonly closed: Promise<void>;
+  /** Resolves at the end of file. */
+  readonly ended: Promise<void>;
   readonly #socket: Socket | undefined;
+  readonly #limit: number;
+  readonly #keep: 'start' | 'end';
   readonly #chunks: Buffer[] = [];
-  #room: number;
-  #over = false;
-  #ended = false;
+  #size = 0;
+  #isOver = false;
 
-  constructor(socket: Socket | undefined, limitBytes: number) {
+  constructor(socket: Socket | undefined, limitBytes: number, keep: 'start' | 'end') {
     this.#socket = socket;
-    this.#room = limitBytes;
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    this.closed = promise;
-    if (socket === undefined) resolve(undefined);
+    this.#limit = limitBytes;
+    this.#keep = keep;
+    this.ended = socket === undefined ? Promise.resolve() : ended(socket);
     socket?.on('data', (chunk: Buffer) => {
       this.#take(chunk);
     });
-    socket?.once('close', () => {
-      this.#ended = true;
-      resolve(undefined);
-    });
   }
 
-  get truncated(): boolean {
-    return this.#over || !this.#ended;
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   bytes(): Buffer {
-    return Buffer.concat(this.#chunks);
+    const all = Buffer.concat(this.#chunks);
+    return this.#keep === 'start' ? all.subarray(0, this.#limit) : all.subarray(Math.max(0, all.length - this.#limit));
   }
 
   close(): void {
@@ -205,10 +210,11 @@ class Output {
   }
 
   #take(chunk: Buffer): void {
-    if (chunk.length > this.#room) this.#over = true;
-    if (this.#room === 0) return;
-    const kept = chunk.subarray(0, this.#room);
-    this.#chunks.push(kept);
-    this.#room -= kept.length;
+    if (this.#size + chunk.length > this.#limit) this.#isOver = true;
+    if (this.#keep === 'start' && this.#size >= this.#limit) return;
+    this.#chunks.push(chunk);
+    this.#size += chunk.length;
+    while (this.#keep === 'end' && this.#size - (this.#chunks[0]?.length ?? 0) >= this.#limit)
+      this.#size -= this.#chunks.shift()?.length ?? 0;
   }
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sleep, waitFor, withTimeout } from '../base/deadline.ts';
+import { settledWithin, waitFor, withTimeout } from '../base/deadline.ts';
 import { DaemonError, messageOf, unlessMissing } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
 import type { ExitStatus } from '../linux/children.ts';
@@ -177,7 +177,7 @@ const WORDS_MS = 1_000;
 
 async function earlyEnd(request: MonitorRequest, exit: Promise<ExitStatus>, words: Promise<string>, signal: AbortSignal): Promise<DaemonError> {
   const status = await waitFor(exit, signal);
-  const said = (await Promise.race([words, sleep(WORDS_MS)])) ?? '';
+  const said = (await settledWithin(words, WORDS_MS)) ? await words : '';
   const ended = status.code === undefined ? `was killed by signal ${status.signal}` : `ended with ${status.code}`;
   return new DaemonError('Internal', `create container ${request.containerId}: conmon ${ended} before it answered: ${said.trim()}`);
 }

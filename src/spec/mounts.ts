@@ -40,6 +40,7 @@ export function requestMounts(input: RequestMountsInput): OciMount[] {
   const mounts = input.mounts.map(({ request, source }) => {
     const destination = mountPoint(request);
     checkReadOnly(request, input.runtime);
+    checkSource(request, source);
     checkPropagation(request, source, input.hostMounts);
     const options = ['rbind', propagationOption(request), readOnlyOption(request), ...extraOptions(request)];
     return { destination, type: 'bind', source, options, ...idMappings(request, input.runtime) };
@@ -81,6 +82,12 @@ export function mountPoint(request: Pick<Mount, 'containerPath'>): string {
     );
   }
   return path;
+}
+
+/** The last door: a runtime joins a source that is not absolute to its working directory, which is the container's own bundle. */
+function checkSource(request: Mount, source: string): void {
+  if (posix.isAbsolute(source)) return;
+  throw new DaemonError('Internal', `build spec: mount at "${request.containerPath}": its source is "${source}", must be an absolute path`);
 }
 
 function checkReadOnly(request: Mount, runtime: RuntimeFacts): void {

@@ -25,6 +25,7 @@ export type Behaviour =
   | 'fails-silently'
   | 'hangs'
   | 'answers-garbage'
+  | 'answers-too-much'
   | 'answers-nothing'
   | 'answers-a-list'
   | 'answers-no-address'

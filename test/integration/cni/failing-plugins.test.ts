@@ -51,6 +51,7 @@ const FAILURES: [Behaviour, string][] = [
   ['fails-plainly', 'exit code 3: cannot reach the agent | giving up'],
   ['hangs', 'no answer after 1.5 s, killed; it said: waiting for the agent'],
   ['answers-garbage', 'answered what is not JSON: all is well'],
+  ['answers-too-much', 'answered more than 1048576 bytes, must be less'],
   ['answers-nothing', 'answered nothing, must answer a JSON object'],
   ['answers-a-list', 'the answer is not a JSON object, must be a CNI result'],
   ['crashes', 'ended by signal 11 without a word'],

@@ -57,7 +57,7 @@ for (const [name, implementation] of Object.entries(IMPLEMENTATIONS)) {
       assert.ok(text.endsWith('from stdin'));
       assert.equal(result.stderr.toString(), 'oops\n');
       assert.deepEqual(result.exit, { code: 7 });
-      assert.equal(result.truncated, false);
+      assert.equal(result.cut, false);
     });
 
     test('gives our environment where none is given', async () => {
@@ -70,15 +70,32 @@ for (const [name, implementation] of Object.entries(IMPLEMENTATIONS)) {
       const input = Buffer.alloc(30_000_000, 'podwright');
       const result = await runIt('cat', { input, outputLimitBytes: input.length });
       assert.ok(result.stdout.equals(input));
-      assert.equal(result.truncated, false);
+      assert.equal(result.cut, false);
     });
 
-    test('cuts output at the limit, and the program still ends', async () => {
-      const result = await shell('head -c 3000000 /dev/zero; echo end >&2', { outputLimitBytes: 1000 });
+    test('cuts output at the limit where that is asked for, and the program still ends', async () => {
+      const result = await shell('head -c 3000000 /dev/zero; echo end >&2', { outputLimitBytes: 1000, mayBeCut: true });
       assert.equal(result.stdout.length, 1000);
-      assert.equal(result.truncated, true);
+      assert.equal(result.cut, true);
+      assert.equal(result.heldOpen, false);
       assert.equal(result.stderr.toString(), 'end\n');
       assert.deepEqual(result.exit, { code: 0 });
+    });
+
+    test('output over the limit is an error and not a result', async () => {
+      await assert.rejects(shell('head -c 1001 /dev/zero', { outputLimitBytes: 1000 }), {
+        kind: 'Internal',
+        message: 'run sh -c head -c 1001 /dev/zero: its output is over 1000 bytes, must be less',
+      });
+      assert.equal((await shell('head -c 1000 /dev/zero', { outputLimitBytes: 1000 })).stdout.length, 1000);
+    });
+
+    test('of words over the limit the end is kept', async () => {
+      const script = 'for i in $(seq 20000); do echo "line $i"; done >&2; exit 3';
+      const { stderr, exit } = await shell(script, { outputLimitBytes: 1000 });
+      assert.equal(stderr.length, 1000);
+      assert.ok(stderr.toString().endsWith('\nline 19999\nline 20000\n'));
+      assert.deepEqual(exit, { code: 3 });
     });
 
     test('a program that does not read its stdin is no failure', async () => {
@@ -225,7 +242,7 @@ for (const [name, implementation] of Object.entries(IMPLEMENTATIONS)) {
       const result = await shell('sleep 60 & echo $!; exit 4', { drainMs: 200 });
       assert.ok(performance.now() - began < 10_000);
       process.kill(Number(result.stdout.toString()), 'SIGKILL');
-      assert.equal(result.truncated, true);
+      assert.deepEqual([result.heldOpen, result.cut], [true, false]);
       assert.deepEqual(result.exit, { code: 4 });
     });
 

@@ -175,3 +175,9 @@ test("defaultMounts() binds what a user namespace cannot mount of the node's nam
     ],
   );
 });
+
+test('requestMounts() refuses a source that is not absolute: a runtime would look for it in the bundle', () => {
+  for (const source of ['', '.', 'rootfs', './x', '../x']) {
+    assert.throws(() => build({}, source), { kind: 'Internal', message: /must be an absolute path/ }, source);
+  }
+});
