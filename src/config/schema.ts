@@ -197,7 +197,12 @@ export const schema = {
     pinned: key(listOf(anyText, 'a list of image names'), [], 'Images that the kubelet must not remove: names, with * for any text.', {
       reloadable: true,
     }),
-    pullProgressTimeoutMs: key(duration(1000), 5 * MINUTE_MS, 'A pull that has received nothing for so long fails.', { reloadable: true }),
+    pullProgressTimeoutMs: key(
+      duration(1000),
+      5 * MINUTE_MS,
+      'A pull that receives nothing for so long, or less than 256 bytes a second, fails.',
+      { reloadable: true },
+    ),
   }),
   stream: section('The server for exec, attach and port-forward, which the kubelet connects to.', {
     address: key(address, '127.0.0.1', 'Where it listens.', { flag: { usage: '--stream-address <ADDRESS>' } }),

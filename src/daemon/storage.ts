@@ -41,12 +41,15 @@ export function openStorage(config: LiveConfig, log: Log): Storage {
   const images = new ImageStore({ directory: join(imageDirectory, 'images'), blobs, layers, rootfs, log });
   const imageParts: ImageParts = { images, blobs, layers, log };
   let registries = new RegistriesConf();
-  const registry = new RegistryClient(() => registries, { idleTimeoutMs: config.current.image.pullProgressTimeoutMs });
+  const stallTimeoutMs = (): number => config.current.image.pullProgressTimeoutMs;
+  // A connection that died is taken up again once, before the pull is given up.
+  const registry = new RegistryClient(() => registries, { idleTimeoutMs: () => Math.ceil(stallTimeoutMs() / 2) });
   const puller = new ImagePuller(imageParts, {
     registry,
     searchRegistries: () => registries.searchRegistries,
     platform: platformOf(config.current.image.platform),
     parallelLayers: () => config.current.image.maxParallelDownloads,
+    stallTimeoutMs,
   });
   return {
     blobs,
@@ -75,7 +78,11 @@ export function openStorage(config: LiveConfig, log: Log): Storage {
       const content = layers.usage();
       const written = await rootfs.totalUsage();
       return {
-        images: { mountpoint: imageDirectory, usedBytes: content.usedBytes + blobs.usedBytes, inodesUsed: content.inodesUsed + blobs.list().length },
+        images: {
+          mountpoint: imageDirectory,
+          usedBytes: content.usedBytes + blobs.usedBytes,
+          inodesUsed: content.inodesUsed + blobs.list().length,
+        },
         containers: { mountpoint: rootfsDirectory, ...written },
       };
     },

@@ -13,7 +13,7 @@ import { digestOf, MEDIA, readConfig } from './oci-types.ts';
 import type { OciImageConfig } from './oci-types.ts';
 import type { ImageProgress, LayerProgress } from './progress.ts';
 import { receive } from './receive.ts';
-import type { OpenContent } from './receive.ts';
+import type { OpenContent, Pause } from './receive.ts';
 import type { ImageLayer, ImageRecord, ImageStore } from './store.ts';
 
 /** What images are made with and of. */
@@ -53,6 +53,7 @@ export interface AssembleOptions {
   readonly parallelLayers: number;
   /** How often a broken stream of a layer is taken up again. */
   readonly retries: number;
+  readonly pause?: Pause;
   /** Of stage marks: `image-load` or `pull`. */
   readonly stages: string;
   readonly progress?: ImageProgress | undefined;
@@ -182,6 +183,7 @@ async function fetchLayer(parts: ImageParts, image: NewImage, part: Part, option
     sizeBytes: source.sizeBytes,
     signal: AbortSignal.any([options.signal, stop.signal]),
     retries: options.retries,
+    pause: options.pause,
     written: (sizeBytes) => {
       progress.receivedBytes = sizeBytes;
       unpacking.grown(sizeBytes, false);

@@ -1,11 +1,14 @@
 import type { AuthConfig } from '../../api/cri/runtime.ts';
+import { sleep } from '../base/deadline.ts';
 import { DaemonError, kindOf } from '../base/errors.ts';
 import type { Digest, ImageId } from '../base/ids.ts';
 import { JoinedWork } from '../base/joined-work.ts';
 import { stage } from '../base/stage.ts';
 import { credentialsKey } from '../registry/credentials.ts';
 import type { Credentials } from '../registry/credentials.ts';
-import type { RegistryClient, Repository } from '../registry/registry-client.ts';
+import type { RegistryClient } from '../registry/registry-client.ts';
+import type { Repository } from '../registry/repository.ts';
+import { StallWatch } from '../registry/stall-watch.ts';
 import { assembleImage } from './assemble.ts';
 import type { ImageParts, NewImage } from './assemble.ts';
 import { choosePlatform, digestOf, hostPlatform, MAX_DOCUMENT_BYTES, readManifest } from './oci-types.ts';
@@ -22,10 +25,13 @@ export interface PullerOptions {
   readonly platform?: Platform | undefined;
   /** Layers of one image fetched at once. Asked at every pull. */
   readonly parallelLayers: () => number;
+  /** How long a pull may wait for a registry that sends nothing, milliseconds. Asked at every pull. Default 300000. */
+  readonly stallTimeoutMs?: () => number;
 }
 
 /** Most a pull may take in all, milliseconds; one that stands still fails long before, by the client's idle timeout. */
 const PULL_BUDGET_MS = 24 * 60 * 60_000;
+const DEFAULT_STALL_TIMEOUT_MS = 5 * 60_000;
 const MAX_NESTED_INDEXES = 4;
 /** How often a broken stream is taken up again where it broke, without progress in between. */
 const STREAM_RETRIES = 4;
@@ -104,13 +110,16 @@ export class ImagePuller {
     credentials: Credentials | undefined,
     platform: Platform,
     progress: ImageProgress,
-    signal: AbortSignal,
+    call: AbortSignal,
   ): Promise<ImageRecord> {
+    const watch = new StallWatch(this.#options.stallTimeoutMs?.() ?? DEFAULT_STALL_TIMEOUT_MS);
+    const signal = AbortSignal.any([call, watch.signal]);
     const { domain, path, tag, digest } = reference;
     const wanted = digest ?? tag ?? 'latest';
     const repository = this.#options.registry.repository(
       { domain, path, suffix: digest === undefined ? `:${wanted}` : `@${digest}` },
       credentials,
+      watch,
     );
     const { manifest, bytes, digests } = await findManifest(repository, wanted, platform, signal);
     stage('pull.resolved');
@@ -133,6 +142,7 @@ export class ImagePuller {
       signal,
       parallelLayers: this.#options.parallelLayers(),
       retries: STREAM_RETRIES,
+      pause: async (ms, until) => watch.during(async () => sleep(ms, until)),
       stages: 'pull',
       progress,
     });

@@ -18,7 +18,11 @@ export interface ReceiveOptions {
   readonly written: (sizeBytes: number) => void;
   /** How often a broken stream is taken up again where it broke, without progress in between. Default 0. */
   readonly retries?: number;
+  /** Waits before that, at most until the signal aborts. Default {@link sleep}. */
+  readonly pause?: Pause | undefined;
 }
+
+export type Pause = (ms: number, signal: AbortSignal) => Promise<void>;
 
 const WRITE_BYTES = 256 * 1024;
 const RETRY_PAUSE_MS = 500;
@@ -41,7 +45,7 @@ export async function receive(path: string, source: OpenContent, options: Receiv
         await writer.flush(); // what came is good, and the next stream starts after it
         failures = writer.sizeBytes > before ? 1 : failures + 1;
         if (failures > (options.retries ?? 0) || !mayPass(error)) throw error;
-        await sleep(RETRY_PAUSE_MS * 2 ** (failures - 1), options.signal);
+        await (options.pause ?? sleep)(RETRY_PAUSE_MS * 2 ** (failures - 1), options.signal);
       }
     }
   } finally {

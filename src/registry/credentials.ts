@@ -30,10 +30,13 @@ export interface Challenge {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-/** Reads a WWW-Authenticate header: RFC 9110, section 11.6.1. What is not understood is left out. */
+/**
+ * Reads a WWW-Authenticate header: RFC 9110, section 11.6.1. What is not understood is left out. Takes a time that grows with
+ * the length only, since the header is whatever a registry sends.
+ */
 export function readChallenges(header: string): Challenge[] {
   const found: { scheme: string; parameters: Record<string, string> }[] = [];
-  const token = /\s*,?\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?/y;
+  const token = /[\s,]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?/y;
   for (let match = token.exec(header); match !== null && match[0] !== ''; match = token.exec(header)) {
     const [, name = '', quoted, plain] = match;
     const value = quoted?.replaceAll(/\\(.)/g, '$1') ?? plain;

@@ -1,8 +1,10 @@
-import { DaemonError } from '../base/errors.ts';
+import { BoundedMap } from '../base/bounded-map.ts';
+import { DaemonError, kindOf } from '../base/errors.ts';
 import { basicHeader, credentialsKey } from './credentials.ts';
 import type { Challenge, Credentials } from './credentials.ts';
+import { readAll } from './response-body.ts';
 import { discard, showUrl } from './transport.ts';
-import type { Transport } from './transport.ts';
+import type { HttpResponse, Transport } from './transport.ts';
 
 interface Token {
   readonly header: string;
@@ -14,6 +16,10 @@ const DEFAULT_LIFE_SECONDS = 60;
 /** Taken off a token's life for the way to the registry. */
 const MARGIN_SECONDS = 5;
 const MAX_KEPT = 200;
+/** As containers/image has it. */
+const MAX_ANSWER_BYTES = 1024 * 1024;
+/** A token travels in a header, and servers take few headers above 16 KiB. */
+const MAX_TOKEN_LENGTH = 64 * 1024;
 
 export interface TokenRequest {
   readonly challenge: Challenge;
@@ -23,12 +29,14 @@ export interface TokenRequest {
   readonly signal: AbortSignal;
   /** An Authorization that the registry did not take: not given again. */
   readonly refused?: string | undefined;
+  /** As {@link HttpRequest.answerTimeoutMs}. */
+  readonly answerTimeoutMs?: number | undefined;
 }
 
 /** Gets bearer tokens from the services that registries name, and keeps each while it is good. */
 export class Tokens {
   readonly #transport: Transport;
-  readonly #kept = new Map<string, Token>();
+  readonly #kept = new BoundedMap<string, Token>(MAX_KEPT);
 
   constructor(transport: Transport) {
     this.#transport = transport;
@@ -51,47 +59,72 @@ export class Tokens {
       throw new DaemonError('PermissionDenied', `registry's token service is ${showUrl(url)}, must be https`);
     }
     const token = await this.#fetch(url, service, challenge.parameters['scope'] ?? scope, request);
-    if (this.#kept.size >= MAX_KEPT) this.#kept.clear();
     this.#kept.set(key, token);
     return token.header;
   }
 
-  async #fetch(url: URL, service: string, scope: string, { credentials, insecure, signal }: TokenRequest): Promise<Token> {
+  async #fetch(url: URL, service: string, scope: string, request: TokenRequest): Promise<Token> {
     const startedMs = Date.now();
-    const identityToken = credentials?.identityToken;
-    const fields = { service, scope, client_id: 'podwright' };
-    let response;
-    if (identityToken !== undefined && identityToken !== '') {
-      const body = new URLSearchParams({ ...fields, grant_type: 'refresh_token', refresh_token: identityToken }).toString();
-      response = await this.#transport.request(url.href, {
-        method: 'POST',
-        headers: { 'content-type': 'application/x-www-form-urlencoded' },
-        body,
-        insecure,
-        signal,
-      });
-    } else {
-      if (service !== '') url.searchParams.set('service', service);
-      url.searchParams.append('scope', scope);
-      url.searchParams.set('client_id', fields.client_id);
-      const basic = credentials === undefined ? undefined : basicHeader(credentials);
-      response = await this.#transport.request(url.href, {
-        headers: basic === undefined ? {} : { authorization: basic },
-        insecure,
-        signal,
-      });
-    }
+    const response = await this.#ask(url, service, scope, request);
     if (response.status !== 200) {
       await discard(response.body);
       const kind = response.status >= 500 || response.status === 429 ? 'RegistryUnavailable' : 'PermissionDenied';
       const prefix = kind === 'RegistryUnavailable' ? 'RegistryUnavailable: ' : '';
       throw new DaemonError(kind, `${prefix}token service ${showUrl(url)} answered ${response.status}`);
     }
-    const answer = (await response.body.json()) as { token?: unknown; access_token?: unknown; expires_in?: unknown };
+    const answer = await readAnswer(url, response, request.signal);
     const value = answer.token ?? answer.access_token;
     if (typeof value !== 'string' || value === '')
       throw new DaemonError('PermissionDenied', `token service ${showUrl(url)} answered without a token`);
+    if (value.length > MAX_TOKEN_LENGTH || !/^[\x21-\x7e]+$/.test(value))
+      throw new DaemonError(
+        'PermissionDenied',
+        `token service ${showUrl(url)} answered with a token that fits in no header: ${value.length} characters, must be at most ${MAX_TOKEN_LENGTH} of ASCII`,
+      );
     const life = typeof answer.expires_in === 'number' ? Math.max(answer.expires_in, DEFAULT_LIFE_SECONDS) : DEFAULT_LIFE_SECONDS;
     return { header: `Bearer ${value}`, validUntilMs: startedMs + (life - MARGIN_SECONDS) * 1000 };
+  }
+
+  async #ask(url: URL, service: string, scope: string, { credentials, ...options }: TokenRequest): Promise<HttpResponse> {
+    const { insecure, signal, answerTimeoutMs } = options;
+    const identityToken = credentials?.identityToken;
+    const fields = { service, scope, client_id: 'podwright' };
+    if (identityToken !== undefined && identityToken !== '') {
+      const body = new URLSearchParams({ ...fields, grant_type: 'refresh_token', refresh_token: identityToken }).toString();
+      const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+      return await this.#transport.request(url.href, { method: 'POST', headers, body, insecure, signal, answerTimeoutMs });
+    }
+    if (service !== '') url.searchParams.set('service', service);
+    url.searchParams.append('scope', scope);
+    url.searchParams.set('client_id', fields.client_id);
+    const basic = credentials === undefined ? undefined : basicHeader(credentials);
+    const headers: Record<string, string> = basic === undefined ? {} : { authorization: basic };
+    return await this.#transport.request(url.href, { headers, insecure, signal, answerTimeoutMs });
+  }
+}
+
+interface Answer {
+  readonly token?: unknown;
+  readonly access_token?: unknown;
+  readonly expires_in?: unknown;
+}
+
+/** @throws PermissionDenied where it is no JSON object, or too long. */
+async function readAnswer(url: URL, response: HttpResponse, signal: AbortSignal): Promise<Answer> {
+  const refuse = (why: string, cause: unknown): never => {
+    throw new DaemonError('PermissionDenied', `token service ${showUrl(url)} answered ${why}`, { cause });
+  };
+  let bytes: Buffer;
+  try {
+    bytes = await readAll(response, MAX_ANSWER_BYTES, signal);
+  } catch (error) {
+    if (kindOf(error) !== 'InvalidArgument') throw error;
+    return refuse(`with more than ${MAX_ANSWER_BYTES} bytes`, error);
+  }
+  try {
+    const answer: unknown = JSON.parse(bytes.toString('utf8'));
+    return typeof answer === 'object' && answer !== null ? answer : {};
+  } catch (error) {
+    return refuse('with what is no JSON', error);
   }
 }

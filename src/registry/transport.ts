@@ -9,6 +9,8 @@ export interface HttpRequest {
   readonly body?: string;
   readonly insecure: boolean;
   readonly signal: AbortSignal;
+  /** Most the headers of the answer may take, milliseconds; that of the transport where not given. */
+  readonly answerTimeoutMs?: number | undefined;
 }
 
 export interface HttpResponse {
@@ -24,8 +26,8 @@ export interface HttpResponse {
 export interface TransportOptions {
   /** Most a connection may take, milliseconds. Default 30000. */
   readonly connectTimeoutMs?: number;
-  /** Most that may pass without a byte, milliseconds. Default 300000. */
-  readonly idleTimeoutMs?: number;
+  /** Most that may pass without a byte, milliseconds; asked for at every request. Default 300000. */
+  readonly idleTimeoutMs?: () => number;
 }
 
 /** Node's fetch standard has 20; registries send one. */
@@ -33,6 +35,10 @@ const MAX_REDIRECTS = 10;
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 /** Of these a POST becomes a GET without its body: RFC 9110, 15.4. */
 const REDIRECTS_TO_GET: readonly number[] = [301, 302, 303];
+/** Most that is spent on an answer that nobody wants, milliseconds: a new connection is not much dearer. */
+const DISCARD_MS = 1000;
+const DISCARD_BYTES = 64 * 1024;
+const DEFAULT_IDLE_TIMEOUT_MS = 300_000;
 const USER_AGENT = 'podwright';
 
 /**
@@ -54,6 +60,8 @@ export class Transport {
    */
   async request(url: string, options: HttpRequest): Promise<HttpResponse> {
     const { insecure, signal } = options;
+    const { idleTimeoutMs } = this;
+    const limits = { headersTimeout: options.answerTimeoutMs ?? idleTimeoutMs, bodyTimeout: idleTimeoutMs };
     const { request } = await import('undici');
     const dispatcher = await this.#dispatcher(insecure);
     const headers: Record<string, string> = { 'user-agent': USER_AGENT, ...options.headers };
@@ -63,7 +71,7 @@ export class Transport {
     for (let redirects = 0; ; redirects += 1) {
       let answer: Dispatcher.ResponseData;
       try {
-        answer = await request(at, { method, headers, dispatcher, signal, ...(body === undefined ? {} : { body }) });
+        answer = await request(at, { method, headers, dispatcher, signal, ...limits, ...(body === undefined ? {} : { body }) });
       } catch (error) {
         if (signal.aborted) throw reasonOf(signal);
         throw unavailable(`${method} ${showUrl(at)}`, error);
@@ -90,6 +98,10 @@ export class Transport {
     }
   }
 
+  get idleTimeoutMs(): number {
+    return this.#options.idleTimeoutMs?.() ?? DEFAULT_IDLE_TIMEOUT_MS;
+  }
+
   async close(): Promise<void> {
     for (const dispatcher of this.#dispatchers.values()) await (await dispatcher).destroy();
     this.#dispatchers.clear();
@@ -103,10 +115,8 @@ export class Transport {
 
   async #makeDispatcher(insecure: boolean): Promise<Dispatcher> {
     const { Agent, EnvHttpProxyAgent } = await import('undici');
-    const { connectTimeoutMs = 30_000, idleTimeoutMs = 300_000 } = this.#options;
+    const { connectTimeoutMs = 30_000 } = this.#options;
     const options = {
-      headersTimeout: idleTimeoutMs,
-      bodyTimeout: idleTimeoutMs,
       connect: {
         timeout: connectTimeoutMs,
         ...(insecure ? { rejectUnauthorized: false } : { ca: [...getCACertificates('default'), ...getCACertificates('system')] }),
@@ -131,9 +141,10 @@ function refused(words: string): DaemonError {
   return new DaemonError('FailedPrecondition', words);
 }
 
-/** Reads an answer away, so that its connection can be used again. */
+/** Reads an answer away, so that its connection can be used again; one that is long or slow is cut off. */
 export async function discard(body: Dispatcher.ResponseData['body']): Promise<void> {
-  await body.dump({ limit: 64 * 1024 }).catch(() => undefined);
+  const signal = AbortSignal.timeout(DISCARD_MS);
+  await body.dump({ limit: DISCARD_BYTES, signal }).catch(() => undefined);
 }
 
 /** A URL without what may be secret: signed storage URLs carry keys in their query. */

@@ -10,6 +10,8 @@ export interface FaultyRegistryOptions {
   readonly auth?: 'basic' | 'bearer';
   /** The token service of `bearer`; its own by default. */
   readonly realm?: string;
+  /** What its own token service answers with, instead of a token for who may have one. */
+  readonly token?: (response: ServerResponse) => Promise<void>;
   /** Called for each request after authentication; true: it has answered. */
   readonly fault?: (request: IncomingMessage, response: ServerResponse, count: number) => boolean | Promise<boolean>;
   /** Whether ranges are known. Default true. */
@@ -141,6 +143,10 @@ export class FaultyRegistry {
   }
 
   async #token(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.#options.token !== undefined) {
+      await this.#options.token(response);
+      return;
+    }
     let body = '';
     for await (const piece of request) body += String(piece);
     const isUser = request.headers.authorization === `Basic ${Buffer.from('user:secret').toString('base64')}`;

@@ -17,18 +17,23 @@ export interface PullBench {
 }
 
 /** A puller with image stores of its own, in this process. */
-export async function pullBench(t: TestContext, conf: string, options: TransportOptions = {}): Promise<PullBench> {
+export async function pullBench(
+  t: TestContext,
+  conf: string,
+  options: TransportOptions & { readonly stallTimeoutMs?: () => number } = {},
+): Promise<PullBench> {
   const scratch = await scratchDirectory(t);
   const root = join(scratch, 'root');
   await mkdir(root);
   await writeFile(join(scratch, 'registries.conf'), conf);
   const registries = await RegistriesConf.load(join(scratch, 'registries.conf'), join(scratch, 'none'));
   const stores = await startImageStorage(root);
-  const registry = new RegistryClient(() => registries, { idleTimeoutMs: 5000, connectTimeoutMs: 2000, ...options });
+  const registry = new RegistryClient(() => registries, { idleTimeoutMs: () => 2500, connectTimeoutMs: 2000, ...options });
   const puller = new ImagePuller(stores, {
     registry,
     parallelLayers: () => 2,
     platform: { os: 'linux', architecture: 'amd64' },
+    stallTimeoutMs: options.stallTimeoutMs ?? (() => 5000),
     searchRegistries: () => registries.searchRegistries,
   });
   t.after(async () => {

@@ -15,6 +15,24 @@ test('readChallenges reads one or several challenges, quoted or not', () => {
   assert.deepEqual(readChallenges('Negotiate'), [{ scheme: 'negotiate', parameters: {} }]);
 });
 
+test('readChallenges takes no longer than a header is long', () => {
+  const length = 60_000;
+  const headers = {
+    spaces: `Basic${' '.repeat(length)}"`,
+    commas: `Basic${' ,'.repeat(length / 2)}"`,
+    'a value that does not come': `Basic a =${' '.repeat(length)}"`,
+    'open quotes': 'a="'.repeat(length / 3),
+    backslashes: `Basic a="${'\\'.repeat(length)}`,
+    schemes: 'a '.repeat(length / 2),
+  };
+  for (const [what, header] of Object.entries(headers)) {
+    const started = performance.now();
+    readChallenges(header);
+    const tookMs = performance.now() - started;
+    assert.ok(tookMs < 250, `${what}: ${tookMs} ms`);
+  }
+});
+
 test('credentials are told apart, and make a basic header', () => {
   assert.notEqual(credentialsKey({ username: 'a', password: 'b' }), credentialsKey({ username: 'ab', password: '' }));
   assert.equal(credentialsKey(undefined), credentialsKey({}));

@@ -1,0 +1,152 @@
+import { createHash } from 'node:crypto';
+import { reasonOf } from '../base/deadline.ts';
+import { DaemonError } from '../base/errors.ts';
+import { isDigest } from '../base/ids.ts';
+import type { Digest } from '../base/ids.ts';
+import type { Credentials } from './credentials.ts';
+import type { Endpoint } from './registries-conf.ts';
+import { piecesOf, readAll } from './response-body.ts';
+import type { StallWatch } from './stall-watch.ts';
+import type { HttpResponse } from './transport.ts';
+
+export interface FetchedManifest {
+  readonly bytes: Buffer;
+  readonly mediaType: string | undefined;
+  readonly digest: Digest;
+}
+
+export interface FetchedBlob {
+  /** @throws RegistryUnavailable where the stream breaks. */
+  readonly content: AsyncIterable<Uint8Array>;
+  /** Where in the blob the content starts; 0 where the registry knows no ranges. */
+  readonly offsetBytes: number;
+}
+
+/** One thing to get of one endpoint: `/v2/PATH/what`. */
+export interface Fetch {
+  readonly endpoint: Endpoint;
+  readonly what: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly credentials: Credentials | undefined;
+  readonly signal: AbortSignal;
+  /** Most that the headers of each answer may take, milliseconds. */
+  readonly answerTimeoutMs: number;
+}
+
+export interface RepositoryParts {
+  readonly get: (fetch: Fetch) => Promise<HttpResponse>;
+  readonly endpoints: readonly Endpoint[];
+  /** For the registry itself; mirrors get none. */
+  readonly credentials: Credentials | undefined;
+  readonly watch: StallWatch;
+}
+
+/** Most bytes of a manifest; the OCI distribution spec asks registries to take 4 MiB, and containers/image takes no more. */
+const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+/** Most values in one. An index with a thousand images has some 15,000; one full of `{}` would take forty times its own size in memory. */
+const MAX_MANIFEST_VALUES = 200_000;
+
+const MANIFEST_TYPES = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+].join(', ');
+
+/** One repository at the endpoints that have it, mirrors first. */
+export class Repository {
+  readonly #get: (fetch: Fetch) => Promise<HttpResponse>;
+  readonly #endpoints: readonly Endpoint[];
+  readonly #credentials: Credentials | undefined;
+  readonly #name: string;
+  readonly #watch: StallWatch;
+  /** The one that answered last is asked first. */
+  #good: Endpoint | undefined;
+
+  /** @param name to be shown, `docker.io/library/busybox` */
+  constructor(name: string, { get, endpoints, credentials, watch }: RepositoryParts) {
+    this.#name = name;
+    this.#get = get;
+    this.#endpoints = endpoints;
+    this.#credentials = credentials;
+    this.#watch = watch;
+  }
+
+  /** A manifest or index by tag or digest. @throws FailedPrecondition where its digest is not the one asked for. */
+  async manifest(tagOrDigest: string, signal: AbortSignal): Promise<FetchedManifest> {
+    const response = await this.#ask(`manifests/${tagOrDigest}`, { accept: MANIFEST_TYPES }, signal);
+    this.#watch.answered();
+    const bytes = await this.#watch.during(async () => readAll(response, MAX_MANIFEST_BYTES, signal));
+    refuseManyValues(bytes, `manifest ${this.#name}`);
+    const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest;
+    const stated = isDigest(tagOrDigest) ? tagOrDigest : response.headers['docker-content-digest'];
+    if (typeof stated === 'string' && isDigest(stated) && stated !== digest) {
+      throw new DaemonError('FailedPrecondition', `fetch manifest ${this.#name}: its digest is ${digest}, must be ${stated}`);
+    }
+    const type = response.headers['content-type'];
+    return { bytes, mediaType: typeof type === 'string' ? type.split(';')[0]?.trim() : undefined, digest };
+  }
+
+  /** A blob from an offset on, as it comes. Nobody has checked its digest. */
+  async blob(digest: Digest, offsetBytes: number, signal: AbortSignal): Promise<FetchedBlob> {
+    const headers = { accept: '*/*', ...(offsetBytes === 0 ? {} : { range: `bytes=${offsetBytes}-` }) };
+    const response = await this.#ask(`blobs/${digest}`, headers, signal);
+    if (offsetBytes === 0) this.#watch.answered();
+    return {
+      content: watched(piecesOf(response, signal), this.#watch),
+      offsetBytes: response.status === 206 ? rangeStart(response, offsetBytes) : 0,
+    };
+  }
+
+  /** Asks the endpoints in turn; the registry's own failure, not a mirror's, is the one to hear of. */
+  async #ask(what: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<HttpResponse> {
+    const order =
+      this.#good === undefined ? this.#endpoints : [this.#good, ...this.#endpoints.filter((endpoint) => endpoint !== this.#good)];
+    // One that takes connections and says nothing must leave time for the next.
+    const answerTimeoutMs = Math.ceil(this.#watch.timeoutMs / order.length);
+    let failure: unknown;
+    for (const endpoint of order) {
+      try {
+        const fetch = { endpoint, what, headers, credentials: endpoint.isMirror ? undefined : this.#credentials, signal, answerTimeoutMs };
+        const response = await this.#watch.during(async () => this.#get(fetch));
+        this.#good = endpoint;
+        return response;
+      } catch (error) {
+        if (signal.aborted) throw reasonOf(signal);
+        if (failure === undefined || !endpoint.isMirror) failure = error;
+      }
+    }
+    throw failure;
+  }
+}
+
+async function* watched(pieces: AsyncGenerator<Uint8Array, void>, watch: StallWatch): AsyncGenerator<Uint8Array, void> {
+  try {
+    for (;;) {
+      const next = await watch.during(async () => pieces.next());
+      if (next.done === true) return;
+      watch.received(next.value.length);
+      yield next.value;
+    }
+  } finally {
+    await pieces.return();
+  }
+}
+
+/** Counts what begins a value of JSON, before it is parsed; those in text count too. */
+function refuseManyValues(bytes: Buffer, what: string): void {
+  if (bytes.length <= MAX_MANIFEST_VALUES) return;
+  let values = 0;
+  for (const byte of bytes) if (byte === COMMA || byte === BRACE || byte === BRACKET) values += 1;
+  if (values > MAX_MANIFEST_VALUES)
+    throw new DaemonError('InvalidArgument', `fetch ${what}: it has some ${values} values, must have at most ${MAX_MANIFEST_VALUES}`);
+}
+
+const [COMMA, BRACE, BRACKET] = Buffer.from(',{[');
+
+/** The first byte of a Content-Range: RFC 9110, 14.4. */
+function rangeStart(response: HttpResponse, asked: number): number {
+  const range = response.headers['content-range'];
+  const start = typeof range === 'string' ? /^bytes ([0-9]+)-/.exec(range)?.[1] : undefined;
+  return start === undefined ? asked : Number(start);
+}

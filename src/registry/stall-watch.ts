@@ -1,0 +1,83 @@
+import { DaemonError } from '../base/errors.ts';
+
+/** Least that must come, so that a byte now and then does not keep a pull, and those that wait behind it, for hours. */
+const MIN_BYTES_PER_SECOND = 256;
+
+/**
+ * Ends what waits for a registry that sends nothing, or hardly anything. One watches over all that is fetched for an image, since
+ * one part may well wait while another one comes. Time in which nobody waits for the registry does not count.
+ */
+export class StallWatch {
+  /** How long it may take to send so many bytes a second on average. */
+  readonly timeoutMs: number;
+  readonly #leastBytes: number;
+  readonly #controller = new AbortController();
+  #waiting = 0;
+  #sinceMs = 0;
+  #pausedAtMs = 0;
+  #bytes = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(timeoutMs: number) {
+    this.timeoutMs = timeoutMs;
+    this.#leastBytes = Math.ceil((timeoutMs / 1000) * MIN_BYTES_PER_SECOND);
+  }
+
+  /** Aborted, with RegistryUnavailable, when it has taken too long. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Waits for something of the registry. */
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    this.#begin();
+    try {
+      return await work();
+    } finally {
+      this.#end();
+    }
+  }
+
+  /** What was asked for, and not just more of it, has begun to come. */
+  answered(): void {
+    this.#sinceMs = Date.now();
+    this.#bytes = 0;
+  }
+
+  received(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes >= this.#leastBytes) this.answered();
+  }
+
+  #begin(): void {
+    this.#waiting += 1;
+    if (this.#waiting > 1) return;
+    this.#sinceMs += Date.now() - this.#pausedAtMs;
+    this.#arm();
+  }
+
+  #end(): void {
+    this.#waiting -= 1;
+    if (this.#waiting > 0) return;
+    this.#pausedAtMs = Date.now();
+    clearTimeout(this.#timer);
+  }
+
+  #arm(): void {
+    this.#timer = setTimeout(
+      () => {
+        if (Date.now() - this.#sinceMs < this.timeoutMs) this.#arm();
+        else this.#controller.abort(this.#stalled());
+      },
+      Math.max(this.#sinceMs + this.timeoutMs - Date.now(), 1),
+    );
+  }
+
+  #stalled(): DaemonError {
+    const what = this.#bytes === 0 ? 'nothing' : `only ${this.#bytes} bytes`;
+    return new DaemonError(
+      'RegistryUnavailable',
+      `RegistryUnavailable: received ${what} in ${this.timeoutMs / 1000} s (image.pull_progress_timeout), must be at least ${this.#leastBytes} bytes`,
+    );
+  }
+}
