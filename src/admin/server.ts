@@ -62,11 +62,12 @@ export class AdminServer {
     });
     response.on('error', () => undefined); // the client left: 'close' follows
     request.on('error', () => undefined);
-    const url = new URL(request.url ?? '/', 'http://admin');
+    const target = request.url ?? '/';
     try {
+      const url = urlOf(target);
       await this.#routeFor(request.method, url.pathname).handle({ url, request, response, signal: controller.signal });
     } catch (error) {
-      this.#log.warn(`admin ${request.method ?? ''} ${url.pathname}: ${messageOf(error)}`, error instanceof DaemonError ? {} : { error });
+      this.#log.warn(`admin ${request.method ?? ''} ${target}: ${messageOf(error)}`, error instanceof DaemonError ? {} : { error });
       answerFailure(response, error);
     }
   }
@@ -75,6 +76,14 @@ export class AdminServer {
     const route = this.#routes.find((each) => each.method === method && each.path === path);
     if (route === undefined) throw new DaemonError('NotFound', `admin socket: nothing is at ${method ?? ''} ${path}`);
     return route;
+  }
+}
+
+function urlOf(target: string): URL {
+  try {
+    return new URL(target, 'http://admin');
+  } catch (error) {
+    throw new DaemonError('InvalidArgument', `admin socket: the request's target is ${JSON.stringify(target)}, must be a path`, { cause: error });
   }
 }
 

@@ -1,5 +1,6 @@
 import { DaemonError } from './errors.ts';
 import { waitFor } from './deadline.ts';
+import { canonicalJson } from './json.ts';
 
 /** How a piece of joined work ends when nobody waits for it any more. */
 export interface JoinedWorkOptions<T> {
@@ -9,11 +10,14 @@ export interface JoinedWorkOptions<T> {
   readonly what: string;
   /** Whether the work is aborted as soon as its last waiter has left (a pull), or goes on for the retry (a create). */
   readonly endsWithLastWaiter: boolean;
+  /** What was asked, plain data: only the same request is joined. Left out where the key says it all. */
+  readonly request?: unknown;
   /** Called in place of handing the result over, when no waiter was left at the end. */
   readonly unclaimed?: (result: T) => Promise<void>;
 }
 
 interface Running<T> {
+  readonly request: unknown;
   readonly result: Promise<T>;
   readonly controller: AbortController;
   waiters: number;
@@ -28,6 +32,9 @@ export class JoinedWork<T> {
 
   async run(key: string, call: AbortSignal, options: JoinedWorkOptions<T>, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const running = this.#running.get(key) ?? this.#start(key, options, work);
+    if (running.request !== options.request && canonicalJson(running.request) !== canonicalJson(options.request)) {
+      throw new DaemonError('AlreadyExists', `${options.what}: the same is under way for a request that asks for something else; ask again when it is over`);
+    }
     running.waiters += 1;
     try {
       return await waitFor(running.result, call);
@@ -67,7 +74,7 @@ export class JoinedWork<T> {
       }
     };
     // The work starts in a later turn, when `running` is in place and the first waiter is counted.
-    const running: Running<T> = { result: Promise.resolve().then(execute), controller, waiters: 0 };
+    const running: Running<T> = { request: options.request, result: Promise.resolve().then(execute), controller, waiters: 0 };
     running.result.catch(() => undefined);
     this.#running.set(key, running);
     return running;

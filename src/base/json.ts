@@ -31,3 +31,26 @@ function renameKeys(value: unknown, pattern: RegExp, rename: (name: string) => s
   if (!Object.keys(value).some((name) => pattern.test(name))) return value;
   return Object.fromEntries(Object.entries(value).map(([name, each]: [string, unknown]) => [pattern.test(name) ? rename(name) : name, each]));
 }
+
+/**
+ * JSON for people and their tools (`crictl inspect`): 64-bit integers are numbers, as text only where a number would not be
+ * exact; bytes are base64, as in protobuf's JSON. It cannot be read back.
+ */
+export function toPlainJson(value: unknown): string {
+  return JSON.stringify(value, function (this: Record<string, unknown>, key: string, plain: unknown): unknown {
+    const original = this[key];
+    if (typeof original === 'bigint') return Number.isSafeInteger(Number(original)) ? Number(original) : original.toString();
+    return original instanceof Uint8Array ? Buffer.from(original).toString('base64') : plain;
+  });
+}
+
+/** A text that is the same for two values of plain data where they say the same: order of keys and absent fields do not count. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, function (this: Record<string, unknown>, key: string, plain: unknown): unknown {
+    const original = this[key];
+    if (typeof original === 'bigint') return `${original.toString()}n`;
+    if (original instanceof Uint8Array) return Buffer.from(original).toString('base64');
+    if (typeof plain !== 'object' || plain === null || Array.isArray(plain)) return plain;
+    return Object.fromEntries(Object.entries(plain).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}

@@ -28,10 +28,6 @@ function textWhere(is: string, accepts: (text: string) => boolean): Kind<string>
 
 export const anyText = textWhere('text', () => true);
 export const address = textWhere('an IP address or host name', (text) => /^[\w.:-]+$/.test(text));
-export const hostAndPort = textWhere(
-  'HOST:PORT, or empty for none',
-  (text) => text === '' || /^(\[[\da-fA-F:.]+\]|[\w.-]*):\d{1,5}$/.test(text),
-);
 export const platform = textWhere(
   "OS/ARCH or OS/ARCH/VARIANT, or empty for this machine's",
   (text) => text === '' || /^[\w-]+\/[\w-]+(\/[\w.-]+)?$/.test(text),
@@ -63,6 +59,16 @@ export const optionalPath: Kind<string> = {
 
 /** Longest path a unix socket can be bound to, bytes: sun_path less its closing zero, unix(7). */
 export const SOCKET_PATH_LIMIT_BYTES = 107;
+
+/** `HOST:PORT`, or a unix socket: `unix:///path` or the path alone; in code as it is written. */
+export const hostAndPortOrSocket = textWhere(
+  `HOST:PORT, or unix:// and an absolute path of at most ${SOCKET_PATH_LIMIT_BYTES} bytes, or empty for none`,
+  (text) => {
+    const bare = text.replace(/^unix:\/\//, '');
+    if (isAbsolute(bare)) return Buffer.byteLength(bare) <= SOCKET_PATH_LIMIT_BYTES && !bare.includes('\0');
+    return text === '' || /^(\[[\da-fA-F:.]+\]|[\w.-]*):\d{1,5}$/.test(text);
+  },
+);
 
 /** `unix:///path`, `/path` or empty; in code the path alone. */
 export const optionalUnixSocket: Kind<string> = {

@@ -4,7 +4,7 @@ import {
   capability,
   duration,
   fileMode,
-  hostAndPort,
+  hostAndPortOrSocket,
   listOf,
   notSupported,
   oneOf,
@@ -213,8 +213,8 @@ export const schema = {
     idleTimeoutMs: key(duration(1000), 4 * 60 * MINUTE_MS, 'A session in which nothing moved for so long is ended.'),
   }),
   metrics: section('Prometheus metrics.', {
-    listen: key(hostAndPort, '', 'Where /metrics is served over plain HTTP; empty: on the admin socket alone.', {
-      flag: { usage: '--metrics-listen <HOST:PORT>' },
+    listen: key(hostAndPortOrSocket, '', 'Where /metrics is served over plain HTTP; empty: on the admin socket alone.', {
+      flag: { usage: '--metrics-listen <ADDRESS>' },
     }),
   }),
   log: section("The daemon's own log, on standard error.", {

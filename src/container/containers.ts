@@ -4,6 +4,7 @@ import { waitFor } from '../base/deadline.ts';
 import { DaemonError, fail } from '../base/errors.ts';
 import type { ContainerId, SandboxId } from '../base/ids.ts';
 import { JoinedWork } from '../base/joined-work.ts';
+import { canonicalJson } from '../base/json.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Log } from '../base/log.ts';
 import { ObjectStore, resolveId } from '../base/object-store.ts';
@@ -106,7 +107,7 @@ export class Containers {
     const id = await this.#creates.run(
       name,
       call.signal,
-      { budgetMs: this.#options.createBudgetMs, what: `create container ${name}`, endsWithLastWaiter: false, unclaimed: async (made) => this.#park(made) },
+      { budgetMs: this.#options.createBudgetMs, what: `create container ${name}`, endsWithLastWaiter: false, request: config, unclaimed: async (made) => this.#park(made) },
       async (work) => this.#createOrFind(name, sandbox, config, sandboxConfig, work, call.log),
     );
     return this.#claim(id);
@@ -188,7 +189,7 @@ export class Containers {
     log: Log,
   ): Promise<ContainerId> {
     const existing = this.store.byName(name);
-    if (existing !== undefined) return existingId(existing);
+    if (existing !== undefined && !(await this.#makesWay(existing, config))) return existingId(existing);
     // One creation a name, so this is what an earlier one could not take back: the name must not be lost with it.
     const left = this.store.creatingByName(name);
     if (left !== undefined) await this.removeUnfinished(left);
@@ -208,6 +209,17 @@ export class Containers {
       creates.delete(controller);
       if (creates.size === 0) this.#createsBySandbox.delete(sandbox.record.id);
     }
+  }
+
+  /** As for sandboxes: only the same request gets the container that has its name. @throws AlreadyExists. */
+  async #makesWay({ record, state }: Container, config: ContainerConfig): Promise<boolean> {
+    if (!isAliveState(state) || canonicalJson(record.config) === canonicalJson(config)) return false;
+    if (state.is !== 'Parked') {
+      fail('AlreadyExists', `create container ${record.name}: container ${record.id} has this name and attempt and another configuration; remove it, or ask with a higher attempt`);
+    }
+    this.#parking.end(record.id);
+    await this.#expire(record.id);
+    return this.store.get(record.id) === undefined;
   }
 
   /** Hands a made container to a caller: from now on everyone may see it. */

@@ -1,5 +1,5 @@
 import { fail } from '../base/errors.ts';
-import { toJson } from '../base/json.ts';
+import { toPlainJson } from '../base/json.ts';
 import type { ImageServiceHandlers } from './handlers.ts';
 import { imageMessage } from './image-messages.ts';
 import type { ImageServiceParts } from './parts.ts';
@@ -12,6 +12,6 @@ export function imageStatus(parts: Pick<ImageServiceParts, 'images'>): ImageServ
     const image = parts.images.resolve(asked);
     if (image === undefined) return {};
     const info = { chainID: image.chain, imageSpec: image.config };
-    return { image: imageMessage(image), info: verbose ? { info: toJson(info) } : {} };
+    return { image: imageMessage(image), info: verbose ? { info: toPlainJson(info) } : {} };
   };
 }

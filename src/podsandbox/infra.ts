@@ -15,7 +15,7 @@ import type { InfraProcess, SandboxRecord } from './sandbox.ts';
 /** How long a killed infra process may take to go, milliseconds. */
 const KILL_WAIT_MS = 10_000;
 
-function bundleOf(parts: SandboxParts, id: string): string {
+export function bundleOf(parts: Pick<SandboxParts, 'infraDirectory'>, id: string): string {
   return join(parts.infraDirectory, id);
 }
 

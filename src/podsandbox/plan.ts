@@ -46,6 +46,7 @@ export function planSandbox(config: PodSandboxConfig, runtimeHandler: string, pa
       id,
       config,
       runtimeHandler: runtime.name,
+      askedHandler: runtimeHandler,
       namespaces,
       hostname: planHostname(config, namespaces.net, parts),
       cgroupParent: parts.placement.parent(config.linux?.cgroupParent ?? '', id),

@@ -12,7 +12,10 @@ export interface SandboxRecord {
   /** `k8s_<pod>_<namespace>_<uid>_<attempt>`: the identity of the request. */
   readonly name: string;
   readonly config: PodSandboxConfig;
+  /** The handler it has. */
   readonly runtimeHandler: string;
+  /** The handler as the request named it, empty for the default one; missing in records of before it was kept. */
+  readonly askedHandler?: string | undefined;
   readonly createdAtNs: bigint;
   /** The boot it was made in: after another one none of its namespaces and processes exists any more. */
   readonly bootId: string;

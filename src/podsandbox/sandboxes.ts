@@ -3,6 +3,7 @@ import type { Call } from '../base/call.ts';
 import { DaemonError, fail } from '../base/errors.ts';
 import type { SandboxId } from '../base/ids.ts';
 import { JoinedWork } from '../base/joined-work.ts';
+import { canonicalJson } from '../base/json.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Log } from '../base/log.ts';
 import { ObjectStore, resolveId } from '../base/object-store.ts';
@@ -10,10 +11,11 @@ import { Parking } from '../base/parking.ts';
 import { RecordStore } from '../base/record-store.ts';
 import { nowNs } from '../base/time.ts';
 import { bootId } from '../linux/process.ts';
-import { planSandbox } from './plan.ts';
+import { planSandbox, type SandboxPlan } from './plan.ts';
 import { removeSandbox, removeUnfinishedSandbox } from './remove.ts';
 import type { SandboxParts } from './parts.ts';
 import { runSandbox } from './run.ts';
+import { sandboxRuntimeSpec } from './runtime-spec.ts';
 import type { Sandbox, SandboxRecord, SandboxState } from './sandbox.ts';
 import { isSandboxRecord, isSandboxState, sandboxName } from './sandbox.ts';
 import { stopSandbox } from './stop.ts';
@@ -93,11 +95,12 @@ export class Sandboxes {
         budgetMs: this.#options.runBudgetMs,
         what: `run pod sandbox ${name}`,
         endsWithLastWaiter: false,
+        request: { config, runtimeHandler },
         unclaimed: async (done) => this.#park(done),
       },
       async (work) => {
         const existing = this.store.byName(name);
-        if (existing !== undefined) return existingId(existing);
+        if (existing !== undefined && !(await this.#makesWay(existing, plan))) return existingId(existing);
         // One run a name, so this is what an earlier one could not take back: the name must not be lost with it.
         const left = this.store.creatingByName(name);
         if (left !== undefined) await this.removeUnfinished(left);
@@ -161,10 +164,30 @@ export class Sandboxes {
     });
   }
 
+  /** The OCI runtime spec of its infra container, or as much of one as a sandbox without has. */
+  async runtimeSpec(sandbox: Sandbox): Promise<unknown> {
+    return sandboxRuntimeSpec(this.#options.parts, sandbox);
+  }
+
   /** Waits for all runs under way, for a graceful stop of the daemon. */
   async settled(): Promise<void> {
     await this.#runs.settled();
     this.#parking.close();
+  }
+
+  /**
+   * Whether the sandbox that has the name of a new request is gone now. The same request gets it; another one never does: a
+   * parked sandbox, which nobody has seen, is removed for it. @throws AlreadyExists for one that somebody has seen.
+   */
+  async #makesWay({ record, state }: Sandbox, plan: SandboxPlan): Promise<boolean> {
+    const asked = ({ config, runtimeHandler }: SandboxPlan['record']): string => canonicalJson({ config, runtimeHandler });
+    if ((state.is !== 'Ready' && state.is !== 'Parked') || asked(record) === asked(plan.record)) return false;
+    if (state.is === 'Ready') {
+      fail('AlreadyExists', `run pod sandbox ${record.name}: sandbox ${record.id} has this name and attempt and another configuration; remove it, or ask with a higher attempt`);
+    }
+    this.#parking.end(record.id);
+    await this.#expire(record.id);
+    return this.store.get(record.id) === undefined;
   }
 
   /** Hands a finished sandbox to a caller: from now on everyone may see it. */

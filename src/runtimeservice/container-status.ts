@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlessMissing } from '../base/errors.ts';
-import { toJson } from '../base/json.ts';
+import { toPlainJson } from '../base/json.ts';
 import { isAliveState, type Container } from '../container/container.ts';
 import { containerStatusMessage } from './container-messages.ts';
 import type { RuntimeServiceHandlers } from './handlers.ts';
@@ -12,7 +12,7 @@ export function containerStatus(parts: RuntimeServiceParts): RuntimeServiceHandl
     const container = parts.containers.get(request.containerId);
     return {
       status: containerStatusMessage(parts, container),
-      info: request.verbose ? { info: toJson(await containerInfo(parts, container)) } : {},
+      info: request.verbose ? { info: toPlainJson(await containerInfo(parts, container)) } : {},
     };
   };
 }

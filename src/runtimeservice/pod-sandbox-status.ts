@@ -1,4 +1,4 @@
-import { toJson } from '../base/json.ts';
+import { toPlainJson } from '../base/json.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import { containerStatusMessages } from './container-messages.ts';
 import type { RuntimeServiceHandlers } from './handlers.ts';
@@ -16,12 +16,13 @@ export function podSandboxStatusRpc(parts: RuntimeServiceParts): RuntimeServiceH
     return {
       status: podSandboxStatus(sandbox),
       containersStatuses: containerStatusMessages(parts, sandbox.record.id),
-      info: request.verbose ? { info: toJson(sandboxInfo(parts, sandbox)) } : {},
+      info: request.verbose ? { info: toPlainJson(await sandboxInfo(parts, sandbox)) } : {},
     };
   };
 }
 
-function sandboxInfo(parts: RuntimeServiceParts, sandbox: Sandbox): Readonly<Record<string, unknown>> {
+/** What `crictl inspectp` shows besides the status; tools find the path of the network namespace in runtimeSpec, as with the peers. */
+async function sandboxInfo(parts: RuntimeServiceParts, sandbox: Sandbox): Promise<Readonly<Record<string, unknown>>> {
   const { record, state } = sandbox;
   return {
     state: state.is,
@@ -32,6 +33,7 @@ function sandboxInfo(parts: RuntimeServiceParts, sandbox: Sandbox): Readonly<Rec
     cgroupParent: record.cgroupParent,
     runtimeHandler: record.runtimeHandler,
     cniResult: parts.networks.attachment(record.id)?.results,
+    runtimeSpec: await parts.sandboxes.runtimeSpec(sandbox),
     config: record.config,
   };
 }

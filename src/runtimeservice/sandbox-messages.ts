@@ -17,7 +17,7 @@ export function podSandbox(sandbox: Sandbox): Init<PodSandbox> {
     createdAt: record.createdAtNs,
     labels: record.config.labels,
     annotations: record.config.annotations,
-    runtimeHandler: record.runtimeHandler,
+    runtimeHandler: record.askedHandler ?? record.runtimeHandler,
   };
 }
 

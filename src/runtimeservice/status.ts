@@ -1,4 +1,4 @@
-import { toJson } from '../base/json.ts';
+import { toPlainJson } from '../base/json.ts';
 import type { HandlerFeatures } from '../ociruntime/runtime-handlers.ts';
 import type { RuntimeServiceHandlers } from './handlers.ts';
 import type { RuntimeServiceParts } from './parts.ts';
@@ -26,7 +26,7 @@ export function status(parts: RuntimeServiceParts): RuntimeServiceHandlers['stat
       // The entry without a name says what a pod without a RuntimeClass gets.
       runtimeHandlers: ['', ...runtimes.names].map((name) => ({ name, features: handlerFeatures(runtimes.features(name)) })),
       features: { supplementalGroupsPolicy: true, mountOptions: true },
-      info: request.verbose ? { config: toJson(parts.describe()), cni: toJson(parts.networks.describe()) } : {},
+      info: request.verbose ? { config: toPlainJson(parts.describe()), cni: toPlainJson(parts.networks.describe()) } : {},
     };
   };
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import { get } from 'node:http';
+import { join } from 'node:path';
 import { NamespaceMode } from '../../api/cri/enums.ts';
 import { VERSION } from '../../src/base/version.ts';
 import { e2eTest, sharedDaemon } from '../support/e2e-test.ts';
@@ -93,4 +95,20 @@ test('a container started and stopped leaves its log to the kubelet', async (dae
   await daemon.runtime.removeContainer({ containerId: id });
 
   assert.match(await readFile(logPath, 'utf8'), /one/);
+});
+
+e2eTest('--metrics-listen takes the path of a unix socket, with unix:// or without', async (daemon) => {
+  for (const prefix of ['', 'unix://']) {
+    const socketPath = join(daemon.directory, 'metrics.sock');
+    await daemon.stop();
+    await writeFile(join(daemon.directory, 'conf.d/metrics.toml'), `[metrics]\nlisten = "${prefix}${socketPath}"\n`);
+    await daemon.start();
+    const text = await new Promise<string>((resolve, reject) => {
+      get({ socketPath, path: '/metrics' }, (response) => {
+        let body = '';
+        response.on('data', (chunk: Buffer) => (body += chunk.toString())).on('end', () => { resolve(body); }); // prettier-ignore
+      }).on('error', reject);
+    });
+    assert.match(text, /^podwright_build_info/m);
+  }
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -68,6 +69,19 @@ test('a failure of the domain reaches the client in its words', async () => {
   await serve({ leaks: async () => Promise.reject(new DaemonError('Unavailable', 'still restoring')) });
 
   await assert.rejects(client.leaks(), { name: 'CliError', exitCode: 1, message: 'still restoring' });
+});
+
+test('a request whose target is no path is answered', async () => {
+  await serve({});
+  const status = await new Promise((resolve, reject) => {
+    const sent = request({ socketPath: socket, path: '//', timeout: 2000 }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    sent.on('timeout', () => sent.destroy(new Error('no answer within 2 s')));
+    sent.on('error', reject).end();
+  });
+  assert.equal(status, 400);
 });
 
 test('an image load streams the archive in, and progress and images out', async () => {

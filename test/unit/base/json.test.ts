@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fromJson, toJson } from '../../../src/base/json.ts';
+import { canonicalJson, fromJson, toJson, toPlainJson } from '../../../src/base/json.ts';
 
 const roundTrip = (value: unknown): unknown => fromJson(toJson(value));
 
@@ -27,4 +27,16 @@ test('a map whose keys look like our marks comes back as that map', () => {
 test('what is no JSON is refused', () => {
   assert.throws(() => fromJson('{"a":'), SyntaxError);
   assert.throws(() => fromJson('{"a":{"$int64":"seven"}}'), SyntaxError);
+});
+
+test('toPlainJson() has no marks of ours: numbers, exact text for what is greater, base64', () => {
+  const value = { shares: 102n, most: 2n ** 63n - 1n, least: -(2n ** 53n), raw: Buffer.from('yes'), list: [1n], gone: undefined };
+  assert.equal(toPlainJson(value), '{"shares":102,"most":"9223372036854775807","least":"-9007199254740992","raw":"eWVz","list":[1]}');
+});
+
+test('canonicalJson() is the same for what says the same', () => {
+  const text = canonicalJson({ b: 1n, a: { y: new Uint8Array([1]), x: [{ q: 1, p: 2 }] } });
+  assert.equal(canonicalJson({ a: { x: [{ p: 2, q: 1 }], y: Buffer.from([1]) }, b: 1n, c: undefined }), text);
+  assert.notEqual(canonicalJson({ a: { x: [{ p: 2, q: 1 }], y: Buffer.from([1]) }, b: 1 }), text);
+  assert.notEqual(canonicalJson({ list: [1, 2] }), canonicalJson({ list: [2, 1] }));
 });

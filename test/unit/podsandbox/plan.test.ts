@@ -42,6 +42,7 @@ test('a plain pod has namespaces of its own, its name as hostname, and the defau
     runtimeHandler: 'runc',
     namespaces: { net: 'pod', ipc: 'pod', pid: 'container' },
     hostname: 'web-0',
+    askedHandler: '',
     cgroupParent: `/podwright/${id}`,
   });
   assert.equal(metadata.attempt, 3);
