@@ -19,6 +19,7 @@ import { imagesOf, type ContainerRecord, type ContainerState } from './container
 import { containerSpec, prepareSpec } from './container-spec.ts';
 import type { CreateRequest } from './create-request.ts';
 import { runtimeOf, type ContainerParts } from './parts.ts';
+import { writeProcess } from './process-file.ts';
 import { resolveImageVolumes, resolveVolumes } from './volumes.ts';
 
 type Store = ObjectStore<ContainerRecord, ContainerState>;
@@ -80,7 +81,11 @@ export async function createContainer(
     const ofImages = resolveImageVolumes(record.config, volumeDirectories(bundle, record));
     const mounts = inOrderOf(record.config, [...ofHost, ...ofImages]);
     const prepared = await prepareSpec(parts, request, join(bundle, 'rootfs'), mounts);
-    await writeFile(join(bundle, 'config.json'), specToJson(containerSpec(prepared)), { mode: 0o600 });
+    const spec = containerSpec(prepared);
+    await allSettledOrThrow([
+      writeFile(join(bundle, 'config.json'), specToJson(spec), { mode: 0o600 }),
+      writeProcess(store, record.id, spec.process),
+    ]);
     if (work.aborted) throw reasonOf(work);
     const created = await monitorContainer(parts, store, request, work);
     const { uid, gid, additionalGids } = prepared.user;

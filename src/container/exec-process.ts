@@ -7,12 +7,12 @@ import { DaemonError, fail, unlessMissing } from '../base/errors.ts';
 import { adopt, type ExitStatus } from '../linux/children.ts';
 import { closeAll, ended, makePipes, type PipeEnds } from '../linux/pipes.ts';
 import { describeExit, lastLine } from '../ociruntime/oci-runtime.ts';
-import type { OciProcess } from '../spec/oci-types.ts';
 import { execProcess, type ExecOptions } from '../spec/process.ts';
-import { specFromJson, specToJson } from '../spec/spec-json.ts';
+import { specToJson } from '../spec/spec-json.ts';
 import { requireState, type ContainerRecord } from './container.ts';
 import type { Containers } from './containers.ts';
 import { runtimeOf } from './parts.ts';
+import { readProcess } from './process-file.ts';
 
 /** How long the last words of a runtime that failed are read, milliseconds. */
 export const WORDS_MS = 1_000;
@@ -40,14 +40,13 @@ export interface ExecFiles {
 
 /** Writes the OCI process object: that of the container's own process, with the command and terminal of the request. */
 export async function writeExecFiles(
-  bundle: string,
-  execDirectory: string,
+  containers: Containers,
+  record: ContainerRecord,
   options: ExecOptions,
 ): Promise<ExecFiles> {
-  const directory = join(execDirectory, randomBytes(16).toString('hex'));
-  const spec = specFromJson(await readFile(join(bundle, 'config.json'), 'utf8')) as { process: OciProcess };
+  const directory = join(containers.parts.execDirectory, randomBytes(16).toString('hex'));
   const files = { directory, processFile: join(directory, 'process.json'), pidFile: join(directory, 'pid') };
-  const process = specToJson(execProcess(spec.process, options));
+  const process = specToJson(execProcess(await readProcess(containers.store, record.id), options));
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     await writeFile(files.processFile, process, { mode: 0o600 });
@@ -93,7 +92,7 @@ export function requireExecutable(containers: Containers, id: string, command: r
  */
 export async function startExec(containers: Containers, record: ContainerRecord, command: readonly string[], wantStdin: boolean): Promise<ExecProcess> {
   const what = `exec container ${record.id}`;
-  const files = await writeExecFiles(containers.bundleOf(record), containers.parts.execDirectory, { command, tty: false });
+  const files = await writeExecFiles(containers, record, { command, tty: false });
   const streams = { stdin: undefined as Socket | undefined, stdout: undefined as Socket | undefined, stderr: undefined as Socket | undefined };
   try {
     const [out, err, input] = makePipes(wantStdin ? 3 : 2) as [PipeEnds, PipeEnds, PipeEnds?];

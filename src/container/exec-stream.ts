@@ -119,7 +119,7 @@ async function execOnTerminal(
   signal: AbortSignal,
 ): Promise<{ exitCode: number }> {
   const what = `exec container ${record.id}`;
-  const files = await writeExecFiles(containers.bundleOf(record), containers.parts.execDirectory, {
+  const files = await writeExecFiles(containers, record, {
     command: request.command,
     tty: true,
     ...(request.size === undefined ? {} : { size: request.size }),

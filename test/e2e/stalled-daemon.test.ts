@@ -9,6 +9,7 @@ import type { Pod } from '../support/pods.ts';
 import { execOutput, execSync, runContainer, runPod, shell } from '../support/pods.ts';
 
 const CONTAINERS = 50;
+const STARTS_AT_ONCE = 25;
 const COMMANDS_AT_ONCE = 10;
 /** A stall is longer than any time for which output is read on after its writer's end. */
 const STALL_LEAST_MS = 600;
@@ -90,7 +91,7 @@ e2eTest(
   `${CONTAINERS} containers that start while the daemon is held up again and again have the volumes asked for`,
   async (daemon, context) => {
     const pod = await runPod(daemon);
-    const starting = inParallel(CONTAINERS, CONTAINERS, async (index) => runWithVolumes(daemon, pod, index));
+    const starting = inParallel(CONTAINERS, STARTS_AT_ONCE, async (index) => runWithVolumes(daemon, pod, index));
     const { result: made, stalls } = await underStalls(daemon, starting);
     context.diagnostic(`${stalls} stalls`);
     const problems = await Promise.all(made.map(async (container, index) => problemOf(daemon, container, index)));
