@@ -33,6 +33,7 @@ export class ArchiveIndex {
         index.#add(entry, position);
       },
       data: () => undefined,
+      hole: () => undefined,
       endOfFile: () => undefined,
     });
     const { size } = await file.stat();

@@ -59,6 +59,9 @@ const mknodat = bind<(dir: number, path: Bytes, mode: number, device: bigint) =>
 const symlinkat = bind<(target: Bytes, dir: number, path: Bytes) => number>(
   'int symlinkat(const uint8_t *target, int dir, const uint8_t *path)',
 );
+const readlinkat = bind<(dir: number, path: Bytes, buffer: Bytes, size: number) => number>(
+  'long readlinkat(int dir, const uint8_t *path, uint8_t *buffer, size_t size)',
+);
 const linkat = bind<(fromDir: number, from: Bytes, toDir: number, to: Bytes, flags: number) => number>(
   'int linkat(int fromDir, const uint8_t *from, int toDir, const uint8_t *to, int flags)',
 );
@@ -175,6 +178,14 @@ export function makeNodeAt(dir: number, name: ByteString, type: 'char' | 'block'
 /** Makes a symlink with any target: it is only text here. */
 export function makeSymlinkAt(dir: number, name: ByteString, target: ByteString): void {
   checkAt(symlinkat(pack(first, target, 'symlinkat'), dir, pack(second, name, 'symlinkat')), 'symlinkat', name);
+}
+
+/** The target of the symlink `name`; undefined where there is none of that name, or something else. */
+export function readLinkAt(dir: number, name: ByteString): ByteString | undefined {
+  const length = readlinkat(dir, pack(first, name, 'readlinkat'), second, second.length);
+  if (length !== -1) return second.toString('latin1', 0, length);
+  if (lastErrno() === 2 || lastErrno() === 22) return undefined; // ENOENT, EINVAL: no symlink
+  throw errnoError('readlinkat', showBytes(name));
 }
 
 /** Makes `name` a further name of `fromName`; a symlink there is linked itself, never followed. */

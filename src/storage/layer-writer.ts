@@ -1,11 +1,15 @@
 /* eslint-disable no-restricted-syntax -- runs in the storage worker, where blocking is what it is for */
-import { lstatSync, writeSync } from 'node:fs';
+import { ftruncateSync, lstatSync, writeSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { DaemonError, hasErrno, messageOf } from '../base/errors.ts';
 import * as at from '../linux/at-calls.ts';
-import type { ByteString, Timestamp } from '../linux/at-calls.ts';
+import type { ByteString } from '../linux/at-calls.ts';
 import { close } from '../linux/libc.ts';
 import { removeTreeAt } from '../linux/remove-tree.ts';
+import { setEntryAttributes } from './entry-attributes.ts';
+import { joinNames, normalise } from './entry-names.ts';
+import { LayerDirectories } from './layer-directories.ts';
+import { resolveInLayer } from './resolve-in-layer.ts';
 import type { TarEntry, TarEntryType } from './tar-header.ts';
 import type { TarSink } from './tar-reader.ts';
 
@@ -20,6 +24,10 @@ const OPAQUE_VALUE = Buffer.from('y');
 
 const MAX_OPEN_PARENTS = 64;
 const DISK_BLOCK_BYTES = 4096;
+/** Most lines about things left out of one layer; there may be one for each of its files. */
+const MAX_NOTES = 5;
+/** The mode of a root directory that no entry describes. */
+const ROOT_MODE = 0o755;
 
 export interface WrittenLayer {
   /** What the layer takes on disk, bytes; counted, not measured. */
@@ -27,31 +35,41 @@ export interface WrittenLayer {
   readonly inodes: number;
   /** Directories no entry describes: they take their owner and mode from the layers below. Parents first. */
   readonly impliedDirectories: readonly ByteString[];
+  /** What of the archive was left out, for the log: a few lines at most. */
+  readonly notes: readonly string[];
+}
+
+/** A directory of the layer, kept open. */
+interface OpenDirectory {
+  readonly fd: number;
+  /** Without symlinks. */
+  readonly path: ByteString;
 }
 
 /**
  * Lays the entries of a layer's tar down as an overlayfs lower directory.
  *
- * No entry can touch anything outside: parents are opened by openat2 with RESOLVE_IN_ROOT (symlinks of the layer are
- * followed as in a chroot), and the last part of a name is only ever used with calls that do not follow it. Names with `..`
- * are refused. Open parents are kept for the next entry and forgotten when a directory or symlink is replaced.
+ * No entry can touch anything outside. A parent is opened by openat2 with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS. Where that
+ * meets a symlink of the layer, the name is resolved as in a chroot and opened again in the same way, so that the kernel has the
+ * last word. The last part of a name is only ever used with calls that do not follow it. Open parents are kept for the next
+ * entry and forgotten when a directory or symlink is replaced.
+ * A layer is unpacked alone: symlinks of the layers below are not followed, and an entry below one makes it a directory, as in
+ * all runtimes that make an overlay of layers.
  */
 export class LayerWriter implements TarSink {
-  readonly #root: number;
-  readonly #parents = new Map<ByteString, number>();
-  /** Times of directories, set at the end because every new entry changes them. */
-  readonly #directoryTimes = new Map<ByteString, Timestamp>();
-  readonly #implied = new Set<ByteString>();
-  /** Names this layer takes away from the layers below; a directory made at one later must be opaque. */
-  readonly #whiteouts = new Set<ByteString>();
-  #file: { readonly fd: number; readonly entry: TarEntry } | undefined;
+  readonly #root: OpenDirectory;
+  /** By their names in the archive, which may lead through symlinks. */
+  readonly #parents = new Map<ByteString, OpenDirectory>();
+  readonly #directories = new LayerDirectories();
+  readonly #notes: string[] = [];
+  #notesLeftOut = 0;
+  #file: { readonly fd: number; readonly entry: TarEntry; position: number } | undefined;
   #sizeBytes = 0;
   #inodes = 0;
 
   /** @param root an open, empty directory (0755, owned by root); the caller closes it. */
   constructor(root: number) {
-    this.#root = root;
-    this.#implied.add('');
+    this.#root = { fd: root, path: '' };
   }
 
   entry(entry: TarEntry): void {
@@ -63,19 +81,29 @@ export class LayerWriter implements TarSink {
   }
 
   data(piece: Buffer): void {
-    if (this.#file === undefined) return;
+    const file = this.#file;
+    if (file === undefined) return;
     try {
-      for (let done = 0; done < piece.length;) done += writeSync(this.#file.fd, piece, done, piece.length - done);
+      for (let done = 0; done < piece.length;) {
+        const written = writeSync(file.fd, piece, done, piece.length - done, file.position);
+        done += written;
+        file.position += written;
+      }
     } catch (error) {
-      throw this.#explain(error, this.#file.entry.name);
+      throw this.#explain(error, file.entry.name);
     }
+  }
+
+  hole(sizeBytes: number): void {
+    if (this.#file !== undefined) this.#file.position += sizeBytes;
   }
 
   endOfFile(): void {
     if (this.#file === undefined) return;
-    const { fd, entry } = this.#file;
+    const { fd, entry, position } = this.#file;
     this.#file = undefined;
     try {
+      if (entry.isSparse) ftruncateSync(fd, position); // it may end with a hole
       this.#decorate(fd, entry);
       at.changeTimes(fd, entry.modified);
     } catch (error) {
@@ -88,22 +116,20 @@ export class LayerWriter implements TarSink {
   /** Finishes the layer: sets the times of its directories. */
   finish(): WrittenLayer {
     this.#forgetParents();
-    for (const [path, modified] of this.#directoryTimes) {
-      let fd: number;
+    this.#directories.forEachDescribed((path, modified) => {
       try {
-        fd = at.openDirectoryInRoot(this.#root, path);
+        const fd = at.openDirectoryBeneath(this.#root.fd, path);
+        try {
+          at.changeTimes(fd, modified);
+        } finally {
+          close(fd);
+        }
       } catch (error) {
-        // The name led through a symlink that a later entry replaced.
-        if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) continue;
         throw this.#explain(error, path);
       }
-      try {
-        at.changeTimes(fd, modified);
-      } finally {
-        close(fd);
-      }
-    }
-    return { sizeBytes: this.#sizeBytes, inodes: this.#inodes, impliedDirectories: [...this.#implied].sort() };
+    });
+    const notes = [...this.#notes, ...(this.#notesLeftOut === 0 ? [] : [`and ${this.#notesLeftOut} more`])];
+    return { sizeBytes: this.#sizeBytes, inodes: this.#inodes, impliedDirectories: this.#directories.implied(), notes };
   }
 
   /** Closes what is open, also after a failure. */
@@ -138,43 +164,46 @@ export class LayerWriter implements TarSink {
     }
     const parent = this.#openParent(parentPath);
     const { type } = entry;
-    if (type === 'directory') this.#takeDirectory(parent, name, path, entry);
-    else this.#takeOther(parent, name, path, { ...entry, type });
+    if (type === 'directory') this.#takeDirectory(parent, name, entry);
+    else this.#takeOther(parent, name, { ...entry, type });
   }
 
+  /**
+   * The root's owner and times, and its mode with what everybody may do in a root that no entry describes: archives made of a
+   * private directory (mktemp -d) say 0700, and nobody but root could run in them.
+   */
   #describeRoot(entry: TarEntry): void {
-    this.#decorate(this.#root, entry);
-    this.#implied.delete('');
-    this.#directoryTimes.set('', entry.modified);
+    this.#decorate(this.#root.fd, { ...entry, mode: entry.mode | ROOT_MODE });
+    this.#directories.describe('', entry.modified);
   }
 
-  #takeDirectory(parent: number, name: ByteString, path: ByteString, entry: TarEntry): void {
-    try {
-      this.#makeDirectory(parent, name, path);
-    } catch (error) {
-      if (!hasErrno(error, 'EEXIST')) throw error;
-      if (this.#look(parent, name)?.isDirectory() !== true) {
-        this.#clear(parent, name, path);
-        this.#makeDirectory(parent, name, path);
-      }
-    }
-    const fd = at.openDirectoryAt(parent, name);
+  #takeDirectory(parent: OpenDirectory, name: ByteString, entry: TarEntry): void {
+    this.#makeDirectory(parent, name);
+    const fd = at.openDirectoryAt(parent.fd, name);
     try {
       this.#decorate(fd, entry);
     } finally {
       close(fd);
     }
-    this.#implied.delete(path);
-    this.#directoryTimes.delete(path); // keep the order in which entries came
-    this.#directoryTimes.set(path, entry.modified);
+    this.#directories.describe(joinNames(parent.path, name), entry.modified);
   }
 
-  #makeDirectory(parent: number, name: ByteString, path: ByteString): void {
-    at.makeDirectoryAt(parent, name);
+  /** Makes a directory where there is none. One that takes the place of something else of this layer must not show the one below. */
+  #makeDirectory(parent: OpenDirectory, name: ByteString): void {
+    let replaces = false;
+    try {
+      at.makeDirectoryAt(parent.fd, name);
+    } catch (error) {
+      if (!hasErrno(error, 'EEXIST')) throw error;
+      if (this.#look(parent.fd, name)?.isDirectory() === true) return;
+      this.#clear(parent, name);
+      at.makeDirectoryAt(parent.fd, name);
+      replaces = true;
+    }
     this.#inodes += 1;
     this.#sizeBytes += DISK_BLOCK_BYTES;
-    if (!this.#whiteouts.delete(path)) return;
-    const fd = at.openDirectoryAt(parent, name);
+    if (!replaces) return;
+    const fd = at.openDirectoryAt(parent.fd, name);
     try {
       at.setAttribute(fd, OPAQUE_ATTRIBUTE, OPAQUE_VALUE);
     } finally {
@@ -182,54 +211,48 @@ export class LayerWriter implements TarSink {
     }
   }
 
-  #takeOther(
-    parent: number,
-    name: ByteString,
-    path: ByteString,
-    entry: TarEntry & { readonly type: Exclude<TarEntryType, 'directory'> },
-  ): void {
+  #takeOther(parent: OpenDirectory, name: ByteString, entry: TarEntry & { readonly type: Exclude<TarEntryType, 'directory'> }): void {
     this.#inodes += 1;
-    if (entry.type === 'file') {
-      const fd = this.#making(parent, name, path, () => at.createFileAt(parent, name));
-      this.#file = { fd, entry };
-      this.#sizeBytes += Math.ceil(entry.sizeBytes / DISK_BLOCK_BYTES) * DISK_BLOCK_BYTES;
-      return;
-    }
-    if (entry.type === 'hardlink') {
-      this.#takeHardLink(parent, name, path, entry);
-      return;
-    }
     const { type } = entry;
-    this.#making(parent, name, path, () => {
-      if (type === 'symlink') at.makeSymlinkAt(parent, name, entry.linkName);
-      else at.makeNodeAt(parent, name, type, entry.deviceMajor, entry.deviceMinor);
-    });
-    at.changeOwnerAt(parent, name, entry.uid, entry.gid);
-    if (entry.type !== 'symlink') at.changeModeAt(parent, name, entry.mode);
-    for (const [attribute, value] of entry.attributes) {
-      if (isWanted(attribute))
-        this.#tolerating(attribute, () => {
-          at.setAttributeAt(parent, name, attribute, value);
-        });
+    if (type === 'file') {
+      const fd = this.#making(parent, name, () => at.createFileAt(parent.fd, name));
+      this.#file = { fd, entry, position: 0 };
+      this.#sizeBytes += Math.ceil(entry.storedBytes / DISK_BLOCK_BYTES) * DISK_BLOCK_BYTES;
+      return;
     }
-    at.changeTimesAt(parent, name, entry.modified);
+    if (type === 'hardlink') {
+      this.#takeHardLink(parent, name, entry);
+      return;
+    }
+    this.#making(parent, name, () => {
+      if (type === 'symlink') at.makeSymlinkAt(parent.fd, name, entry.linkName);
+      else at.makeNodeAt(parent.fd, name, type, entry.deviceMajor, entry.deviceMinor);
+    });
+    at.changeOwnerAt(parent.fd, name, entry.uid, entry.gid);
+    if (type !== 'symlink') at.changeModeAt(parent.fd, name, entry.mode);
+    this.#setAttributes(entry, (attribute, value) => {
+      at.setAttributeAt(parent.fd, name, attribute, value);
+    });
+    at.changeTimesAt(parent.fd, name, entry.modified);
   }
 
   /** A further name for a file of the same layer. Its owner, mode and times are the file's. */
-  #takeHardLink(parent: number, name: ByteString, path: ByteString, entry: TarEntry): void {
+  #takeHardLink(parent: OpenDirectory, name: ByteString, entry: TarEntry): void {
     const target = normalise(entry.linkName);
     this.#inodes -= 1;
-    if (target === path) return;
+    const path = joinNames(parent.path, name);
     const slash = target.lastIndexOf('/');
     const targetName = target.slice(slash + 1);
     try {
-      const targetParent = at.openDirectoryInRoot(this.#root, slash === -1 ? '' : target.slice(0, slash));
+      const targetParent = at.openDirectoryInRoot(this.#root.fd, slash === -1 ? '' : target.slice(0, slash));
       try {
         const existing = this.#look(targetParent, targetName);
         if (existing === undefined) throw new DaemonError('InvalidArgument', 'it is not in this layer before it');
         if (existing.isDirectory()) throw new DaemonError('InvalidArgument', 'it is a directory');
-        this.#making(parent, name, path, () => {
-          at.makeLinkAt(targetParent, targetName, parent, name);
+        const taken = this.#look(parent.fd, name);
+        if (taken !== undefined && taken.ino === existing.ino) return; // the same file already
+        this.#making(parent, name, () => {
+          at.makeLinkAt(targetParent, targetName, parent.fd, name);
         });
       } finally {
         close(targetParent);
@@ -241,32 +264,30 @@ export class LayerWriter implements TarSink {
   }
 
   /** Makes a name; where it is taken already, what was there goes first: the later entry of an archive wins. */
-  #making<T>(parent: number, name: ByteString, path: ByteString, make: () => T): T {
+  #making<T>(parent: OpenDirectory, name: ByteString, make: () => T): T {
     try {
       return make();
     } catch (error) {
       if (!hasErrno(error, 'EEXIST')) throw error;
-      this.#clear(parent, name, path);
+      this.#clear(parent, name);
       return make();
     }
   }
 
   #takeWhiteout(parentPath: ByteString, name: ByteString): void {
     if (name === OPAQUE_MARK) {
-      at.setAttribute(this.#openParent(parentPath), OPAQUE_ATTRIBUTE, OPAQUE_VALUE);
+      at.setAttribute(this.#openParent(parentPath).fd, OPAQUE_ATTRIBUTE, OPAQUE_VALUE);
       return;
     }
     if (name.startsWith(AUFS_PREFIX)) return;
     const hidden = name.slice(WHITEOUT_PREFIX.length);
     if (hidden === '' || hidden === '.' || hidden === '..')
       throw new DaemonError('InvalidArgument', `unpack layer: '${at.showBytes(name)}' hides no name`);
-    const parent = this.#openParent(parentPath);
-    const path = parentPath === '' ? hidden : `${parentPath}/${hidden}`;
+    const { fd: parent } = this.#openParent(parentPath);
     const existing = this.#look(parent, hidden);
     if (existing === undefined) {
       at.makeNodeAt(parent, hidden, 'char', 0, 0);
       this.#inodes += 1;
-      this.#whiteouts.add(path);
     } else if (existing.isDirectory()) {
       // What this layer has under the name stays (layer.md: a whiteout is for the layers below only).
       const fd = at.openDirectoryAt(parent, hidden);
@@ -282,21 +303,16 @@ export class LayerWriter implements TarSink {
   #decorate(fd: number, entry: TarEntry): void {
     at.changeOwner(fd, entry.uid, entry.gid);
     at.changeMode(fd, entry.mode);
-    for (const [attribute, value] of entry.attributes) {
-      if (isWanted(attribute))
-        this.#tolerating(attribute, () => {
-          at.setAttribute(fd, attribute, value);
-        });
-    }
+    this.#setAttributes(entry, (attribute, value) => {
+      at.setAttribute(fd, attribute, value);
+    });
   }
 
-  /** user.* attributes are lost where a file system or kind of file has none; losing security.* would change what a program may do. */
-  #tolerating(attribute: ByteString, set: () => void): void {
-    try {
-      set();
-    } catch (error) {
-      if (!attribute.startsWith('user.') || !hasErrno(error, 'ENOTSUP', 'EPERM')) throw error;
-    }
+  #setAttributes(entry: TarEntry, set: (name: ByteString, value: Buffer) => void): void {
+    setEntryAttributes(entry.attributes, set, (why) => {
+      if (this.#notes.length < MAX_NOTES) this.#notes.push(`entry '${at.showBytes(entry.name)}': ${why}`);
+      else this.#notesLeftOut += 1;
+    });
   }
 
   #look(parent: number, name: ByteString): Stats | undefined {
@@ -305,88 +321,80 @@ export class LayerWriter implements TarSink {
   }
 
   /** Removes what stands at a name. Where that was a directory or symlink, every kept parent may have led through it. */
-  #clear(parent: number, name: ByteString, path: ByteString): void {
-    const existing = this.#look(parent, name);
+  #clear(parent: OpenDirectory, name: ByteString): void {
+    const existing = this.#look(parent.fd, name);
     if (existing === undefined) return;
-    if (existing.isDirectory() || existing.isSymbolicLink()) {
-      const kept = this.#parents.get(path.slice(0, Math.max(0, path.lastIndexOf('/'))));
-      this.#forgetParents(kept === parent ? parent : undefined);
+    if (existing.isDirectory() || existing.isSymbolicLink()) this.#forgetParents(parent.fd);
+    if (!existing.isDirectory()) {
+      at.unlinkAt(parent.fd, name);
+      return;
     }
-    if (existing.isDirectory()) {
-      for (const _pause of removeTreeAt(parent, name));
-      this.#forgetBelow(path);
-      this.#whiteouts.add(path); // overlayfs: a directory that comes back must not show the one below
-    } else {
-      at.unlinkAt(parent, name);
-    }
+    for (const _pause of removeTreeAt(parent.fd, name));
+    this.#directories.forget(joinNames(parent.path, name));
   }
 
-  #forgetBelow(path: ByteString): void {
-    const below = `${path}/`;
-    for (const kept of [this.#directoryTimes, this.#implied, this.#whiteouts]) {
-      for (const name of kept.keys()) if (name === path || name.startsWith(below)) kept.delete(name);
-    }
-  }
-
-  /** The open directory at `path`, made with its parents where the archive has no entry for it. Closed by {@link #forgetParents}. */
-  #openParent(path: ByteString): number {
+  /** The directory of an entry's name, made with its parents where the archive has no entry for it. Closed by {@link #forgetParents}. */
+  #openParent(path: ByteString): OpenDirectory {
     if (path === '') return this.#root;
     const kept = this.#parents.get(path);
     if (kept !== undefined) return kept;
-    let fd: number;
-    try {
-      fd = at.openDirectoryInRoot(this.#root, path);
-    } catch (error) {
-      if (!hasErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
-      fd = this.#makeParent(path);
+    const directory = this.#openPlain(path) ?? this.#makeParents(resolveInLayer(this.#root.fd, path));
+    if (directory.path === '') {
+      close(directory.fd); // a link to the root
+      return this.#root;
     }
     if (this.#parents.size >= MAX_OPEN_PARENTS) this.#forgetParents();
-    this.#parents.set(path, fd);
-    return fd;
+    this.#parents.set(path, directory);
+    return directory;
   }
 
-  #makeParent(path: ByteString): number {
-    const slash = path.lastIndexOf('/');
-    const name = path.slice(slash + 1);
-    const above = this.#openParent(slash === -1 ? '' : path.slice(0, slash));
-    const existing = this.#look(above, name);
-    // A dangling symlink is not followed to make its target: what hides a directory is replaced by one.
-    if (existing?.isDirectory() !== true) {
-      if (existing !== undefined) this.#clear(above, name, path);
-      this.#makeDirectory(above, name, path);
-      const made = at.openDirectoryAt(above, name);
-      at.changeMode(made, 0o755);
-      this.#implied.add(path);
-      return made;
+  /** Opens a directory; undefined where it is none, or a symlink is on the way. */
+  #openPlain(path: ByteString): OpenDirectory | undefined {
+    try {
+      return { fd: at.openDirectoryBeneath(this.#root.fd, path), path };
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined;
+      throw error;
     }
-    return at.openDirectoryAt(above, name);
+  }
+
+  /** Opens the directory at a path without symlinks; makes what is missing of it, in place of files that are in the way. */
+  #makeParents(path: ByteString): OpenDirectory {
+    let above: OpenDirectory = { fd: at.openDirectoryAt(this.#root.fd, '.'), path: '' };
+    for (const name of path === '' ? [] : path.split('/')) {
+      const next = joinNames(above.path, name);
+      try {
+        above = this.#stepInto(above, name, next);
+      } catch (error) {
+        close(above.fd);
+        throw error;
+      }
+    }
+    return above;
+  }
+
+  #stepInto(above: OpenDirectory, name: ByteString, path: ByteString): OpenDirectory {
+    const isThere = this.#look(above.fd, name)?.isDirectory() === true;
+    if (!isThere) this.#makeDirectory(above, name);
+    const fd = at.openDirectoryAt(above.fd, name);
+    try {
+      if (!isThere) {
+        at.changeMode(fd, 0o755);
+        this.#directories.imply(path);
+      }
+    } catch (error) {
+      close(fd);
+      throw error;
+    }
+    close(above.fd);
+    return { fd, path };
   }
 
   #forgetParents(except?: number): void {
-    for (const [path, fd] of this.#parents) {
+    for (const [path, { fd }] of this.#parents) {
       if (fd === except) continue;
       close(fd);
       this.#parents.delete(path);
     }
   }
-}
-
-/**
- * The name of an entry below the layer's root: without leading slashes, `.` and empty parts.
- * @throws InvalidArgument for a name with `..`: no image tool writes one.
- */
-function normalise(name: ByteString): ByteString {
-  if (/^[^./][^/]*(?:\/[^./][^/]*)*$/.test(name)) return name; // nothing to do, as with nearly all
-  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.includes('..'))
-    throw new DaemonError(
-      'InvalidArgument',
-      `unpack layer: entry '${at.showBytes(name)}' has '..' in its name, which may lead out of the layer`,
-    );
-  return parts.join('/');
-}
-
-/** Attributes of overlayfs itself would be orders to it, and labels of the builder's SELinux policy mean nothing here. */
-function isWanted(attribute: ByteString): boolean {
-  return !attribute.startsWith('trusted.overlay.') && !attribute.startsWith('user.overlay.') && attribute !== 'security.selinux';
 }

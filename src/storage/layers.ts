@@ -153,7 +153,8 @@ export class LayerStore {
     if (unpacked.impliedDirectories.length > 0 && lower.length > 0) {
       await this.#workers.run('inherit', { layer: staged.tree, implied: unpacked.impliedDirectories, lower });
     }
-    const { diffId, sizeBytes, inodes } = unpacked;
+    const { diffId, sizeBytes, inodes, notes } = unpacked;
+    if (notes.length > 0) this.#log.warn('parts of a layer are left out', { diffId, leftOut: notes });
     const record: LayerRecord = {
       version: 1,
       chain: chainId(parent, diffId),

@@ -13,8 +13,11 @@ export interface TarEntry {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  /** Bytes of data that follow; 0 for all but files. */
+  /** Bytes of the file; 0 for all but files. */
   readonly sizeBytes: number;
+  /** Bytes of it that the archive has; less than its size where it is sparse. */
+  readonly storedBytes: number;
+  readonly isSparse: boolean;
   readonly modified: Timestamp;
   readonly deviceMajor: number;
   readonly deviceMinor: number;
@@ -48,7 +51,7 @@ function text(block: Buffer, start: number, length: number): ByteString {
 }
 
 /** A number field: octal digits, or base-256 with the top bit set (GNU tar, also for negative numbers). */
-function number(block: Buffer, start: number, length: number, what: string): number {
+export function readNumber(block: Buffer, start: number, length: number, what: string): number {
   const leading = block[start] ?? 0;
   if ((leading & 0x80) !== 0) {
     let value = (leading & 0x40) !== 0 ? -1n : 0n;
@@ -73,7 +76,7 @@ function hasRightChecksum(block: Buffer): boolean {
     unsigned += byte;
     signed += byte > 127 ? byte - 256 : byte;
   }
-  const stated = number(block, 148, 8, 'checksum');
+  const stated = readNumber(block, 148, 8, 'checksum');
   return stated === unsigned || stated === signed;
 }
 
@@ -95,42 +98,12 @@ export function readHeader(block: Buffer): RawHeader | undefined {
     type,
     name,
     linkName: text(block, 157, 100),
-    mode: number(block, 100, 8, 'mode') & 0o7777,
-    uid: number(block, 108, 8, 'uid'),
-    gid: number(block, 116, 8, 'gid'),
-    sizeBytes: number(block, 124, 12, 'size'),
-    modifiedSeconds: number(block, 136, 12, 'mtime'),
-    deviceMajor: isDevice ? number(block, 329, 8, 'device major') : 0,
-    deviceMinor: isDevice ? number(block, 337, 8, 'device minor') : 0,
+    mode: readNumber(block, 100, 8, 'mode') & 0o7777,
+    uid: readNumber(block, 108, 8, 'uid'),
+    gid: readNumber(block, 116, 8, 'gid'),
+    sizeBytes: readNumber(block, 124, 12, 'size'),
+    modifiedSeconds: readNumber(block, 136, 12, 'mtime'),
+    deviceMajor: isDevice ? readNumber(block, 329, 8, 'device major') : 0,
+    deviceMinor: isDevice ? readNumber(block, 337, 8, 'device minor') : 0,
   };
-}
-
-/** Records of a pax header, `LENGTH KEY=VALUE\n` each: POSIX, pax Interchange Format. Values are bytes. */
-export function readPaxRecords(data: Buffer): Map<ByteString, Buffer> {
-  const records = new Map<ByteString, Buffer>();
-  let at = 0;
-  while (at < data.length) {
-    const space = data.indexOf(0x20, at);
-    const digits = space === -1 ? '' : data.toString('latin1', at, space);
-    const end = /^[0-9]{1,8}$/.test(digits) ? at + Number(digits) : 0;
-    const equals = data.indexOf(0x3d, at);
-    if (end <= space || end > data.length || data[end - 1] !== 0x0a || equals === -1 || equals >= end) {
-      throw badTar('a pax header is not made of "LENGTH KEY=VALUE" records');
-    }
-    records.set(data.toString('latin1', space + 1, equals), Buffer.from(data.subarray(equals + 1, end - 1)));
-    at = end;
-  }
-  return records;
-}
-
-/** A pax time, `1700000000.123456789`, to the nanosecond; digits beyond are cut towards the past. */
-export function readPaxTime(value: string): Timestamp {
-  const match = /^(-?)([0-9]{1,15})(?:\.([0-9]*))?$/.exec(value);
-  if (match === null) throw badTar(`time ${JSON.stringify(value)} is not a decimal number`);
-  const seconds = Number(match[2]);
-  const nanoseconds = Number((match[3] ?? '').padEnd(9, '0').slice(0, 9));
-  if (match[1] !== '-') return { seconds, nanoseconds };
-  return nanoseconds === 0
-    ? { seconds: seconds === 0 ? 0 : -seconds, nanoseconds }
-    : { seconds: -seconds - 1, nanoseconds: 1_000_000_000 - nanoseconds };
 }

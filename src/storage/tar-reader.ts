@@ -1,25 +1,35 @@
+import { DaemonError } from '../base/errors.ts';
 import type { ByteString, Timestamp } from '../linux/at-calls.ts';
 import { showBytes } from '../linux/at-calls.ts';
-import { badTar, BLOCK_BYTES, readHeader, readPaxRecords, readPaxTime } from './tar-header.ts';
+import { NO_RECORDS, paxNumber, paxText, readPaxRecords, readPaxTime } from './pax-records.ts';
+import type { PaxRecords } from './pax-records.ts';
+import { paxSparse, readOldPairs, readOldSize, SparseFile } from './sparse-file.ts';
+import type { SparseHeader, SparseSink } from './sparse-file.ts';
+import { badTar, BLOCK_BYTES, readHeader } from './tar-header.ts';
 import type { RawHeader, TarEntry, TarEntryType } from './tar-header.ts';
 
 /** What a {@link TarReader} hands its entries to, in the archive's order. */
-export interface TarSink {
+export interface TarSink extends SparseSink {
   entry(entry: TarEntry): void;
   /** A piece of the data of the file entry before; valid during the call only. */
   data(piece: Buffer): void;
+  /** So many bytes of the file entry before come next that the archive does not have, as they are all zero. */
+  hole(sizeBytes: number): void;
   /** The file entry before is complete. */
   endOfFile(): void;
 }
 
 /** Most that one pax or GNU name header may hold, bytes: what Go's archive/tar and so the other runtimes accept. */
 const MAX_EXTENSION_BYTES = 1024 * 1024;
-const MAX_ID = 0xffff_fffe; // (uid_t)-1 means "leave as it is" to chown(2)
+const MAX_ID = 0xffff_fffe;
+/** (uid_t)-1: "leave as it is" to chown(2). */
+const NO_ID = 0xffff_ffff;
 
 const TYPES: Readonly<Record<string, TarEntryType>> = {
   '0': 'file',
   '\0': 'file',
   '7': 'file',
+  S: 'file',
   '1': 'hardlink',
   '2': 'symlink',
   '3': 'char',
@@ -28,11 +38,12 @@ const TYPES: Readonly<Record<string, TarEntryType>> = {
   '6': 'fifo',
 };
 
-const ATTRIBUTE_PREFIX = 'SCHILY.xattr.';
-
 /**
- * Reads a tar that is pushed in pieces of any size: ustar, pax, GNU (long names, base-256 numbers) and v7. Archives with GNU
- * sparse files are refused. Memory is bounded: data is passed on as it comes.
+ * Reads a tar that is pushed in pieces of any size: ustar, pax, GNU (long names, base-256 numbers, sparse files) and v7.
+ *
+ * Memory is bounded, whatever the archive says: data is passed on as it comes, a header for the next entry has a limit and
+ * takes the place of the one before, and pax headers for all entries are passed over. They could be without number, and image
+ * tools write nothing but comments into them (git archive the commit).
  */
 export class TarReader {
   readonly #sink: TarSink;
@@ -44,8 +55,11 @@ export class TarReader {
   #padding = 0;
   #zeroBlocks = 0;
   #extension: { readonly type: string; readonly data: Buffer; filled: number } | undefined;
-  readonly #global = new Map<ByteString, Buffer>();
-  #pax: Map<ByteString, Buffer> | undefined;
+  #pax: PaxRecords | undefined;
+  /** A header of type S whose map goes on in further blocks. */
+  #oldSparse: { readonly raw: RawHeader; readonly sizeBytes: number; readonly pairs: number[] } | undefined;
+  /** The file whose data is being read, where it is sparse. */
+  #sparse: SparseFile | undefined;
   #longName: ByteString | undefined;
   #longLink: ByteString | undefined;
 
@@ -108,7 +122,7 @@ export class TarReader {
     const taken = Math.min(this.#left, chunk.length - at);
     if (taken > 0) {
       const piece = chunk.subarray(at, at + taken);
-      if (this.#state === 'file') this.#sink.data(piece);
+      if (this.#state === 'file') (this.#sparse ?? this.#sink).data(piece);
       else if (this.#extension !== undefined) {
         piece.copy(this.#extension.data, this.#extension.filled);
         this.#extension.filled += taken;
@@ -121,14 +135,21 @@ export class TarReader {
 
   #endData(): void {
     const ended = this.#state;
+    const padding = this.#padding;
     this.#state = 'header';
-    if (ended === 'file') this.#sink.endOfFile();
+    this.#padding = 0; // the end of a header may begin the file's data, which has padding of its own
+    if (ended === 'file') this.#endFile();
     else if (ended === 'extension') this.#endExtension();
-    if (this.#padding > 0) {
+    if (padding > 0) {
       this.#state = 'skip';
-      this.#left = this.#padding;
-      this.#padding = 0;
+      this.#left = padding;
     }
+  }
+
+  #endFile(): void {
+    this.#sparse?.end();
+    this.#sparse = undefined;
+    this.#sink.endOfFile();
   }
 
   #readHeader(block: Buffer): void {
@@ -141,8 +162,23 @@ export class TarReader {
     }
     if (this.#zeroBlocks > 0) throw badTar('an entry follows a block of zeros: the archive is damaged');
     if (header.sizeBytes < 0) throw badTar(`entry '${showBytes(header.name)}': size ${header.sizeBytes} is negative`);
-    if ('xgLK'.includes(header.type)) this.#beginExtension(header);
-    else this.#beginEntry(header);
+    if (header.type === 'g') this.#begin('skip', header.sizeBytes);
+    else if ('xLK'.includes(header.type)) this.#beginExtension(header.type, header.sizeBytes);
+    else if (header.type === 'S') this.#beginOldSparse(header, block);
+    else this.#beginEntry(header, undefined);
+  }
+
+  #beginOldSparse(raw: RawHeader, block: Buffer): void {
+    this.#oldSparse = { raw, sizeBytes: readOldSize(block), pairs: [] };
+    if (readOldPairs(block, true, this.#oldSparse.pairs)) this.#beginExtension('S', BLOCK_BYTES);
+    else this.#endOldSparse();
+  }
+
+  #endOldSparse(): void {
+    if (this.#oldSparse === undefined) return;
+    const { raw, sizeBytes, pairs } = this.#oldSparse;
+    this.#oldSparse = undefined;
+    this.#beginEntry(raw, { sizeBytes, pairs });
   }
 
   #begin(state: 'file' | 'extension' | 'skip', sizeBytes: number): void {
@@ -152,12 +188,12 @@ export class TarReader {
     if (sizeBytes === 0) this.#endData();
   }
 
-  #beginExtension(header: RawHeader): void {
-    if (header.sizeBytes > MAX_EXTENSION_BYTES) {
-      throw badTar(`a header of type ${header.type} has ${header.sizeBytes} bytes, must have at most ${MAX_EXTENSION_BYTES}`);
+  #beginExtension(type: string, sizeBytes: number): void {
+    if (sizeBytes > MAX_EXTENSION_BYTES) {
+      throw badTar(`a header of type ${type} has ${sizeBytes} bytes, must have at most ${MAX_EXTENSION_BYTES}`);
     }
-    this.#extension = { type: header.type, data: Buffer.alloc(header.sizeBytes), filled: 0 };
-    this.#begin('extension', header.sizeBytes);
+    this.#extension = { type, data: Buffer.alloc(sizeBytes), filled: 0 };
+    this.#begin('extension', sizeBytes);
   }
 
   #endExtension(): void {
@@ -166,8 +202,9 @@ export class TarReader {
     this.#extension = undefined;
     if (type === 'x') {
       this.#pax = readPaxRecords(data);
-    } else if (type === 'g') {
-      for (const [key, value] of readPaxRecords(data)) this.#global.set(key, value);
+    } else if (type === 'S') {
+      if (readOldPairs(data, false, this.#oldSparse?.pairs ?? [])) this.#beginExtension('S', BLOCK_BYTES);
+      else this.#endOldSparse();
     } else {
       const end = data.indexOf(0);
       const name = data.toString('latin1', 0, end === -1 ? data.length : end);
@@ -176,70 +213,62 @@ export class TarReader {
     }
   }
 
-  #beginEntry(raw: RawHeader): void {
-    const pax = this.#global.size === 0 ? (this.#pax ?? new Map<ByteString, Buffer>()) : new Map([...this.#global, ...(this.#pax ?? [])]);
-    const name = this.#longName ?? paxText(pax, 'path') ?? raw.name;
+  #beginEntry(raw: RawHeader, oldSparse: SparseHeader | undefined): void {
+    const pax = this.#pax ?? NO_RECORDS;
+    const name = this.#longName ?? paxText(pax, 'GNU.sparse.name') ?? paxText(pax, 'path') ?? raw.name;
     const linkName = this.#longLink ?? paxText(pax, 'linkpath') ?? raw.linkName;
     this.#pax = this.#longName = this.#longLink = undefined;
-    const shown = showBytes(name);
     if (raw.type === 'V') {
       this.#begin('skip', raw.sizeBytes); // a volume label of GNU tar
       return;
     }
-    if (raw.type === 'S' || [...pax.keys()].some((key) => key.startsWith('GNU.sparse.'))) {
-      throw badTar(`entry '${shown}' is a GNU sparse file, which is not supported: make the archive without --sparse`);
+    try {
+      this.#passEntry(raw, name, linkName, pax, oldSparse);
+    } catch (error) {
+      // The words of what reads the header's fields, with the entry they are about.
+      if (error instanceof DaemonError && error.message.startsWith('read tar: ')) {
+        throw badTar(`entry '${showBytes(name)}': ${error.message.slice('read tar: '.length)}`);
+      }
+      throw error;
     }
+  }
+
+  #passEntry(raw: RawHeader, name: ByteString, linkName: ByteString, pax: PaxRecords, oldSparse: SparseHeader | undefined): void {
     // Before POSIX, a directory was a file whose name ends in a slash.
     const type = (raw.type === '0' || raw.type === '\0') && name.endsWith('/') ? 'directory' : TYPES[raw.type];
-    if (type === undefined) throw badTar(`entry '${shown}' has the unknown type ${JSON.stringify(raw.type)}`);
-    const sizeBytes = paxNumber(pax, 'size', shown) ?? raw.sizeBytes;
+    if (type === undefined) throw badTar(`it has the unknown type ${JSON.stringify(raw.type)}`);
+    const sparse = type === 'file' ? (oldSparse ?? paxSparse(pax)) : undefined;
+    const storedBytes = paxNumber(pax, 'size') ?? raw.sizeBytes;
+    this.#sparse = sparse === undefined ? undefined : new SparseFile(this.#sink, sparse, storedBytes);
     this.#sink.entry({
       type,
       name,
       linkName: type === 'hardlink' || type === 'symlink' ? linkName : '',
       mode: raw.mode,
-      uid: checkId(paxNumber(pax, 'uid', shown) ?? raw.uid, 'uid', shown),
-      gid: checkId(paxNumber(pax, 'gid', shown) ?? raw.gid, 'gid', shown),
-      sizeBytes: type === 'file' ? sizeBytes : 0,
+      uid: readId(paxNumber(pax, 'uid', true) ?? raw.uid, 'uid'),
+      gid: readId(paxNumber(pax, 'gid', true) ?? raw.gid, 'gid'),
+      sizeBytes: type === 'file' ? (sparse?.sizeBytes ?? storedBytes) : 0,
+      storedBytes: type === 'file' ? storedBytes : 0,
+      isSparse: sparse !== undefined,
       modified: modifiedOf(pax, raw),
       deviceMajor: raw.deviceMajor,
       deviceMinor: raw.deviceMinor,
-      attributes: attributesIn(pax),
+      attributes: pax.attributes,
     });
     // Some archivers state a size on links and directories without data behind it; image tools all read that as 0.
-    if (type === 'file') this.#begin('file', sizeBytes);
-    else if (raw.type === '0' || raw.type === '\0') this.#begin('skip', sizeBytes);
+    if (type === 'file') this.#begin('file', storedBytes);
+    else if (raw.type === '0' || raw.type === '\0') this.#begin('skip', storedBytes);
   }
 }
 
-function paxText(pax: Map<ByteString, Buffer>, key: string): ByteString | undefined {
-  const value = pax.get(key);
-  return value === undefined || value.length === 0 ? undefined : value.toString('latin1');
-}
-
-function paxNumber(pax: Map<ByteString, Buffer>, key: string, entry: string): number | undefined {
-  const value = paxText(pax, key);
-  if (value === undefined) return undefined;
-  if (!/^[0-9]{1,15}$/.test(value)) throw badTar(`entry '${entry}': ${key} ${JSON.stringify(value)} is not a number`);
-  return Number(value);
-}
-
-function checkId(id: number, what: string, entry: string): number {
-  if (id < 0 || id > MAX_ID) throw badTar(`entry '${entry}': ${what} ${id} is out of range, must be 0 to ${MAX_ID}`);
+/** An owner. The id -1 is nobody's: chown(2) leaves a new file with root then, and so do other runtimes. */
+function readId(id: number, what: string): number {
+  if (id === -1 || id === NO_ID) return 0;
+  if (id < 0 || id > MAX_ID) throw badTar(`${what} ${id} is out of range, must be 0 to ${MAX_ID}`);
   return id;
 }
 
-function modifiedOf(pax: Map<ByteString, Buffer>, raw: RawHeader): Timestamp {
+function modifiedOf(pax: PaxRecords, raw: RawHeader): Timestamp {
   const value = paxText(pax, 'mtime');
   return value === undefined ? { seconds: raw.modifiedSeconds, nanoseconds: 0 } : readPaxTime(value);
-}
-
-const NO_ATTRIBUTES: ReadonlyMap<ByteString, Buffer> = new Map();
-
-function attributesIn(pax: Map<ByteString, Buffer>): ReadonlyMap<ByteString, Buffer> {
-  let found: Map<ByteString, Buffer> | undefined;
-  for (const [key, value] of pax) {
-    if (key.startsWith(ATTRIBUTE_PREFIX)) (found ??= new Map()).set(key.slice(ATTRIBUTE_PREFIX.length), value);
-  }
-  return found ?? NO_ATTRIBUTES;
 }

@@ -22,6 +22,8 @@ export interface UnpackResult {
   readonly sizeBytes: number;
   readonly inodes: number;
   readonly impliedDirectories: readonly ByteString[];
+  /** What of the archive was left out, for the log. */
+  readonly notes: readonly string[];
   readonly compression: Compression;
 }
 
@@ -57,8 +59,8 @@ export async function unpack(source: FollowedFile, directory: string, expected: 
     checkDigest('the data', blobDigest, expected.blobDigest);
     checkDigest('the unpacked data', diffId, expected.diffId);
     reader.end();
-    const { impliedDirectories, sizeBytes, inodes } = writer.finish();
-    return { blobDigest, blobBytes: source.position, diffId, sizeBytes, inodes, impliedDirectories, compression };
+    const { impliedDirectories, sizeBytes, inodes, notes } = writer.finish();
+    return { blobDigest, blobBytes: source.position, diffId, sizeBytes, inodes, impliedDirectories, notes, compression };
   } finally {
     writer.close();
     close(root);

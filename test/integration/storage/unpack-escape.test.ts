@@ -72,6 +72,36 @@ function attacks(outside: string): Record<string, TarEntry[]> {
       symlink('d', outside),
       hardlink('y', 'd/secret'),
     ],
+    'directory made through a dangling symlink': [symlink('d', `${outside}/fresh`), file('d/secret'), directory('d/deep')],
+    'directory made through a dangling symlink and dot-dot': [symlink('d', 'missing/../../outside/fresh'), file('d/secret')],
+    'directory made where a symlink leads up': [symlink('d', '../'.repeat(300) + outside.slice(1) + '/fresh'), file('d/secret')],
+    'directory made through two symlinks': [symlink('a', 'fresh/b'), symlink('fresh', outside), file('a/secret')],
+    'target of a followed symlink swapped': [
+      symlink('d', 'e/f'),
+      file('d/one'),
+      symlink('e', outside),
+      file('d/secret'),
+      symlink('e/f', '..'),
+      file('d/secret'),
+    ],
+    'followed symlink to the root and up': [
+      symlink('d', '/..'),
+      file('d/outside/secret'),
+      symlink('r', '.'),
+      file('r/../../outside/secret'),
+    ],
+    'dot-dot out of a directory made through a symlink': [symlink('d', 'x/y/z'), file('d/one'), file('d/../../../../outside/secret')],
+    'whiteout through a dangling symlink': [symlink('d', `${outside}/fresh`), file('d/.wh.secret'), file('d/.wh..wh..opq')],
+    'hard link through a dangling symlink': [symlink('d', '../outside'), file('d/own'), hardlink('x', 'd/secret'), file('x')],
+    'file in the place of a directory on the way': [
+      file('f'),
+      symlink('l', 'f/g'),
+      file('l/secret'),
+      symlink('f', outside),
+      file('l/secret'),
+    ],
+    'circle of followed symlinks': [symlink('a', 'b/c'), symlink('b', 'a/d'), file('a/secret')],
+    'dot-dot that stays inside': [file('a/../secret'), directory('a/b/../../outside'), hardlink('x', 'a/../secret'), file('a/./../x')],
     'magic link of proc': [
       symlink('p', '/proc/self/root'),
       file(`p${evil}`),
@@ -128,9 +158,11 @@ test('no archive reaches anything outside its layer', async (t) => {
     }
     assert.equal(await snapshot(outside), before, name);
   }
-  assert.ok(Object.keys(results).length >= 40);
+  assert.ok(Object.keys(results).length >= 52);
   // A hard link to what is outside must not even exist inside.
   assert.match(results['dot-dot hard link'] ?? '', /\.\./);
   assert.match(results['dot-dot name'] ?? '', /\.\./);
+  assert.equal(results['dot-dot that stays inside'], 'kept inside');
+  assert.equal(results['directory made through a dangling symlink'], 'kept inside');
   if (process.env['SHOW'] !== undefined) t.diagnostic(JSON.stringify(results, null, 1));
 });

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { makeTar, TarWriter } from '../../../scripts/tar-writer.ts';
-import { readPaxTime } from '../../../src/storage/tar-header.ts';
+import { readPaxTime } from '../../../src/storage/pax-records.ts';
 import type { TarEntry } from '../../../src/storage/tar-header.ts';
 import { TarReader } from '../../../src/storage/tar-reader.ts';
+import { END_OF_TAR as END, paxHeader, rawHeader, rawMember } from '../../support/tar-blocks.ts';
 
 interface Seen extends TarEntry {
   data: string;
@@ -17,6 +18,9 @@ function read(pieces: Iterable<Buffer>): Seen[] {
     data: (piece) => {
       seen.at(-1)!.data += piece.toString('latin1');
     },
+    hole: (sizeBytes) => {
+      seen.at(-1)!.data += '\0'.repeat(sizeBytes);
+    },
     endOfFile: () => {
       seen.at(-1)!.ended = true;
     },
@@ -29,45 +33,6 @@ function read(pieces: Iterable<Buffer>): Seen[] {
 function* inPieces(bytes: Buffer, sizeBytes: number): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += sizeBytes) yield bytes.subarray(at, at + sizeBytes);
 }
-
-/** A header block with what the test writer has no word for; the checksum is made right. */
-function rawHeader(change: (block: Buffer) => void, name = 'raw'): Buffer {
-  const block = makeTar([{ path: name, kind: 'file' }]).subarray(0, 512);
-  change(block);
-  block.fill(' ', 148, 156);
-  block.write(
-    `${block
-      .reduce((sum, byte) => sum + byte, 0)
-      .toString(8)
-      .padStart(6, '0')}\0 `,
-    148,
-    'latin1',
-  );
-  return block;
-}
-
-function pax(type: 'x' | 'g', records: Readonly<Record<string, string>>): Buffer {
-  const body = Object.entries(records)
-    .map(([key, value]) => {
-      const rest = ` ${key}=${value}\n`;
-      let length = rest.length + 1;
-      while (String(length).length + rest.length !== length) length = String(length).length + rest.length;
-      return `${length}${rest}`;
-    })
-    .join('');
-  return extension(type, body);
-}
-
-function extension(type: string, body: string): Buffer {
-  const data = Buffer.alloc(Math.ceil(body.length / 512) * 512);
-  data.write(body, 'latin1');
-  return Buffer.concat([
-    rawHeader((block) => block.write(`${body.length.toString(8).padStart(11, '0')}\0`, 124, 'latin1') && block.write(type, 156, 'latin1')),
-    data,
-  ]);
-}
-
-const END = Buffer.alloc(1024);
 
 const RICH = new TarWriter()
   .add({ path: 'dir', kind: 'directory', mode: 0o1777 })
@@ -134,11 +99,11 @@ test('TarReader reads GNU names and base-256 numbers, and pax overrides of all k
   }, 'numbers');
   const archive = Buffer.concat([
     base256,
-    extension('L', `${'g'.repeat(300)}\0`),
-    extension('K', `${'k'.repeat(300)}\0`),
+    rawMember('L', `${'g'.repeat(300)}\0`),
+    rawMember('K', `${'k'.repeat(300)}\0`),
     rawHeader((block) => block.write('2', 156, 'latin1')),
-    pax('g', { mtime: '10.5', comment: 'of the whole archive' }),
-    pax('x', { path: 'from/pax', size: '3', uid: '3000000000', gid: '7', mtime: '1700000000.123456789999' }),
+    paxHeader('g', Object.entries({ mtime: '10.5', comment: 'of the whole archive' })),
+    paxHeader('x', Object.entries({ path: 'from/pax', size: '3', uid: '3000000000', gid: '7', mtime: '1700000000.123456789999' })),
     rawHeader(() => undefined),
     Buffer.concat([Buffer.from('abc'), Buffer.alloc(509)]),
     rawHeader(() => undefined, 'last'),
@@ -150,7 +115,8 @@ test('TarReader reads GNU names and base-256 numbers, and pax overrides of all k
   assert.deepEqual([gnu?.name, gnu?.linkName, gnu?.type], ['g'.repeat(300), 'k'.repeat(300), 'symlink']);
   assert.deepEqual([paxed?.name, paxed?.data, paxed?.uid, paxed?.gid], ['from/pax', 'abc', 3_000_000_000, 7]);
   assert.deepEqual(paxed?.modified, { seconds: 1_700_000_000, nanoseconds: 123_456_789 });
-  assert.deepEqual(last?.modified, { seconds: 10, nanoseconds: 500_000_000 });
+  // Nothing of a header for all entries is for any of them.
+  assert.deepEqual(last?.modified, { seconds: 0, nanoseconds: 0 });
 });
 
 test('TarReader joins the ustar prefix, and takes a v7 file with a slash for a directory', () => {
@@ -168,11 +134,71 @@ test('TarReader joins the ustar prefix, and takes a v7 file with a slash for a d
   );
 });
 
+function sparse(map: string, sizeBytes: number): Buffer {
+  return Buffer.concat([
+    paxHeader('x', [
+      ['GNU.sparse.size', String(sizeBytes)],
+      ['GNU.sparse.map', map],
+    ]),
+    rawHeader(() => undefined),
+  ]);
+}
+
+test('TarReader takes the owner -1 for none, which leaves a file with root', () => {
+  const negative = rawHeader((block) => Buffer.from('ffffffffffffffffffffffffffffffff', 'hex').copy(block, 108), 'base256');
+  const records = [
+    ['uid', '4294967295'],
+    ['gid', '-1'],
+  ] as const;
+  const archive = Buffer.concat([negative, paxHeader('x', records), rawHeader(() => undefined), END]);
+  assert.deepEqual(
+    read([archive]).map(({ uid, gid }) => [uid, gid]),
+    [
+      [0, 0],
+      [0, 0],
+    ],
+  );
+});
+
+test('TarReader reads a sparse file in pieces of any size as it reads it whole', () => {
+  const map = '3\n1000\n10\n2000\n5\n4000\n0\n';
+  const data = Buffer.concat([Buffer.from(map), Buffer.alloc(512 - map.length), Buffer.from('0123456789abcde')]);
+  const records = [
+    ['GNU.sparse.major', '1'],
+    ['GNU.sparse.minor', '0'],
+    ['GNU.sparse.name', 'the/name'],
+    ['GNU.sparse.realsize', '4000'],
+  ] as const;
+  const archive = Buffer.concat([paxHeader('x', records), rawMember('0', data, 'GNUSparseFile.1/name'), END]);
+  const [whole] = read([archive]);
+  const expected = Buffer.alloc(4000);
+  expected.write('0123456789', 1000);
+  expected.write('abcde', 2000);
+  assert.equal(whole?.name, 'the/name');
+  assert.equal(whole.sizeBytes, 4000);
+  assert.equal(whole.data, expected.toString('latin1'));
+  for (const size of [1, 13, 511, 512, 513]) assert.deepEqual(read(inPieces(archive, size)), [whole], `pieces of ${size}`);
+});
+
 test('TarReader refuses what it cannot mean', () => {
   const cases: [string, Buffer, RegExp][] = [
     ['unknown type', rawHeader((block) => block.write('Z', 156, 'latin1')), /unknown type "Z"/],
-    ['sparse', rawHeader((block) => block.write('S', 156, 'latin1')), /sparse/],
-    ['sparse by pax', Buffer.concat([pax('x', { 'GNU.sparse.major': '1' }), rawHeader(() => undefined)]), /sparse/],
+    [
+      'sparse of no version',
+      Buffer.concat([
+        paxHeader('x', [
+          ['GNU.sparse.major', '2'],
+          ['GNU.sparse.size', '1'],
+        ]),
+        rawHeader(() => undefined),
+      ]),
+      /version 2.0/,
+    ],
+    ['sparse without a size', Buffer.concat([paxHeader('x', [['GNU.sparse.map', '0,1']]), rawHeader(() => undefined)]), /no size/],
+    ['sparse with parts that overlap', sparse('0,5,3,5', 10), /overlap/],
+    ['sparse with a part outside', sparse('8,5', 10), /outside/],
+    ['sparse with too little data', sparse('0,7', 10), /0 bytes of data, must have 7/],
+    ['sparse with half a pair', sparse('0,7,9', 10), /odd number/],
     ['negative size', rawHeader((block) => block.fill(0xff, 124, 136)), /size -1 is negative/],
     [
       'huge number',
@@ -183,10 +209,15 @@ test('TarReader refuses what it cannot mean', () => {
       /out of range/,
     ],
     ['no octal', rawHeader((block) => block.write('12x', 100, 'latin1')), /not an octal number/],
-    ['uid -1', Buffer.concat([pax('x', { uid: '4294967295' }), rawHeader(() => undefined)]), /out of range/],
-    ['pax without length', extension('x', 'path=x\n'), /pax header/],
-    ['pax too long', extension('x', '99 path=x\n'), /pax header/],
-    ['pax with a bad time', Buffer.concat([pax('x', { mtime: 'soon' }), rawHeader(() => undefined)]), /time "soon"/],
+    [
+      'uid beyond 32 bits',
+      Buffer.concat([paxHeader('x', [['uid', '4294967296']]), rawHeader(() => undefined)]),
+      /entry 'raw': uid 4294967296 is out of range/,
+    ],
+    ['uid -2', Buffer.concat([paxHeader('x', [['uid', '-2']]), rawHeader(() => undefined)]), /uid -2 is out of range/],
+    ['pax without length', rawMember('x', 'path=x\n'), /pax header/],
+    ['pax too long', rawMember('x', '99 path=x\n'), /pax header/],
+    ['pax with a bad time', Buffer.concat([paxHeader('x', Object.entries({ mtime: 'soon' })), rawHeader(() => undefined)]), /time "soon"/],
     ['entry after a zero block', Buffer.concat([Buffer.alloc(512), rawHeader(() => undefined)]), /damaged/],
     [
       'giant pax header',
