@@ -13,6 +13,14 @@ export interface ConfigChange {
   readonly applied: boolean;
 }
 
+/** A configuration that was read and is not in force yet. */
+export interface NextConfig {
+  /** What is in force after {@link use}: the new values of the reloadable keys, the old ones of the others. */
+  readonly config: Config;
+  readonly changes: readonly ConfigChange[];
+  use(): void;
+}
+
 /** The configuration in force, and its reload. Read {@link current} each time where a key is reloadable. */
 export class LiveConfig {
   readonly #sources: ConfigSources;
@@ -38,16 +46,20 @@ export class LiveConfig {
   }
 
   /**
-   * Reads everything again and swaps the reloadable keys.
-   * @returns the differences; none of them in force where it throws
-   * @throws {DaemonError} InvalidArgument when the new configuration is wrong; the old one stays in force.
+   * Reads everything again. Nothing changes before what it returns is used.
+   * @throws {DaemonError} InvalidArgument when the new configuration is wrong.
    */
-  async reload(): Promise<readonly ConfigChange[]> {
+  async read(): Promise<NextConfig> {
     const next = await loadConfig(this.#sources);
     const changes: ConfigChange[] = [];
-    const merged = mergeKeys(schema, this.#loaded.config, next.config, '', changes);
-    this.#loaded = { config: merged as unknown as Config, files: next.files };
-    return changes;
+    const config = mergeKeys(schema, this.#loaded.config, next.config, '', changes) as unknown as Config;
+    return {
+      config,
+      changes,
+      use: () => {
+        this.#loaded = { config, files: next.files };
+      },
+    };
   }
 }
 

@@ -29,6 +29,7 @@ import { StreamingServer } from '../streaming/server.ts';
 import { streamingBackend } from './streaming-backend.ts';
 import { adminBackend } from './admin-backend.ts';
 import { buildDaemon, type DaemonParts } from './parts.ts';
+import { Reloads } from './reload.ts';
 
 /** How long calls under way may take when the daemon is asked to end, milliseconds. */
 const GRACE_MS = 10_000;
@@ -46,6 +47,7 @@ export async function serve(config: LiveConfig): Promise<void> {
     log.error('a failure that nobody expected', { error });
   });
   const ended = nextEnd();
+  const reloads = new Reloads();
   const metrics = new Metrics();
   const watch = EventLoopWatch.start((standstill) => {
     tellStandstill(standstill, metrics, log);
@@ -70,7 +72,7 @@ export async function serve(config: LiveConfig): Promise<void> {
     await restoreState(parts, closers);
     void freeUnusedAddresses(parts);
     await openEdge(parts, metrics, closers);
-    followReload(parts, log);
+    reloads.follow(parts, log);
     sdNotify('READY=1');
     const signal = await ended;
     sdNotify('STOPPING=1');
@@ -208,25 +210,6 @@ async function startStreaming(parts: DaemonParts, closers: Closer[]): Promise<St
   await streaming.start();
   closers.push(async () => streaming.close());
   return streaming;
-}
-
-function followReload({ config, storage }: DaemonParts, log: PinoLog): void {
-  const reload = async (): Promise<unknown> => {
-    const changes = await config.reload();
-    await storage.reload();
-    return changes;
-  };
-  process.on('SIGHUP', () => {
-    reload().then(
-      (changes) => {
-        log.setLevel(config.current.log.level);
-        log.info('configuration read again', { changes });
-      },
-      (error: unknown) => {
-        log.error('the new configuration is wrong; the old one stays in force', { error: messageOf(error) });
-      },
-    );
-  });
 }
 
 async function nextEnd(): Promise<string> {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Log } from '../base/log.ts';
 import type { LiveConfig } from '../config/live-config.ts';
+import type { Config } from '../config/schema.ts';
 import type { ImageParts } from '../image/assemble.ts';
 import type { Platform } from '../image/oci-types.ts';
 import { ImagePuller } from '../image/pull.ts';
@@ -24,29 +25,30 @@ export interface Storage {
   readonly imageParts: ImageParts;
   readonly puller: ImagePuller;
   start(): Promise<void>;
-  /** Reads what SIGHUP may change. @throws InvalidArgument; the old stays in force. */
-  reload(): Promise<void>;
+  /** Reads what SIGHUP may change; it is in force when what is returned is called. @throws InvalidArgument. */
+  read(config: Config): Promise<() => void>;
   close(): Promise<void>;
   usage(): Promise<{ readonly images: DiskUsage; readonly containers: DiskUsage }>;
 }
 
 export function openStorage(config: LiveConfig, log: Log): Storage {
   const { root } = config.current;
+  let registries = new RegistriesConf();
   const workers = new StorageWorkers();
   const imageDirectory = join(root, 'storage');
   const rootfsDirectory = join(imageDirectory, 'rootfs');
   const blobs = new BlobStore(join(imageDirectory, 'blobs'));
   const layers = new LayerStore(join(imageDirectory, 'layers'), workers, log);
   const rootfs = new RootfsStore(rootfsDirectory, layers, workers);
-  const images = new ImageStore({ directory: join(imageDirectory, 'images'), blobs, layers, rootfs, log });
+  const searchRegistries = (): readonly string[] => registries.searchRegistries;
+  const images = new ImageStore({ directory: join(imageDirectory, 'images'), blobs, layers, rootfs, log, searchRegistries });
   const imageParts: ImageParts = { images, blobs, layers, log };
-  let registries = new RegistriesConf();
   const stallTimeoutMs = (): number => config.current.image.pullProgressTimeoutMs;
   // A connection that died is taken up again once, before the pull is given up.
   const registry = new RegistryClient(() => registries, { idleTimeoutMs: () => Math.ceil(stallTimeoutMs() / 2) });
   const puller = new ImagePuller(imageParts, {
     registry,
-    searchRegistries: () => registries.searchRegistries,
+    searchRegistries,
     platform: platformOf(config.current.image.platform),
     parallelLayers: () => config.current.image.maxParallelDownloads,
     stallTimeoutMs,
@@ -66,9 +68,12 @@ export function openStorage(config: LiveConfig, log: Log): Storage {
       images.setPinned(config.current.image.pinned);
       await images.start();
     },
-    reload: async () => {
-      registries = await RegistriesConf.load(config.current.registriesConf, config.current.registriesConfDir);
-      images.setPinned(config.current.image.pinned);
+    read: async (next) => {
+      const read = await RegistriesConf.load(next.registriesConf, next.registriesConfDir);
+      return () => {
+        registries = read;
+        images.setPinned(next.image.pinned);
+      };
     },
     close: async () => {
       await registry.close();

@@ -14,7 +14,7 @@ import type { ImageParts, NewImage } from './assemble.ts';
 import { choosePlatform, digestOf, hostPlatform, MAX_DOCUMENT_BYTES, readManifest } from './oci-types.ts';
 import type { Descriptor, Index, Manifest, Platform } from './oci-types.ts';
 import type { ImageProgress } from './progress.ts';
-import { formatReference, parseReference, repositoryOf, saysRegistry, withTag } from './reference.ts';
+import { candidatesOf, formatReference, parseReference, repositoryOf, withTag } from './reference.ts';
 import type { ImageReference } from './reference.ts';
 import type { ImageRecord } from './store.ts';
 
@@ -81,8 +81,7 @@ export class ImagePuller {
   }
 
   #candidates(name: string): ImageReference[] {
-    const search = saysRegistry(name) ? [] : (this.#options.searchRegistries?.() ?? []);
-    const names = search.length === 0 ? [name] : search.map((registry) => `${registry}/${name}`);
+    const names = candidatesOf(name, this.#options.searchRegistries?.() ?? []);
     return names.map((text) => withTag(parseReference(text)));
   }
 

@@ -48,22 +48,26 @@ export function parseReference(text: string): ImageReference {
 }
 
 function splitName(name: string): { domain: string; path: string } {
-  const slash = name.indexOf('/');
-  const first = slash === -1 ? '' : name.slice(0, slash);
-  // As docker: the first part is a host only when it looks like one.
-  const isHost = first !== '' && (/[.:[]/.test(first) || first === 'localhost' || first !== first.toLowerCase());
-  let domain = isHost ? first : DEFAULT_DOMAIN;
-  let path = isHost ? name.slice(slash + 1) : name;
+  const host = hostOf(name);
+  let domain = host ?? DEFAULT_DOMAIN;
+  let path = host === undefined ? name : name.slice(host.length + 1);
   if (domain === 'index.docker.io') domain = DEFAULT_DOMAIN;
   if (domain === DEFAULT_DOMAIN && !path.includes('/')) path = `library/${path}`;
   return { domain, path };
 }
 
-/** Whether a name as written says its registry; `busybox` and `library/busybox` do not. */
-export function saysRegistry(text: string): boolean {
-  const slash = text.indexOf('/');
-  const first = slash === -1 ? '' : text.slice(0, slash);
-  return first !== '' && (/[.:[]/.test(first) || first === 'localhost');
+/** As docker: the first part is a host only when it looks like one. */
+function hostOf(name: string): string | undefined {
+  const slash = name.indexOf('/');
+  const first = slash === -1 ? '' : name.slice(0, slash);
+  const isHost = first !== '' && (/[.:[]/.test(first) || first === 'localhost' || first !== first.toLowerCase());
+  return isHost ? first : undefined;
+}
+
+/** What a name as written may mean: itself where it says its registry or there is no list; else in each registry of the list, in its order. */
+export function candidatesOf(name: string, searchRegistries: readonly string[]): string[] {
+  if (hostOf(name) !== undefined || searchRegistries.length === 0) return [name];
+  return searchRegistries.map((registry) => `${registry}/${name}`);
 }
 
 /** The same with the tag `latest` where it has neither tag nor digest. */

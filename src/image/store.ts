@@ -12,7 +12,7 @@ import type { LayerStore } from '../storage/layers.ts';
 import type { RootfsStore } from '../storage/rootfs.ts';
 import { checkRecord } from './image-record.ts';
 import type { ImageRecord } from './image-record.ts';
-import { formatReference, parseReference, repositoryOf, withTag } from './reference.ts';
+import { candidatesOf, formatReference, parseReference, repositoryOf, withTag } from './reference.ts';
 
 export type { ImageLayer, ImageRecord } from './image-record.ts';
 
@@ -23,6 +23,8 @@ export interface ImageStoreParts {
   readonly layers: LayerStore;
   readonly rootfs: RootfsStore;
   readonly log: Log;
+  /** Registries that names without one are pulled from, and so mean, before docker.io. Asked at every look. Default none. */
+  readonly searchRegistries?: () => readonly string[];
 }
 
 const WHOLE_STORE = 'all';
@@ -83,7 +85,7 @@ export class ImageStore {
   }
 
   /**
-   * The image that `text` means: an id, `repository:tag` (short names as docker has them), `repository@digest` (a tag before
+   * The image that `text` means: an id, `repository:tag` (short names as a pull has them, and as docker), `repository@digest` (a tag before
    * it counts for nothing), or the first digits of just one id. Undefined where there is none, also for what is no reference.
    */
   resolve(text: string): ImageRecord | undefined {
@@ -242,6 +244,14 @@ export class ImageStore {
   }
 
   #findByName(text: string): ImageId | undefined {
+    for (const name of [...candidatesOf(text, this.#parts.searchRegistries?.() ?? []), text]) {
+      const id = this.#findByWholeName(name);
+      if (id !== undefined) return id;
+    }
+    return undefined;
+  }
+
+  #findByWholeName(text: string): ImageId | undefined {
     let reference;
     try {
       reference = withTag(parseReference(text));

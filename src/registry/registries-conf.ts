@@ -112,6 +112,8 @@ export class RegistriesConf {
     if (search !== undefined) {
       if (!Array.isArray(search) || !search.every((entry) => typeof entry === 'string'))
         throw new Error('unqualified-search-registries must be a list of hosts');
+      for (const host of search)
+        if (!isHost(host)) throw new Error(`"${host}" in unqualified-search-registries must be a host, with a port where it has one`);
       this.#searchRegistries = search;
     }
     if (!Array.isArray(registry)) throw new Error('registry must be a list: [[registry]]');
@@ -147,10 +149,21 @@ function flag(table: Table, key: string): boolean {
   return value;
 }
 
+/** What would make no URL, found when it is read rather than at every pull. */
+function checkHost(location: string): void {
+  const [host = ''] = location.split('/');
+  if (!isHost(host)) throw new Error(`location "${location}" must begin with a host, with a port where it has one`);
+}
+
+function isHost(text: string): boolean {
+  return /^[\w.-]+(:[0-9]+)?$|^\[[0-9a-fA-F:]+\](:[0-9]+)?$/.test(text) && URL.canParse(`https://${text}`);
+}
+
 function readRule(table: Table): Rule {
   const location = text(table, 'location');
   const prefix = text(table, 'prefix') || location;
   if (prefix === '') throw new Error('a registry must have a prefix or a location');
+  checkHost(location || prefix.replace(/^\*\./, ''));
   const mirrors: unknown = table['mirror'] ?? [];
   if (!Array.isArray(mirrors) || !mirrors.every(isTable)) throw new Error(`mirror of ${prefix} must be a list: [[registry.mirror]]`);
   const byDigestOnly = flag(table, 'mirror-by-digest-only');
@@ -166,6 +179,7 @@ function readRule(table: Table): Rule {
 function readMirror(table: Table, byDigestOnly: boolean): Mirror {
   const location = text(table, 'location');
   if (location === '') throw new Error('a mirror must have a location');
+  checkHost(location);
   const from = text(table, 'pull-from-mirror') || (byDigestOnly ? 'digest-only' : 'all');
   if (from !== 'all' && from !== 'digest-only' && from !== 'tag-only')
     throw new Error(`pull-from-mirror of ${location} must be all, digest-only or tag-only`);

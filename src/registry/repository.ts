@@ -92,10 +92,8 @@ export class Repository {
     const headers = { accept: '*/*', ...(offsetBytes === 0 ? {} : { range: `bytes=${offsetBytes}-` }) };
     const response = await this.#ask(`blobs/${digest}`, headers, signal);
     if (offsetBytes === 0) this.#watch.answered();
-    return {
-      content: watched(piecesOf(response, signal), this.#watch),
-      offsetBytes: response.status === 206 ? rangeStart(response, offsetBytes) : 0,
-    };
+    const start = response.status === 206 ? rangeStart(response, offsetBytes) : 0;
+    return { content: watched(piecesOf(response, signal), offsetBytes - start, this.#watch), offsetBytes: start };
   }
 
   /** Asks the endpoints in turn; the registry's own failure, not a mirror's, is the one to hear of. */
@@ -120,12 +118,16 @@ export class Repository {
   }
 }
 
-async function* watched(pieces: AsyncGenerator<Uint8Array, void>, watch: StallWatch): AsyncGenerator<Uint8Array, void> {
+/** @param oldBytes how many of the first bytes are here already. */
+async function* watched(pieces: AsyncGenerator<Uint8Array, void>, oldBytes: number, watch: StallWatch): AsyncGenerator<Uint8Array, void> {
+  let old = oldBytes;
   try {
     for (;;) {
       const next = await watch.during(async () => pieces.next());
       if (next.done === true) return;
-      watch.received(next.value.length);
+      if (old > 0) watch.resent(next.value.length);
+      else watch.received(next.value.length);
+      old -= next.value.length;
       yield next.value;
     }
   } finally {

@@ -2,6 +2,8 @@ import { DaemonError } from '../base/errors.ts';
 
 /** Least that must come, so that a byte now and then does not keep a pull, and those that wait behind it, for hours. */
 const MIN_BYTES_PER_SECOND = 256;
+/** Least at which what is here already may come once more, from a registry without ranges, without that it counts as waiting. */
+const RESENT_BYTES_PER_SECOND = 64 * 1024;
 
 /**
  * Ends what waits for a registry that sends nothing, or hardly anything. One watches over all that is fetched for an image, since
@@ -16,6 +18,7 @@ export class StallWatch {
   #sinceMs = 0;
   #pausedAtMs = 0;
   #bytes = 0;
+  #lastMs = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(timeoutMs: number) {
@@ -49,7 +52,15 @@ export class StallWatch {
     if (this.#bytes >= this.#leastBytes) this.answered();
   }
 
+  /** What is here already came again: no progress, but no standstill for as long as it really came. */
+  resent(bytes: number): void {
+    const nowMs = Date.now();
+    this.#sinceMs += Math.min(nowMs - this.#lastMs, (bytes / RESENT_BYTES_PER_SECOND) * 1000);
+    this.#lastMs = nowMs;
+  }
+
   #begin(): void {
+    this.#lastMs = Date.now();
     this.#waiting += 1;
     if (this.#waiting > 1) return;
     this.#sinceMs += Date.now() - this.#pausedAtMs;

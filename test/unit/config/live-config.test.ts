@@ -15,12 +15,15 @@ async function liveConfig(t: TestContext, text: string): Promise<{ live: LiveCon
   return { live: await LiveConfig.load({ file: join(folder, 'c.toml'), directory: join(folder, 'conf.d') }), write };
 }
 
-test('LiveConfig.reload() puts reloadable keys in force and tells the others', async (t) => {
+test('LiveConfig.read() changes nothing before it is used; then reloadable keys are in force, and the others told', async (t) => {
   const { live, write } = await liveConfig(t, 'root = "/a"\nlog.level = "info"\npids_limit = 1');
   await write('root = "/b"\nlog.level = "debug"\npids_limit = 1');
 
-  const changes = await live.reload();
+  const { config, changes, use } = await live.read();
 
+  assert.deepEqual([live.current.root, live.current.log.level], ['/a', 'info']);
+  use();
+  assert.equal(live.current, config);
   assert.deepEqual(changes, [
     { key: 'root', before: '/a', after: '/b', applied: false },
     { key: 'log.level', before: 'info', after: 'debug', applied: true },
@@ -28,12 +31,12 @@ test('LiveConfig.reload() puts reloadable keys in force and tells the others', a
   assert.deepEqual([live.current.root, live.current.log.level], ['/a', 'debug']);
 });
 
-test('LiveConfig.reload() keeps the old configuration when the new one is wrong', async (t) => {
+test('LiveConfig.read() keeps the old configuration when the new one is wrong', async (t) => {
   const { live, write } = await liveConfig(t, 'log.level = "info"');
   const before = live.current;
   await write('log.level = "debug"\nnothing = 1');
 
-  await assert.rejects(live.reload(), /c\.toml: nothing: unknown key/);
+  await assert.rejects(live.read(), /c\.toml: nothing: unknown key/);
 
   assert.equal(live.current, before);
 });

@@ -102,6 +102,10 @@ test('a file that cannot be meant is refused by name', async (t) => {
     ['[[registry]]\nprefix = "x"\ninsecure = "yes"', /insecure must be true or false/],
     ['[[registry]]\nprefix = "x"\n[[registry.mirror]]\ninsecure = true', /mirror must have a location/],
     ['unqualified-search-registries = "x"', /must be a list/],
+    ['unqualified-search-registries = ["https://x"]', /"https:\/\/x" in unqualified-search-registries must be a host/],
+    ['[[registry]]\nlocation = "no host"', /location "no host" must begin with a host/],
+    ['[[registry]]\nlocation = "x:port/y"', /location "x:port\/y" must begin with a host/],
+    ['[[registry]]\nprefix = "x"\n[[registry.mirror]]\nlocation = "/y"', /location "\/y" must begin with a host/],
   ];
   for (const [text, words] of cases) await assert.rejects(load(t, text), { kind: 'InvalidArgument', message: words });
 });

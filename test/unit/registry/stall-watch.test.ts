@@ -69,3 +69,17 @@ test('enough bytes begin anew, a few do not', async (t) => {
   }
   assert.match(reasonOf(watch.signal).message, /received only \d+ bytes in 1 s .*at least 256 bytes/);
 });
+
+test('what comes again is neither progress nor, while it really comes, a standstill', async (t) => {
+  const { watch, wait } = setUp(t, 1000);
+  for (let turn = 0; turn < 100; turn += 1) {
+    await wait(50);
+    watch.resent(64 * 1024);
+  }
+  assert.equal(watch.signal.aborted, false);
+  for (let turn = 0; turn < 30; turn += 1) {
+    await wait(50);
+    watch.resent(1);
+  }
+  assert.equal(watch.signal.aborted, true);
+});
