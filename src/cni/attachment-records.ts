@@ -26,8 +26,17 @@ export interface AttachmentRecord {
   readonly network: NetworkConf;
   readonly capabilityArgs: CapabilityArgs;
   readonly createdAt: string;
+  /** Where the ADD was refused by a plugin: which of the chain, and its words. */
+  readonly refusal?: AddRefusal;
   /** What the chain answered; undefined while ADD is under way, and after it was cut off. */
   readonly result?: CniResult;
+}
+
+/** An ADD that a plugin refused in words of its own. */
+export interface AddRefusal {
+  /** The plugin's place in the chain; those behind it were not asked. */
+  readonly index: number;
+  readonly words: string;
 }
 
 /** Version of the records' form on disk. */
@@ -190,7 +199,7 @@ function fromDisk(text: string): AttachmentRecord {
   if (text === '') throw new Error('the file is empty');
   const document = parseObject(text);
   if (document['version'] !== FORM) throw new Error(`version is ${JSON.stringify(document['version'])}, must be ${FORM}`);
-  const { network, pod, capabilityArgs } = document;
+  const { network, pod, capabilityArgs, refusal } = document;
   if (!isJsonObject(network) || !isJsonObject(pod)) throw new Error('"network" or "pod" is missing');
   return {
     containerId: textOf(document, 'containerId'),
@@ -200,6 +209,7 @@ function fromDisk(text: string): AttachmentRecord {
     network: networkFromList(network),
     capabilityArgs: isJsonObject(capabilityArgs) ? capabilityArgs : {},
     createdAt: textOf(document, 'createdAt'),
+    ...(isJsonObject(refusal) ? { refusal: { index: Number(refusal['index']), words: textOf(refusal, 'words') } } : {}),
   };
 }
 

@@ -2,9 +2,10 @@ import { DaemonError, messageOf } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
 import { runtimeConfigFor } from './capability-args.ts';
 import { isJsonObject } from './network-conf.ts';
-import { failure } from './plugin.ts';
+import { failure, refusalIn } from './plugin.ts';
 import { resultFrom } from './result.ts';
 import { atLeast } from './version.ts';
+import type { AddRefusal } from './attachment-records.ts';
 import type { CapabilityArgs } from './capability-args.ts';
 import type { NetworkConf, PluginConf } from './network-conf.ts';
 import type { CniCommand, Limits, PluginCall, PluginRunner } from './plugin.ts';
@@ -21,14 +22,14 @@ export interface Target {
   readonly capabilityArgs: CapabilityArgs;
 }
 
-function callOf(conf: NetworkConf, plugin: PluginConf, command: CniCommand, target?: Target): PluginCall {
+export function callOf(conf: NetworkConf, plugin: PluginConf, command: CniCommand, target?: Target): PluginCall {
   const call = { command, network: conf.name, type: plugin.type };
   if (target === undefined) return call;
   return { ...call, containerId: target.containerId, netns: target.netnsPath ?? '', ifName: target.ifName, args: target.args };
 }
 
 /** SPEC.md, "Deriving execution configuration from plugin configuration". */
-function configFor(conf: NetworkConf, plugin: PluginConf, target?: Target, prevResult?: CniResult): Record<string, unknown> {
+export function configFor(conf: NetworkConf, plugin: PluginConf, target?: Target, prevResult?: CniResult): Record<string, unknown> {
   const runtimeConfig = target === undefined ? undefined : runtimeConfigFor(plugin.capabilities, target.capabilityArgs);
   return {
     ...plugin.document,
@@ -41,7 +42,8 @@ function configFor(conf: NetworkConf, plugin: PluginConf, target?: Target, prevR
 
 /**
  * Adds a container to a network: each plugin in order, each with the result of the one before it. `begin` is called with a
- * plugin's index before it runs: on failure, the plugins up to that index may have left something.
+ * plugin's index before it runs: on failure, the plugins up to that index may have left something. `refused` is told of a plugin that
+ * refused in its own words.
  * @throws {DaemonError} with the words of the plugin that failed.
  */
 export async function addToNetwork(
@@ -50,12 +52,17 @@ export async function addToNetwork(
   target: Target,
   limits: Limits,
   begin: (index: number) => void,
+  refused: (refusal: AddRefusal) => void,
 ): Promise<CniResult> {
   let result: CniResult | undefined;
   for (const [index, plugin] of conf.plugins.entries()) {
     const call = callOf(conf, plugin, 'ADD', target);
     begin(index);
-    const answer = await runner.call(call, configFor(conf, plugin, target, result), limits);
+    const answer = await runner.call(call, configFor(conf, plugin, target, result), limits).catch((error: unknown) => {
+      const words = refusalIn(call, error);
+      if (words !== undefined) refused({ index, words });
+      throw error;
+    });
     try {
       result = resultFrom(answer, conf.cniVersion);
     } catch (error) {
@@ -83,24 +90,6 @@ export async function deleteFromNetwork(
   for (const plugin of conf.plugins.toReversed()) {
     await runner.call(callOf(conf, plugin, 'DEL', target), configFor(conf, plugin, target, prevResult), limits);
   }
-}
-
-/**
- * Takes back an ADD that did not come to its end: DEL for the plugins up to index `last` in reverse order. A plugin that
- * fails does not keep those before it from freeing what they hold.
- * @throws {DaemonError} with the words of every plugin that failed.
- */
-export async function takeBackAdd(runner: PluginRunner, conf: NetworkConf, target: Target, limits: Limits, last: number): Promise<void> {
-  const failures: unknown[] = [];
-  for (const plugin of conf.plugins.slice(0, last + 1).toReversed()) {
-    try {
-      await runner.call(callOf(conf, plugin, 'DEL', target), configFor(conf, plugin, target), limits);
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-  if (failures.length === 1) throw failures[0];
-  if (failures.length > 1) throw new DaemonError('Internal', failures.map(messageOf).join('; '), { cause: failures[0] });
 }
 
 /** Whether the network's plugins may be asked CHECK: from version 0.4.0, unless its configuration says no. */

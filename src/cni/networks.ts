@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { sleep } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import { stage } from '../base/stage.ts';
@@ -6,45 +7,30 @@ import { attachmentOf, checkId, existing, IFNAME, targetOf, UNKNOWN_POD } from '
 import { AttachmentRecords } from './attachment-records.ts';
 import { ConfDirectory } from './conf-directory.ts';
 import { endLeftoverPlugins } from './leftover-plugins.ts';
-import { addToNetwork, canCheck, checkNetwork, collectNetworkGarbage, deleteFromNetwork, hasStatusAndGc, takeBackAdd } from './network.ts';
+import { addToNetwork, canCheck, checkNetwork, collectNetworkGarbage, deleteFromNetwork, hasStatusAndGc } from './network.ts';
 import { NetworkStatusProbe } from './network-status.ts';
 import { PluginRunner } from './plugin.ts';
 import { PluginFinder } from './plugin-finder.ts';
 import { RetryQueue } from './retry-queue.ts';
+import { takeBackAdd } from './take-back.ts';
 import type { Log } from '../base/log.ts';
 import type { Attachment, AttachRequest, DetachRequest, PendingDetach } from './attachment.ts';
-import type { AttachmentRecord } from './attachment-records.ts';
+import type { AddRefusal, AttachmentRecord } from './attachment-records.ts';
 import type { SkippedFile } from './conf-directory.ts';
 import type { NetworkConf } from './network-conf.ts';
 import type { NetworkStatus } from './network-status.ts';
-import type { Limits, PluginRun } from './plugin.ts';
-
-export interface NetworksOptions {
-  /** Where network configurations are, e.g. /etc/cni/net.d. */
-  readonly confDir: string;
-  /** Where plugin binaries are, e.g. /opt/cni/bin; the first one that has a plugin wins. */
-  readonly binDirs: readonly string[];
-  /** Where attachment records are kept. It must survive a reboot: so do the addresses that plugins hand out. */
-  readonly cacheDir: string;
-  readonly log: Log;
-  /** The default network's name; where left out, the first configuration in file name order. */
-  readonly networkName?: string;
-  /** Most one plugin may take for ADD, milliseconds. Default 220 000: the kubelet gives up after 240 s, and should hear the words. */
-  readonly addTimeoutMs?: number;
-  /** Most one plugin may take for DEL, milliseconds. Default 60 000, as in CRI-O. */
-  readonly delTimeoutMs?: number;
-  /** Most one plugin may take for CHECK, STATUS, VERSION and GC, milliseconds. Default 10 000. */
-  readonly queryTimeoutMs?: number;
-  /** How often the configuration directory is read without a notice, milliseconds. Default 5000. */
-  readonly rescanMs?: number;
-  /** The first pause between tries of a queued detach, milliseconds, default 1000; it doubles up to 5 min. */
-  readonly retryMs?: number;
-  /** Told of every finished plugin process, for metrics. */
-  readonly observe?: (run: PluginRun) => void;
-}
+import type { NetworksOptions } from './networks-options.ts';
+import type { Limits } from './plugin.ts';
 
 const RETRY_LONGEST_MS = 5 * 60_000;
-const RETRY_CONCURRENCY = 2;
+const RETRY_CONCURRENCY = 4;
+/** In which all queued detaches are tried that are due, and what a try gets at least, milliseconds. */
+const RETRY_ROUND_MS = 60_000;
+const RETRY_LEAST_MS = 2000;
+/** Tries of an ADD that its plugin refused and goes on refusing in the same words: nine minutes. */
+const REFUSED_TRIES = 10;
+/** A plugin that is down for long fails the release of every pod that is tried meanwhile; the kernel pays for each namespace. */
+const KEPT_NAMESPACES = 128;
 
 /**
  * The pods' networks. What DEL needs is on disk before the first ADD and until the last DEL has worked, so that an
@@ -60,6 +46,8 @@ export class Networks {
   readonly #records: AttachmentRecords;
   readonly #pending: AttachmentRecords;
   readonly #queue: RetryQueue;
+  /** The containers whose namespace stays until their queued detach has worked. */
+  readonly #kept = new Set<string>();
   readonly #locks = new KeyedMutex<string>();
   #busy = 0;
   #garbageCollection: Promise<void> | undefined;
@@ -75,12 +63,13 @@ export class Networks {
     this.#pending = new AttachmentRecords(join(cacheDir, 'pending'), log);
     this.#queue = new RetryQueue({
       what: 'queued detach from the network, sandbox',
-      work: (id, signal) =>
-        this.#operate(id, () => this.#release(this.#pending, { containerId: id, netnsPath: undefined, pod: UNKNOWN_POD }, signal)),
+      work: async (id, signal, failures) => this.#releaseQueued(id, signal, failures),
       log,
       firstDelayMs: options.retryMs ?? 1000,
       longestDelayMs: RETRY_LONGEST_MS,
       concurrency: RETRY_CONCURRENCY,
+      roundMs: RETRY_ROUND_MS,
+      leastMs: RETRY_LEAST_MS,
     });
   }
 
@@ -95,6 +84,7 @@ export class Networks {
     for (const id of this.#pending.ids()) {
       // A crash between the two writes of detachLater leaves the record in both places.
       if (this.#records.ids().includes(id)) await this.#records.remove(id);
+      await this.#keepNamespace(id);
       this.#queue.add(id);
     }
   }
@@ -155,18 +145,36 @@ export class Networks {
   }
 
   /**
-   * Detaches a container whose namespace is gone in the background, tried until it works, also by later daemons.
-   * Resolves when this is on disk. A container that is not attached is fine.
+   * Detaches a container in the background, tried until it works, also by later daemons. Resolves when this is on disk. Where its
+   * namespace is there, it must stay while {@link needsNamespace} says so. A container that is not attached is fine.
    */
   async detachLater(request: { readonly containerId: string }): Promise<void> {
     const { containerId } = request;
     checkId(containerId);
     await this.#locks.run(containerId, async () => {
       if (!(await this.#pending.take(this.#records, containerId))) return;
+      await this.#keepNamespace(containerId);
       stage('cni.detach-queued');
       await this.#records.remove(containerId);
       this.#queue.add(containerId);
     });
+  }
+
+  /**
+   * Has a queued detach tried now, and waits until that has ended, well or not, but not longer than `patienceMs`. A container
+   * that is not queued is fine.
+   */
+  async retryDetach(containerId: string, patienceMs: number): Promise<void> {
+    if (!this.#pending.ids().includes(containerId)) return;
+    this.#queue.add(containerId);
+    const patience = new AbortController();
+    await Promise.race([this.#queue.tried(containerId), sleep(patienceMs, patience.signal)]);
+    patience.abort();
+  }
+
+  /** Whether a queued detach still needs the container's network namespace. It is told to `releaseNamespace` when it does not. */
+  needsNamespace(containerId: string): boolean {
+    return this.#kept.has(containerId);
   }
 
   /** The ids that have an attachment record, readable or not; those in the queue are not among them. */
@@ -253,10 +261,11 @@ export class Networks {
     const { network, containerId, netnsPath } = record;
     const limits = { timeoutMs: this.#options.addTimeoutMs ?? 220_000, signal };
     let begun = -1;
+    let refusal: AddRefusal | undefined;
+    const begin = (index: number): void => void (begun = index);
+    const refused = (said: AddRefusal): void => void (refusal = said);
     try {
-      const result = await addToNetwork(this.#runner, network, targetOf(record, netnsPath), limits, (index) => {
-        begun = index;
-      });
+      const result = await addToNetwork(this.#runner, network, targetOf(record, netnsPath), limits, begin, refused);
       stage('cni.added');
       const attachment = attachmentOf(record, result);
       if (attachment.ips.length === 0) {
@@ -266,7 +275,7 @@ export class Networks {
       stage('cni.result-recorded');
       return attachment;
     } catch (error) {
-      await this.#takeBack(record, begun).catch((failed: unknown) => {
+      await this.#takeBack(refusal === undefined ? record : { ...record, refusal }, begun).catch((failed: unknown) => {
         this.#log.error(`take back a failed attach: ${messageOf(failed)}; its record stays`, { containerId });
       });
       throw error; // The first failure is what the caller hears.
@@ -274,20 +283,58 @@ export class Networks {
   }
 
   async #takeBack(record: AttachmentRecord, last: number): Promise<void> {
-    await takeBackAdd(this.#runner, record.network, targetOf(record, record.netnsPath), this.#deleteLimits(), last);
+    // On disk before the first DEL: what was refused then is known also to those who try later.
+    if (record.refusal !== undefined) {
+      await this.#records.save(record).catch((error: unknown) => {
+        this.#log.warn(`note how a plugin refused an attach: ${messageOf(error)}`, { containerId: record.containerId });
+      });
+    }
+    await this.#deleteUnfinished(record, record.netnsPath, { last });
     stage('cni.deleted');
     await this.#records.remove(record.containerId);
     stage('cni.record-removed');
   }
 
-  async #release(records: AttachmentRecords, request: DetachRequest, signal: AbortSignal): Promise<void> {
+  async #deleteUnfinished(
+    record: AttachmentRecord,
+    netnsPath: string | undefined,
+    how: { last: number; signal?: AbortSignal; failures?: number },
+  ): Promise<void> {
+    const { network, refusal } = record;
+    const limits = this.#deleteLimits(how.signal);
+    const isLastTry = (how.failures ?? 0) + 1 >= REFUSED_TRIES;
+    const target = targetOf(record, netnsPath);
+    const givenUp = await takeBackAdd(this.#runner, { conf: network, target, limits, last: how.last, refusal, isLastTry });
+    if (givenUp === undefined) return;
+    this.#log.error(`${givenUp}; it refused the ADD in the same words and is not asked again`, { containerId: record.containerId });
+  }
+
+  async #releaseQueued(containerId: string, signal: AbortSignal, failures: number): Promise<void> {
+    await this.#operate(containerId, async () => {
+      const netnsPath = await existing(this.#pending.get(containerId)?.netnsPath);
+      await this.#release(this.#pending, { containerId, netnsPath, pod: UNKNOWN_POD }, signal, failures);
+      if (!this.#kept.delete(containerId)) return;
+      this.#options.releaseNamespace?.(containerId);
+      stage('cni.namespace-released');
+    });
+  }
+
+  /** Has the namespace of a queued detach kept, where it is there. */
+  async #keepNamespace(containerId: string): Promise<void> {
+    const path = await existing(this.#pending.get(containerId)?.netnsPath);
+    if (path === undefined) return;
+    if (this.#kept.size < KEPT_NAMESPACES) this.#kept.add(containerId);
+    else this.#log.warn(`${KEPT_NAMESPACES} namespaces are kept for queued detaches already; this one is not`, { containerId });
+  }
+
+  async #release(records: AttachmentRecords, request: DetachRequest, signal: AbortSignal, failures = 0): Promise<void> {
     const { containerId, netnsPath } = request;
     const record = records.get(containerId) ?? this.#standIn(records, request);
     if (record === undefined) return;
-    const target = targetOf(record, netnsPath);
-    const limits = this.#deleteLimits(signal);
-    if (record.result === undefined) await takeBackAdd(this.#runner, record.network, target, limits, record.network.plugins.length - 1);
-    else await deleteFromNetwork(this.#runner, record.network, target, limits, record.result);
+    if (record.result === undefined) {
+      const last = record.refusal?.index ?? record.network.plugins.length - 1;
+      await this.#deleteUnfinished(record, netnsPath, { last, signal, failures });
+    } else await deleteFromNetwork(this.#runner, record.network, targetOf(record, netnsPath), this.#deleteLimits(signal), record.result);
     stage('cni.deleted');
     await records.remove(containerId);
     stage('cni.record-removed');

@@ -146,6 +146,18 @@ function title(call: PluginCall): string {
   return `cni network "${call.network}", plugin ${call.type}, ${call.command}`;
 }
 
+/**
+ * A plugin's own words in the error of its call; undefined where it did not get to say why it refuses: killed, crashed, not there,
+ * or "try again later".
+ */
+export function refusalIn(call: PluginCall, error: unknown): string | undefined {
+  if (!(error instanceof DaemonError) || error.kind !== 'Internal') return undefined;
+  const prefix = `${title(call)}: `;
+  if (!error.message.startsWith(prefix)) return undefined;
+  const words = error.message.slice(prefix.length);
+  return /^(start |ended by signal |answered |the answer )/.test(words) ? undefined : words;
+}
+
 /** An error in the name of one plugin's call. */
 export function failure(call: PluginCall, kind: ErrorKind, words: string, cause?: unknown): DaemonError {
   return new DaemonError(kind, `${title(call)}: ${words}`, { cause });

@@ -1,16 +1,24 @@
-import { messageOf } from '../base/errors.ts';
+import { DaemonError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 
 export interface RetryQueueOptions {
   /** What is tried, for the log: `detach from the network`. */
   readonly what: string;
-  readonly work: (id: string, signal: AbortSignal) => Promise<void>;
+  /** `failures`: how many tries have failed before this one. */
+  readonly work: (id: string, signal: AbortSignal, failures: number) => Promise<void>;
   readonly log: Log;
   /** The wait after the first failure, milliseconds; each further one is twice as long. */
   readonly firstDelayMs: number;
   readonly longestDelayMs: number;
   /** How many are tried at the same time. */
   readonly concurrency: number;
+  /**
+   * The time in which all that is due now is to be tried, milliseconds. Where many wait, a try gets its share of it and is
+   * aborted then; alone it may take as long as it likes.
+   */
+  readonly roundMs: number;
+  /** The least that a try gets, milliseconds. */
+  readonly leastMs: number;
 }
 
 /** One piece of work that has not succeeded yet. */
@@ -25,15 +33,26 @@ interface Entry {
   attempts: number;
   lastError: string | undefined;
   timer: NodeJS.Timeout | undefined;
+  /** Resolves with the try that is due or under way, however that ends. */
+  tried: PromiseWithResolvers<undefined>;
 }
 
-/** Tries a piece of work per id, in the background and with growing pauses, until it succeeds. */
+interface Try {
+  readonly startedAt: number;
+  readonly abort: AbortController;
+}
+
+/**
+ * Tries a piece of work per id, in the background and with growing pauses, until it succeeds. What was never tried goes before
+ * what has failed, and what hangs does not hold up the rest for longer than its share of a round.
+ */
 export class RetryQueue {
   readonly #options: RetryQueueOptions;
   readonly #entries = new Map<string, Entry>();
-  readonly #due: Entry[] = [];
-  readonly #running = new Set<Promise<void>>();
+  #due: Entry[] = [];
+  readonly #running = new Map<Promise<void>, Try>();
   readonly #stop = new AbortController();
+  #patience: NodeJS.Timeout | undefined;
 
   constructor(options: RetryQueueOptions) {
     this.#options = options;
@@ -45,7 +64,7 @@ export class RetryQueue {
     const known = this.#entries.get(id);
     if (known !== undefined && known.timer === undefined) return;
     clearTimeout(known?.timer);
-    const entry = known ?? { id, attempts: 0, lastError: undefined, timer: undefined };
+    const entry = known ?? { id, attempts: 0, lastError: undefined, timer: undefined, tried: Promise.withResolvers() };
     entry.timer = undefined;
     this.#entries.set(id, entry);
     this.#due.push(entry);
@@ -56,30 +75,74 @@ export class RetryQueue {
     return [...this.#entries.values()].map(({ id, attempts, lastError }) => ({ id, attempts, lastError }));
   }
 
+  /** Resolves when the try of `id` that is due or under way has ended, well or not; at once where there is none. */
+  async tried(id: string): Promise<void> {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || entry.timer !== undefined) return;
+    await entry.tried.promise;
+  }
+
   /** Ends the waiting, aborts what runs, and resolves when it has ended. */
   async close(): Promise<void> {
     this.#stop.abort();
-    for (const entry of this.#entries.values()) clearTimeout(entry.timer);
-    this.#due.length = 0;
-    await Promise.all(this.#running);
+    clearTimeout(this.#patience);
+    for (const entry of this.#entries.values()) {
+      clearTimeout(entry.timer);
+      if (this.#due.includes(entry)) entry.tried.resolve(undefined);
+    }
+    this.#due = [];
+    for (const { abort } of this.#running.values()) abort.abort();
+    await Promise.all(this.#running.keys());
   }
 
   #pump(): void {
     while (this.#running.size < this.#options.concurrency) {
-      const entry = this.#due.shift();
-      if (entry === undefined) return;
-      const attempt = this.#attempt(entry).finally(() => {
+      const entry = this.#takeNext();
+      if (entry === undefined) break;
+      const abort = new AbortController();
+      const attempt = this.#attempt(entry, abort.signal).finally(() => {
         this.#running.delete(attempt);
         this.#pump();
       });
-      this.#running.add(attempt);
+      this.#running.set(attempt, { startedAt: performance.now(), abort });
     }
+    this.#watch();
   }
 
-  async #attempt(entry: Entry): Promise<void> {
+  #takeNext(): Entry | undefined {
+    const next = this.#due.find(({ attempts }) => attempts === 0) ?? this.#due[0];
+    this.#due = this.#due.filter((entry) => entry !== next);
+    return next;
+  }
+
+  /** While others wait, ends the tries that have had their share. */
+  #watch(): void {
+    clearTimeout(this.#patience);
+    if (this.#due.length === 0 || this.#stop.signal.aborted) return;
+    const { roundMs, leastMs, concurrency } = this.#options;
+    const shareMs = Math.max((roundMs * concurrency) / (this.#due.length + concurrency), leastMs);
+    const now = performance.now();
+    let nextMs = shareMs;
+    for (const { startedAt, abort } of this.#running.values()) {
+      const leftMs = startedAt + shareMs - now;
+      if (leftMs <= 0)
+        abort.abort(
+          new DaemonError(
+            'DeadlineExceeded',
+            `no answer after ${((now - startedAt) / 1000).toFixed(1)} s, and ${this.#due.length} others wait`,
+          ),
+        );
+      else nextMs = Math.min(nextMs, leftMs);
+    }
+    this.#patience = setTimeout(() => {
+      this.#watch();
+    }, nextMs).unref();
+  }
+
+  async #attempt(entry: Entry, signal: AbortSignal): Promise<void> {
     const { what, work, log, firstDelayMs, longestDelayMs } = this.#options;
     try {
-      await work(entry.id, this.#stop.signal);
+      await work(entry.id, signal, entry.attempts);
       this.#entries.delete(entry.id);
       log.info(`${what} ${entry.id}: done`, { attempts: entry.attempts + 1 });
     } catch (error) {
@@ -93,6 +156,10 @@ export class RetryQueue {
         this.#due.push(entry);
         this.#pump();
       }, delayMs).unref();
+    } finally {
+      const { tried } = entry;
+      entry.tried = Promise.withResolvers();
+      tried.resolve(undefined);
     }
   }
 }

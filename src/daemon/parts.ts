@@ -5,6 +5,7 @@ import type { LiveConfig } from '../config/live-config.ts';
 import { Containers } from '../container/containers.ts';
 import type { ImageStore } from '../image/store.ts';
 import { Cgroups } from '../linux/cgroups.ts';
+import { unpinNamespaces } from '../linux/namespaces.ts';
 import type { MonitorOptions } from '../ociruntime/monitor.ts';
 import { SHORT_LIVED_GO } from '../linux/spawn.ts';
 import { OciRuntime } from '../ociruntime/oci-runtime.ts';
@@ -121,7 +122,7 @@ function environmentOf(path: string): Readonly<Record<string, string>> {
 }
 
 function buildNetworks(config: LiveConfig, log: Log): Networks {
-  const { cni, timeouts, root } = config.current;
+  const { cni, timeouts, root, runDir } = config.current;
   return new Networks({
     confDir: cni.confDir,
     binDirs: cni.binDirs,
@@ -130,6 +131,9 @@ function buildNetworks(config: LiveConfig, log: Log): Networks {
     ...(cni.defaultNetwork === '' ? {} : { networkName: cni.defaultNetwork }),
     addTimeoutMs: timeouts.cniAddMs,
     delTimeoutMs: timeouts.cniDelMs,
+    releaseNamespace: (id) => {
+      unpinNamespaces(join(runDir, 'ns', id), ['net']);
+    },
   });
 }
 

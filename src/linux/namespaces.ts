@@ -101,9 +101,9 @@ export function pinNamespaces(dir: string, options: PinOptions): void {
   }
 }
 
-/** Releases what {@link pinNamespaces} keeps in `dir`, and `dir` if it is empty then. What is not there is fine. */
-export function unpinNamespaces(dir: string): void {
-  for (const kind of KINDS) unpin(join(dir, kind));
+/** Releases what {@link pinNamespaces} keeps in `dir`, or these of it, and `dir` if it is empty then. What is not there is fine. */
+export function unpinNamespaces(dir: string, kinds: readonly PinnableNamespace[] = KINDS): void {
+  for (const kind of kinds) unpin(join(dir, kind));
   removeIfEmpty(dir);
 }
 

@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { messageOf, unlessMissing } from '../base/errors.ts';
 import { isObjectId, type ContainerId } from '../base/ids.ts';
 import { unmountAllBelow } from '../linux/mounts.ts';
-import { isPinned, unpinNamespaces } from '../linux/namespaces.ts';
+import { isPinned } from '../linux/namespaces.ts';
 import { identify, isAlive, SIGKILL, signalProcess } from '../linux/process.ts';
 import { readContainerPid } from '../ociruntime/monitor.ts';
 import { killCreators } from '../ociruntime/sweep.ts';
 import { namespacePaths } from '../podsandbox/run.ts';
 import { removeSandboxFiles } from '../podsandbox/sandbox-files.ts';
+import { unpinSandbox } from '../podsandbox/unpin.ts';
 import type { RestoreParts } from './restore.ts';
 
 /** One thing that is there and that no record claims, or that a record claims and that is not there. */
@@ -35,7 +36,7 @@ export async function compareInventory(parts: RestoreParts): Promise<InventoryDi
   const ofContainer = (id: string): boolean => containers.store.claims(id);
   // In the order of removal: plugins find what they made while the namespace is there.
   add('attachment', await sandboxParts.networks.attachments(), ofSandbox);
-  add('namespace', await objectIds(sandboxParts.namespaceDirectory), ofSandbox);
+  add('namespace', await objectIds(sandboxParts.namespaceDirectory), (id) => ofSandbox(id) || sandboxParts.networks.needsNamespace(id));
   add('infra bundle', await objectIds(sandboxParts.infraDirectory), ofSandbox);
   add('bundle', await objectIds(containers.parts.bundleDirectory), ofContainer);
   // Behind the bundles, whose cgroups lie in its own.
@@ -78,7 +79,8 @@ async function removeOne(parts: RestoreParts, kind: string, name: string): Promi
   const { sandboxParts, containers } = parts;
   switch (kind) {
     case 'namespace':
-      unpinNamespaces(join(sandboxParts.namespaceDirectory, name));
+      // Its attachment was released before, or queued.
+      unpinSandbox(sandboxParts, name);
       return;
     case 'directory':
       await removeSandboxFiles(sandboxParts.runDirectory, name);

@@ -5,13 +5,14 @@ import type { ObjectStore } from '../base/object-store.ts';
 import { allSettledOrThrow } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
 import { UndoStack } from '../base/undo.ts';
-import { pinNamespaces, unpinNamespaces } from '../linux/namespaces.ts';
+import { pinNamespaces } from '../linux/namespaces.ts';
 import { podSysctls } from '../spec/sysctls.ts';
 import { startInfra, removeInfra } from './infra.ts';
 import type { SandboxParts } from './parts.ts';
 import { attachRequest, detachRequest } from './network.ts';
 import type { InfraProcess, SandboxNetwork, SandboxRecord, SandboxState } from './sandbox.ts';
 import { makeRequestedDirectory, makeSandboxFiles, removeSandboxFiles, writeHosts } from './sandbox-files.ts';
+import { unpinSandbox } from './unpin.ts';
 
 type Store = ObjectStore<SandboxRecord, SandboxState>;
 
@@ -42,7 +43,7 @@ export async function runSandbox(parts: SandboxParts, store: Store, record: Sand
       if (ownsCgroup) await parts.placement.removeParent(record.cgroupParent);
     });
     undo.add('unpin the namespaces', () => {
-      unpinNamespaces(join(parts.namespaceDirectory, record.id));
+      unpinSandbox(parts, record.id);
     });
     pin(parts, record);
     stage('sandbox.pinned');
@@ -90,7 +91,7 @@ async function attachNetwork(parts: SandboxParts, record: SandboxRecord, work: A
     try {
       await parts.networks.detach(detachRequest(record, request.netnsPath), AbortSignal.timeout(parts.detachBudgetMs));
     } catch (error) {
-      // The namespace goes next, so the release must not hang on it.
+      // Nobody sees this pod any more and its name is free; the namespace stays until the release has worked.
       await parts.networks.detachLater(detachRequest(record, undefined));
       throw error;
     }

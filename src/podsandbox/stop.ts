@@ -1,14 +1,14 @@
-import { join } from 'node:path';
 import type { Log } from '../base/log.ts';
 import type { ObjectStore } from '../base/object-store.ts';
 import { stage } from '../base/stage.ts';
-import { isPinned, unpinNamespaces } from '../linux/namespaces.ts';
+import { isPinned } from '../linux/namespaces.ts';
 import { removeInfra } from './infra.ts';
 import { detachRequest } from './network.ts';
 import type { SandboxParts } from './parts.ts';
 import { namespacePaths } from './run.ts';
 import { unmountSandboxShm } from './sandbox-files.ts';
 import type { SandboxRecord, SandboxState } from './sandbox.ts';
+import { unpinSandbox } from './unpin.ts';
 
 type Store = ObjectStore<SandboxRecord, SandboxState>;
 
@@ -35,10 +35,13 @@ export async function takeDown(parts: SandboxParts, record: SandboxRecord, state
   stage('sandbox.infra.removed');
   if (record.namespaces.net === 'pod') await releaseNetwork(parts, record, state === undefined);
   stage('sandbox.detached');
-  unpinNamespaces(join(parts.namespaceDirectory, record.id));
+  unpinSandbox(parts, record.id);
   stage('sandbox.unpinned');
   await unmountSandboxShm(parts.runDirectory, record.id);
 }
+
+/** How long a stop waits for the release of a network whose namespace is gone, milliseconds; the queue goes on with it. */
+const RELEASE_PATIENCE_MS = 5000;
 
 async function releaseNetwork(parts: SandboxParts, record: SandboxRecord, isUnfinished: boolean): Promise<void> {
   const { net } = namespacePaths(parts, record);
@@ -49,7 +52,11 @@ async function releaseNetwork(parts: SandboxParts, record: SandboxRecord, isUnfi
     } catch (error) {
       if (!isUnfinished) throw error;
     }
+    await parts.networks.detachLater(detachRequest(record, undefined));
+    return;
   }
-  // Without the namespace the kubelet must not be held up: the release is queued in a record of its own until it works.
+  // Without the namespace the kubelet must not be held up by a plugin that fails: the release is queued in a record of its own
+  // until it works. Mostly it works at once, and then the address is free when the kubelet hears so.
   await parts.networks.detachLater(detachRequest(record, undefined));
+  await parts.networks.retryDetach(record.id, Math.min(RELEASE_PATIENCE_MS, parts.detachBudgetMs));
 }

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { silentLog } from '../../src/base/log.ts';
 import { Networks } from '../../src/cni/networks.ts';
 import type { AttachRequest, DetachRequest } from '../../src/cni/attachment.ts';
-import type { NetworksOptions } from '../../src/cni/networks.ts';
+import type { NetworksOptions } from '../../src/cni/networks-options.ts';
 import type { Log } from '../../src/base/log.ts';
 import type { CniLab } from './cni.ts';
 

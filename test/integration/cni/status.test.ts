@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { installPlugin, makeCniLab, REAL_PLUGINS, realVersions } from '../../support/cni.ts';
 import { networksOf, podIn, soon } from '../../support/networks.ts';
-import type { NetworksOptions, Networks } from '../../../src/cni/networks.ts';
+import type { Networks } from '../../../src/cni/networks.ts';
+import type { NetworksOptions } from '../../../src/cni/networks-options.ts';
 import type { NetworkStatus } from '../../../src/cni/network-status.ts';
 import type { CniLab } from '../../support/cni.ts';
 
@@ -116,7 +117,10 @@ test('GC tells the plugins which attachments are valid', async () => {
   await networks.attach(pod, soon());
   assert.equal(await networks.collectGarbage(['1'.repeat(64), pod.containerId], soon()), true);
   const config = JSON.parse(await readFile(join(lab.binDir, 'fixture.config'), 'utf8')) as Record<string, unknown>;
-  assert.deepEqual(config['cni.dev/valid-attachments'], [pod.containerId, '1'.repeat(64)].map((containerID) => ({ containerID, ifname: 'eth0' })));
+  assert.deepEqual(
+    config['cni.dev/valid-attachments'],
+    [pod.containerId, '1'.repeat(64)].map((containerID) => ({ containerID, ifname: 'eth0' })),
+  );
   assert.equal(config['cniVersion'], '1.1.0');
   assert.match(await readFile(join(lab.binDir, 'fixture.environment'), 'utf8'), /^CNI_COMMAND=GC$/m);
   await networks.detach(pod, soon());
