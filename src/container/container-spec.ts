@@ -1,6 +1,7 @@
 import { NamespaceMode } from '../../api/cri/enums.ts';
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { DaemonError, fail, messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
 import { readFileInRoot } from '../linux/files.ts';
 import { readMounts } from '../linux/mounts.ts';
 import { namespacePaths } from '../podsandbox/run.ts';
@@ -22,7 +23,11 @@ const GRACE_PERIOD = 'io.kubernetes.pod.terminationGracePeriod';
 const SECCOMP_LIMIT_BYTES = 4 * 1024 * 1024;
 
 /** Gathers all that the spec of a container depends on. @throws InvalidArgument for what the request may not ask. */
-export async function prepareSpec(parts: ContainerParts, request: CreateRequest, rootfsPath: string, mounts: ResolvedMount[]): Promise<ContainerSpecInput> {
+export async function prepareSpec(
+  parts: ContainerParts,
+  request: CreateRequest,
+  { rootfsPath, mounts, log }: { rootfsPath: string; mounts: ResolvedMount[]; log: Log },
+): Promise<ContainerSpecInput> {
   const { record, sandbox, image, sandboxConfig } = request;
   const { config } = record;
   const context = config.linux?.securityContext;
@@ -60,6 +65,9 @@ export async function prepareSpec(parts: ContainerParts, request: CreateRequest,
     settings: parts.specSettings(),
     host: parts.hostFacts(),
     annotations: parts.placement.runtimeAnnotations('container', gracePeriodOf(config)),
+    warn: (words) => {
+      log.warn(`create container: ${words}`, { container: record.id });
+    },
   };
 }
 
@@ -80,12 +88,16 @@ function pidNamespace(request: CreateRequest): string {
   switch (mode) {
     case NamespaceMode.NODE:
       if (request.sandbox.record.namespaces.pid !== 'node') {
-        fail('InvalidArgument', `create container: it asks for the node's PID namespace, but pod sandbox ${request.sandbox.record.id} does not use that`);
+        fail(
+          'InvalidArgument',
+          `create container: it asks for the node's PID namespace, but pod sandbox ${request.sandbox.record.id} does not use that`,
+        );
       }
       return 'host';
     case NamespaceMode.POD: {
       const { state, record } = request.sandbox;
-      if (state.infra === undefined) fail('InvalidArgument', `create container: it asks for the pod's PID namespace, but pod sandbox ${record.id} was made without one`);
+      if (state.infra === undefined)
+        fail('InvalidArgument', `create container: it asks for the pod's PID namespace, but pod sandbox ${record.id} was made without one`);
       return `/proc/${state.infra.process.pid}/ns/pid`;
     }
     case NamespaceMode.TARGET:
@@ -93,7 +105,10 @@ function pidNamespace(request: CreateRequest): string {
     case NamespaceMode.CONTAINER:
       return 'new';
     default:
-      return fail('InvalidArgument', `create container: PID namespace mode is ${mode}, must be POD (0), CONTAINER (1), NODE (2) or TARGET (3)`);
+      return fail(
+        'InvalidArgument',
+        `create container: PID namespace mode is ${mode}, must be POD (0), CONTAINER (1), NODE (2) or TARGET (3)`,
+      );
   }
 }
 
@@ -115,6 +130,8 @@ async function readLocalhostSeccomp(request: CreateRequest): Promise<SeccompProf
   try {
     return parseSeccompProfile((await readFileInRoot('/', choice.path, SECCOMP_LIMIT_BYTES)).toString());
   } catch (error) {
-    throw new DaemonError('InvalidArgument', `create container: the seccomp profile ${choice.path} cannot be used: ${messageOf(error)}`, { cause: error });
+    throw new DaemonError('InvalidArgument', `create container: the seccomp profile ${choice.path} cannot be used: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }

@@ -166,7 +166,8 @@ export class Containers {
   /** Ends all creations under way in a sandbox and waits until they have been taken back. */
   async abortCreates(sandboxId: SandboxId): Promise<void> {
     const creates = [...(this.#createsBySandbox.get(sandboxId) ?? [])];
-    for (const [controller] of creates) controller.abort(new DaemonError('FailedPrecondition', `create container: pod sandbox ${sandboxId} is being stopped`));
+    for (const [controller] of creates)
+      controller.abort(new DaemonError('FailedPrecondition', `create container: pod sandbox ${sandboxId} is being stopped`));
     await Promise.allSettled(creates.map(([, done]) => done));
   }
 
@@ -195,7 +196,7 @@ export class Containers {
     if (left !== undefined) await this.removeUnfinished(left);
     const controller = new AbortController();
     const done = (async (): Promise<ContainerId> => {
-      const request = await planContainer(this.parts, this, { name, sandbox, config, sandboxConfig });
+      const request = await planContainer(this.parts, this, { name, sandbox, config, sandboxConfig, log });
       const made = await createContainer(this.parts, this.store, request, AbortSignal.any([work, controller.signal]), log);
       this.exits.watchMonitor(request.record.id, made.monitorExit);
       return request.record.id;

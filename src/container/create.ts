@@ -80,7 +80,7 @@ export async function createContainer(
     stage('container.rootfs.mounted');
     const ofImages = resolveImageVolumes(record.config, volumeDirectories(bundle, record));
     const mounts = inOrderOf(record.config, [...ofHost, ...ofImages]);
-    const prepared = await prepareSpec(parts, request, join(bundle, 'rootfs'), mounts);
+    const prepared = await prepareSpec(parts, request, { rootfsPath: join(bundle, 'rootfs'), mounts, log });
     const spec = containerSpec(prepared);
     await allSettledOrThrow([
       writeFile(join(bundle, 'config.json'), specToJson(spec), { mode: 0o600 }),

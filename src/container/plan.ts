@@ -3,6 +3,7 @@ import type { ContainerConfig, ImageSpec, Mount, PodSandboxConfig } from '../../
 import { NamespaceMode } from '../../api/cri/enums.ts';
 import { fail } from '../base/errors.ts';
 import { newContainerId } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
 import { nowNs } from '../base/time.ts';
 import { imageRefOf } from '../image/image-ref.ts';
 import type { ImageRecord } from '../image/store.ts';
@@ -27,7 +28,7 @@ export function containerName(config: ContainerConfig, sandbox: Sandbox): string
 export async function planContainer(
   parts: ContainerParts,
   containers: { get: (id: string) => Container },
-  request: { name: string; sandbox: Sandbox; config: ContainerConfig; sandboxConfig: PodSandboxConfig | undefined },
+  request: { name: string; sandbox: Sandbox; config: ContainerConfig; sandboxConfig: PodSandboxConfig | undefined; log: Log },
 ): Promise<CreateRequest> {
   const { sandbox, config } = request;
   checkLabels(config.labels, 'create container');
@@ -57,7 +58,9 @@ export async function planContainer(
       bootId: await bootId(),
       runtimeHandler: sandbox.record.runtimeHandler,
       logPath: config.logPath === '' || logDirectory === '' ? '' : join(logDirectory, config.logPath),
-      stopSignal: stopSignal(config.stopSignal, image.config.config?.StopSignal),
+      stopSignal: stopSignal(config.stopSignal, image.config.config?.StopSignal, (words) => {
+        request.log.warn(`create container: ${words}`, { container: id });
+      }),
       cgroupParent: sandbox.record.cgroupParent,
       cgroupsPath: parts.placement.cgroupsPath(sandbox.record.cgroupParent, id),
     },

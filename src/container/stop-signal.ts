@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { Signal } from '../../api/cri/enums.ts';
-import { fail } from '../base/errors.ts';
+import { fail, messageOf } from '../base/errors.ts';
 
 const SIGTERM = constants.signals.SIGTERM;
 /** signal(7): the first real-time signal that programs may use with glibc, and the last. */
@@ -9,15 +9,21 @@ const SIGRTMAX = 64;
 
 /**
  * The number of the signal that asks a container to end: the request's (KEP-4960), else the image's StopSignal, else
- * SIGTERM.
- * @throws InvalidArgument for a name or number that is no signal.
+ * SIGTERM. An image's that is no signal counts as none, as with CRI-O, and `warn` is told.
+ * @throws InvalidArgument for a requested number that is no signal.
  */
-export function stopSignal(requested: Signal, imageStopSignal: string | undefined): number {
+export function stopSignal(requested: Signal, imageStopSignal: string | undefined, warn: (words: string) => void): number {
   if (requested !== Signal.SIGNAL_RUNTIME_DEFAULT) {
     for (const [number, signal] of CRI_SIGNALS) if (signal === requested) return number;
     fail('InvalidArgument', `create container: stop_signal is ${requested}, which is no signal of the CRI`);
   }
-  return imageStopSignal === undefined || imageStopSignal === '' ? SIGTERM : parseSignal(imageStopSignal);
+  if (imageStopSignal === undefined || imageStopSignal === '') return SIGTERM;
+  try {
+    return parseSignal(imageStopSignal);
+  } catch (error) {
+    warn(`the image's StopSignal is left out, SIGTERM takes its place: ${messageOf(error)}`);
+    return SIGTERM;
+  }
 }
 
 /** The number of `SIGTERM`, `TERM`, `15`, `SIGRTMIN+3` or `SIGRTMAX-1`. @throws InvalidArgument. */
@@ -47,5 +53,7 @@ export function criSignal(number: number): Signal {
 }
 
 function inRange(number: number, text: string, least = 1): number {
-  return number >= least && number <= SIGRTMAX ? number : fail('InvalidArgument', `stop signal "${text}" is ${number}, must be ${least} to ${SIGRTMAX}`);
+  return number >= least && number <= SIGRTMAX
+    ? number
+    : fail('InvalidArgument', `stop signal "${text}" is ${number}, must be ${least} to ${SIGRTMAX}`);
 }

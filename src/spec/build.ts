@@ -80,6 +80,7 @@ function containerProcess(input: ContainerSpecInput, { capabilities, selinux }: 
       tty: config.tty,
       hostname: input.hostname ?? (input.sandboxConfig.hostname || host.hostname),
       home: user.home,
+      warn: input.warn,
     }),
     cwd: workingDirectory(config, imageConfig),
     capabilities,

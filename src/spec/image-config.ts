@@ -5,4 +5,6 @@ export interface ImageProcessConfig {
   readonly Entrypoint?: readonly string[] | null | undefined;
   readonly Cmd?: readonly string[] | null | undefined;
   readonly WorkingDir?: string | undefined;
+  /** Paths that are to be directories; the values say nothing. */
+  readonly Volumes?: Readonly<Record<string, unknown>> | null | undefined;
 }

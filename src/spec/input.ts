@@ -108,6 +108,8 @@ export interface ContainerSpecInput {
   readonly host: HostFacts;
   /** Further annotations for the runtime; ours win. */
   readonly annotations?: Readonly<Record<string, string>> | undefined;
+  /** Told of what is odd in the image or in a secret, and left out or changed. */
+  readonly warn: (words: string) => void;
 }
 
 /** All that the spec of an infra container depends on: the process that keeps a shared PID namespace. */

@@ -5,6 +5,7 @@ import type { HostFacts } from './host-facts.ts';
 import type { ImageProcessConfig } from './image-config.ts';
 import type { Ulimit } from './input.ts';
 import type { OciProcess, OciRlimit } from './oci-types.ts';
+import { textOfBytes } from './text-of-bytes.ts';
 
 const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -40,63 +41,67 @@ export interface EnvironmentInput {
   readonly tty: boolean;
   readonly hostname: string;
   readonly home: string | undefined;
+  /** Told of what is odd in the image or in a secret, and left out or changed. */
+  readonly warn: (words: string) => void;
 }
 
 /**
  * The environment, each name once, a later source winning: our defaults (PATH; TERM with a terminal), HOME from
- * /etc/passwd, the image's, HOSTNAME, the request's.
- * @throws DaemonError InvalidArgument for a name or value that config.json or execve(2) cannot carry.
+ * /etc/passwd, the image's, HOSTNAME, the request's. What an image has that is no variable is left out, as CRI-O does: the
+ * runtime would refuse it. A value of the request may come from a secret of any bytes: see {@link textOfBytes}.
+ * @throws DaemonError InvalidArgument for a name or value of the request that execve(2) cannot carry.
  */
 export function processEnv(input: EnvironmentInput): string[] {
   const variables = new Map<string, string>();
   const add = (entry: string): void => {
-    // An entry without "=" is legal in an environment and kept as it is; its whole text is its name.
-    const end = entry.indexOf('=', 1);
-    variables.set(end === -1 ? entry : entry.slice(0, end), entry);
+    variables.set(nameOf(entry), entry);
   };
   add(DEFAULT_PATH);
   if (input.tty) add('TERM=xterm');
-  if (input.home !== undefined) add(`HOME=${input.home}`);
-  for (const entry of input.image.Env ?? []) add(entry);
+  const fromImage = [...(input.home === undefined ? [] : [`HOME=${input.home}`]), ...(input.image.Env ?? [])];
+  const [usable, odd] = partition(fromImage, (entry) => entry.indexOf('=') > 0 && !entry.includes('\0'));
+  for (const entry of usable) add(entry);
   add(`HOSTNAME=${input.hostname}`);
-  for (const { key, value } of input.envs) add(`${checkName(key)}=${decodeValue(key, value)}`);
-  for (const entry of variables.values()) {
-    if (entry.includes('\0'))
-      throw new DaemonError(
-        'InvalidArgument',
-        `build spec: environment variable ${JSON.stringify(nameOf(entry))} holds a NUL byte, which execve(2) cannot carry`,
-      );
+  const changed: string[] = [];
+  for (const { key, value } of input.envs) {
+    const { text, isExact } = textOfBytes(value);
+    add(checkVariable(key, text));
+    if (!isExact) changed.push(key);
   }
+  if (odd.length > 0)
+    input.warn(
+      `${odd.length} of the image's environment variables are left out, the first is ${shown(odd[0])}: must be NAME=VALUE without a NUL byte`,
+    );
+  if (changed.length > 0)
+    input.warn(
+      `the value of environment variable ${shown(changed[0])} (of ${changed.length} such) is not UTF-8: U+FFFD takes the place of each bad byte`,
+    );
   return [...variables.values()];
+}
+
+function partition<T>(values: readonly T[], isFirst: (value: T) => boolean): [T[], T[]] {
+  return [values.filter(isFirst), values.filter((value) => !isFirst(value))];
+}
+
+const SHOWN_CHARACTERS = 64;
+
+function shown(text = ''): string {
+  return JSON.stringify(text.slice(0, SHOWN_CHARACTERS));
 }
 
 function nameOf(entry: string): string {
   return entry.split('=', 1)[0] ?? entry;
 }
 
-function checkName(key: string): string {
-  if (key !== '' && !key.includes('=')) return key;
-  throw new DaemonError('InvalidArgument', `build spec: environment variable name ${JSON.stringify(key)} must not be empty or hold "="`);
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/**
- * A value is bytes in the CRI, and text in config.json: JSON has no way to carry bytes that are not UTF-8, and a
- * runtime would put U+FFFD in their place without a word. So they are refused.
- */
-function decodeValue(key: string, value: Uint8Array): string {
-  try {
-    return utf8.decode(value);
-  } catch (error) {
+function checkVariable(key: string, value: string): string {
+  if (key === '' || key.includes('='))
+    throw new DaemonError('InvalidArgument', `build spec: environment variable name ${shown(key)} must not be empty or hold "="`);
+  if (key.includes('\0') || value.includes('\0'))
     throw new DaemonError(
       'InvalidArgument',
-      `build spec: the value of environment variable ${JSON.stringify(key)} must be UTF-8: config.json cannot carry other bytes`,
-      {
-        cause: error,
-      },
+      `build spec: environment variable ${shown(key)} holds a NUL byte, which execve(2) cannot carry`,
     );
-  }
+  return `${key}=${value}`;
 }
 
 /** The directory the process starts in: the request's, else the image's, else /. A relative one counts from /. */

@@ -78,15 +78,6 @@ test('the environment of the request wins over that of the image', async (daemon
   assert.deepEqual(await outputOf(daemon, id), [value.toString('hex'), 'image request', '/work/made/by/runtime']);
 });
 
-test('a value that config.json cannot carry is refused, not changed', async (daemon) => {
-  const pod = await runPod(daemon);
-  const envs = [{ key: 'BYTES', value: Buffer.from([0x66, 0xff, 0xfe]) }];
-  const { code, message } = await failureOf(createContainer(daemon, pod, SLEEP, { change: { envs } }));
-
-  assert.equal(code, 'INVALID_ARGUMENT');
-  assert.match(message, /BYTES/);
-});
-
 test('the user is that of the request, of the image, or root', async (daemon) => {
   const pod = await runPod(daemon);
   const id = ['id'];

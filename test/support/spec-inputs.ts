@@ -75,6 +75,7 @@ export const SETTINGS: SpecSettings = {
 export function containerInput(changes: Partial<ContainerSpecInput> = {}): ContainerSpecInput {
   return {
     kind: 'container',
+    warn: () => undefined,
     id: 'c'.repeat(64),
     sandboxId: '5'.repeat(64),
     config: containerConfig({

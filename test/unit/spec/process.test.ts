@@ -28,9 +28,14 @@ test('processArgs() refuses nothing to run, and what no program can be given', (
   assert.throws(() => processArgs({ command: ['a\0b'], args: [] }, {}), { kind: 'InvalidArgument', message: /NUL/ });
 });
 
+const warn = (words: string): void => {
+  assert.fail(words);
+};
+
 test('processEnv() has each name once, the request over the image over the defaults', () => {
   const env = processEnv({
-    image: { Env: ['A=image', 'B=image', 'HOSTNAME=image', 'PATH=/image', 'WITHOUT'] },
+    warn,
+    image: { Env: ['A=image', 'B=image', 'HOSTNAME=image', 'PATH=/image'] },
     envs: [
       { key: 'B', value: bytes('request') },
       { key: 'EMPTY', value: bytes('') },
@@ -49,7 +54,6 @@ test('processEnv() has each name once, the request over the image over the defau
     'A=image',
     'B=last',
     'HOSTNAME=web-0',
-    'WITHOUT',
     'EMPTY=',
     'SIGNS=a=b\nc "é" \ufeff',
   ]);
@@ -57,18 +61,44 @@ test('processEnv() has each name once, the request over the image over the defau
 
 test('processEnv() lets the request and the image set HOME, TERM and HOSTNAME', () => {
   const envs = [{ key: 'HOSTNAME', value: bytes('mine') }];
-  const env = processEnv({ image: { Env: ['HOME=/i', 'TERM=dumb'] }, envs, tty: true, hostname: 'h', home: '/p' });
+  const env = processEnv({ image: { Env: ['HOME=/i', 'TERM=dumb'] }, envs, tty: true, hostname: 'h', home: '/p', warn });
 
   assert.deepStrictEqual(env, [DEFAULT_PATH, 'TERM=dumb', 'HOME=/i', 'HOSTNAME=mine']);
 });
 
-test('processEnv() refuses what config.json or execve cannot carry', () => {
-  const env = (key: string, value: Uint8Array) => () =>
-    processEnv({ image: {}, envs: [{ key, value }], tty: false, hostname: 'h', home: undefined });
+test('processEnv() leaves out what of the image is no variable, and says so', () => {
+  const warnings: string[] = [];
+  const env = processEnv({
+    image: { Env: ['WITHOUT', '', '=nameless', 'NUL=\0', 'GOOD=', 'TWO=a=b'] },
+    envs: [],
+    tty: false,
+    hostname: 'h',
+    home: '/\0',
+    warn: (words) => warnings.push(words),
+  });
 
-  assert.throws(env('BYTES', Uint8Array.of(0x66, 0xff)), { kind: 'InvalidArgument', message: /"BYTES" must be UTF-8/ });
-  assert.throws(env('SURROGATE', Uint8Array.of(0xed, 0xa0, 0x80)), { kind: 'InvalidArgument' });
+  assert.deepStrictEqual(env, [DEFAULT_PATH, 'GOOD=', 'TWO=a=b', 'HOSTNAME=h']);
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0] ?? '', /^5 of the image's environment variables are left out, the first is "HOME=\/\\u0000"/);
+});
+
+test('processEnv() puts U+FFFD in place of bytes that are no text, and says so', () => {
+  const warnings: string[] = [];
+  const value = Uint8Array.of(0x66, 0xff, 0xfe);
+  const env = processEnv({ image: {}, envs: [{ key: 'BYTES', value }, { key: 'TEXT', value: bytes('ü') }], tty: false, hostname: 'h', home: undefined, warn: (words) => warnings.push(words) }); // prettier-ignore
+
+  assert.deepStrictEqual(env, [DEFAULT_PATH, 'HOSTNAME=h', 'BYTES=f\ufffd\ufffd', 'TEXT=ü']);
+  assert.deepStrictEqual(warnings, [
+    'the value of environment variable "BYTES" (of 1 such) is not UTF-8: U+FFFD takes the place of each bad byte',
+  ]);
+});
+
+test('processEnv() refuses what execve cannot carry', () => {
+  const env = (key: string, value: Uint8Array) => () =>
+    processEnv({ image: {}, envs: [{ key, value }], tty: false, hostname: 'h', home: undefined, warn });
+
   assert.throws(env('NUL', Uint8Array.of(0)), { kind: 'InvalidArgument', message: /"NUL" holds a NUL byte/ });
+  assert.throws(env('N\0', bytes('x')), { kind: 'InvalidArgument', message: /holds a NUL byte/ });
   assert.throws(env('', bytes('x')), { kind: 'InvalidArgument' });
   assert.throws(env('A=B', bytes('x')), { kind: 'InvalidArgument' });
 });
