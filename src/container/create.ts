@@ -18,6 +18,7 @@ import { specToJson } from '../spec/spec-json.ts';
 import { imagesOf, type ContainerRecord, type ContainerState } from './container.ts';
 import { containerSpec, prepareSpec } from './container-spec.ts';
 import type { CreateRequest } from './create-request.ts';
+import { makeImageDirectories } from './image-directories.ts';
 import { runtimeOf, type ContainerParts } from './parts.ts';
 import { writeProcess } from './process-file.ts';
 import { resolveImageVolumes, resolveVolumes } from './volumes.ts';
@@ -81,6 +82,7 @@ export async function createContainer(
     const ofImages = resolveImageVolumes(record.config, volumeDirectories(bundle, record));
     const mounts = inOrderOf(record.config, [...ofHost, ...ofImages]);
     const prepared = await prepareSpec(parts, request, { rootfsPath: join(bundle, 'rootfs'), mounts, log });
+    await makeImageDirectories(prepared);
     const spec = containerSpec(prepared);
     await allSettledOrThrow([
       writeFile(join(bundle, 'config.json'), specToJson(spec), { mode: 0o600 }),

@@ -1,0 +1,35 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { DaemonError, messageOf } from '../base/errors.ts';
+import { makeDirectoryInRoot } from '../linux/make-in-root.ts';
+import type { ContainerSpecInput } from '../spec/input.ts';
+import { workingDirectory } from '../spec/process.ts';
+
+type Input = Pick<ContainerSpecInput, 'rootfsPath' | 'config' | 'imageConfig' | 'user' | 'warn'>;
+
+/** Volumes that are made before the event loop has a turn. */
+const VOLUMES_BETWEEN_TURNS = 8;
+
+/**
+ * Makes the directories that an image only names: each of its VOLUMEs, owned by the container's user, and the working
+ * directory. No link of the image leads out of its root file system. (CRI-O's image_volumes = "mkdir"; the runtime would make
+ * the working directory too, but not where a link leads to nothing.) A volume that cannot be made is left out.
+ * @throws FailedPrecondition where the working directory cannot be made.
+ */
+export async function makeImageDirectories({ rootfsPath, config, imageConfig, user, warn }: Input): Promise<void> {
+  const owner = { uid: user.uid, gid: user.gid, mode: 0o755 };
+  const failed: string[] = [];
+  for (const [index, path] of Object.keys(imageConfig.Volumes ?? {}).entries()) {
+    if (index % VOLUMES_BETWEEN_TURNS === VOLUMES_BETWEEN_TURNS - 1) await nextTurn();
+    await makeDirectoryInRoot(rootfsPath, path, owner).catch((error: unknown) => {
+      failed.push(`${JSON.stringify(path.slice(0, 200))}: ${messageOf(error)}`);
+    });
+  }
+  if (failed[0] !== undefined) warn(`${failed.length} of the image's VOLUMEs cannot be made, the first is ${failed[0]}`);
+  const directory = workingDirectory(config, imageConfig);
+  try {
+    await makeDirectoryInRoot(rootfsPath, directory, { uid: 0, gid: 0, mode: 0o755 });
+  } catch (error) {
+    const words = `create container: the working directory ${JSON.stringify(directory)} cannot be made in the image: ${messageOf(error)}`;
+    throw new DaemonError('FailedPrecondition', words, { cause: error });
+  }
+}
