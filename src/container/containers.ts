@@ -20,7 +20,7 @@ import type { ContainerParts } from './parts.ts';
 import { runtimeOf } from './parts.ts';
 import { containerName, planContainer } from './plan.ts';
 import { removeContainer, removeUnfinishedContainer } from './remove.ts';
-import { startContainer } from './start.ts';
+import { startContainer, type StartLife } from './start.ts';
 import { StopLoops } from './stop-loops.ts';
 
 const RECORD_VERSION = 1;
@@ -46,6 +46,8 @@ export class Containers {
   readonly #createsBySandbox = new Map<string, Map<AbortController, Promise<unknown>>>();
   readonly #locks = new KeyedMutex<string>();
   readonly #stops: StopLoops;
+  /** Runtime commands that run under the lock of a container. */
+  readonly #commands = new Map<string, AbortController>();
   readonly #parking: Parking;
 
   constructor(options: ContainersOptions) {
@@ -100,6 +102,25 @@ export class Containers {
     return this.#locks.run(id, work);
   }
 
+  /**
+   * Runs a command of the runtime on a container whose lock the caller holds. It is ended where a stop comes to SIGKILL: the
+   * record of the container's end needs the lock, and must not wait for a runtime that hangs.
+   * @throws FailedPrecondition where the container is being killed.
+   */
+  async untilKilled<T>(id: string, what: string, command: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const killed = (): DaemonError => new DaemonError('FailedPrecondition', `${what} container ${id}: it is being killed`);
+    if (this.isBeingKilled(id)) throw killed();
+    const controller = new AbortController();
+    this.#commands.set(id, controller);
+    try {
+      return await command(controller.signal);
+    } catch (error) {
+      throw this.isBeingKilled(id) ? killed() : error;
+    } finally {
+      this.#commands.delete(id);
+    }
+  }
+
   /** Makes a container up to Created. The same request again joins the work under way, or gets the container that is there. */
   async create(sandbox: Sandbox, config: ContainerConfig, sandboxConfig: PodSandboxConfig | undefined, call: Call): Promise<Container> {
     requireReady(sandbox, 'create container');
@@ -116,8 +137,12 @@ export class Containers {
   async start(id: ContainerId): Promise<void> {
     await this.locked(id, async () => {
       const container = this.store.get(id) ?? fail('NotFound', `container ${id}: not found`);
-      const killCreated = async (message: string): Promise<void> => this.exits.endFailedStart(container, message);
-      await startContainer(this.parts, this.store, container, killCreated, this.#options.log);
+      const life: StartLife = {
+        untilKilled: async (command) => this.untilKilled(id, 'start', command),
+        isBeingKilled: () => this.isBeingKilled(id),
+        endFailed: async (message) => this.exits.endFailedStart(container, message),
+      };
+      await startContainer(this.parts, this.store, container, life, this.#options.log);
     });
   }
 
@@ -136,6 +161,7 @@ export class Containers {
         monitor: state.monitor,
         stopSignal: record.stopSignal,
         exited: this.exits.waitFor(id),
+        onKill: () => this.#commands.get(id)?.abort(),
         lookForEnd: async () => this.exits.check(id),
         killAll: async () => runtimeOf(this.parts, record).killAll(id, SIGKILL),
         started: state.is === 'Running' || state.is === 'Starting',

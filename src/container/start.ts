@@ -8,27 +8,31 @@ import { runtimeOf, type ContainerParts } from './parts.ts';
 
 type Store = ObjectStore<ContainerRecord, ContainerState>;
 
+/** What a start has to do with the end of its container. */
+export interface StartLife {
+  /** Runs the runtime's command; it ends where a stop comes to SIGKILL. */
+  readonly untilKilled: (command: (signal: AbortSignal) => Promise<void>) => Promise<void>;
+  readonly isBeingKilled: () => boolean;
+  /** Ends a container that its runtime could not start, with the runtime's words. */
+  readonly endFailed: (message: string) => Promise<void>;
+}
+
 /**
  * Lets a Created container run. The caller holds its lock. The intent is on record first: a crash in between must not lose
  * the start time of a container that got to run. A loss of power ends the container anyway, so the intent is not flushed.
  * @throws the runtime's words where the command cannot run; the container is then Exited, with them as its message.
  */
-export async function startContainer(
-  parts: ContainerParts,
-  store: Store,
-  container: Container,
-  killCreated: (message: string) => Promise<void>,
-  log: Log,
-): Promise<void> {
+export async function startContainer(parts: ContainerParts, store: Store, container: Container, life: StartLife, log: Log): Promise<void> {
   requireState(container, 'start');
   const { record, state } = container;
   const startedAtNs = nowNs();
   await store.save(record.id, { ...madeOf(state), is: 'Starting', startedAtNs }, { durable: false });
   stage('container.starting');
   try {
-    await runtimeOf(parts, record).start(record.id);
+    await life.untilKilled(async (signal) => runtimeOf(parts, record).start(record.id, signal));
   } catch (error) {
-    await killCreated(messageOf(error));
+    // The stop that kills it sees to its record.
+    if (!life.isBeingKilled()) await life.endFailed(messageOf(error));
     throw error;
   }
   stage('container.started');

@@ -18,6 +18,8 @@ export interface StopTarget {
   readonly stopSignal: number;
   /** Resolves when the end of the container is on record. */
   readonly exited: Promise<void>;
+  /** Called before the first SIGKILL: what works on the container now ends, and the stop need not wait for it. */
+  readonly onKill?: () => void;
   /** Kills all processes of the container, where killing the first one was not enough. */
   readonly killAll: () => Promise<void>;
   /** Looks at once whether the container has ended, and puts that on record. */
@@ -81,19 +83,33 @@ export class StopLoops {
       loop.wake();
     });
     if (target.started && loop.deadline > Date.now()) {
-      await signalProcess(target.process, target.stopSignal);
+      await this.#ask(target);
       while (!end.seen && Date.now() < loop.deadline) await this.#waitUntil(loop, loop.deadline);
     }
     const seen = { goneAt: undefined as number | undefined };
     loop.kills = true;
+    target.onKill?.();
     for (let pause = FIRST_KILL_PAUSE_MS, round = 0; !end.seen; pause = Math.min(pause * 2, LAST_KILL_PAUSE_MS), round += 1) {
-      await this.#kill(target, round, seen);
+      // Behind the first signal it asks the runtime, which may hang.
+      await Promise.race([exited, this.#kill(target, round, seen, end)]);
       await Promise.race([exited, this.#waitUntil(loop, Date.now() + pause)]);
     }
     await exited;
   }
 
-  async #kill(target: StopTarget, round: number, seen: { goneAt: number | undefined }): Promise<void> {
+  /** Sends the stop signal. That it cannot be sent is no reason not to kill. */
+  async #ask(target: StopTarget): Promise<void> {
+    try {
+      await signalProcess(target.process, target.stopSignal);
+    } catch (error) {
+      this.#log.warn('sending a container its stop signal failed; it is killed in time', {
+        container: target.containerId,
+        error: messageOf(error),
+      });
+    }
+  }
+
+  async #kill(target: StopTarget, round: number, seen: { goneAt: number | undefined }, end: { readonly seen: boolean }): Promise<void> {
     try {
       if (await signalProcess(target.process, SIGKILL)) {
         seen.goneAt = undefined;
@@ -106,7 +122,7 @@ export class StopLoops {
       if (performance.now() - seen.goneAt < MONITOR_PATIENCE_MS || !(await signalProcess(target.monitor, SIGKILL))) return;
       this.#log.warn('the monitor of a container that has ended does not tell so; it is killed', fields(target));
     } catch (error) {
-      this.#log.warn('killing a container failed; tried again', { container: target.containerId, error: messageOf(error) });
+      if (!end.seen) this.#log.warn('killing a container failed; tried again', { container: target.containerId, error: messageOf(error) });
     }
   }
 

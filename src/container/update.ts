@@ -27,7 +27,7 @@ export async function updateContainer(containers: Containers, id: ContainerId, c
     await refuseBelowUsage(containers, id, record.cgroupParent, change.memoryLimitInBytes);
     const resources = mergeResources(state.resources, change);
     const { devices: _devices, ...limits } = ociResources(change, parts.hostFacts()) as Record<string, unknown>;
-    await runtimeOf(parts, record).update(id, limits);
+    await containers.untilKilled(id, 'update', async (signal) => runtimeOf(parts, record).update(id, limits, signal));
     stage('container.updated');
     await store.save(id, { ...state, resources });
     await rewriteSpec(join(bundleOf(parts, id), 'config.json'), limits);

@@ -123,7 +123,7 @@ function reap(pid: number): void {
  */
 export async function sweepZombies(before: ReadonlySet<number>): Promise<Set<number>> {
   const found = new Set<number>();
-  for (const pid of await ownChildren()) {
+  for (const pid of await mayBeChildrenOf(process.pid)) {
     if (watched.has(pid)) continue;
     const stat = await statOf(pid);
     if (stat?.parentPid !== process.pid || stat.state !== 'Z' || watched.has(pid)) continue;
@@ -133,9 +133,9 @@ export async function sweepZombies(before: ReadonlySet<number>): Promise<Set<num
   return found;
 }
 
-/** Our children's pids; where the kernel does not list them (CONFIG_PROC_CHILDREN), all pids. */
-async function ownChildren(): Promise<number[]> {
-  const listed = await unlessMissing(readFile(`/proc/self/task/${process.pid}/children`, 'utf8'), undefined);
+/** The pids of a process's children; where the kernel does not list them (CONFIG_PROC_CHILDREN), all pids. */
+export async function mayBeChildrenOf(pid: number): Promise<number[]> {
+  const listed = await unlessMissing(readFile(`/proc/${pid}/task/${pid}/children`, 'utf8'), undefined);
   const names = listed === undefined ? await readdir('/proc') : listed.split(' ');
   return names.filter((name) => /^\d+$/.test(name)).map(Number);
 }

@@ -10,7 +10,8 @@ import type { ProcessIdentity } from '../linux/process.ts';
 import { identify } from '../linux/process.ts';
 import type { Child } from '../linux/spawn.ts';
 import { killGroup, spawn } from '../linux/spawn.ts';
-import type { OciRuntime } from './oci-runtime.ts';
+import { CreatorWatch } from './creator-watch.ts';
+import { lastLine, type OciRuntime } from './oci-runtime.ts';
 
 /** One container to be created under a monitor of its own. */
 export interface MonitorRequest {
@@ -79,8 +80,9 @@ export async function createMonitored(options: MonitorOptions, runtime: OciRunti
   };
   child.exit.then(ended, ended);
   stage('monitor.spawned');
-  const words = readText(stderrEnd, 8192);
+  const words = readText(stderrEnd, WORDS_BYTES);
   const answer = readText(syncEnd, 65_536, true);
+  const watch = new CreatorWatch(child.pid, WORDS_BYTES);
   const deadline = withTimeout(request.signal, request.timeoutMs, `create container ${request.containerId}: ${runtime.name} under conmon`);
   try {
     const monitor = await identify(child.pid);
@@ -88,8 +90,11 @@ export async function createMonitored(options: MonitorOptions, runtime: OciRunti
     await request.placeMonitor(child.pid);
     stage('monitor.placed');
     writeAndClose(startEnd.take(), '\0');
-    const message = parseAnswer(await waitFor(answer.text, deadline.signal));
+    const text = await waitFor(Promise.race([answer.text, watch.start()]), deadline.signal);
+    if (text === undefined) throw silentEnd(request, runtime, watch);
+    const message = parseAnswer(text);
     stage('monitor.answered');
+    if (message === undefined && watch.words.length > 0) throw silentEnd(request, runtime, watch);
     if (message === undefined) throw await earlyEnd(request, child.exit, words.text, deadline.signal);
     const pid = message.pid ?? message.data ?? -1;
     if (pid <= 0) throw new DaemonError('Internal', `create container ${request.containerId}: ${cleanWords(message.message ?? 'no reason given')}`);
@@ -105,6 +110,7 @@ export async function createMonitored(options: MonitorOptions, runtime: OciRunti
     startEnd.close();
     words.stop();
     answer.stop();
+    watch.stop();
   }
 }
 
@@ -172,6 +178,15 @@ function conmonArgs(options: MonitorOptions, runtime: OciRuntime, request: Monit
   return args;
 }
 
+/** The runtime has ended, and the monitor does not say how: its words are those that were read in the monitor's place. */
+function silentEnd(request: MonitorRequest, runtime: OciRuntime, watch: CreatorWatch): DaemonError {
+  const said = lastLine(watch.words);
+  const why = said === '' ? 'it gave no reason' : said;
+  return new DaemonError('Internal', `create container ${request.containerId}: ${runtime.name} has ended, and conmon does not tell how: ${why}`);
+}
+
+/** Most that is kept of what a monitor or its runtime says, bytes. */
+const WORDS_BYTES = 8192;
 /** How long the last words of a monitor that has ended are waited for: others may hold its stderr open, milliseconds. */
 const WORDS_MS = 1_000;
 

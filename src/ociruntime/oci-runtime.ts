@@ -90,8 +90,8 @@ export class OciRuntime {
   }
 
   /** What the runtime knows of a container; undefined where it knows none of that id. */
-  async state(containerId: string): Promise<OciState | undefined> {
-    const result = await this.#run(['state', containerId], {});
+  async state(containerId: string, signal?: AbortSignal): Promise<OciState | undefined> {
+    const result = await this.#run(['state', containerId], { signal });
     if (result.exit.code !== 0) return undefined;
     try {
       return JSON.parse(result.stdout.toString()) as OciState;
@@ -101,8 +101,8 @@ export class OciRuntime {
   }
 
   /** Applies an OCI LinuxResources object to a container's cgroup. */
-  async update(containerId: string, resources: unknown): Promise<void> {
-    await this.#mustRun('update', ['update', '--resources', '-', containerId], { input: JSON.stringify(resources) });
+  async update(containerId: string, resources: unknown, signal?: AbortSignal): Promise<void> {
+    await this.#mustRun('update', ['update', '--resources', '-', containerId], { input: JSON.stringify(resources), signal });
   }
 
   /** The ids of all containers the runtime keeps state of under our root. */

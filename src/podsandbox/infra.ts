@@ -65,7 +65,7 @@ export async function startInfra(
     signal: work,
   });
   stage('sandbox.infra.created');
-  await runtime.start(record.id);
+  await runtime.start(record.id, work);
   stage('sandbox.infra.started');
   return { process: created.process, monitor: created.monitor };
 }
