@@ -2,7 +2,7 @@ import { mkdirSync, rmdirSync, stat } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bind, check, close, errnoError, lastErrno, O_CREAT, O_EXCL, O_RDONLY, O_WRONLY, open } from './libc.ts';
-import { hasErrno, messageOf } from '../base/errors.ts';
+import { DaemonError, hasErrno, messageOf } from '../base/errors.ts';
 
 /** The namespaces that a file can keep without a process: namespaces(7). A PID namespace needs a living child. */
 export type PinnableNamespace = 'net' | 'ipc' | 'uts';
@@ -226,15 +226,45 @@ function sysctlPath(name: string): string {
   return path;
 }
 
+/** The interface that a sysctl is of (`eth0` in net.ipv4.conf.eth0.arp_filter); undefined where it is there without one. */
+export function interfaceOfSysctl(name: string): string | undefined {
+  const device = /^net\/[^/]+\/(?:conf|neigh)\/([^/]+)\//.exec(sysctlPath(name))?.[1];
+  return device === undefined || ['all', 'default', 'lo'].includes(device) ? undefined : device;
+}
+
+/**
+ * Sets sysctls inside a pinned network namespace. Synchronous, as {@link withNamespaces}.
+ * @throws DaemonError InvalidArgument for one that the kernel does not have there or refuses.
+ */
+export function setNetworkSysctls(netnsPath: string, sysctls: Readonly<Record<string, string>>): void {
+  withNamespaces({ net: netnsPath }, () => {
+    for (const [name, value] of Object.entries(sysctls)) writeSysctl(name, value);
+  });
+}
+
 function writeSysctl(name: string, value: string): void {
   const path = `/proc/sys/${sysctlPath(name)}`;
-  const fd = open(path, O_WRONLY);
   try {
-    const data = Buffer.from(value);
-    check(write(fd, data, data.length), `set sysctl ${name}=${value}`, path);
-  } finally {
-    close(fd);
+    const fd = open(path, O_WRONLY);
+    try {
+      const data = Buffer.from(value);
+      check(write(fd, data, data.length), 'write', path);
+    } finally {
+      close(fd);
+    }
+  } catch (error) {
+    throw sysctlError(name, value, error);
   }
+}
+
+function sysctlError(name: string, value: string, cause: unknown): unknown {
+  const is = `set sysctl ${name}=${value} in the namespaces of the pod`;
+  const refuse = (words: string): DaemonError => new DaemonError('InvalidArgument', `${is}: ${words}`, { cause });
+  if (hasErrno(cause, 'ENOENT', 'ENOTDIR')) return refuse('the kernel has no sysctl of this name there');
+  if (hasErrno(cause, 'EISDIR')) return refuse('that is a group of sysctls, must be one');
+  if (hasErrno(cause, 'EINVAL', 'ERANGE', 'EDOM')) return refuse('the kernel does not take this value');
+  if (hasErrno(cause, 'EACCES', 'EPERM', 'EROFS')) return refuse('the kernel lets nobody write it there');
+  return new DaemonError('Internal', `${is}: ${messageOf(cause)}`, { cause });
 }
 
 function bringUp(device: string): void {

@@ -5,7 +5,7 @@ import type { ObjectStore } from '../base/object-store.ts';
 import { allSettledOrThrow } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
 import { UndoStack } from '../base/undo.ts';
-import { pinNamespaces } from '../linux/namespaces.ts';
+import { interfaceOfSysctl, pinNamespaces, setNetworkSysctls } from '../linux/namespaces.ts';
 import { podSysctls } from '../spec/sysctls.ts';
 import { startInfra, removeInfra } from './infra.ts';
 import type { SandboxParts } from './parts.ts';
@@ -73,7 +73,7 @@ export async function runSandbox(parts: SandboxParts, store: Store, record: Sand
 function pin(parts: SandboxParts, record: SandboxRecord): void {
   const { net, ipc } = record.namespaces;
   const ownNetwork = net === 'pod';
-  const sysctls = podSysctls(record.config.linux?.sysctls ?? {}, record.namespaces, parts.defaultSysctls());
+  const sysctls = sysctlsOf(parts, record, 'before the network');
   pinNamespaces(join(parts.namespaceDirectory, record.id), {
     net: ownNetwork,
     ipc: ipc === 'pod',
@@ -82,6 +82,12 @@ function pin(parts: SandboxParts, record: SandboxRecord): void {
     sysctls,
     loopback: ownNetwork,
   });
+}
+
+/** Those of an interface (net.ipv4.conf.eth0.*) are not there before the network; the others are there for the plugins to see. */
+function sysctlsOf(parts: SandboxParts, record: SandboxRecord, when: 'before the network' | 'after the network'): Record<string, string> {
+  const all = Object.entries(podSysctls(record.config.linux?.sysctls ?? {}, record.namespaces, parts.defaultSysctls()));
+  return Object.fromEntries(all.filter(([name]) => (interfaceOfSysctl(name) === undefined) === (when === 'before the network')));
 }
 
 async function attachNetwork(parts: SandboxParts, record: SandboxRecord, work: AbortSignal, undo: UndoStack): Promise<SandboxNetwork> {
@@ -98,6 +104,8 @@ async function attachNetwork(parts: SandboxParts, record: SandboxRecord, work: A
   });
   const { ips } = await parts.networks.attach(request, work);
   stage('sandbox.attached');
+  const sysctls = sysctlsOf(parts, record, 'after the network');
+  if (Object.keys(sysctls).length > 0) setNetworkSysctls(request.netnsPath, sysctls);
   return { ips };
 }
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { NamespaceMode } from '../../api/cri/enums.ts';
 import type { Init, PortMapping } from '../../api/cri/runtime.ts';
 import { assertNothingNew, inventoryOf, sharedDaemon } from '../support/e2e-test.ts';
@@ -44,3 +45,39 @@ test("a pod on the node's network has the node's name everywhere, whatever name 
   assert.equal(await execOutput(daemon, id, ['cat', '/etc/hostname']), hostname());
   assert.match(await execOutput(daemon, id, ['env']), new RegExp(`^HOSTNAME=${hostname()}$`, 'm'));
 });
+
+test("sysctls of the pod's interface are set when the interface is there, over those of the network", async (daemon) => {
+  await daemon.writeCniConf([...daemon.bridgePlugins(), { type: 'tuning', sysctl: { 'net.ipv4.conf.eth0.arp_notify': '0' } }]);
+  await sleep(700);
+  const sysctls = {
+    'net.ipv4.conf.eth0.arp_filter': '1',
+    'net/ipv4/conf/eth0/arp_notify': '1',
+    'net.ipv4.neigh.eth0.gc_stale_time': '61',
+    'net.ipv4.conf.all.log_martians': '1',
+    'net.core.somaxconn': '77',
+  };
+  const pod = await runPod(daemon, { change: { linux: { ...podConfig(daemon).linux, sysctls } } });
+  const id = await runContainer(daemon, pod, SLEEP);
+  for (const [name, value] of Object.entries(sysctls)) {
+    assert.equal(await execOutput(daemon, id, ['cat', `/proc/sys/${name.replaceAll('.', '/')}`]), value, name);
+  }
+});
+
+for (const [name, value, says] of [
+  ['net.core.nothing', '1', /set sysctl net\.core\.nothing=1 in the namespaces of the pod: the kernel has no sysctl of this name there/],
+  ['net.ipv4.conf.eth9.arp_filter', '1', /net\.ipv4\.conf\.eth9\.arp_filter=1 .* has no sysctl of this name/],
+  ['net.ipv4.conf', '1', /that is a group of sysctls, must be one/],
+  ['net.ipv4.ip_forward', 'yes', /net\.ipv4\.ip_forward=yes .* does not take this value/],
+  ['net.ipv4.conf.eth0.arp_filter', 'yes', /arp_filter=yes .* does not take this value/],
+  ['net.ipv4.tcp_available_congestion_control', 'cubic', /lets nobody write it there/],
+] as const) {
+  test(`sysctl ${name}=${value} is refused in words that name it, and nothing is left`, async (daemon) => {
+    const before = await inventoryOf(daemon);
+    const config = podConfig(daemon);
+    const call = daemon.runtime.runPodSandbox({ config: { ...config, linux: { ...config.linux, sysctls: { [name]: value } } } });
+    const { code, message } = await failureOf(call);
+    assert.equal(code, 'INVALID_ARGUMENT', message);
+    assert.match(message, says);
+    await assertNothingNew(daemon, before);
+  });
+}

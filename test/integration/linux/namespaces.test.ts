@@ -106,8 +106,14 @@ test('a failing step leaves nothing and brings us back', async (t) => {
   const directory = join(await scratchDirectory(t), 'pod');
   const before = threadNamespaces();
   const refused: [Parameters<typeof pinNamespaces>[1], RegExp][] = [
-    [{ ...ALL, sysctls: { 'net.ipv4.no_such_sysctl': '1' } }, /ENOENT.*no_such_sysctl/],
-    [{ ...ALL, sysctls: { 'net.ipv4.ip_unprivileged_port_start': 'no number' } }, /EINVAL/],
+    [
+      { ...ALL, sysctls: { 'net.ipv4.no_such_sysctl': '1' } },
+      /set sysctl net\.ipv4\.no_such_sysctl=1 .*: the kernel has no sysctl of this name there/,
+    ],
+    [
+      { ...ALL, sysctls: { 'net.ipv4.ip_unprivileged_port_start': 'no number' } },
+      /ip_unprivileged_port_start=no number .*: the kernel does not take this value/,
+    ],
     [{ ...ALL, sysctls: { 'kernel.panic': '1' } }, /set sysctl kernel.panic: it belongs to no namespace/],
     [{ ...ALL, ipc: false, sysctls: { 'kernel.shmmax': '1' } }, /belongs to ipc namespace/],
     [{ ...ALL, hostname: 'x'.repeat(65) }, /EINVAL.*sethostname/],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { maskIn, namesOf } from '../../../src/linux/capabilities.ts';
 import { errnoError } from '../../../src/linux/libc.ts';
-import { namespaceOfSysctl } from '../../../src/linux/namespaces.ts';
+import { interfaceOfSysctl, namespaceOfSysctl } from '../../../src/linux/namespaces.ts';
 import { inetAddress, unixAddress } from '../../../src/linux/socket-calls.ts';
 import { scopeArguments, sliceToCgroupPath } from '../../../src/linux/systemd.ts';
 
@@ -78,4 +78,18 @@ test('unixAddress refuses a path over 107 bytes and knows the abstract name spac
 test('inetAddress has the layout of sockaddr_in and sockaddr_in6', () => {
   assert.equal(inetAddress('127.0.0.1', 0x1f90).toString('hex'), '02001f907f0000010000000000000000');
   assert.equal(inetAddress('::1', 80).toString('hex'), `0a00005000000000${'00'.repeat(15)}0100000000`);
+});
+
+test('interfaceOfSysctl knows the sysctls that are there with an interface only, in both spellings', () => {
+  for (const name of ['net.ipv4.conf.eth0.arp_filter', 'net/ipv6/neigh/eth0/gc_stale_time', 'net/mpls/conf/eth0/input'])
+    assert.equal(interfaceOfSysctl(name), 'eth0', name);
+  assert.equal(interfaceOfSysctl('net.ipv4.conf.eth0/1.arp_filter'), 'eth0.1');
+  for (const name of [
+    'net.ipv4.conf.all.arp_filter',
+    'net.ipv4.conf.default.arp_filter',
+    'net.ipv6.conf.lo.disable_ipv6',
+    'net.core.somaxconn',
+    'kernel.sem',
+  ])
+    assert.equal(interfaceOfSysctl(name), undefined, name);
 });
