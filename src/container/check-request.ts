@@ -1,4 +1,5 @@
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
+import { fail } from '../base/errors.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import type { HostFacts } from '../spec/host-facts.ts';
 import { checkRequestId } from '../spec/id-range.ts';
@@ -21,4 +22,10 @@ export function checkContainerRequest(config: ContainerConfig, sandbox: Sandbox,
   checkRequestId('create container', 'run_as_group', security?.runAsGroup?.value);
   for (const group of security?.supplementalGroups ?? []) checkRequestId('create container', 'supplemental_groups', group);
   ociResources(config.linux?.resources, host);
+  if (/(^|\/)\.{0,2}$|(^|\/)\.\.\//.test(config.logPath) && config.logPath !== '') {
+    fail(
+      'InvalidArgument',
+      `create container: log_path is ${JSON.stringify(config.logPath)}, must be the path of a file below the log_directory of the pod, without ..`,
+    );
+  }
 }

@@ -57,6 +57,8 @@ export interface MonitorOptions {
  */
 const KEEP_HEAP = { MALLOC_TRIM_THRESHOLD_: String(2 ** 30) };
 
+/** Its option parser takes text of the locale only: in the C locale a path or name that is not ASCII ends it without a word. */
+const ANY_TEXT = { LC_ALL: 'C.UTF-8' } as const;
 /** The environment variable that names, on conmon and what it starts, the container it works for; see restore. */
 export const OWNER_VARIABLE = 'PODWRIGHT_CONTAINER';
 
@@ -146,7 +148,7 @@ function spawnMonitor(options: MonitorOptions, runtime: OciRuntime, request: Mon
   try {
     const child = spawn(options.conmonPath, {
       args: conmonArgs(options, runtime, request),
-      env: { ...runtime.environment, ...KEEP_HEAP, _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4', [OWNER_VARIABLE]: request.containerId },
+      env: { ...runtime.environment, ...KEEP_HEAP, ...ANY_TEXT, _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4', [OWNER_VARIABLE]: request.containerId },
       cwd: request.bundle,
       stdio: ['ignore', 'ignore', stderr.writeEnd, sync.writeEnd, start.readEnd],
       newSession: true,

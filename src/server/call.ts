@@ -9,7 +9,7 @@ import { DaemonError, messageOf } from '../base/errors.ts';
 import { timed } from '../base/timed.ts';
 import type { Log, LogFields } from '../base/log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { refuseNulBytes } from './request-strings.ts';
+import { checkStrings } from './request-strings.ts';
 import { codeName, toStatus } from './status.ts';
 import type { CallStatus } from './status.ts';
 import { subjectOf } from './subject.ts';
@@ -230,7 +230,7 @@ function decode<Request>(rpc: string, method: { readonly decodeRequest: (bytes: 
   } catch (error) {
     throw new DaemonError('InvalidArgument', `${rpc}: the request cannot be read: ${messageOf(error)}`, { cause: error });
   }
-  refuseNulBytes(rpc, request);
+  checkStrings(rpc, request);
   return request;
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { access, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ContainerState, Signal } from '../../api/cri/enums.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
@@ -374,4 +375,11 @@ test('image volumes show images of one and of more layers, read-only, whole or i
   assert.equal((await failureOf(remove())).code, 'FAILED_PRECONDITION');
   await removePod(daemon, pod.id);
   await remove();
+});
+
+test('a name, a log path and a volume that are not ASCII are as good as any', async (daemon) => {
+  const pod = await runPod(daemon, { name: 'größe', change: { logDirectory: join(daemon.logDirectory, 'größe') } });
+  const id = await runContainer(daemon, pod, shell('echo ja'), { name: 'éa' });
+  await waitForExit(daemon, id);
+  assert.deepEqual(await outputOf(daemon, id), ['ja']);
 });

@@ -67,6 +67,8 @@ const CONTAINERS: readonly Refusal<ContainerConfig>[] = [
   [/cpu_period/, resources({ cpuPeriod: 2_000_000n })],
   [/cpu_quota/, resources({ cpuQuota: 7n, cpuPeriod: 100_000n })],
   [/oom_score_adj/, resources({ oomScoreAdj: 1001n })],
+  [/log_path is "\.\.\/x"/, { logPath: '../x' }],
+  [/log_path is "\/"/, { logPath: '/' }],
   [/config\.log_path contains a NUL byte/, { logPath: 'a\0b' }],
   [/config\.command\[1\] contains a NUL byte/, { command: ['sh', 'a\0b'] }],
 ]; // prettier-ignore
