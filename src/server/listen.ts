@@ -10,6 +10,7 @@ import type { ImageServiceHandlers } from '../imageservice/handlers.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { RuntimeServiceHandlers } from '../runtimeservice/handlers.ts';
 import { Calls, MESSAGE_LIMIT_BYTES } from './call.ts';
+import { refuseCompression } from './compression.ts';
 import { prepareSocket } from './socket.ts';
 import { keepLongDeadlines } from './timeouts.ts';
 
@@ -64,6 +65,7 @@ export async function listen(options: ListenOptions): Promise<CriServer> {
   try {
     await bind(server, place.bindPath);
     keepLongDeadlines(server);
+    refuseCompression(server);
     await place.publish();
   } catch (error) {
     server.forceShutdown();
