@@ -3,6 +3,8 @@ export interface Section {
   readonly name: string;
   readonly startedMs: number;
   readonly durationMs: number;
+  /** Whether it is the machine's time, not ours: what we waited for had no processor. */
+  readonly isForeign: boolean;
 }
 
 /** Shorter ones are not kept: they explain no standstill. */
@@ -14,8 +16,8 @@ const sections: Section[] = [];
 let sleeper: (() => void) | undefined;
 
 /** Keeps a section that has ended, so that a standstill can be told by its name. One inside another is kept before it. */
-export function noteSection(name: string, startedMs: number, durationMs: number): void {
-  if (durationMs >= SECTION_WORTH_MS && sections.length < SECTIONS_KEPT) sections.push({ name, startedMs, durationMs });
+export function noteSection(name: string, startedMs: number, durationMs: number, isForeign = false): void {
+  if (durationMs >= SECTION_WORTH_MS && sections.length < SECTIONS_KEPT) sections.push({ name, startedMs, durationMs, isForeign });
 }
 
 /** Runs `work`, which is synchronous, under a name. The name is also a label of a metric: one of a small, closed set. */

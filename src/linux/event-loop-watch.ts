@@ -1,7 +1,9 @@
 import { PerformanceObserver } from 'node:perf_hooks';
-import { bind, close, open, O_RDONLY } from './libc.ts';
+import { close } from './libc.ts';
+import { openSchedStat, readSchedStat } from './schedstat.ts';
 import { noteSection, takeSections, wakeOnActivity } from '../base/timed.ts';
 import type { Section } from '../base/timed.ts';
+import type { SchedStat } from './schedstat.ts';
 
 /** One time in which the event loop answered nobody. */
 export interface Standstill {
@@ -30,22 +32,14 @@ const FEW_TURNS = 10;
 /** The collector's events and SIGCONT come a little after what they tell of. */
 const JUDGE_AFTER_MS = 10;
 const PARTS_TOLD = 5;
-const NS_IN_MS = 1e6;
 
-const pread = bind<(fd: number, buffer: Buffer, length: number, offset: number) => number>(
-  'long pread(int fd, void *buf, size_t count, int64_t offset)',
-);
-
-interface Look {
+interface Look extends SchedStat {
   /** performance.now() */
   readonly nowMs: number;
   /** How long the loop has waited for events, ever. */
   readonly idleMs: number;
   /** How often the loop has gone round. */
   readonly turns: number;
-  /** How long this thread has run, and has wanted to run and had no processor, ever. */
-  readonly processorMs: number;
-  readonly delayedMs: number;
 }
 
 /**
@@ -56,7 +50,6 @@ interface Look {
 export class EventLoopWatch {
   readonly #tell: (standstill: Standstill) => void;
   readonly #schedstat: number | undefined;
-  readonly #buffer = Buffer.alloc(64);
   readonly #collector = new PerformanceObserver((list) => {
     for (const { startTime, duration } of list.getEntries()) noteSection('garbage collection', startTime, duration);
   });
@@ -69,7 +62,7 @@ export class EventLoopWatch {
 
   private constructor(tell: (standstill: Standstill) => void) {
     this.#tell = tell;
-    this.#schedstat = openSchedstat();
+    this.#schedstat = openSchedStat('/proc/thread-self/schedstat');
     this.#last = this.#look();
   }
 
@@ -136,9 +129,10 @@ export class EventLoopWatch {
 
   #judge(before: Look, now: Look, durationMs: number): Standstill {
     const wasStopped = this.#continuedMs > now.nowMs - durationMs;
-    const delayedMs = now.delayedMs - before.delayedMs;
-    const ownMs = wasStopped ? 0 : Math.max(0, durationMs - delayedMs);
     const during = takeSections().filter(({ startedMs, durationMs: ms }) => startedMs < now.nowMs && startedMs + ms > before.nowMs);
+    const foreignMs = during.reduce((sum, section) => sum + (section.isForeign ? section.durationMs : 0), 0);
+    const delayedMs = now.delayedMs - before.delayedMs + foreignMs;
+    const ownMs = wasStopped ? 0 : Math.max(0, durationMs - delayedMs);
     const foreign = wasStopped ? 'stopped' : 'machine';
     return {
       startedAt: new Date(performance.timeOrigin + now.nowMs - durationMs),
@@ -157,26 +151,14 @@ export class EventLoopWatch {
     const nowMs = performance.now();
     const idleMs = performance.eventLoopUtilization().idle;
     const turns = performance.nodeTiming.uvMetricsInfo.loopCount;
-    if (this.#schedstat === undefined) return { nowMs, idleMs, turns, processorMs: 0, delayedMs: 0 };
-    const count = pread(this.#schedstat, this.#buffer, this.#buffer.length, 0);
-    const [ranNs = 0, delayedNs = 0] = this.#buffer.toString('latin1', 0, Math.max(0, count)).split(' ').map(Number);
-    return { nowMs, idleMs, turns, processorMs: ranNs / NS_IN_MS, delayedMs: delayedNs / NS_IN_MS };
-  }
-}
-
-/** Without it (a kernel without CONFIG_SCHED_INFO) every standstill counts as ours. */
-function openSchedstat(): number | undefined {
-  try {
-    return open('/proc/thread-self/schedstat', O_RDONLY);
-  } catch {
-    return undefined;
+    return { nowMs, idleMs, turns, ...readSchedStat(this.#schedstat) };
   }
 }
 
 /** The innermost name that at least half of the time went to. */
 function nameOf(sections: readonly Section[], durationMs: number): string {
   const sums = new Map<string, number>();
-  for (const section of sections) sums.set(section.name, (sums.get(section.name) ?? 0) + section.durationMs);
+  for (const section of sections) if (!section.isForeign) sums.set(section.name, (sums.get(section.name) ?? 0) + section.durationMs);
   for (const [name, sumMs] of sums) if (sumMs >= durationMs / 2) return name;
   return 'other';
 }

@@ -1,6 +1,8 @@
 import { bind, errnoError } from './libc.ts';
 import { watchSpawned } from './children.ts';
+import { schedStatOf } from './schedstat.ts';
 import { PreparedStdio } from './spawn-stdio.ts';
+import { noteSection, SECTION_WORTH_MS } from '../base/timed.ts';
 import type { Child, SpawnOptions } from './spawn-stdio.ts';
 
 // The attribute and action objects are opaque; 336 and 80 bytes in glibc on 64 bits. posix_spawn(3).
@@ -70,7 +72,9 @@ function start(path: string, options: SpawnOptions, childFds: readonly (number |
       const env = Object.entries(options.env ?? process.env).map(([name, value]) => `${name}=${value ?? ''}`);
       refuseNul([path, ...options.args, ...env, options.cwd ?? '']);
       const where = options.cwd === undefined ? '' : ` (in ${options.cwd})`; // ENOENT may mean either
+      const startedMs = performance.now();
       checkReturned(posixSpawn(pid, path, actions, attr, [path, ...options.args, null], [...env, null]), `spawn${where}`, path);
+      noteChildsDelay(pid.readInt32LE(0), startedMs);
       return pid.readInt32LE(0);
     } finally {
       actionsDestroy(actions);
@@ -78,6 +82,13 @@ function start(path: string, options: SpawnOptions, childFds: readonly (number |
   } finally {
     attrDestroy(attr);
   }
+}
+
+/** The call waits until the child has called execve: that it had no processor to do so is the machine's time. */
+function noteChildsDelay(pid: number, startedMs: number): void {
+  const durationMs = performance.now() - startedMs;
+  if (durationMs < SECTION_WORTH_MS) return;
+  noteSection('no processor for a child', startedMs, Math.min(schedStatOf(pid).delayedMs, durationMs), true);
 }
 
 function prepareAttributes(attr: Buffer, options: SpawnOptions): void {
