@@ -22,7 +22,7 @@ export interface NetworksOptions {
   /** The first pause between tries of a queued detach, milliseconds, default 1000; it doubles up to 5 min. */
   readonly retryMs?: number;
   /** Takes the network namespace away that was kept for a queued detach, when that has worked. */
-  readonly releaseNamespace?: (containerId: string) => void;
+  readonly releaseNamespace?: (containerId: string) => Promise<void>;
   /** Told of every finished plugin process, for metrics. */
   readonly observe?: (run: PluginRun) => void;
 }

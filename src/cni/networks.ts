@@ -314,7 +314,7 @@ export class Networks {
       const netnsPath = await existing(this.#pending.get(containerId)?.netnsPath);
       await this.#release(this.#pending, { containerId, netnsPath, pod: UNKNOWN_POD }, signal, failures);
       if (!this.#kept.delete(containerId)) return;
-      this.#options.releaseNamespace?.(containerId);
+      await this.#options.releaseNamespace?.(containerId);
       stage('cni.namespace-released');
     });
   }

@@ -5,7 +5,7 @@ import type { LiveConfig } from '../config/live-config.ts';
 import { Containers } from '../container/containers.ts';
 import type { ImageStore } from '../image/store.ts';
 import { Cgroups } from '../linux/cgroups.ts';
-import { unpinNamespaces } from '../linux/namespaces.ts';
+import { onThread } from '../linux/kernel-threads.ts';
 import type { MonitorOptions } from '../ociruntime/monitor.ts';
 import { SHORT_LIVED_GO } from '../linux/spawn.ts';
 import { OciRuntime } from '../ociruntime/oci-runtime.ts';
@@ -131,9 +131,7 @@ function buildNetworks(config: LiveConfig, log: Log): Networks {
     ...(cni.defaultNetwork === '' ? {} : { networkName: cni.defaultNetwork }),
     addTimeoutMs: timeouts.cniAddMs,
     delTimeoutMs: timeouts.cniDelMs,
-    releaseNamespace: (id) => {
-      unpinNamespaces(join(runDir, 'ns', id), ['net']);
-    },
+    releaseNamespace: async (id) => onThread('unpinNamespaces', { directory: join(runDir, 'ns', id), kinds: ['net'] }),
   });
 }
 

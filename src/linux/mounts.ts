@@ -5,7 +5,7 @@ import { isAtOrBelow, mountOf, parseMountInfo } from './mountinfo.ts';
 import type { MountEntry, Propagation } from './mountinfo.ts';
 
 export type { MountEntry, Propagation } from './mountinfo.ts';
-export { mountOverlay } from './overlay.ts';
+export { mountOverlay, VOLATILE_MARK } from './overlay.ts';
 
 const MS_NOSUID = 0x2;
 const MS_NODEV = 0x4;

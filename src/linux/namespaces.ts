@@ -49,6 +49,7 @@ const unlink = bind<(path: string) => number>('int unlink(const char *path)');
 const sethostname = bind<(name: Buffer, length: number) => number>('int sethostname(void *name, size_t len)');
 const socket = bind<(domain: number, type: number, protocol: number) => number>('int socket(int domain, int type, int protocol)');
 const ioctl = bind<(fd: number, request: number, argument: Buffer) => number>('int ioctl(int fd, unsigned long request, void *arg)');
+const abort = bind<() => void>('void abort()');
 const write = bind<(fd: number, data: Buffer, length: number) => number>('long write(int fd, void *buf, size_t count)');
 
 let poolIsWarm = false;
@@ -178,7 +179,8 @@ function insideOf<T>(kinds: readonly PinnableNamespace[], work: () => T): T {
 function abortInside(kind: PinnableNamespace): never {
   const line = Buffer.from(`fatal: cannot return to our own ${kind} namespace: ${messageOf(errnoError('setns'))}\n`);
   write(2, line, line.length);
-  process.abort();
+  abort(); // process.abort() is refused on a thread
+  process.exit(134);
 }
 
 function flagsOf(kinds: readonly PinnableNamespace[]): number {

@@ -1,6 +1,6 @@
 import { attachTree, mount, MS_RDONLY } from './mount-calls.ts';
 import { bind, bindSyscall, check, close, errnoError, lastErrno, O_DIRECTORY, O_PATH, open } from './libc.ts';
-import { DaemonError } from '../base/errors.ts';
+import { DaemonError, hasErrno } from '../base/errors.ts';
 
 export interface OverlayOptions {
   /** Read-only directories, topmost first. At most 500 (the kernel's OVL_MAX_STACK). */
@@ -9,10 +9,18 @@ export interface OverlayOptions {
   readonly upper?: string;
   readonly work?: string;
   readonly target: string;
-  /** Further options of overlayfs: `index=off`, `metacopy=off`, `volatile`. */
+  /** Further options of overlayfs: `index=off`, `metacopy=off`. */
   readonly options?: readonly string[];
+  /**
+   * Never syncs `upper`, so that no unmount waits for the disk: for what nobody wants after a loss of power. Such a pair of
+   * `upper` and `work` is refused the next time, until {@link VOLATILE_MARK} is gone from `work`. Without effect before Linux 5.10.
+   */
+  readonly volatile?: boolean;
   readonly readOnly?: boolean;
 }
+
+/** A directory below `work`: Documentation/filesystems/overlayfs.rst, "Volatile mount". */
+export const VOLATILE_MARK = 'work/incompat/volatile';
 
 const FSOPEN_CLOEXEC = 1;
 const FSMOUNT_CLOEXEC = 1;
@@ -39,6 +47,7 @@ const fsmount = bindSyscall<(fd: number, flags: number, attributes: number) => n
 const read = bind<(fd: number, buffer: Buffer, length: number) => number>('long read(int fd, void *buf, size_t count)');
 
 let appendsLowers: boolean | undefined;
+let knowsVolatile = true;
 
 /**
  * Mounts an overlay. Any number of layers and any path length works: by the mount API with one `lowerdir+` each (Linux
@@ -48,6 +57,21 @@ let appendsLowers: boolean | undefined;
  */
 export function mountOverlay(options: OverlayOptions): void {
   if (options.lower.length === 0) throw new DaemonError('Internal', `mount overlay ${options.target}: no lower directory, must have one`);
+  if (options.volatile !== true || !knowsVolatile) {
+    mountAs(options);
+    return;
+  }
+  try {
+    mountAs({ ...options, options: [...(options.options ?? []), 'volatile'] });
+  } catch (error) {
+    if (!hasErrno(error, 'EINVAL')) throw error;
+    // EINVAL has many reasons: only where it works without was this one of them.
+    mountAs(options);
+    knowsVolatile = false;
+  }
+}
+
+function mountAs(options: OverlayOptions): void {
   if (appendsLowers !== false && tryMountApi(options)) return;
   mountClassic(options);
 }

@@ -1,5 +1,6 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { bind, bindSyscall, check, close, errnoError, lastErrno } from './libc.ts';
+import { onThread } from './kernel-threads.ts';
 import { parseStat } from './proc-stat.ts';
 import { reasonOf, settledWithin, sleep } from '../base/deadline.ts';
 import { DaemonError, hasErrno } from '../base/errors.ts';
@@ -21,8 +22,8 @@ const RLIMIT_NOFILE = 7;
 /** How often a process that is no child is looked at: at once, then ever less often, milliseconds. */
 const EXIT_POLL_FIRST_MS = 2;
 const EXIT_POLL_MOST_MS = 100;
-/** Reading another's environment waits while that process is stuck in the kernel with its memory locked. */
-const ENVIRON_READ_MS = 1000;
+/** Reading another's environment waits while that process is stuck in the kernel with its memory locked; looked at twice. */
+const ENVIRON_READ_MS = 500;
 
 const pidfdOpen = bindSyscall<(pid: number, flags: number) => number>(434, ['int', 'uint']);
 const pidfdSendSignal = bindSyscall<(pidfd: number, signal: number, info: null, flags: number) => number>(424, [
@@ -103,33 +104,41 @@ export async function exitOf(identity: ProcessIdentity, signal?: AbortSignal): P
   }
 }
 
+/** The process whose environment a search hangs at, as long as it does: a second search would lose a second thread. */
+let hangsAt: number | undefined;
+
 /**
  * The processes that were started with `name=value` in their environment, ours left out. Reads /proc/PID/environ of all.
  * @throws {DaemonError} Unavailable when a process does not let its environment be read in time.
  */
 export async function findProcessesByEnvironment(name: string, value: string): Promise<ProcessIdentity[]> {
-  const wanted = Buffer.from(`\0${name}=${value}\0`);
-  const found: ProcessIdentity[] = [];
-  for (const entry of await readdir('/proc')) {
-    const pid = Number(entry);
-    if (!Number.isInteger(pid) || pid === process.pid) continue;
-    const environment = await environmentOf(pid);
-    if (environment === undefined || !Buffer.concat([Buffer.alloc(1), environment, Buffer.alloc(1)]).includes(wanted)) continue;
-    const identity = await identify(pid);
-    if (identity !== undefined) found.push(identity);
-  }
-  return found;
+  if (hangsAt !== undefined) throw hanging(hangsAt);
+  const progress = new Int32Array(new SharedArrayBuffer(4));
+  const search = onThread('pidsByEnvironment', { name, value, progress });
+  const pids = await withProgress(search, progress);
+  const found = await Promise.all(pids.map(identify));
+  return found.filter((identity) => identity !== undefined);
 }
 
-async function environmentOf(pid: number): Promise<Buffer | undefined> {
-  try {
-    const read = readFile(`/proc/${pid}/environ`);
-    if (await settledWithin(read, ENVIRON_READ_MS)) return await read;
-    throw new DaemonError('Unavailable', `look for processes: reading the environment of ${pid} hangs`);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ESRCH', 'EACCES', 'EPERM')) return undefined;
-    throw error;
+/** What the search finds. @throws Unavailable once it is at the same process for too long; it goes on, and nobody waits. */
+async function withProgress(search: Promise<number[]>, progress: Int32Array): Promise<number[]> {
+  for (let last = 0; !(await settledWithin(search, ENVIRON_READ_MS));) {
+    const pid = Atomics.load(progress, 0);
+    if (pid === last && pid !== 0) {
+      hangsAt = pid;
+      const goesOn = (): void => {
+        hangsAt = undefined;
+      };
+      search.then(goesOn, goesOn);
+      throw hanging(pid);
+    }
+    last = pid;
   }
+  return await search;
+}
+
+function hanging(pid: number): DaemonError {
+  return new DaemonError('Unavailable', `look for processes: reading the environment of ${pid} hangs`);
 }
 
 /** A limit of open files, soft and hard; Infinity = none. */

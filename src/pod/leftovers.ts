@@ -2,7 +2,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, unlessMissing } from '../base/errors.ts';
 import { isObjectId, type ContainerId } from '../base/ids.ts';
-import { unmountAllBelow } from '../linux/mounts.ts';
+import { onThread } from '../linux/kernel-threads.ts';
 import { isPinned } from '../linux/namespaces.ts';
 import { identify, isAlive, SIGKILL, signalProcess } from '../linux/process.ts';
 import { readContainerPid } from '../ociruntime/monitor.ts';
@@ -80,7 +80,7 @@ async function removeOne(parts: RestoreParts, kind: string, name: string): Promi
   switch (kind) {
     case 'namespace':
       // Its attachment was released before, or queued.
-      unpinSandbox(sandboxParts, name);
+      await unpinSandbox(sandboxParts, name);
       return;
     case 'directory':
       await removeSandboxFiles(sandboxParts.runDirectory, name);
@@ -133,7 +133,7 @@ async function removeUnknownContainer(parts: RestoreParts, bundle: string, id: s
     await placement.removeContainer(parent, id);
     await placement.removeParent(parent);
   }
-  await unmountAllBelow(bundle);
+  await onThread('unmountAllBelow', { prefix: bundle });
   await rm(bundle, { recursive: true, force: true });
 }
 

@@ -5,7 +5,8 @@ import type { ObjectStore } from '../base/object-store.ts';
 import { allSettledOrThrow } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
 import { UndoStack } from '../base/undo.ts';
-import { interfaceOfSysctl, pinNamespaces, setNetworkSysctls } from '../linux/namespaces.ts';
+import { onThread } from '../linux/kernel-threads.ts';
+import { interfaceOfSysctl } from '../linux/namespaces.ts';
 import { podSysctls } from '../spec/sysctls.ts';
 import { startInfra, removeInfra } from './infra.ts';
 import type { SandboxParts } from './parts.ts';
@@ -17,7 +18,10 @@ import { unpinSandbox } from './unpin.ts';
 type Store = ObjectStore<SandboxRecord, SandboxState>;
 
 /** The paths or `host` of a sandbox's namespaces, for the spec of a container in it. */
-export function namespacePaths(parts: Pick<SandboxParts, 'namespaceDirectory'>, record: SandboxRecord): { net: string; ipc: string; uts: string } {
+export function namespacePaths(
+  parts: Pick<SandboxParts, 'namespaceDirectory'>,
+  record: SandboxRecord,
+): { net: string; ipc: string; uts: string } {
   const directory = join(parts.namespaceDirectory, record.id);
   const ownNetwork = record.namespaces.net === 'pod';
   return {
@@ -42,10 +46,10 @@ export async function runSandbox(parts: SandboxParts, store: Store, record: Sand
     undo.add('remove the pod cgroup', async () => {
       if (ownsCgroup) await parts.placement.removeParent(record.cgroupParent);
     });
-    undo.add('unpin the namespaces', () => {
-      unpinSandbox(parts, record.id);
+    undo.add('unpin the namespaces', async () => {
+      await unpinSandbox(parts, record.id);
     });
-    pin(parts, record);
+    await pin(parts, record);
     stage('sandbox.pinned');
     undo.add('remove the files', async () => removeSandboxFiles(parts.runDirectory, record.id));
     const makeCgroup = async (): Promise<void> => {
@@ -70,11 +74,12 @@ export async function runSandbox(parts: SandboxParts, store: Store, record: Sand
   }
 }
 
-function pin(parts: SandboxParts, record: SandboxRecord): void {
+async function pin(parts: SandboxParts, record: SandboxRecord): Promise<void> {
   const { net, ipc } = record.namespaces;
   const ownNetwork = net === 'pod';
   const sysctls = sysctlsOf(parts, record, 'before the network');
-  pinNamespaces(join(parts.namespaceDirectory, record.id), {
+  await onThread('pinNamespaces', {
+    directory: join(parts.namespaceDirectory, record.id),
     net: ownNetwork,
     ipc: ipc === 'pod',
     uts: ownNetwork,
@@ -105,11 +110,17 @@ async function attachNetwork(parts: SandboxParts, record: SandboxRecord, work: A
   const { ips } = await parts.networks.attach(request, work);
   stage('sandbox.attached');
   const sysctls = sysctlsOf(parts, record, 'after the network');
-  if (Object.keys(sysctls).length > 0) setNetworkSysctls(request.netnsPath, sysctls);
+  if (Object.keys(sysctls).length > 0) await onThread('setNetworkSysctls', { netnsPath: request.netnsPath, sysctls });
   return { ips };
 }
 
-async function makeInfra(parts: SandboxParts, record: SandboxRecord, work: AbortSignal, undo: UndoStack, log: Log): Promise<InfraProcess | undefined> {
+async function makeInfra(
+  parts: SandboxParts,
+  record: SandboxRecord,
+  work: AbortSignal,
+  undo: UndoStack,
+  log: Log,
+): Promise<InfraProcess | undefined> {
   if (record.namespaces.pid !== 'pod') return undefined;
   undo.add('remove the infra container', async () => removeInfra(parts, record, undefined, log));
   return startInfra(parts, record, namespacePaths(parts, record), work);

@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DaemonError } from '../base/errors.ts';
-import { mountTmpfs, unmount } from '../linux/mounts.ts';
+import { onThread } from '../linux/kernel-threads.ts';
 import { run } from '../linux/spawn.ts';
 import { podFileContents } from './pod-files.ts';
 import type { SandboxRecord } from './sandbox.ts';
@@ -35,7 +35,11 @@ export function sandboxPaths(runDirectory: string, id: string): SandboxPaths {
 export async function makeSandboxFiles(runDirectory: string, record: SandboxRecord): Promise<void> {
   const paths = sandboxPaths(runDirectory, record.id);
   await mkdir(paths.directory, { recursive: true, mode: 0o711 });
-  const contents = await podFileContents({ config: record.config, hostname: record.hostname, hostNetwork: record.namespaces.net === 'node' });
+  const contents = await podFileContents({
+    config: record.config,
+    hostname: record.hostname,
+    hostNetwork: record.namespaces.net === 'node',
+  });
   await Promise.all([
     writeFile(paths.hosts, contents.hosts, { mode: 0o644 }),
     writeFile(paths.resolvConf, contents.resolvConf, { mode: 0o644 }),
@@ -43,18 +47,23 @@ export async function makeSandboxFiles(runDirectory: string, record: SandboxReco
   ]);
   if (record.namespaces.ipc === 'node') return;
   await mkdir(paths.shm, { recursive: true, mode: 0o777 });
-  mountTmpfs(paths.shm, { sizeBytes: SHM_SIZE_BYTES, mode: 0o1777 });
+  await onThread('mountTmpfs', { target: paths.shm, sizeBytes: SHM_SIZE_BYTES, mode: 0o1777 });
 }
 
 /** Writes hosts again, when the pod's addresses are known: the pod finds itself by its name. */
 export async function writeHosts(runDirectory: string, record: SandboxRecord, ips: readonly string[]): Promise<void> {
-  const contents = await podFileContents({ config: record.config, hostname: record.hostname, hostNetwork: record.namespaces.net === 'node', ips });
+  const contents = await podFileContents({
+    config: record.config,
+    hostname: record.hostname,
+    hostNetwork: record.namespaces.net === 'node',
+    ips,
+  });
   await writeFile(sandboxPaths(runDirectory, record.id).hosts, contents.hosts, { mode: 0o644 });
 }
 
 /** Idempotent. */
 export async function unmountSandboxShm(runDirectory: string, id: string): Promise<void> {
-  unmount(sandboxPaths(runDirectory, id).shm);
+  await onThread('unmount', { path: sandboxPaths(runDirectory, id).shm });
 }
 
 /** Removes a sandbox's volatile files. Idempotent. */

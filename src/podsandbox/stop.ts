@@ -35,7 +35,7 @@ export async function takeDown(parts: SandboxParts, record: SandboxRecord, state
   stage('sandbox.infra.removed');
   if (record.namespaces.net === 'pod') await releaseNetwork(parts, record, state === undefined);
   stage('sandbox.detached');
-  unpinSandbox(parts, record.id);
+  await unpinSandbox(parts, record.id);
   stage('sandbox.unpinned');
   await unmountSandboxShm(parts.runDirectory, record.id);
 }

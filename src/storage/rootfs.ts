@@ -8,7 +8,9 @@ import type { ContainerId, Digest } from '../base/ids.ts';
 import { stage } from '../base/stage.ts';
 import { measureTree } from '../linux/measure-tree.ts';
 import type { TreeUsage } from '../linux/measure-tree.ts';
-import { mountOverlay, unmount } from '../linux/mounts.ts';
+import { onThread } from '../linux/kernel-threads.ts';
+import { VOLATILE_MARK } from '../linux/mounts.ts';
+import { bootId } from '../linux/process.ts';
 import { describeLike } from './implied-directories.ts';
 import type { LayerStore } from './layers.ts';
 import type { StorageWorkers } from './storage-workers.ts';
@@ -37,7 +39,7 @@ interface Measured {
   validUntilMs: number;
 }
 
-/** The writable layers of containers: `ID/upper` and `ID/work` of an overlay over an image's layers, `ID/chain` naming those and its volumes'. */
+/** The writable layers of containers: `ID/upper` and `ID/work` of an overlay over an image's layers, `ID/chain` naming those and its volumes', `ID/boot` the boot it was mounted in. */
 export class RootfsStore {
   readonly #directory: string;
   readonly #layers: LayerStore;
@@ -56,32 +58,36 @@ export class RootfsStore {
 
   /**
    * Mounts the root file system of a container: the layers of `chain`, and a writable layer of its own, which is made at the
-   * first time and kept from then on; and its image volumes. @throws NotFound where a layer is missing; the system error of a failed mount.
+   * first time and kept until the node boots again; and its image volumes. @throws NotFound where a layer is missing; the system error of a failed mount.
    */
   async mount(containerId: ContainerId, chain: Digest, { target, readOnly = false, volumes = [] }: RootfsMount): Promise<void> {
     const lower = this.#layers.lowerDirs(chain);
     const own = join(this.#directory, containerId);
     const upper = join(own, 'upper');
     const work = join(own, 'work');
-    await mkdir(own, { recursive: true, mode: 0o700 });
-    await writeFile(join(own, 'chain'), [chain, ...volumes.map((volume) => volume.chain)].join('\n'), { mode: 0o600 });
+    const boot = await bootId();
+    if ((await mkdir(own, { recursive: true, mode: 0o700 })) === undefined) await prepareAgain(own, boot);
+    await Promise.all([
+      writeFile(join(own, 'chain'), [chain, ...volumes.map((volume) => volume.chain)].join('\n'), { mode: 0o600 }),
+      writeFile(join(own, 'boot'), boot, { mode: 0o600 }),
+    ]);
     const isNew = (await mkdir(upper, { recursive: true, mode: 0o755 })) !== undefined;
     await mkdir(work, { recursive: true, mode: 0o700 });
     // The root directory of a container is the upper one: it must look like the image's.
     if (isNew && lower[0] !== undefined) describeLike(lower[0], upper);
-    mountOverlay({ lower, upper, work, target, readOnly, options: ['index=off'] });
+    await onThread('mountOverlay', { lower, upper, work, target, readOnly, options: ['index=off'], volatile: true });
     for (const volume of volumes) {
       const empty = `${volume.target}.empty`;
       for (const directory of [volume.target, empty]) await mkdir(directory, { recursive: true, mode: 0o755 });
       // An overlay without an upper directory must have two at least; a bind mount of one layer would show its whiteouts.
-      mountOverlay({ lower: [...this.#layers.lowerDirs(volume.chain), empty], target: volume.target, readOnly: true });
+      await onThread('mountOverlay', { lower: [...this.#layers.lowerDirs(volume.chain), empty], target: volume.target, readOnly: true });
       stage('container.volume.mounted');
     }
   }
 
   /** Unmounts a container's root file system; one that is not mounted is unmounted already. */
   async unmount(_containerId: ContainerId, target: string): Promise<void> {
-    unmount(target);
+    await onThread('unmount', { path: target });
   }
 
   /** Removes the writable layer, which must be unmounted. One that is not there is removed already. */
@@ -161,6 +167,16 @@ export class RootfsStore {
     steps.return({ usedBytes: 0, inodesUsed: 0 }); // too big for the event loop
     return await this.#workers.run('measure', { path: upper });
   }
+}
+
+/**
+ * After a volatile mount the kernel refuses the writable layer. In the same boot nothing of it is lost, and the mark goes; after
+ * another one any part of it may be missing, and it is made anew.
+ */
+async function prepareAgain(own: string, boot: string): Promise<void> {
+  const before = await unlessMissing(readFile(join(own, 'boot'), 'utf8'), '');
+  if (before === boot) await rm(join(own, 'work', VOLATILE_MARK), { recursive: true, force: true });
+  else for (const name of ['upper', 'work']) await rm(join(own, name), { recursive: true, force: true });
 }
 
 /** Removes a container's directory if it holds few files, as most do; what is left after a failure is for the worker. */

@@ -19,7 +19,7 @@ async function chain(...plugins: readonly object[]): Promise<void> {
   await lab.configure([lab.bridgePlugin, ...plugins]);
   const collected = collectingLog();
   lines = collected.lines;
-  networks = networksOf(lab, { log: collected.log, retryMs: 1, releaseNamespace: (id) => released.push(id) });
+  networks = networksOf(lab, { log: collected.log, retryMs: 1, releaseNamespace: async (id) => void released.push(id) });
   await networks.start();
 }
 
@@ -60,7 +60,7 @@ test('a configuration that a plugin refuses: its DEL is given up after some trie
   await networks.detachLater(pod);
   assert.equal(networks.needsNamespace(pod.containerId), true);
   await networks.close();
-  networks = networksOf(lab, { log: { ...collectingLog().log, error: (line: string) => void lines.push(line) }, retryMs: 1, releaseNamespace: (id) => released.push(id) }); // prettier-ignore
+  networks = networksOf(lab, { log: { ...collectingLog().log, error: (line: string) => void lines.push(line) }, retryMs: 1, releaseNamespace: async (id) => void released.push(id) }); // prettier-ignore
   await networks.start();
 
   await untilReleased();

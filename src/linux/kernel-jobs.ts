@@ -1,0 +1,27 @@
+import type { ErrorKind } from '../base/errors.ts';
+import type { OverlayOptions } from './overlay.ts';
+import type { TmpfsOptions } from './mounts.ts';
+import type { PinnableNamespace, PinOptions } from './namespaces.ts';
+
+/** What the kernel threads do, by what they take and give. Each runs the function of its name; all paths are ours. */
+export interface Jobs {
+  mountOverlay: { request: OverlayOptions; result: undefined };
+  mountTmpfs: { request: TmpfsOptions & { readonly target: string }; result: undefined };
+  unmount: { request: { readonly path: string }; result: undefined };
+  unmountAllBelow: { request: { readonly prefix: string }; result: undefined };
+  pinNamespaces: { request: PinOptions & { readonly directory: string }; result: undefined };
+  setNetworkSysctls: { request: { readonly netnsPath: string; readonly sysctls: Readonly<Record<string, string>> }; result: undefined };
+  unpinNamespaces: { request: { readonly directory: string; readonly kinds?: readonly PinnableNamespace[] }; result: undefined };
+  /** `progress[0]` is the process that is being read. */
+  pidsByEnvironment: { request: { readonly name: string; readonly value: string; readonly progress: Int32Array }; result: number[] };
+}
+
+export type JobKind = keyof Jobs;
+export type JobRequest = { [K in JobKind]: { readonly kind: K } & Jobs[K]['request'] }[JobKind];
+
+export type JobAnswer =
+  | { readonly is: 'done'; readonly result: Jobs[JobKind]['result'] }
+  | { readonly is: 'failed'; readonly kind: ErrorKind | undefined; readonly message: string; readonly fields: SystemErrorFields };
+
+/** What a system error carries besides its message; a structured clone of an Error loses it. */
+export type SystemErrorFields = Pick<NodeJS.ErrnoException, 'code' | 'errno' | 'syscall' | 'path'>;

@@ -1,0 +1,49 @@
+// Entry of the kernel threads, started by kernel-threads.ts.
+import { parentPort } from 'node:worker_threads';
+import { DaemonError, messageOf } from '../base/errors.ts';
+import { mountOverlay, mountTmpfs, unmount, unmountAllBelow } from './mounts.ts';
+import { pinNamespaces, setNetworkSysctls, unpinNamespaces } from './namespaces.ts';
+import { pidsByEnvironment } from './process-environments.ts';
+import type { JobAnswer, JobKind, JobRequest, Jobs } from './kernel-jobs.ts';
+
+async function run(job: JobRequest): Promise<Jobs[JobKind]['result']> {
+  switch (job.kind) {
+    case 'mountOverlay':
+      mountOverlay(job);
+      return undefined;
+    case 'mountTmpfs':
+      mountTmpfs(job.target, job);
+      return undefined;
+    case 'unmount':
+      unmount(job.path);
+      return undefined;
+    case 'unmountAllBelow':
+      await unmountAllBelow(job.prefix);
+      return undefined;
+    case 'pinNamespaces':
+      pinNamespaces(job.directory, job);
+      return undefined;
+    case 'setNetworkSysctls':
+      setNetworkSysctls(job.netnsPath, job.sysctls);
+      return undefined;
+    case 'unpinNamespaces':
+      unpinNamespaces(job.directory, job.kinds);
+      return undefined;
+    case 'pidsByEnvironment':
+      return pidsByEnvironment(job.name, job.value, job.progress);
+  }
+}
+
+async function answer(job: JobRequest): Promise<JobAnswer> {
+  try {
+    return { is: 'done', result: await run(job) };
+  } catch (error) {
+    const { code, errno, syscall, path } = (error instanceof Error ? error : {}) as NodeJS.ErrnoException;
+    const fields = JSON.parse(JSON.stringify({ code, errno, syscall, path })) as NodeJS.ErrnoException; // without what is undefined
+    return { is: 'failed', kind: error instanceof DaemonError ? error.kind : undefined, message: messageOf(error), fields };
+  }
+}
+
+parentPort?.on('message', (job: JobRequest) => {
+  void answer(job).then((message) => parentPort?.postMessage(message));
+});

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdir, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { onThread, threadsAreBusy } from '../../../src/linux/kernel-threads.ts';
+import { readMounts } from '../../../src/linux/mounts.ts';
+import { scratchDirectory } from '../../support/scratch.ts';
+
+const execute = promisify(execFile);
+
+test('an error of a thread is the error of the call: a system error with its code, or one of ours with its kind', async (t) => {
+  const directory = await scratchDirectory(t);
+  const missing = join(directory, 'nope');
+  await assert.rejects(onThread('mountTmpfs', { target: missing, sizeBytes: 4096, mode: 0o755 }), {
+    code: 'ENOENT',
+    errno: -2,
+    path: missing,
+    message: `ENOENT: no such file or directory, mount tmpfs '${missing}'`,
+  });
+  await assert.rejects(onThread('mountOverlay', { lower: [], target: missing }), { name: 'DaemonError', kind: 'Internal' });
+});
+
+test('many jobs at once are all done, and need no thread each', async (t) => {
+  const directory = await scratchDirectory(t);
+  const targets = Array.from({ length: 50 }, (_, index) => join(directory, `m${index}`));
+  await Promise.all(targets.map(async (target) => mkdir(target)));
+  await Promise.all(targets.map(async (target) => onThread('mountTmpfs', { target, sizeBytes: 4096, mode: 0o755 })));
+  const mounted = (await readMounts()).filter(({ target }) => target.startsWith(directory));
+  assert.equal(mounted.length, 50);
+  await onThread('unmountAllBelow', { prefix: directory });
+  assert.equal((await readMounts()).filter(({ target }) => target.startsWith(directory)).length, 0);
+  assert.equal(threadsAreBusy(), false);
+});
+
+test('a mount that hangs in the kernel holds up neither the event loop nor other mounts', async (t) => {
+  const directory = await scratchDirectory(t);
+  const [image, disk, target, other] = ['disk.img', 'disk', 'target', 'other'].map((name) => join(directory, name)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  const file = await open(image, 'w');
+  await file.truncate(32 * 1024 * 1024);
+  await file.close();
+  for (const each of [disk, target, other]) await mkdir(each);
+  await execute('mkfs.ext4', ['-q', image]);
+  await execute('mount', ['-o', 'loop', image, disk]);
+  for (const name of ['lower', 'upper', 'work']) await mkdir(join(disk, name));
+  await execute('fsfreeze', ['-f', disk]);
+  let hung: Promise<unknown> | undefined;
+  try {
+    const overlay = { lower: [join(disk, 'lower')], upper: join(disk, 'upper'), work: join(disk, 'work'), target };
+    hung = onThread('mountOverlay', overlay).then(() => 'mounted');
+    const longest = Promise.all(
+      [1, 2, 3].map(async (index) => {
+        const begin = performance.now();
+        await onThread('mountTmpfs', { target: other, sizeBytes: 4096 * index, mode: 0o755 });
+        await onThread('unmount', { path: other });
+        return performance.now() - begin;
+      }),
+    );
+    const times = await longest;
+    assert.ok(Math.max(...times) < 2000, `mounts beside a hung one took ${times.join(', ')} ms`);
+    assert.equal(await Promise.race([hung, Promise.resolve('hangs')]), 'hangs');
+    assert.equal(threadsAreBusy(), true);
+  } finally {
+    await execute('fsfreeze', ['-u', disk]);
+    await hung?.catch(() => undefined);
+    await onThread('unmountAllBelow', { prefix: directory });
+  }
+  assert.equal(await hung, 'mounted');
+});
