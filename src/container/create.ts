@@ -2,7 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { reasonOf } from '../base/deadline.ts';
-import { fail, messageOf } from '../base/errors.ts';
+import { DaemonError, fail, messageOf } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { ObjectStore } from '../base/object-store.ts';
@@ -89,7 +89,9 @@ export async function createContainer(
       writeProcess(store, record.id, spec.process),
     ]);
     if (work.aborted) throw reasonOf(work);
-    const created = await monitorContainer(parts, store, request, work);
+    const created = await monitorContainer(parts, store, request, work).catch((error: unknown) => {
+      throw inNameOfField(error, record);
+    });
     const { uid, gid, additionalGids } = prepared.user;
     const { process, monitor } = created;
     await intent.flushed;
@@ -112,6 +114,14 @@ export async function createContainer(
     }
     throw error;
   }
+}
+
+/** A limit that the runtime itself does not fit in is the request's to mend: its words do not name the field. */
+function inNameOfField(error: unknown, { id, config }: ContainerRecord): unknown {
+  const words = messageOf(error);
+  if (!words.includes('unable to set memory limit')) return error;
+  const limit = String(config.linux?.resources?.memoryLimitInBytes);
+  return new DaemonError('InvalidArgument', `create container ${id}: memory_limit_in_bytes is ${limit}, which is too low for the runtime to start in: ${words}`, { cause: error });
 }
 
 function inOrderOf({ mounts }: ContainerConfig, resolved: readonly ResolvedMount[]): ResolvedMount[] {

@@ -6,7 +6,8 @@ import { settledWithin } from '../base/deadline.ts';
 import { DaemonError, fail, unlessMissing } from '../base/errors.ts';
 import { adopt, type ExitStatus } from '../linux/children.ts';
 import { closeAll, ended, makePipes, type PipeEnds } from '../linux/pipes.ts';
-import { describeExit, lastLine } from '../ociruntime/oci-runtime.ts';
+import { describeExit } from '../ociruntime/oci-runtime.ts';
+import { runtimeWords } from '../ociruntime/runtime-words.ts';
 import { execProcess, type ExecOptions } from '../spec/process.ts';
 import { specToJson } from '../spec/spec-json.ts';
 import { requireState, type ContainerRecord } from './container.ts';
@@ -106,7 +107,7 @@ export async function startExec(containers: Containers, record: ContainerRecord,
         closeAll([out.writeEnd, err.writeEnd, ...(input === undefined ? [] : [input.readEnd])]);
       });
     if (exit.code !== 0) {
-      const words = lastLine(await readAll(stderr));
+      const words = runtimeWords(await readAll(stderr));
       throw new DaemonError('FailedPrecondition', `${what}: ${JSON.stringify(command[0])} cannot start (${describeExit(exit)}): ${words}`);
     }
     return { ...(await adoptFromFile(files, what)), stdin, stdout, stderr };

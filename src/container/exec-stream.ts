@@ -6,7 +6,8 @@ import { DaemonError } from '../base/errors.ts';
 import type { ExitStatus } from '../linux/children.ts';
 import { listenForTerminal, openTerminal, type Terminal, type TerminalSize } from '../linux/console.ts';
 import { closeAll, ended, pipe, readText } from '../linux/pipes.ts';
-import { describeExit, lastLine } from '../ociruntime/oci-runtime.ts';
+import { describeExit } from '../ociruntime/oci-runtime.ts';
+import { runtimeWords } from '../ociruntime/runtime-words.ts';
 import type { ContainerRecord } from './container.ts';
 import type { Containers } from './containers.ts';
 import { adoptFromFile, exitCodeOf, removeExecFiles, requireExecutable, startExec, WORDS_MS, writeExecFiles, type ExecFiles } from './exec-process.ts';
@@ -188,7 +189,8 @@ async function runOnTerminal(
         closeAll([errors.writeEnd]);
       });
     if (exit.code === 0) return;
-    const said = lastLine(Buffer.from((await settledWithin(words.text, WORDS_MS)) ? await words.text : ''));
+    await settledWithin(words.text, WORDS_MS);
+    const said = runtimeWords(words.soFar());
     throw new DaemonError('FailedPrecondition', `exec container ${record.id}: ${JSON.stringify(command[0])} cannot start (${describeExit(exit)}): ${said}`);
   } finally {
     words.stop();

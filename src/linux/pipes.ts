@@ -24,6 +24,8 @@ export function makePipes(count: number): PipeEnds[] {
 export interface PipeReading {
   /** What was read until the end, the first line, or the limit. Never rejects. */
   readonly text: Promise<string>;
+  /** What has been read by now. */
+  readonly soFar: () => string;
   /** Ends the reading and closes our end. Idempotent. */
   readonly stop: () => void;
 }
@@ -33,9 +35,10 @@ export function readText(fd: number, limitBytes: number, firstLineOnly = false):
   const socket = new Socket({ fd, readable: true, writable: false });
   const chunks: Buffer[] = [];
   let size = 0;
+  const soFar = (): string => Buffer.concat(chunks).toString().slice(0, limitBytes);
   const text = new Promise<string>((resolve) => {
     const finish = (): void => {
-      resolve(Buffer.concat(chunks).toString().slice(0, limitBytes));
+      resolve(soFar());
     };
     socket.on('data', (chunk: Buffer) => {
       if (size < limitBytes) chunks.push(chunk);
@@ -48,6 +51,7 @@ export function readText(fd: number, limitBytes: number, firstLineOnly = false):
   });
   return {
     text,
+    soFar,
     stop: () => {
       socket.destroy();
     },

@@ -4,14 +4,15 @@ import { settledWithin, waitFor, withTimeout } from '../base/deadline.ts';
 import { DaemonError, messageOf, unlessMissing } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
 import type { ExitStatus } from '../linux/children.ts';
-import type { PipeEnds } from '../linux/pipes.ts';
+import type { PipeEnds, PipeReading } from '../linux/pipes.ts';
 import { closeAll, makePipes, readText, writeAndClose } from '../linux/pipes.ts';
 import type { ProcessIdentity } from '../linux/process.ts';
 import { identify } from '../linux/process.ts';
 import type { Child } from '../linux/spawn.ts';
 import { killGroup, spawn } from '../linux/spawn.ts';
 import { CreatorWatch } from './creator-watch.ts';
-import { lastLine, type OciRuntime } from './oci-runtime.ts';
+import type { OciRuntime } from './oci-runtime.ts';
+import { runtimeWords } from './runtime-words.ts';
 
 /** One container to be created under a monitor of its own. */
 export interface MonitorRequest {
@@ -88,8 +89,8 @@ export async function createMonitored(options: MonitorOptions, runtime: OciRunti
   const deadline = withTimeout(request.signal, request.timeoutMs, `create container ${request.containerId}: ${runtime.name} under conmon`);
   try {
     const monitor = await identify(child.pid);
-    if (monitor === undefined) throw await earlyEnd(request, child.exit, words.text, deadline.signal);
-    await request.placeMonitor(child.pid);
+    if (monitor === undefined) throw await earlyEnd(request, child.exit, words, deadline.signal);
+    await placed(request, child, words, deadline.signal);
     stage('monitor.placed');
     writeAndClose(startEnd.take(), '\0');
     const text = await waitFor(Promise.race([answer.text, watch.start()]), deadline.signal);
@@ -97,9 +98,9 @@ export async function createMonitored(options: MonitorOptions, runtime: OciRunti
     const message = parseAnswer(text);
     stage('monitor.answered');
     if (message === undefined && watch.words.length > 0) throw silentEnd(request, runtime, watch);
-    if (message === undefined) throw await earlyEnd(request, child.exit, words.text, deadline.signal);
+    if (message === undefined) throw await earlyEnd(request, child.exit, words, deadline.signal);
     const pid = message.pid ?? message.data ?? -1;
-    if (pid <= 0) throw new DaemonError('Internal', `create container ${request.containerId}: ${cleanWords(message.message ?? 'no reason given')}`);
+    if (pid <= 0) throw new DaemonError('Internal', `create container ${request.containerId}: ${runtimeWords(message.message ?? '') || 'no reason given'}`);
     const process = await identify(pid);
     if (process === undefined) throw new DaemonError('Internal', `create container ${request.containerId}: its process ${pid} is gone already`);
     return { monitor, monitorExit: child.exit, process };
@@ -182,21 +183,35 @@ function conmonArgs(options: MonitorOptions, runtime: OciRuntime, request: Monit
 
 /** The runtime has ended, and the monitor does not say how: its words are those that were read in the monitor's place. */
 function silentEnd(request: MonitorRequest, runtime: OciRuntime, watch: CreatorWatch): DaemonError {
-  const said = lastLine(watch.words);
+  const said = runtimeWords(watch.words);
   const why = said === '' ? 'it gave no reason' : said;
   return new DaemonError('Internal', `create container ${request.containerId}: ${runtime.name} has ended, and conmon does not tell how: ${why}`);
 }
 
 /** Most that is kept of what a monitor or its runtime says, bytes. */
 const WORDS_BYTES = 8192;
+
+/** How long a monitor's end is waited for that may be why it could not be put into its cgroup, milliseconds. */
+const END_MS = 200;
+
+/** Puts the monitor into its cgroup. Where it has ended meanwhile, its own words say why, and not the kernel's of its pid. */
+async function placed(request: MonitorRequest, child: Child, words: PipeReading, signal: AbortSignal): Promise<void> {
+  try {
+    await request.placeMonitor(child.pid);
+  } catch (error) {
+    if (await settledWithin(child.exit, END_MS)) throw await earlyEnd(request, child.exit, words, signal);
+    throw error;
+  }
+}
+
 /** How long the last words of a monitor that has ended are waited for: others may hold its stderr open, milliseconds. */
 const WORDS_MS = 1_000;
 
-async function earlyEnd(request: MonitorRequest, exit: Promise<ExitStatus>, words: Promise<string>, signal: AbortSignal): Promise<DaemonError> {
+async function earlyEnd(request: MonitorRequest, exit: Promise<ExitStatus>, words: PipeReading, signal: AbortSignal): Promise<DaemonError> {
   const status = await waitFor(exit, signal);
-  const said = (await settledWithin(words, WORDS_MS)) ? await words : '';
+  await settledWithin(words.text, WORDS_MS);
   const ended = status.code === undefined ? `was killed by signal ${status.signal}` : `ended with ${status.code}`;
-  return new DaemonError('Internal', `create container ${request.containerId}: conmon ${ended} before it answered: ${said.trim()}`);
+  return new DaemonError('Internal', `create container ${request.containerId}: conmon ${ended} before it answered: ${words.soFar().trim()}`);
 }
 
 function parseAnswer(text: string): SyncMessage | undefined {
@@ -207,11 +222,6 @@ function parseAnswer(text: string): SyncMessage | undefined {
   } catch (error) {
     throw new DaemonError('Internal', `conmon answered ${JSON.stringify(line)}, which is not JSON`, { cause: error });
   }
-}
-
-/** The runtime's sentence out of its log line, as it reaches us through conmon. */
-export function cleanWords(message: string): string {
-  return message.trim().replace(/^.*?msg="((?:[^"\\]|\\.)*)".*$/s, '$1').replaceAll('\\"', '"');
 }
 
 /** The pid that the runtime wrote for this container, if it got so far. */

@@ -2,6 +2,7 @@ import { waitFor, withTimeout } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import type { ExitStatus, RunResult, Stdio } from '../linux/spawn.ts';
 import { killGroup, run, spawn } from '../linux/spawn.ts';
+import { runtimeWords } from './runtime-words.ts';
 
 export interface OciRuntimeOptions {
   /** The runtime handler's name, as in RunPodSandboxRequest.runtime_handler. */
@@ -65,7 +66,7 @@ export class OciRuntime {
     return this.#options.systemdCgroup;
   }
 
-  /** Lets the container's process run. @throws Internal with the runtime's last line. */
+  /** Lets the container's process run. @throws Internal with the runtime's words. */
   async start(containerId: string, signal?: AbortSignal): Promise<void> {
     await this.#mustRun('start', ['start', containerId], { signal });
   }
@@ -83,7 +84,7 @@ export class OciRuntime {
     // Force comes second: runc then sleeps for 100 ms, even where the container has ended.
     const polite = await this.#run(['delete', containerId], {});
     // A start asks for every container that has ended, and most are gone by then. Other runtimes' words are left to force.
-    if (polite.exit.code === 0 || lastLine(polite.stderr) === RUNC_NOT_THERE) return;
+    if (polite.exit.code === 0 || runtimeWords(polite.stderr) === RUNC_NOT_THERE) return;
     const result = await this.#run(['delete', '--force', containerId], {});
     if (result.exit.code === 0 || (await this.state(containerId)) === undefined) return;
     throw this.#failure('delete', containerId, result);
@@ -166,18 +167,11 @@ export class OciRuntime {
   }
 
   #failure(command: string, what: string, result: RunResult): DaemonError {
-    return new DaemonError('Internal', `${this.name} ${command} ${what}: ${describeExit(result.exit)}: ${lastLine(result.stderr)}`);
+    return new DaemonError('Internal', `${this.name} ${command} ${what}: ${describeExit(result.exit)}: ${runtimeWords(result.stderr)}`);
   }
 }
 
 /** An exit status in words. */
 export function describeExit(exit: ExitStatus): string {
   return exit.code === undefined ? `killed by signal ${exit.signal}` : `exit ${exit.code}`;
-}
-
-/** The last line a program said, without the runtime's log prefix. */
-export function lastLine(output: Uint8Array): string {
-  const line = Buffer.from(output).toString().trimEnd().split('\n').at(-1) ?? '';
-  const message = /msg="((?:[^"\\]|\\.)*)"/.exec(line)?.[1];
-  return message === undefined ? line : message.replaceAll('\\"', '"');
 }

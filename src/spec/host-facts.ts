@@ -35,6 +35,9 @@ export interface HostFacts {
   readonly swapAccounting: boolean;
   /** The page sizes that the hugetlb controller limits (`2MB`), empty without it. */
   readonly hugepageSizes: readonly string[];
+  /** The processors and memory nodes that this node may ever have, as lists (`0-3`), cpuset(7); empty where the kernel does not say. */
+  readonly processors: string;
+  readonly memoryNodes: string;
 }
 
 /** Reads the facts from /proc and /sys. @throws DaemonError Internal where /proc is unreadable. */
@@ -51,6 +54,8 @@ export async function readHostFacts(): Promise<HostFacts> {
     capabilities,
     oomScoreAdjFloor: maySetResources ? -1000 : Number((await readProc('/proc/self/oom_score_adj')).trim()),
     rlimitCeilings: maySetResources ? { RLIMIT_NOFILE: await openFilesCeiling() } : parseLimits(await readProc('/proc/self/limits')),
+    processors: (await unlessMissing(readFile('/sys/devices/system/cpu/possible', 'utf8'), '')).trim(),
+    memoryNodes: (await unlessMissing(readFile('/sys/devices/system/node/possible', 'utf8'), '')).trim(),
     seccomp: /^Seccomp:/m.test(await readProc('/proc/self/status')),
     apparmor: (await unlessMissing(readFile('/sys/module/apparmor/parameters/enabled', 'utf8'), 'N')).startsWith('Y'),
     selinux:

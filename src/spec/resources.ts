@@ -13,7 +13,7 @@ const MOST_CFS_QUOTA_US = 2n ** 44n - 1n;
 /** proc_pid_oom_score_adj(5). */
 const MOST_OOM_SCORE_ADJ = 1000n;
 
-export type ResourceHost = Pick<HostFacts, 'cgroupVersion' | 'swapAccounting' | 'hugepageSizes'>;
+export type ResourceHost = Pick<HostFacts, 'cgroupVersion' | 'swapAccounting' | 'hugepageSizes' | 'processors' | 'memoryNodes'>;
 
 /**
  * The limits of a request, at creation and at UpdateContainerResources. Zero and empty mean unspecified: the field is
@@ -25,9 +25,12 @@ export function ociResources(resources: LinuxContainerResources | undefined, hos
   if (resources === undefined) return {};
   const { oomScoreAdj } = resources;
   if (oomScoreAdj < -MOST_OOM_SCORE_ADJ || oomScoreAdj > MOST_OOM_SCORE_ADJ) {
-    fail('InvalidArgument', `set resources: oom_score_adj is ${oomScoreAdj.toString()}, must be from -${MOST_OOM_SCORE_ADJ} to ${MOST_OOM_SCORE_ADJ}`);
+    fail(
+      'InvalidArgument',
+      `set resources: oom_score_adj is ${oomScoreAdj.toString()}, must be from -${MOST_OOM_SCORE_ADJ} to ${MOST_OOM_SCORE_ADJ}`,
+    );
   }
-  const cpu = cpuLimits(resources);
+  const cpu = cpuLimits(resources, host);
   const memory = memoryLimits(resources, host);
   const hugepageLimits = hugepages(resources, host);
   const { unified } = resources;
@@ -46,7 +49,7 @@ export function ociResources(resources: LinuxContainerResources | undefined, hos
   };
 }
 
-function cpuLimits(resources: LinuxContainerResources): OciCpu {
+function cpuLimits(resources: LinuxContainerResources, host: ResourceHost): OciCpu {
   const { cpuShares, cpuQuota, cpuPeriod, cpusetCpus, cpusetMems } = resources;
   if (cpuShares < 0n || cpuPeriod < 0n) {
     throw new DaemonError(
@@ -55,24 +58,43 @@ function cpuLimits(resources: LinuxContainerResources): OciCpu {
     );
   }
   if (cpuPeriod !== 0n && (cpuPeriod < LEAST_CFS_US || cpuPeriod > MOST_CFS_PERIOD_US)) {
-    fail('InvalidArgument', `set resources: cpu_period is ${cpuPeriod.toString()}, must be 0 or from ${LEAST_CFS_US} to ${MOST_CFS_PERIOD_US} microseconds`);
+    fail(
+      'InvalidArgument',
+      `set resources: cpu_period is ${cpuPeriod.toString()}, must be 0 or from ${LEAST_CFS_US} to ${MOST_CFS_PERIOD_US} microseconds`,
+    );
   }
   if (cpuQuota > 0n && (cpuQuota < LEAST_CFS_US || cpuQuota > MOST_CFS_QUOTA_US)) {
-    fail('InvalidArgument', `set resources: cpu_quota is ${cpuQuota.toString()}, must be 0, negative for no limit, or from ${LEAST_CFS_US} microseconds to 2^44 - 1`);
+    fail(
+      'InvalidArgument',
+      `set resources: cpu_quota is ${cpuQuota.toString()}, must be 0, negative for no limit, or from ${LEAST_CFS_US} microseconds to 2^44 - 1`,
+    );
   }
   return {
     ...(cpuShares === 0n ? {} : { shares: Math.min(Math.max(toNumber(cpuShares), LOWEST_SHARES), HIGHEST_SHARES) }),
     // Every negative quota is "no limit" to the kernel.
     ...(cpuQuota === 0n ? {} : { quota: cpuQuota < 0n ? -1 : toNumber(cpuQuota) }),
     ...(cpuPeriod === 0n ? {} : { period: toNumber(cpuPeriod) }),
-    ...(cpusetCpus === '' ? {} : { cpus: checkList(cpusetCpus, 'cpuset_cpus') }),
-    ...(cpusetMems === '' ? {} : { mems: checkList(cpusetMems, 'cpuset_mems') }),
+    ...(cpusetCpus === '' ? {} : { cpus: checkList(cpusetCpus, 'cpuset_cpus', host.processors) }),
+    ...(cpusetMems === '' ? {} : { mems: checkList(cpusetMems, 'cpuset_mems', host.memoryNodes) }),
   };
 }
 
-function checkList(text: string, field: string): string {
-  if (/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(text)) return text;
-  throw new DaemonError('InvalidArgument', `set resources: ${field} is "${text}", must be a list of numbers and ranges as in cpuset(7)`);
+/** @param possible what the node may ever have, as a list; empty where it does not say. */
+function checkList(text: string, field: string, possible: string): string {
+  const isList = /^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(text) && rangesOf(text).every(([first, last]) => first <= last);
+  if (!isList) fail('InvalidArgument', `set resources: ${field} is "${text}", must be a list of numbers and ranges as in cpuset(7)`);
+  const has = rangesOf(possible);
+  if (possible !== '' && !rangesOf(text).every(([first, last]) => has.some(([least, most]) => least <= first && last <= most)))
+    fail('InvalidArgument', `set resources: ${field} is "${text}", must be within ${possible}, what this node has`);
+  return text;
+}
+
+/** The ranges of a list such as `0-3,7`, both ends included. */
+function rangesOf(list: string): [number, number][] {
+  return list.split(',').map((part) => {
+    const [first = '', last = first] = part.split('-');
+    return [Number(first), Number(last)];
+  });
 }
 
 /**

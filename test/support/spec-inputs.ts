@@ -37,6 +37,8 @@ export const HOST: HostFacts = {
   selinux: false,
   swapAccounting: true,
   hugepageSizes: ['2MB', '1GB'],
+  processors: '0-7,16-23',
+  memoryNodes: '0-1',
 };
 
 /** The shared /var and the private rest of a host. */

@@ -76,3 +76,16 @@ test('ociResources() refuses what contradicts itself or what the host cannot do'
   });
   assert.throws(() => build({ hugepageLimits: [{ pageSize: '2MB', limit: 1n }] }, { hugepageSizes: [] }), { kind: 'FailedPrecondition' });
 });
+
+test('ociResources() refuses processors and memory nodes that the node will never have', () => {
+  assert.deepStrictEqual(build({ cpusetCpus: '0-7,16,23', cpusetMems: '1' }), { cpu: { cpus: '0-7,16,23', mems: '1' } });
+  for (const cpusetCpus of ['0-100', '8', '7-16', '0,24']) {
+    assert.throws(() => build({ cpusetCpus }), {
+      kind: 'InvalidArgument',
+      message: `set resources: cpuset_cpus is "${cpusetCpus}", must be within 0-7,16-23, what this node has`,
+    });
+  }
+  assert.throws(() => build({ cpusetMems: '2' }), { kind: 'InvalidArgument', message: /cpuset_mems is "2", must be within 0-1/ });
+  assert.throws(() => build({ cpusetCpus: '3-1' }), { kind: 'InvalidArgument', message: /must be a list/ });
+  assert.deepStrictEqual(build({ cpusetCpus: '0-100' }, { processors: '' }), { cpu: { cpus: '0-100' } });
+});

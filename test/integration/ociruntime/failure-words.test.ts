@@ -1,0 +1,69 @@
+/** Whose words a caller gets where a runtime or conmon fails. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { statOfProcess } from '../../../src/linux/process.ts';
+import { createMonitored, type MonitoredContainer } from '../../../src/ociruntime/monitor.ts';
+import { OciRuntime } from '../../../src/ociruntime/oci-runtime.ts';
+import { scratchDirectory } from '../../support/scratch.ts';
+
+/** runc's own lines where a cgroup cannot be set up, with the warning at either end. */
+const WARNING = 'time="2026-11-25T17:49:47Z" level=warning msg="unable to get oom kill count" error="no such file or directory"';
+const ERROR = 'time="2026-11-25T17:49:47Z" level=error msg="runc create failed: unable to apply cgroup configuration: out of range"';
+const FAILS = `cat >&2 <<'END'\n${WARNING}\n${ERROR}\n${WARNING}\nEND\nexit 1`;
+const WORDS = 'runc create failed: unable to apply cgroup configuration: out of range';
+
+async function program(directory: string, name: string, script: string): Promise<string> {
+  const path = join(directory, name);
+  await writeFile(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  return path;
+}
+
+async function setUp(t: TestContext, { runtime: runtimeScript = 'exit 0', conmon = undefined as string | undefined }) {
+  const directory = await scratchDirectory(t);
+  await mkdir(join(directory, 'exits'));
+  const path = await program(directory, 'runtime', runtimeScript);
+  const runtime = new OciRuntime({ name: 'runc', path, root: join(directory, 'root'), systemdCgroup: false, environment: {} });
+  const conmonPath = conmon === undefined ? '/usr/bin/conmon' : await program(directory, 'conmon', conmon);
+  const create = async (placeMonitor: (pid: number) => Promise<void>): Promise<MonitoredContainer> =>
+    createMonitored({ conmonPath, exitDirectory: join(directory, 'exits'), logSizeMaxBytes: -1 }, runtime, {
+      containerId: 'c1',
+      name: 'test',
+      bundle: directory,
+      logPath: join(directory, 'log'),
+      persistDirectory: directory,
+      terminal: false,
+      stdin: false,
+      stdinOnce: false,
+      placeMonitor,
+      timeoutMs: 20_000,
+    });
+  return { runtime, create };
+}
+
+test("a runtime's error is told, and not the warning before or after it", async (t) => {
+  const { runtime, create } = await setUp(t, { runtime: FAILS });
+  await assert.rejects(runtime.start('c1'), { kind: 'Internal', message: `runc start c1: exit 1: ${WORDS}` });
+  await assert.rejects(
+    create(async () => Promise.resolve()),
+    { kind: 'Internal', message: `create container c1: ${WORDS}` },
+  );
+});
+
+test('a monitor that ends before it is put into its cgroup is told of in its own words', async (t) => {
+  const { create } = await setUp(t, { conmon: 'sleep 0.3; echo "[conmon:e]: Failed to open the log: Read-only file system" >&2\nexit 7' });
+  const procs =
+    ['/sys/fs/cgroup/cgroup.procs', '/sys/fs/cgroup/memory/cgroup.procs'].find((file) => existsSync(file)) ?? assert.fail('no cgroup');
+  const place = async (pid: number): Promise<void> => {
+    for (let stat = await statOfProcess(pid); stat !== undefined && stat.state !== 'Z'; stat = await statOfProcess(pid));
+    await writeFile(procs, String(pid));
+    assert.fail('the kernel took the pid of a process that has ended');
+  };
+  await assert.rejects(create(place), {
+    kind: 'Internal',
+    message: 'create container c1: conmon ended with 7 before it answered: [conmon:e]: Failed to open the log: Read-only file system',
+  });
+});
