@@ -88,7 +88,12 @@ function describeError(error: unknown): unknown {
 function toText(line: string): string {
   const { time, level, message, ...fields } = JSON.parse(line) as Record<string, unknown>;
   const words = Object.entries(fields).map(([name, value]) => `${name}=${writeField(value)}`);
-  return `${[String(time), String(level).toUpperCase().padEnd(5), String(message), ...words].join(' ')}\n`;
+  return `${escaped([String(time), String(level).toUpperCase().padEnd(5), String(message), ...words].join(' '))}\n`;
+}
+
+/** A name or a program's words must not end the line or steer the terminal that shows it. */
+function escaped(text: string): string {
+  return text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function writeField(value: unknown): string {

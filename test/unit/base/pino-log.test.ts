@@ -27,6 +27,14 @@ test('PinoLog writes text in one line, quoting what has spaces or line ends', ()
   assert.match(lines[0]!, /^\S+Z WARN {2}odd thing id=abc words="two words" error="outer: in\\nner"\n$/);
 });
 
+test('PinoLog escapes control characters in text', () => {
+  const { log, lines } = open('text');
+
+  log.info('plugin said\nWARN forged', { name: '\u001b[31mred', tail: 'a\u009bb' });
+
+  assert.match(lines[0]!, /INFO {2}plugin said\\u000aWARN forged name=\\u001b\[31mred tail=a\\u009bb\n$/);
+});
+
 test('PinoLog gives the stack of an error that is none of ours', () => {
   const { log, lines } = open('text');
 
