@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { installPlugin } from '../support/cni.ts';
 import type { TestDaemon } from '../support/daemon.ts';
-import { sharedDaemon } from '../support/e2e-test.ts';
+import { assertNothingNew, inventoryOf, sharedDaemon } from '../support/e2e-test.ts';
 import { failureOf, podAddress, podConfig, removePod, runContainer, runPod, shell, untilPage } from '../support/pods.ts';
 
 const execute = promisify(execFile);
@@ -133,15 +133,22 @@ test('firewall: forwarding from and to the pod is allowed while it is there', as
   assert.deepEqual(await rules(), []);
 });
 
-test('vrf: the interface is in the VRF of the network configuration', async (daemon, context) => {
-  const add = ['ip', 'link', 'add', 'vrf-test', 'type', 'vrf', 'table', '100'];
-  if ((await printed(['unshare', '--net', ...add]).catch(() => undefined)) === undefined) {
-    context.skip('the kernel has no VRF');
+test('vrf: the interface is in the VRF of the network; where the kernel has none, the pod fails in its words and leaves nothing', async (daemon) => {
+  const add = ['unshare', '--net', 'ip', 'link', 'add', 'vrf-test', 'type', 'vrf', 'table', '100'];
+  const hasVrf = await printed(add).then(
+    () => true,
+    () => false,
+  );
+  await chain(daemon, { type: 'vrf', vrfname: 'blue' });
+  if (hasVrf) {
+    const { id } = await runPod(daemon);
+    assert.match(await printed(['ip', '-o', 'link', 'show', 'dev', 'eth0'], { daemon, id }), / master blue /);
     return;
   }
-  await chain(daemon, { type: 'vrf', vrfname: 'blue' });
-  const { id } = await runPod(daemon);
-  assert.match(await printed(['ip', '-o', 'link', 'show', 'dev', 'eth0'], { daemon, id }), / master blue /);
+  const before = await inventoryOf(daemon);
+  const { message } = await failureOf(daemon.runtime.runPodSandbox({ config: podConfig(daemon) }));
+  assert.match(message, /plugin vrf, ADD: .*not supported/);
+  await assertNothingNew(daemon, before);
 });
 
 test('portmap without its capability in the configuration: the pod starts with one warning, without the mapping', async (daemon) => {

@@ -39,7 +39,8 @@ test("a DNS configuration with nothing in it gives the node's resolv.conf", asyn
 });
 
 test("a pod on the node's network has the node's name everywhere, whatever name it asks for", async (daemon) => {
-  const pod = await runPod(daemon, { change: { hostname: 'of-its-own' }, namespaces: { network: NamespaceMode.NODE } });
+  const namespaces = { network: NamespaceMode.NODE, pid: NamespaceMode.POD };
+  const pod = await runPod(daemon, { change: { hostname: 'of-its-own' }, namespaces });
   const id = await runContainer(daemon, pod, SLEEP);
   assert.equal(await execOutput(daemon, id, ['hostname']), hostname());
   assert.equal(await execOutput(daemon, id, ['cat', '/etc/hostname']), hostname());
