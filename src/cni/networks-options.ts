@@ -23,6 +23,8 @@ export interface NetworksOptions {
   readonly retryMs?: number;
   /** Takes the network namespace away that was kept for a queued detach, when that has worked. */
   readonly releaseNamespace?: (containerId: string) => Promise<void>;
+  /** The most namespaces that are kept for queued detaches. Default 128. */
+  readonly keptNamespaces?: number;
   /** Told of every finished plugin process, for metrics. */
   readonly observe?: (run: PluginRun) => void;
 }

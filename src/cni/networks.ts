@@ -323,8 +323,9 @@ export class Networks {
   async #keepNamespace(containerId: string): Promise<void> {
     const path = await existing(this.#pending.get(containerId)?.netnsPath);
     if (path === undefined) return;
-    if (this.#kept.size < KEPT_NAMESPACES) this.#kept.add(containerId);
-    else this.#log.warn(`${KEPT_NAMESPACES} namespaces are kept for queued detaches already; this one is not`, { containerId });
+    const limit = this.#options.keptNamespaces ?? KEPT_NAMESPACES;
+    if (this.#kept.size < limit) this.#kept.add(containerId);
+    else this.#log.warn(`${limit} namespaces are kept for queued detaches already; this one is not`, { containerId });
   }
 
   async #release(records: AttachmentRecords, request: DetachRequest, signal: AbortSignal, failures = 0): Promise<void> {

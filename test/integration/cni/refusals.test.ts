@@ -15,11 +15,11 @@ let networks: Networks;
 let lines: string[];
 let released: string[];
 
-async function chain(...plugins: readonly object[]): Promise<void> {
-  await lab.configure([lab.bridgePlugin, ...plugins]);
+async function chain(plugin: object, retryMs = 1): Promise<void> {
+  await lab.configure([lab.bridgePlugin, plugin]);
   const collected = collectingLog();
   lines = collected.lines;
-  networks = networksOf(lab, { log: collected.log, retryMs: 1, releaseNamespace: async (id) => void released.push(id) });
+  networks = networksOf(lab, { log: collected.log, retryMs, keptNamespaces: 3, releaseNamespace: async (id) => void released.push(id) });
   await networks.start();
 }
 
@@ -83,4 +83,20 @@ test('a plugin that says the same because its agent is away is asked again until
   await untilReleased();
   assert.deepEqual(released, [pod.containerId]);
   assert.equal(await isPinned(pod.netnsPath), true, 'its owner takes it away');
+});
+
+test('a plugin that is down for long has so many namespaces kept and no more; the others are released without theirs', async () => {
+  await chain({ type: 'fixture' }, 1000);
+  await installPlugin(lab.binDir, 'fixture', 'fails', ['ADD', 'DEL']);
+  const pods = Array.from({ length: 8 }, () => podIn(lab));
+  for (const pod of pods) {
+    await assert.rejects(networks.attach(pod, soon()), /plugin fixture, ADD: no address left/);
+    await networks.detachLater(pod);
+  }
+  const kept = pods.filter(({ containerId }) => networks.needsNamespace(containerId));
+  assert.equal(kept.length, 3);
+  assert.equal(lines.filter((line) => line === '3 namespaces are kept for queued detaches already; this one is not').length, 5);
+  await installPlugin(lab.binDir, 'fixture', 'passes');
+  await untilReleased();
+  assert.deepEqual(released.sort(), kept.map(({ containerId }) => containerId).sort());
 });
