@@ -3,16 +3,14 @@ import { DaemonError, messageOf } from '../base/errors.ts';
 import { isDigest } from '../base/ids.ts';
 import type { Digest } from '../base/ids.ts';
 
-/** OCI image spec, config.md, `config`; Docker's has the same names. Any field may be missing or null. */
+/** OCI image spec, config.md, `config`; Docker's has the same names. Any field may be missing. What we do not read is kept. */
 export interface OciProcessConfig {
   readonly User?: string | undefined;
   readonly Env?: readonly string[] | null | undefined;
   readonly Entrypoint?: readonly string[] | null | undefined;
   readonly Cmd?: readonly string[] | null | undefined;
   readonly WorkingDir?: string | undefined;
-  readonly Labels?: Readonly<Record<string, string>> | null | undefined;
   readonly Volumes?: Readonly<Record<string, unknown>> | null | undefined;
-  readonly ExposedPorts?: Readonly<Record<string, unknown>> | null | undefined;
   readonly StopSignal?: string | undefined;
 }
 
@@ -20,10 +18,8 @@ export interface OciProcessConfig {
 export interface OciImageConfig {
   readonly architecture?: string | undefined;
   readonly os?: string | undefined;
-  readonly variant?: string | undefined;
-  readonly created?: string | undefined;
   readonly config?: OciProcessConfig | null | undefined;
-  readonly rootfs: { readonly type: string; readonly diff_ids: readonly Digest[] };
+  readonly rootfs: { readonly diff_ids: readonly Digest[] };
 }
 
 export interface Platform {
@@ -39,7 +35,6 @@ export interface Descriptor {
   readonly size: number;
   readonly platform?: Platform | undefined;
   readonly annotations?: Readonly<Record<string, string>> | undefined;
-  readonly urls?: readonly string[] | undefined;
 }
 
 export interface Manifest {
@@ -99,7 +94,7 @@ function optionalText(value: unknown): string | undefined {
 
 function readDescriptor(value: unknown, what: string): Descriptor {
   if (!isFields(value)) bad(what, 'a descriptor is no object');
-  const { digest, size, mediaType, platform, annotations, urls } = value;
+  const { digest, size, mediaType, platform, annotations } = value;
   if (typeof digest !== 'string' || !isDigest(digest)) bad(what, `digest ${JSON.stringify(digest)}, must be sha256: and 64 hex digits`);
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
     bad(what, `size ${JSON.stringify(size)} of ${digest}, must be a number of bytes`);
@@ -115,7 +110,6 @@ function readDescriptor(value: unknown, what: string): Descriptor {
         }
       : undefined,
     annotations: isFields(annotations) ? (annotations as Record<string, string>) : undefined,
-    urls: Array.isArray(urls) ? urls.filter((url): url is string => typeof url === 'string') : undefined,
   };
 }
 
@@ -158,13 +152,43 @@ export function readConfig(bytes: Uint8Array, what: string): OciImageConfig {
   if (!Array.isArray(diffIds) || !diffIds.every((id) => typeof id === 'string' && isDigest(id))) {
     bad(what, 'rootfs.diff_ids must be a list of sha256 digests');
   }
-  return fields as unknown as OciImageConfig;
+  const config = readProcessConfig(fields['config'], what);
+  return { ...fields, config } as unknown as OciImageConfig;
+}
+
+const TEXTS = ['User', 'WorkingDir', 'StopSignal'] as const;
+const LISTS = ['Env', 'Entrypoint', 'Cmd'] as const;
+
+/**
+ * How to run the image, each field of its type or not there. Null is as good as nothing; another type is refused, as Go's JSON
+ * and so both peers do: a command that is a text and no list would be taken letter by letter.
+ */
+function readProcessConfig(value: unknown, what: string): OciProcessConfig | undefined {
+  if (value === null || value === undefined) return undefined;
+  if (!isFields(value)) bad(what, 'config must be an object');
+  const given = Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null));
+  for (const name of TEXTS) if (!['string', 'undefined'].includes(typeof given[name])) bad(what, `config.${name} must be a text`);
+  for (const name of LISTS) {
+    const list = given[name] ?? [];
+    if (!Array.isArray(list) || !list.every((entry) => typeof entry === 'string')) bad(what, `config.${name} must be a list of texts`);
+  }
+  if (!isFields(given['Volumes'] ?? {})) bad(what, 'config.Volumes must be an object with paths as names');
+  return given;
 }
 
 /** Node's and Go's names of this machine. OCI uses Go's. */
 export function hostPlatform(): Platform {
   const architecture = { x64: 'amd64', ia32: '386' }[process.arch as string] ?? process.arch;
   return { os: 'linux', architecture };
+}
+
+/**
+ * The platform of an image that is not for this machine. One without an index comes as it is, and its programs may run all the
+ * same where the machine emulates: so that is worth a warning and no refusal, as with CRI-O.
+ */
+export function foreignPlatform({ os, architecture }: Pick<OciImageConfig, 'os' | 'architecture'>, machine: Platform): string | undefined {
+  const own = { os: os || machine.os, architecture: architecture || machine.architecture };
+  return own.os === machine.os && own.architecture === machine.architecture ? undefined : `${own.os}/${own.architecture}`;
 }
 
 /** Reads `os/architecture[/variant]`. @throws InvalidArgument. */

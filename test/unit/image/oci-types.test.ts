@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { choosePlatform, MEDIA, parsePlatform, readConfig, readManifest } from '../../../src/image/oci-types.ts';
+import { choosePlatform, foreignPlatform, MEDIA, parsePlatform, readConfig, readManifest } from '../../../src/image/oci-types.ts';
 import type { Descriptor } from '../../../src/image/oci-types.ts';
 import type { Digest } from '../../../src/base/ids.ts';
 
@@ -33,6 +33,34 @@ test('readManifest refuses documents that can be read in two ways, or in none', 
   for (const [value, words] of cases)
     assert.throws(() => readManifest(json(value), MEDIA.ociManifest, 'm'), { kind: 'InvalidArgument', message: words });
   assert.throws(() => readManifest(Buffer.from('<html>'), undefined, 'm'), /no JSON/);
+});
+
+test('readConfig takes null for nothing, and refuses a field of another type by its name', () => {
+  const rootfs = { diff_ids: [digest('a')] };
+  const read = (config: unknown): unknown => readConfig(json({ rootfs, config }), 'c').config;
+  assert.equal(read(null), undefined);
+  assert.equal(read(undefined), undefined);
+  assert.deepEqual(read({ User: null, Env: null, Cmd: ['sh'], StopSignal: null, Volumes: null, Other: 1 }), { Cmd: ['sh'], Other: 1 });
+  const refused: Readonly<Record<string, unknown>> = {
+    Cmd: 'sh -c true',
+    Entrypoint: { 0: 'sh' },
+    Env: ['A=b', 5],
+    User: 5,
+    WorkingDir: ['/'],
+    StopSignal: 9,
+    Volumes: ['/x'],
+  };
+  for (const [name, value] of Object.entries(refused))
+    assert.throws(() => read({ [name]: value }), { kind: 'InvalidArgument', message: new RegExp(`config\\.${name} must be`) }, name);
+  assert.throws(() => read('x'), { kind: 'InvalidArgument' });
+});
+
+test('foreignPlatform names the platform of an image that is not for this machine', () => {
+  const machine = { os: 'linux', architecture: 'amd64' };
+  assert.equal(foreignPlatform({ os: 'linux', architecture: 'arm64' }, machine), 'linux/arm64');
+  assert.equal(foreignPlatform({ os: 'windows', architecture: 'amd64' }, machine), 'windows/amd64');
+  for (const config of [{ os: 'linux', architecture: 'amd64' }, {}, { os: '', architecture: '' }])
+    assert.equal(foreignPlatform(config, machine), undefined);
 });
 
 test('readConfig wants the diff ids of the layers', () => {
