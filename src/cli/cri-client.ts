@@ -25,7 +25,6 @@ export interface CallOptions {
 /** A call that did not end with OK. */
 export class CriError extends Error {
   override readonly name = 'CriError';
-  readonly rpc: string;
   /** The code's name: `NOT_FOUND`, `DEADLINE_EXCEEDED`, ... */
   readonly code: keyof typeof status;
   /** The runtime's own words. */
@@ -34,7 +33,6 @@ export class CriError extends Error {
   constructor(rpc: string, error: ServiceError) {
     const code = status[error.code] as keyof typeof status;
     super(`${rpc}: ${code}: ${error.details}`, { cause: error });
-    this.rpc = rpc;
     this.code = code;
     this.details = error.details;
   }

@@ -45,7 +45,6 @@ export async function prepareSpec(
   ]);
   return {
     kind: 'container',
-    id: record.id,
     sandboxId: sandbox.record.id,
     config,
     sandboxConfig,

@@ -16,9 +16,6 @@ import { StorageWorkers } from '../storage/storage-workers.ts';
 
 /** What is kept of images and containers' files: blobs, layers, writable layers, image records. */
 export interface Storage {
-  readonly blobs: BlobStore;
-  readonly layers: LayerStore;
-  readonly workers: StorageWorkers;
   readonly rootfs: RootfsStore;
   readonly rootfsDirectory: string;
   readonly images: ImageStore;
@@ -54,9 +51,6 @@ export function openStorage(config: LiveConfig, log: Log): Storage {
     stallTimeoutMs,
   });
   return {
-    blobs,
-    layers,
-    workers,
     rootfs,
     rootfsDirectory,
     images,

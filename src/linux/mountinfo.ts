@@ -4,7 +4,6 @@ export type Propagation = 'shared' | 'slave' | 'private' | 'unbindable';
 /** One line of /proc/PID/mountinfo, proc(5). */
 export interface MountEntry {
   readonly id: number;
-  readonly parentId: number;
   /** `major:minor` of the file system. */
   readonly device: string;
   /** Which directory of the file system is mounted. */
@@ -32,14 +31,13 @@ export function parseMountInfo(text: string): MountEntry[] {
 
 function parseLine(line: string): MountEntry | undefined {
   const fields = line.split(' ');
-  const [id, parentId, device, root, target, options] = fields;
+  const [id, , device, root, target, options] = fields;
   const separator = fields.indexOf('-', 6);
   const [type, source, superOptions] = separator === -1 ? [] : fields.slice(separator + 1);
   if (device === undefined || root === undefined || target === undefined || options === undefined || type === undefined) return undefined;
   const tags = fields.slice(6, separator);
   return {
     id: Number(id),
-    parentId: Number(parentId),
     device,
     root: unescape(root),
     target: unescape(target),

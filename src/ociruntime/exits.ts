@@ -42,10 +42,6 @@ export class ExitDirectory {
     this.#onExit = options.onExit;
   }
 
-  get path(): string {
-    return this.#path;
-  }
-
   async start(): Promise<void> {
     await mkdir(this.#path, { recursive: true, mode: 0o700 });
     await this.#removeUnfinished();

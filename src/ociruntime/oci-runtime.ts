@@ -106,13 +106,6 @@ export class OciRuntime {
     await this.#mustRun('update', ['update', '--resources', '-', containerId], { input: JSON.stringify(resources), signal });
   }
 
-  /** The ids of all containers the runtime keeps state of under our root. */
-  async list(): Promise<string[]> {
-    const result = await this.#run(['list', '--quiet'], {});
-    if (result.exit.code !== 0) throw this.#failure('list', '', result);
-    return result.stdout.toString().split('\n').filter((line) => line !== '');
-  }
-
   /** The runtime's `features` document (OCI features.md); undefined where it has no such command. */
   async features(): Promise<unknown> {
     const result = await this.#run(['features'], {});

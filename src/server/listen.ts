@@ -29,7 +29,6 @@ export interface ListenOptions {
 }
 
 export interface CriServer {
-  readonly path: string;
   /** How many calls are under way. */
   readonly callsInFlight: number;
   /**
@@ -73,7 +72,6 @@ export async function listen(options: ListenOptions): Promise<CriServer> {
     throw new DaemonError('Unavailable', `listen on ${path}: ${messageOf(error)}`, { cause: error });
   }
   return {
-    path,
     get callsInFlight() {
       return calls.size;
     },

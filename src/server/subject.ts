@@ -4,7 +4,7 @@ interface Named {
   readonly podSandboxId?: string;
   readonly containerId?: string;
   readonly image?: { readonly image?: string };
-  readonly config?: { readonly metadata?: { readonly name?: string; readonly namespace?: string; readonly attempt?: number } };
+  readonly config?: { readonly metadata?: { readonly name?: string; readonly namespace?: string } };
 }
 
 /** What a request is about, for the log: ids, an image reference, or the name a new object is to have. Never credentials. */

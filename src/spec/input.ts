@@ -79,7 +79,6 @@ export interface SpecSettings {
 /** All that the spec of a container depends on. */
 export interface ContainerSpecInput {
   readonly kind: 'container';
-  readonly id: string;
   readonly sandboxId: string;
   readonly config: ContainerConfig;
   readonly sandboxConfig: PodSandboxConfig;

@@ -9,10 +9,8 @@ export interface OciSpec {
   readonly ociVersion: string;
   readonly root: OciRoot;
   readonly process: OciProcess;
-  readonly hostname?: string;
   readonly mounts: readonly OciMount[];
   readonly annotations: Readonly<Record<string, string>>;
-  readonly hooks?: OciHooks;
   readonly linux: OciLinux;
 }
 
@@ -74,23 +72,6 @@ export interface OciIdMapping {
   readonly containerID: number;
   readonly hostID: number;
   readonly size: number;
-}
-
-export interface OciHook {
-  readonly path: string;
-  readonly args?: readonly string[];
-  readonly env?: readonly string[];
-  /** Seconds. */
-  readonly timeout?: number;
-}
-
-export interface OciHooks {
-  readonly createRuntime?: readonly OciHook[];
-  readonly createContainer?: readonly OciHook[];
-  readonly startContainer?: readonly OciHook[];
-  readonly prestart?: readonly OciHook[];
-  readonly poststart?: readonly OciHook[];
-  readonly poststop?: readonly OciHook[];
 }
 
 export interface OciLinux {

@@ -4,7 +4,6 @@ import type { MountEntry } from '../../src/linux/mountinfo.ts';
 export function cgroup2Mount(target: string): MountEntry {
   return {
     id: 1,
-    parentId: 0,
     device: '0:26',
     root: '/',
     target,

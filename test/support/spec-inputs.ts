@@ -52,7 +52,6 @@ export const HOST_MOUNTS: readonly MountEntry[] = [
 function mountEntry(target: string, propagation: MountEntry['propagation']): MountEntry {
   return {
     id: 1,
-    parentId: 0,
     device: '8:1',
     root: '/',
     target,
@@ -78,7 +77,6 @@ export function containerInput(changes: Partial<ContainerSpecInput> = {}): Conta
   return {
     kind: 'container',
     warn: () => undefined,
-    id: 'c'.repeat(64),
     sandboxId: '5'.repeat(64),
     config: containerConfig({
       metadata: { name: 'web' },

@@ -23,7 +23,6 @@ test('parseMountInfo reads every field, with and without tags', () => {
   );
   assert.deepEqual(mounts[3], {
     id: 50,
-    parentId: 27,
     device: '0:40',
     root: '/a dir',
     target: '/mnt/with blank\\and\nnewline',
