@@ -12,6 +12,10 @@ const MOST_THREADS = 6;
 const PATIENCE_MS = 30;
 /** How long a thread without work is kept, milliseconds: while pods come and go the calls need none to be started. */
 const IDLE_MS = 60_000;
+/** And one beside another that has no work either, milliseconds. */
+const SPARE_IDLE_MS = 2_000;
+/** Room for short-lived objects; a thread that only makes calls would grow to 16 MB of them, megabytes. */
+const YOUNG_MB = 2;
 
 interface Waiting {
   readonly request: JobRequest;
@@ -77,14 +81,22 @@ function give(thread: Thread): void {
     return;
   }
   thread.worker.unref();
-  thread.idleTimer = setTimeout(() => {
-    threads.delete(thread);
-    void thread.worker.terminate();
-  }, IDLE_MS).unref();
+  const isSpare = [...threads].some((other) => other !== thread && other.job === undefined);
+  thread.idleTimer = setTimeout(
+    () => {
+      threads.delete(thread);
+      void thread.worker.terminate();
+    },
+    isSpare ? SPARE_IDLE_MS : IDLE_MS,
+  ).unref();
 }
 
 function start(): Thread {
-  const thread: Thread = { worker: new Worker(ENTRY, { name: 'kernel' }), job: undefined, idleTimer: undefined };
+  const thread: Thread = {
+    worker: new Worker(ENTRY, { name: 'kernel', resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } }),
+    job: undefined,
+    idleTimer: undefined,
+  };
   threads.add(thread);
   thread.worker.on('message', (answer: JobAnswer) => {
     const { job } = thread;
