@@ -1,6 +1,6 @@
 import { BoundedMap } from '../base/bounded-map.ts';
 import { reasonOf, sleep } from '../base/deadline.ts';
-import { DaemonError, kindOf } from '../base/errors.ts';
+import { DaemonError, hasErrno, kindOf } from '../base/errors.ts';
 import type { ErrorKind } from '../base/errors.ts';
 import { basicHeader, readChallenges } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
@@ -9,6 +9,7 @@ import { Repository } from './repository.ts';
 import type { Fetch } from './repository.ts';
 import { readAll } from './response-body.ts';
 import type { StallWatch } from './stall-watch.ts';
+import { isPlainHttp } from './tls-fault.ts';
 import { Tokens } from './tokens.ts';
 import { discard, showUrl, Transport } from './transport.ts';
 import type { HttpResponse, TransportOptions } from './transport.ts';
@@ -25,8 +26,8 @@ export class RegistryClient {
   readonly #conf: () => RegistriesConf;
   readonly #transport: Transport;
   readonly #tokens: Tokens;
-  /** Hosts that may be insecure and speak plain http. */
-  readonly #plainHosts = new BoundedMap<string, true>(MAX_REMEMBERED);
+  /** What hosts speak that may be insecure. */
+  readonly #schemes = new BoundedMap<string, 'http' | 'https'>(MAX_REMEMBERED);
   /** Authorization that a host took for a scope, to save the first refusal. */
   readonly #challenges = new BoundedMap<string, string>(MAX_REMEMBERED);
 
@@ -106,23 +107,36 @@ export class RegistryClient {
     return challenges.some(({ scheme }) => scheme === 'basic') && credentials !== undefined ? basicHeader(credentials) : undefined;
   }
 
-  /** Sends by https; where that fails and the endpoint may be insecure, by http from then on. */
+  /**
+   * Sends by https. Where that fails and the endpoint may be insecure, by http, and from then on where it is sure that the host
+   * has no https. A host that spoke https is asked by nothing else while it may still do so: a fault of a moment brings no credentials to light.
+   */
   async #send({ endpoint, what, headers: own, signal, answerTimeoutMs }: Fetch, authorization?: string): Promise<HttpResponse> {
     const { insecure, host } = endpoint;
     const url = `${host}/v2/${endpoint.path}/${what}`;
     const headers = authorization === undefined ? own : { ...own, authorization };
     const options = { headers, insecure, signal, answerTimeoutMs };
-    const isPlain = insecure && this.#plainHosts.get(host) === true;
+    const known = insecure ? this.#schemes.get(host) : 'https';
+    let failure: unknown;
     try {
-      return await this.#transport.request(`${isPlain ? 'http' : 'https'}://${url}`, options);
-    } catch (error) {
-      if (!insecure || signal.aborted || kindOf(error) !== 'RegistryUnavailable') throw error;
-      this.#plainHosts.delete(host);
-      if (isPlain) throw error;
-      const response = await this.#transport.request(`http://${url}`, options);
-      this.#plainHosts.set(host, true);
+      const response = await this.#transport.request(`${known ?? 'https'}://${url}`, options);
+      if (known === undefined) this.#schemes.set(host, 'https');
       return response;
+    } catch (error) {
+      failure = error;
     }
+    const cause = failure instanceof DaemonError ? failure.cause : undefined;
+    const hasNoHttps = isPlainHttp(cause) || hasErrno(cause, 'ECONNREFUSED');
+    if (known === 'http' || hasNoHttps) this.#schemes.delete(host);
+    if (known !== undefined || signal.aborted || kindOf(failure) !== 'RegistryUnavailable') throw failure;
+    const response = await this.#transport.request(`http://${url}`, options);
+    if (hasNoHttps) this.#schemes.set(host, 'http');
+    else if (response.status === 400) {
+      // So servers answer that speak https alone.
+      await discard(response.body);
+      throw failure;
+    }
+    return response;
   }
 }
 

@@ -2,6 +2,7 @@ import { getCACertificates } from 'node:tls';
 import type { Dispatcher } from 'undici';
 import { reasonOf } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
+import { isPlainHttp, tlsReason } from './tls-fault.ts';
 
 export interface HttpRequest {
   readonly method?: 'GET' | 'HEAD' | 'POST';
@@ -74,7 +75,7 @@ export class Transport {
         answer = await request(at, { method, headers, dispatcher, signal, ...limits, ...(body === undefined ? {} : { body }) });
       } catch (error) {
         if (signal.aborted) throw reasonOf(signal);
-        throw unavailable(`${method} ${showUrl(at)}`, error);
+        throw isPlainHttp(error) ? answersPlainHttp(at, error) : unavailable(`${method} ${showUrl(at)}`, error);
       }
       const { location } = answer.headers;
       if (!REDIRECTS.includes(answer.statusCode) || typeof location !== 'string') {
@@ -158,9 +159,16 @@ export function unavailable(what: string, error: unknown): DaemonError {
   return new DaemonError('RegistryUnavailable', `RegistryUnavailable: ${what}: ${describe(error)}`, { cause: error });
 }
 
+function answersPlainHttp({ host }: URL, cause: unknown): DaemonError {
+  const words = `the registry ${host} answers plain http; it must be https, or be named insecure in registries.conf`;
+  return new DaemonError('RegistryUnavailable', `RegistryUnavailable: ${words}`, { cause });
+}
+
 /** Errors of several addresses come in one without words. */
 function describe(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(messageOf).join('; ');
+  const reason = tlsReason(error);
+  if (reason !== undefined) return `TLS failed: ${reason}`;
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
   const message = messageOf(error);
   return message === '' || message === 'other side closed' ? `${message} ${code ?? ''}`.trim() : message;
