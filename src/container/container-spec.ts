@@ -1,4 +1,3 @@
-import { NamespaceMode } from '../../api/cri/enums.ts';
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { DaemonError, fail, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -26,7 +25,7 @@ const SECCOMP_LIMIT_BYTES = 4 * 1024 * 1024;
 export async function prepareSpec(
   parts: ContainerParts,
   request: CreateRequest,
-  { rootfsPath, mounts, log }: { rootfsPath: string; mounts: ResolvedMount[]; log: Log },
+  { rootfsPath, mounts, pidNamespace, log }: { rootfsPath: string; mounts: ResolvedMount[]; pidNamespace: string; log: Log },
 ): Promise<ContainerSpecInput> {
   const { record, sandbox, image, sandboxConfig } = request;
   const { config } = record;
@@ -52,7 +51,7 @@ export async function prepareSpec(
     imageConfig: image.config.config ?? {},
     rootfsPath,
     user,
-    namespaces: { ...namespacePaths(parts, sandbox.record), pid: pidNamespace(request) },
+    namespaces: { ...namespacePaths(parts, sandbox.record), pid: pidNamespace },
     cgroupsPath: record.cgroupsPath,
     podFiles: podFiles(parts, request),
     mounts,
@@ -78,37 +77,6 @@ function gracePeriodOf({ annotations }: ContainerConfig): number | undefined {
 
 export function containerSpec(input: ContainerSpecInput): OciSpec {
   return buildSpec(input);
-}
-
-/** The PID namespace: the pod's, a target container's, the node's, or a new one. */
-function pidNamespace(request: CreateRequest): string {
-  const options = request.record.config.linux?.securityContext?.namespaceOptions;
-  const mode = options?.pid ?? request.sandbox.record.config.linux?.securityContext?.namespaceOptions?.pid ?? NamespaceMode.POD;
-  switch (mode) {
-    case NamespaceMode.NODE:
-      if (request.sandbox.record.namespaces.pid !== 'node') {
-        fail(
-          'InvalidArgument',
-          `create container: it asks for the node's PID namespace, but pod sandbox ${request.sandbox.record.id} does not use that`,
-        );
-      }
-      return 'host';
-    case NamespaceMode.POD: {
-      const { state, record } = request.sandbox;
-      if (state.infra === undefined)
-        fail('InvalidArgument', `create container: it asks for the pod's PID namespace, but pod sandbox ${record.id} was made without one`);
-      return `/proc/${state.infra.process.pid}/ns/pid`;
-    }
-    case NamespaceMode.TARGET:
-      return `/proc/${request.targetPid ?? fail('InvalidArgument', 'create container: PID mode TARGET needs a target container')}/ns/pid`;
-    case NamespaceMode.CONTAINER:
-      return 'new';
-    default:
-      return fail(
-        'InvalidArgument',
-        `create container: PID namespace mode is ${mode}, must be POD (0), CONTAINER (1), NODE (2) or TARGET (3)`,
-      );
-  }
 }
 
 function podFiles(parts: ContainerParts, request: CreateRequest): PodFiles {

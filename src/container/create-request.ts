@@ -1,5 +1,6 @@
 import type { PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { ImageRecord } from '../image/store.ts';
+import type { ProcessIdentity } from '../linux/process.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import type { ContainerRecord } from './container.ts';
 
@@ -12,5 +13,5 @@ export interface CreateRequest {
   /** Those of `record.volumeImageIds`. */
   readonly volumeImages: readonly ImageRecord[];
   /** The process whose PID namespace a TARGET container joins. */
-  readonly targetPid?: number | undefined;
+  readonly targetProcess?: ProcessIdentity | undefined;
 }

@@ -14,12 +14,14 @@ import { sweepContainer } from '../ociruntime/sweep.ts';
 import { makeRequestedDirectory } from '../podsandbox/sandbox-files.ts';
 import { requireReady } from '../podsandbox/sandbox.ts';
 import type { ResolvedMount } from '../spec/input.ts';
+import type { OciSpec } from '../spec/oci-types.ts';
 import { specToJson } from '../spec/spec-json.ts';
 import { imagesOf, type ContainerRecord, type ContainerState } from './container.ts';
 import { containerSpec, prepareSpec } from './container-spec.ts';
 import type { CreateRequest } from './create-request.ts';
 import { makeImageDirectories } from './image-directories.ts';
 import { runtimeOf, type ContainerParts } from './parts.ts';
+import { withPidNamespace } from './pid-namespace.ts';
 import { writeProcess } from './process-file.ts';
 import { resolveImageVolumes, resolveVolumes } from './volumes.ts';
 
@@ -81,18 +83,14 @@ export async function createContainer(
     stage('container.rootfs.mounted');
     const ofImages = resolveImageVolumes(record.config, volumeDirectories(bundle, record));
     const mounts = inOrderOf(record.config, [...ofHost, ...ofImages]);
-    const prepared = await prepareSpec(parts, request, { rootfsPath: join(bundle, 'rootfs'), mounts, log });
-    await makeImageDirectories(prepared);
-    const spec = containerSpec(prepared);
-    await allSettledOrThrow([
-      writeFile(join(bundle, 'config.json'), specToJson(spec), { mode: 0o600 }),
-      writeProcess(store, record.id, spec.process),
-    ]);
-    if (work.aborted) throw reasonOf(work);
-    const created = await monitorContainer(parts, store, request, work).catch((error: unknown) => {
-      throw inNameOfField(error, record);
+    const { created, user } = await withPidNamespace(request, async (pidNamespace) => {
+      const prepared = await prepareSpec(parts, request, { rootfsPath: join(bundle, 'rootfs'), mounts, pidNamespace, log });
+      await makeImageDirectories(prepared);
+      await writeSpec(store, request, bundle, containerSpec(prepared));
+      if (work.aborted) throw reasonOf(work);
+      return { created: await monitorContainer(parts, store, request, work), user: prepared.user };
     });
-    const { uid, gid, additionalGids } = prepared.user;
+    const { uid, gid, additionalGids } = user;
     const { process, monitor } = created;
     await intent.flushed;
     // Under the sandbox's lock, so that a stop of it either sees this container or makes it fail here.
@@ -114,6 +112,13 @@ export async function createContainer(
     }
     throw error;
   }
+}
+
+async function writeSpec(store: Store, { record }: CreateRequest, bundle: string, spec: OciSpec): Promise<void> {
+  await allSettledOrThrow([
+    writeFile(join(bundle, 'config.json'), specToJson(spec), { mode: 0o600 }),
+    writeProcess(store, record.id, spec.process),
+  ]);
 }
 
 /** A limit that the runtime itself does not fit in is the request's to mend: its words do not name the field. */
@@ -155,7 +160,7 @@ async function monitorContainer(
 ): Promise<MonitoredContainer> {
   const { record, sandbox } = request;
   const config: ContainerConfig = record.config;
-  return createMonitored(parts.monitor, runtimeOf(parts, record), {
+  const making = createMonitored(parts.monitor, runtimeOf(parts, record), {
     containerId: record.id,
     name: record.name,
     bundle: bundleOf(parts, record.id),
@@ -167,6 +172,9 @@ async function monitorContainer(
     placeMonitor: async (pid) => parts.placement.placeMonitor(sandbox.record.cgroupParent, record.id, pid),
     timeoutMs: parts.createTimeoutMs,
     signal: work,
+  });
+  return making.catch((error: unknown) => {
+    throw inNameOfField(error, record);
   });
 }
 

@@ -8,7 +8,7 @@ import { nowNs } from '../base/time.ts';
 import { imageRefOf } from '../image/image-ref.ts';
 import { foreignPlatform, hostPlatform } from '../image/oci-types.ts';
 import type { ImageRecord } from '../image/store.ts';
-import { bootId } from '../linux/process.ts';
+import { bootId, type ProcessIdentity } from '../linux/process.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import { checkLabels } from '../spec/annotations.ts';
 import { isImageVolume, requireState, type Container } from './container.ts';
@@ -49,7 +49,7 @@ export async function planContainer(
     sandboxConfig: request.sandboxConfig ?? sandbox.record.config,
     image,
     volumeImages,
-    targetPid: targetPid(containers, sandbox, config),
+    targetProcess: targetProcess(containers, sandbox, config),
     record: {
       id,
       name: request.name,
@@ -79,7 +79,7 @@ function volumeImage(parts: ContainerParts, { containerPath, readonly, image: { 
 }
 
 /** The process of the container a debug container looks at; it must run in the same pod. */
-function targetPid(containers: { get: (id: string) => Container }, sandbox: Sandbox, config: ContainerConfig): number | undefined {
+function targetProcess(containers: { get: (id: string) => Container }, sandbox: Sandbox, config: ContainerConfig): ProcessIdentity | undefined {
   const options = config.linux?.securityContext?.namespaceOptions;
   if (options?.pid !== NamespaceMode.TARGET) return undefined;
   const target = containers.get(options.targetId);
@@ -90,5 +90,5 @@ function targetPid(containers: { get: (id: string) => Container }, sandbox: Sand
     );
   }
   requireState(target, 'exec');
-  return target.state.process.pid;
+  return target.state.process;
 }

@@ -7,7 +7,7 @@ import type { ResolvedUser } from './user.ts';
 
 /**
  * Where each namespace of a container comes from: `host`, or the path of a namespace to join (a pinned one, or
- * /proc/PID/ns/pid of the infra container or of a TARGET). Only PID can be `new`.
+ * a descriptor of ours on that of the infra container or of a TARGET). Only PID can be `new`.
  */
 export interface SpecNamespaces {
   readonly net: string;
