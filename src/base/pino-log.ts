@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import type { DestinationStream, Logger } from 'pino';
 import type { Log, LogFields } from './log.ts';
+import { timed } from './timed.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LogFormat = 'text' | 'json';
@@ -70,7 +71,11 @@ export class PinoLog implements Log {
 function standardError(): DestinationStream {
   const destination = pino.destination({ fd: 2, sync: true });
   destination.on('error', () => undefined);
-  return destination;
+  return {
+    write: (line) => {
+      timed('write of a log line', () => destination.write(line)); // waits for a reader that is slow, or a disk that is
+    },
+  };
 }
 
 /** An error with its causes in one sentence, and its stack where it is none of the expected kinds. */
