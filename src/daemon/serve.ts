@@ -114,8 +114,11 @@ async function restoreState(parts: DaemonParts, closers: Closer[]): Promise<void
   await mkdir(exitDirectory, { recursive: true, mode: 0o700 });
   // Files of execs whose daemon is gone: nothing reads them any more.
   await rm(containers.parts.execDirectory, { recursive: true, force: true });
-  await restore(restoreParts);
-  await removeUnclaimed(restoreParts);
+  const ended = new AbortController();
+  closers.push(() => {
+    ended.abort();
+  });
+  await restore(restoreParts, { afterwards: async () => removeUnclaimed(restoreParts), signal: ended.signal });
   const exits = new ExitDirectory({
     path: exitDirectory,
     log,

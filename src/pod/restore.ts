@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sleep } from '../base/deadline.ts';
 import { messageOf } from '../base/errors.ts';
+import type { SandboxId } from '../base/ids.ts';
 import type { Container, ContainerRecord } from '../container/container.ts';
 import { imagesOf, isAliveState } from '../container/container.ts';
 import { madeOf } from '../container/start.ts';
@@ -10,96 +10,114 @@ import { isPinned } from '../linux/namespaces.ts';
 import { bootId, isAlive } from '../linux/process.ts';
 import type { SandboxParts } from '../podsandbox/parts.ts';
 import { namespacePaths } from '../podsandbox/run.ts';
-import type { Sandbox } from '../podsandbox/sandbox.ts';
+import type { Sandbox, SandboxRecord } from '../podsandbox/sandbox.ts';
+import { RestoreQueue } from './restore-queue.ts';
 import { removePod, stopPod, type PodParts } from './stop-pod.ts';
 
 export interface RestoreParts extends PodParts {
   readonly sandboxParts: SandboxParts;
 }
 
+export interface RestoreOptions {
+  /** Done behind the rest: what no record claims is removed. */
+  readonly afterwards: () => Promise<void>;
+  /** Aborts when the daemon ends. */
+  readonly signal: AbortSignal;
+}
+
+/** Looking asks the kernel, and the runtime for what has ended: a start waits for it, milliseconds. */
+const LOOK = { stallMs: 10_000, mostMs: 30_000 };
+/** Ending what was cut short asks plugins, which may hang by the hundred: the first answer must not wait for them. */
+const END = { stallMs: 1_500, mostMs: 10_000 };
+
 /**
- * Brings the records in line with what is there, before the first call is served: objects that were never finished are
- * removed, stops and removals that were cut short are finished, ends that nobody saw are recorded. What fails for one object
- * is logged and never stops the start.
+ * Brings the records in line with what is there, before the first call is served: ends that nobody saw are recorded, objects
+ * that were never finished are removed, stops and removals that were cut short are finished. What takes long goes on beside the
+ * calls, as for a caller that left.
  */
-export async function restore(parts: RestoreParts): Promise<void> {
-  const { sandboxes, containers } = parts;
+export async function restore(parts: RestoreParts, { afterwards, signal }: RestoreOptions): Promise<void> {
+  const { sandboxes, containers, log } = parts;
   await Promise.all([sandboxes.store.load(), containers.store.load()]);
   for (const { record } of containers.store.list()) for (const id of imagesOf(record)) containers.parts.images.hold(id, record.id);
   const boot = await bootId();
-  await each(parts, 'container', containers.store.list(), async (container) => restoreContainer(parts, container, boot));
-  await each(
-    parts,
-    'container',
-    containers.store.listCreating().map((record) => ({ record })),
-    async ({ record }) => containers.removeUnfinished(record),
-  );
-  await each(parts, 'pod sandbox', sandboxes.store.list(), async (sandbox) => restoreSandbox(parts, sandbox, boot));
-  await each(
-    parts,
-    'pod sandbox',
-    sandboxes.store.listCreating().map((record) => ({ record })),
-    async ({ record }) => {
-      await sandboxes.removeUnfinished(record);
-    },
-  );
+  const queue = new RestoreQueue(log, signal);
+  const found = whatIsThere(parts);
+  const looked = await queue.whileItGetsOn(look(parts, queue, found, boot), LOOK);
+  const ending = end(parts, queue, found, boot)
+    .then(afterwards)
+    .catch((error: unknown) => {
+      log.error('restoring failed', { error: messageOf(error) });
+    });
+  const ended = await queue.whileItGetsOn(ending, END);
+  if (!looked || !ended) log.warn('restoring takes long; it goes on beside the calls');
 }
 
-/** How many objects are restored at a time: the processors are few, and most of the work is processes. */
-const CONCURRENCY = 4;
-/**
- * How long the start waits for one object, milliseconds. A process that hangs in the kernel or a plugin that does not answer
- * keeps its own object unfinished, and nothing else; the work on it goes on beside the calls, as for a caller that left.
- */
-const PATIENCE_MS = 10_000;
+/** The objects of earlier daemons: what calls make from now on is none of the restore's business. */
+interface Found {
+  readonly containers: readonly Container[];
+  readonly halfContainers: readonly { readonly record: ContainerRecord }[];
+  readonly sandboxes: readonly Sandbox[];
+  readonly halfSandboxes: readonly { readonly record: SandboxRecord }[];
+}
 
-async function each<T extends { readonly record: { readonly id: string } }>(
-  parts: RestoreParts,
-  kind: string,
-  objects: readonly T[],
-  work: (object: T) => Promise<void>,
-): Promise<void> {
-  const queue = [...objects];
-  const worker = async (): Promise<void> => {
-    for (let object = queue.shift(); object !== undefined; object = queue.shift()) {
-      const { id } = object.record;
-      const done = work(object).then(
-        () => true,
-        (error: unknown) => {
-          parts.log.error(`restoring a ${kind} failed; it is left as it is`, { id, error: messageOf(error) });
-          return true;
-        },
-      );
-      const patience = new AbortController();
-      const isDone = await Promise.race([done, sleep(PATIENCE_MS, patience.signal)]);
-      patience.abort();
-      if (isDone !== true) parts.log.warn(`restoring a ${kind} takes long; it goes on in the background`, { id });
-    }
+function whatIsThere({ sandboxes, containers }: RestoreParts): Found {
+  return {
+    containers: containers.store.list(),
+    halfContainers: containers.store.listCreating().map((record) => ({ record })),
+    sandboxes: sandboxes.store.list(),
+    halfSandboxes: sandboxes.store.listCreating().map((record) => ({ record })),
   };
-  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
 }
 
-async function restoreContainer(parts: RestoreParts, container: Container, boot: string): Promise<void> {
+/** What a sandbox or container is in that the daemon was killed with: the rest of its life is the kubelet's. */
+async function look(parts: RestoreParts, queue: RestoreQueue, found: Found, boot: string): Promise<void> {
+  const kept = found.containers.filter((container) => isAliveState(container.state) && !isToRemove(parts, container));
+  await queue.each('container', kept, async ({ record }) => lookAtContainer(parts, record, boot));
+  const ready = found.sandboxes.filter(({ state }) => state.is === 'Ready');
+  await queue.each('pod sandbox', ready, async (sandbox) => lookAtSandbox(parts, sandbox, boot));
+}
+
+/** Finishes what was cut short. Each object is looked at again when its turn comes: calls may have come before. */
+async function end(parts: RestoreParts, queue: RestoreQueue, found: Found, boot: string): Promise<void> {
+  const { sandboxes, containers } = parts;
+  await queue.each('container', found.containers, async ({ record }) => endContainer(parts, record, boot));
+  await queue.each('container', found.halfContainers, async ({ record }) => containers.removeUnfinished(record));
+  await queue.each('pod sandbox', found.sandboxes, async ({ record }) => endSandbox(parts, record));
+  await queue.each('pod sandbox', found.halfSandboxes, async ({ record }) => sandboxes.removeUnfinished(record));
+}
+
+/** A sandbox whose state cannot be read is taken as never finished, and its containers go with it. */
+function isToRemove({ sandboxes }: RestoreParts, { record, state }: Container): boolean {
+  return state.is === 'Parked' || state.is === 'Removing' || sandboxes.store.get(record.sandboxId) === undefined;
+}
+
+async function lookAtContainer(parts: RestoreParts, record: ContainerRecord, boot: string): Promise<void> {
   const { containers } = parts;
-  const { record, state } = container;
-  // A sandbox whose state cannot be read is taken as never finished, and its containers go with it.
-  if (state.is === 'Parked' || state.is === 'Removing' || parts.sandboxes.store.get(record.sandboxId) === undefined) {
-    if (isAliveState(state) && record.bootId !== boot) await containers.exits.endLost(container);
-    containers.exits.watchOrphan(record.id);
-    await containers.remove(record.id);
-    return;
-  }
-  if (state.is === 'Exited') {
-    await containers.locked(record.id, async () => containers.exits.release(record));
-    return;
-  }
+  const container = containers.store.get(record.id);
+  if (container === undefined || !isAliveState(container.state)) return;
   if (record.bootId !== boot) {
     await containers.exits.endLost(container);
     return;
   }
   await containers.exits.check(record.id);
   containers.exits.watchOrphan(record.id);
-  if (state.is === 'Starting') await settleStart(parts, record);
+  if (container.state.is === 'Starting') await settleStart(parts, record);
+}
+
+async function endContainer(parts: RestoreParts, record: ContainerRecord, boot: string): Promise<void> {
+  const { containers } = parts;
+  const container = containers.store.get(record.id);
+  if (container === undefined) return;
+  if (isToRemove(parts, container)) {
+    if (isAliveState(container.state) && record.bootId !== boot) await containers.exits.endLost(container);
+    containers.exits.watchOrphan(record.id);
+    await containers.remove(record.id);
+    return;
+  }
+  if (container.state.is !== 'Exited' || containers.exits.isReleased(record.id)) return;
+  await containers.locked(record.id, async () => {
+    if (containers.store.claims(record.id)) await containers.exits.release(record);
+  });
 }
 
 /** A start was cut short between its intent and its record: the runtime knows whether the process got to run. */
@@ -114,18 +132,15 @@ async function settleStart(parts: RestoreParts, record: ContainerRecord): Promis
   });
 }
 
-async function restoreSandbox(parts: RestoreParts, sandbox: Sandbox, boot: string): Promise<void> {
+async function endSandbox(parts: RestoreParts, { id }: { readonly id: SandboxId }): Promise<void> {
+  const state = parts.sandboxes.store.get(id)?.state;
+  if (state?.is === 'Parked' || state?.is === 'Removing') await removePod(parts, id);
+  if (state?.is === 'Stopping') await stopPod(parts, id);
+}
+
+async function lookAtSandbox(parts: RestoreParts, sandbox: Sandbox, boot: string): Promise<void> {
   const { sandboxes, sandboxParts } = parts;
-  const { record, state } = sandbox;
-  if (state.is === 'Parked' || state.is === 'Removing') {
-    await removePod(parts, record.id);
-    return;
-  }
-  if (state.is === 'Stopping') {
-    await stopPod(parts, record.id);
-    return;
-  }
-  if (state.is === 'NotReady' || state.is === 'Lost') return;
+  const { record } = sandbox;
   const lost = await whatIsLost(sandboxParts, sandbox, boot);
   if (lost === undefined) return;
   parts.log.warn('a pod sandbox did not outlive the daemon', { sandbox: record.id, lost });
