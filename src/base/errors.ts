@@ -39,9 +39,18 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The kind of any thrown value: of an error that is none of ours, Internal. */
+/** What the kernel says where the node has no more of something: room, descriptors, memory. errno(3). */
+const EXHAUSTED: readonly string[] = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM'];
+
+/** The kind of any thrown value: of an error that is none of ours, Internal, or ResourceExhausted where the node ran out of something. */
 export function kindOf(error: unknown): ErrorKind {
-  return error instanceof DaemonError ? error.kind : 'Internal';
+  const kind = error instanceof DaemonError ? error.kind : 'Internal';
+  return kind === 'Internal' && isExhaustion(error) ? 'ResourceExhausted' : kind;
+}
+
+function isExhaustion(error: unknown): boolean {
+  if (hasErrno(error, ...EXHAUSTED)) return true;
+  return error instanceof Error && error.cause !== undefined && isExhaustion(error.cause);
 }
 
 /** Whether a thrown value is a system error, with any code: what the kernel refused, and no fault of the program. */

@@ -3,10 +3,10 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { waitFor } from '../base/deadline.ts';
-import { DaemonError, hasErrno, messageOf } from '../base/errors.ts';
+import { DaemonError, hasErrno } from '../base/errors.ts';
 import type { TerminalSize } from '../linux/console.ts';
 import { connectPackets, type PacketConnection } from '../linux/seqpacket.ts';
-import { requireState } from './container.ts';
+import { isAliveState, requireState, type Container } from './container.ts';
 import type { Containers } from './containers.ts';
 
 export interface AttachRequest {
@@ -37,7 +37,7 @@ export async function attach(containers: Containers, request: AttachRequest, io:
   const container = containers.get(request.containerId);
   requireState(container, 'attach');
   const bundle = containers.bundleOf(container.record);
-  const connection = await connect(join(bundle, 'attach'), io, signal);
+  const connection = await connect(containers, container, io, signal);
   const ended = new AbortController();
   try {
     // A size that cannot be set is no reason to end the session.
@@ -52,9 +52,9 @@ export async function attach(containers: Containers, request: AttachRequest, io:
   }
 }
 
-async function connect(path: string, io: AttachIo, signal: AbortSignal): Promise<PacketConnection> {
+async function connect(containers: Containers, { record }: Container, io: AttachIo, signal: AbortSignal): Promise<PacketConnection> {
   try {
-    return await connectPackets(path, {
+    return await connectPackets(join(containers.bundleOf(record), 'attach'), {
       signal,
       onPacket: (packet) => {
         const output = packet[0] === STDOUT ? io.stdout : packet[0] === STDERR ? io.stderr : undefined;
@@ -64,7 +64,11 @@ async function connect(path: string, io: AttachIo, signal: AbortSignal): Promise
     });
   } catch (error) {
     if (!hasErrno(error, 'ENOENT', 'ECONNREFUSED')) throw error;
-    throw new DaemonError('FailedPrecondition', `attach ${path}: the container's monitor does not listen: ${messageOf(error)}`, { cause: error });
+    // As a rule the container has ended since it was looked at, and its monitor with it.
+    await containers.exits.check(record.id);
+    const state = containers.store.get(record.id)?.state;
+    const why = state !== undefined && isAliveState(state) ? 'its monitor does not listen' : 'it has ended';
+    throw new DaemonError('FailedPrecondition', `attach container ${record.id}: ${why}`, { cause: error });
   }
 }
 

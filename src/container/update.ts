@@ -2,10 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LinuxContainerResources } from '../../api/cri/runtime.ts';
 import { writeFileAtomic } from '../base/atomic-file.ts';
-import { fail } from '../base/errors.ts';
+import { DaemonError, fail } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
 import { stage } from '../base/stage.ts';
 import { readCgroupUsage } from '../linux/cgroup-stats.ts';
+import { isAlive } from '../linux/process.ts';
 import type { OciSpec } from '../spec/oci-types.ts';
 import { ociResources } from '../spec/resources.ts';
 import { specFromJson, specToJson } from '../spec/spec-json.ts';
@@ -27,7 +28,13 @@ export async function updateContainer(containers: Containers, id: ContainerId, c
     await refuseBelowUsage(containers, id, record.cgroupParent, change.memoryLimitInBytes);
     const resources = mergeResources(state.resources, change);
     const { devices: _devices, ...limits } = ociResources(change, parts.hostFacts()) as Record<string, unknown>;
-    await containers.untilKilled(id, 'update', async (signal) => runtimeOf(parts, record).update(id, limits, signal));
+    try {
+      await containers.untilKilled(id, 'update', async (signal) => runtimeOf(parts, record).update(id, limits, signal));
+    } catch (error) {
+      // Its end is recorded under this lock, so the state does not tell it yet.
+      if (!(await isAlive(state.process))) throw new DaemonError('FailedPrecondition', `update container ${id}: it has ended`, { cause: error });
+      throw error;
+    }
     stage('container.updated');
     await store.save(id, { ...state, resources });
     await rewriteSpec(join(bundleOf(parts, id), 'config.json'), limits);
@@ -45,14 +52,15 @@ async function refuseBelowUsage(containers: Containers, id: string, cgroupParent
 
 /** What the request sets, over what was set before. */
 export function mergeResources(before: LinuxContainerResources | undefined, change: LinuxContainerResources): LinuxContainerResources {
-  if (before === undefined) return change;
+  if (before === undefined) return { ...change, oomScoreAdj: 0n };
   return {
     cpuPeriod: change.cpuPeriod === 0n ? before.cpuPeriod : change.cpuPeriod,
     cpuQuota: change.cpuQuota === 0n ? before.cpuQuota : change.cpuQuota,
     cpuShares: change.cpuShares === 0n ? before.cpuShares : change.cpuShares,
     memoryLimitInBytes: change.memoryLimitInBytes === 0n ? before.memoryLimitInBytes : change.memoryLimitInBytes,
     memorySwapLimitInBytes: change.memorySwapLimitInBytes === 0n ? before.memorySwapLimitInBytes : change.memorySwapLimitInBytes,
-    oomScoreAdj: change.oomScoreAdj === 0n ? before.oomScoreAdj : change.oomScoreAdj,
+    // No runtime changes that of processes that run (neither CRI-O nor containerd do): what is shown is what was set at the creation.
+    oomScoreAdj: before.oomScoreAdj,
     cpusetCpus: change.cpusetCpus === '' ? before.cpusetCpus : change.cpusetCpus,
     cpusetMems: change.cpusetMems === '' ? before.cpusetMems : change.cpusetMems,
     hugepageLimits: change.hugepageLimits.length === 0 ? before.hugepageLimits : change.hugepageLimits,

@@ -18,6 +18,7 @@ import { Metrics } from '../metrics/metrics.ts';
 import { ExitDirectory } from '../ociruntime/exits.ts';
 import { routeExit, watchInfraProcesses } from '../pod/exit-router.ts';
 import { removeUnclaimed } from '../pod/leftovers.ts';
+import { watchNamespaces } from '../pod/namespace-watch.ts';
 import { restore } from '../pod/restore.ts';
 import { prepareInfraRootfs } from '../podsandbox/infra.ts';
 import { runtimeService } from '../runtimeservice/service.ts';
@@ -129,6 +130,7 @@ async function restoreState(parts: DaemonParts, closers: Closer[]): Promise<void
   await exits.start();
   const infraWatch = new AbortController();
   void watchInfraProcesses(restoreParts, infraWatch.signal);
+  void watchNamespaces(restoreParts, parts.sandboxParts, infraWatch.signal);
   closers.push(async () => {
     infraWatch.abort();
     exits.close();

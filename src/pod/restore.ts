@@ -6,11 +6,10 @@ import type { Container, ContainerRecord } from '../container/container.ts';
 import { imagesOf, isAliveState } from '../container/container.ts';
 import { madeOf } from '../container/start.ts';
 import { runtimeOf } from '../container/parts.ts';
-import { isPinned } from '../linux/namespaces.ts';
 import { bootId, isAlive } from '../linux/process.ts';
 import type { SandboxParts } from '../podsandbox/parts.ts';
-import { namespacePaths } from '../podsandbox/run.ts';
 import type { Sandbox, SandboxRecord } from '../podsandbox/sandbox.ts';
+import { lostNamespace } from './namespace-watch.ts';
 import { RestoreQueue } from './restore-queue.ts';
 import { removePod, stopPod, type PodParts } from './stop-pod.ts';
 
@@ -155,9 +154,8 @@ async function lookAtSandbox(parts: RestoreParts, sandbox: Sandbox, boot: string
 async function whatIsLost(parts: SandboxParts, sandbox: Sandbox, boot: string): Promise<string | undefined> {
   const { record, state } = sandbox;
   if (record.bootId !== boot) return 'the node was restarted';
-  for (const path of Object.values(namespacePaths(parts, record))) {
-    if (path !== 'host' && !(await isPinned(path))) return `its namespace ${path} is gone`;
-  }
+  const path = await lostNamespace(parts, record);
+  if (path !== undefined) return `its namespace ${path} is gone`;
   if (state.infra !== undefined && !(await isAlive(state.infra.process))) return 'its infra process has ended';
   return undefined;
 }

@@ -31,7 +31,7 @@ test('what an update gives takes the place of what was', () => {
   });
 });
 
-test('all fields of an update are taken over', () => {
+test('all fields of an update are taken over, but for the OOM score, which no update changes', () => {
   const change = resources({
     cpuPeriod: 1n,
     cpuQuota: 2n,
@@ -44,10 +44,10 @@ test('all fields of an update are taken over', () => {
     unified: {},
     memorySwapLimitInBytes: 7n,
   });
-  assert.deepStrictEqual(mergeResources(BEFORE, change), { ...change, unified: BEFORE.unified });
+  assert.deepStrictEqual(mergeResources(BEFORE, change), { ...change, oomScoreAdj: 900n, unified: BEFORE.unified });
 });
 
 test('a container made without resources has those of the update', () => {
-  const change = resources({ cpuShares: 3n });
-  assert.equal(mergeResources(undefined, change), change);
+  const change = resources({ cpuShares: 3n, oomScoreAdj: 5n });
+  assert.deepStrictEqual(mergeResources(undefined, change), { ...change, oomScoreAdj: 0n });
 });
