@@ -124,7 +124,7 @@ test('containers of a pod share network, hostname and shared memory, and each ha
   assert.match(await execOutput(daemon, a, shell('tr "\\0" " " </proc/1/cmdline')), /^sleep 3600/);
 });
 
-test('resolv.conf is made of the DNS config; an empty one gives an empty file', async (daemon) => {
+test("resolv.conf is made of the DNS config; an empty one is none, and gives the node's", async (daemon) => {
   const pod = await runPod(daemon);
   const id = await runContainer(daemon, pod, SLEEP);
   const lines = (await execOutput(daemon, id, ['cat', '/etc/resolv.conf'])).split('\n');
@@ -132,7 +132,11 @@ test('resolv.conf is made of the DNS config; an empty one gives an empty file', 
 
   const empty = await runPod(daemon, { change: { dnsConfig: { servers: [], searches: [], options: [] } } });
   const other = await runContainer(daemon, empty, SLEEP);
-  assert.equal(await execOutput(daemon, other, ['cat', '/etc/resolv.conf']), '');
+  // Without a DNS config at all: the same, also where the node's own resolver is on its loopback.
+  const without = await runContainer(daemon, await runPod(daemon, { change: { dnsConfig: undefined } }), SLEEP);
+  const seen = await execOutput(daemon, other, ['cat', '/etc/resolv.conf']);
+  assert.match(seen, /^nameserver /m);
+  assert.equal(seen, await execOutput(daemon, without, ['cat', '/etc/resolv.conf']));
 });
 
 test('loopback is up in a pod', async (daemon) => {
