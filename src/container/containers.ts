@@ -16,6 +16,7 @@ import type { Container, ContainerRecord, ContainerState } from './container.ts'
 import { isAliveState, isContainerRecord, isContainerState } from './container.ts';
 import { bundleOf, createContainer } from './create.ts';
 import { Exits } from './exits.ts';
+import { OomKills } from './oom-kills.ts';
 import type { ContainerParts } from './parts.ts';
 import { runtimeOf } from './parts.ts';
 import { containerName, planContainer } from './plan.ts';
@@ -48,6 +49,7 @@ export class Containers {
   readonly #stops: StopLoops;
   /** Runtime commands that run under the lock of a container. */
   readonly #commands = new Map<string, AbortController>();
+  readonly #oomKills: OomKills;
   readonly #parking: Parking;
 
   constructor(options: ContainersOptions) {
@@ -66,7 +68,8 @@ export class Containers {
         log: options.log,
       }),
     );
-    this.exits = new Exits({ parts: options.parts, store: this.store, locks: this.#locks, log: options.log });
+    this.#oomKills = new OomKills({ parts: options.parts, store: this.store, log: options.log });
+    this.exits = new Exits({ parts: options.parts, store: this.store, locks: this.#locks, oomKills: this.#oomKills, log: options.log });
   }
 
   list(): Container[] {
@@ -177,7 +180,9 @@ export class Containers {
     await this.stop(id, 0);
     await this.locked(id, async () => {
       const container = this.store.get(id);
-      if (container !== undefined) await removeContainer(this.parts, this.store, container, this.exits.isReleased(id));
+      if (container === undefined) return;
+      await removeContainer(this.parts, this.store, container, this.exits.isReleased(id));
+      await this.#oomKills.forget(container.record.cgroupParent);
     });
     this.exits.forget(id);
   }
@@ -223,6 +228,7 @@ export class Containers {
     const controller = new AbortController();
     const done = (async (): Promise<ContainerId> => {
       const request = await planContainer(this.parts, this, { name, sandbox, config, sandboxConfig, log });
+      await this.#oomKills.expect(request.record.cgroupParent);
       const made = await createContainer(this.parts, this.store, request, AbortSignal.any([work, controller.signal]), log);
       this.exits.watchMonitor(request.record.id, made.monitorExit);
       return request.record.id;
@@ -279,6 +285,7 @@ export class Containers {
       if (container?.state.is !== 'Parked') return;
       this.#options.log.info('nobody came back for the parked container; removing it', { container: id });
       await removeContainer(this.parts, this.store, container, false);
+      await this.#oomKills.forget(container.record.cgroupParent);
       this.exits.forget(id);
     });
   }

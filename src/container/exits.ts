@@ -16,6 +16,7 @@ import { isAliveState } from './container.ts';
 import { persistDirectoryOf } from './create.ts';
 import type { ContainerParts } from './parts.ts';
 import { releaseContainer } from './remove.ts';
+import type { OomKills } from './oom-kills.ts';
 import { madeOf } from './start.ts';
 
 type Store = ObjectStore<ContainerRecord, ContainerState>;
@@ -33,6 +34,7 @@ export interface ExitsOptions {
   readonly parts: ContainerParts;
   readonly store: Store;
   readonly locks: KeyedMutex<string>;
+  readonly oomKills: OomKills;
   readonly log: Log;
 }
 
@@ -123,7 +125,7 @@ export class Exits {
   /** Records an end that is known from elsewhere: after a reboot. The lock is not held. */
   async endLost(container: Container): Promise<void> {
     await this.#options.locks.run(container.record.id, async () => {
-      await this.#record(container.record, container.state, { ...(await this.#howItEnded(container.record)) });
+      await this.#record(container.record, container.state, await this.#howItEnded(container));
     });
   }
 
@@ -161,7 +163,7 @@ export class Exits {
         return;
       }
     }
-    await this.#record(record, state, await this.#howItEnded(record));
+    await this.#record(record, state, await this.#howItEnded(container));
   }
 
   /** Without its monitor the process is ours, as the subreaper: we are the only one that can still learn how it ends. */
@@ -175,15 +177,14 @@ export class Exits {
     void orphan.exit.then(ended, () => undefined).then(async () => this.check(id));
   }
 
-  async #howItEnded(record: ContainerRecord): Promise<Omit<ExitedFields, 'startedAtNs'>> {
-    const { store, parts } = this.#options;
+  async #howItEnded(container: Container): Promise<Omit<ExitedFields, 'startedAtNs'>> {
+    const { store, oomKills } = this.#options;
+    const { record } = container;
     const exit = await readExit(persistDirectoryOf(store, record.id));
     const status = this.#orphans.get(record.id);
     if (exit === undefined && status === undefined) return { ...LOST, finishedAtNs: nowNs() };
-    // That the counter cannot be read must not keep the exit code from its record.
-    const kills = await parts.cgroups.oomKills(parts.placement.containerDirectory(record.cgroupParent, record.id)).catch(() => undefined);
     const { exitCode, finishedAtNs, oomSeen } = exit ?? { exitCode: codeOf(status), finishedAtNs: nowNs(), oomSeen: false };
-    const oom = exitCode !== 0 && (oomSeen || (kills ?? 0) > 0);
+    const oom = await oomKills.wereIn(container, exitCode, oomSeen);
     return { exitCode, finishedAtNs, reason: reasonOf(exitCode, oom), message: '' };
   }
 

@@ -19,6 +19,8 @@ export interface ContainerParts extends MonitoredParts {
   readonly cgroups: Cgroups;
   /** Files of execs under way: RUN/exec. */
   readonly execDirectory: string;
+  /** Whose OOM kills have been told: RUN/oom.json, there while a pod with some is. */
+  readonly oomLedgerFile: string;
 }
 
 export function runtimeOf(parts: Pick<ContainerParts, 'runtimes'>, record: ContainerRecord): OciRuntime {

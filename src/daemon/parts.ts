@@ -84,6 +84,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
       ...common,
       bundleDirectory: join(runDir, 'bundles'),
       execDirectory: join(runDir, 'exec'),
+      oomLedgerFile: join(runDir, 'oom.json'),
       sandboxRunDirectory: sandboxParts.runDirectory,
       namespaceDirectory: sandboxParts.namespaceDirectory,
       sandboxes,

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hierarchiesOf, eventCount } from './cgroup-files.ts';
 import { readMounts } from './mounts.ts';
@@ -14,6 +14,14 @@ export type { CgroupVersion } from './cgroup-files.ts';
 const REMOVE_RETRY_MS = 1000;
 const KILL_RETRY_MS = 2000;
 const RETRY_EVERY_MS = 20;
+/** How often the counts of a cgroup and its children are read until no kill falls in between. */
+const STEADY_ROUNDS = 20;
+
+export interface GoneOomKills {
+  readonly kills: number;
+  /** Which cgroup this is: another one of the same path has another. */
+  readonly cgroup: string;
+}
 
 /**
  * The node's cgroups. Paths are relative to the mount of each hierarchy and start with a slash (`/kubepods/pod1/abc`). On
@@ -25,10 +33,12 @@ export class Cgroups {
   readonly #hierarchies: readonly Hierarchy[];
   /** The one to ask which processes are in a cgroup. */
   readonly #primary: Hierarchy;
+  readonly #countsBelow: boolean;
   readonly #ensuring = new KeyedMutex<'ensure'>();
 
-  private constructor(found: Hierarchies) {
+  private constructor(found: Hierarchies, countsBelow: boolean) {
     this.version = found.version;
+    this.#countsBelow = found.version === 'v2' && countsBelow;
     this.#hierarchies = found.hierarchies;
     this.#primary = found.primary;
   }
@@ -40,7 +50,8 @@ export class Cgroups {
 
   /** The cgroups of these mounts; for tests that take one of several trees. */
   static of(mounts: readonly MountEntry[]): Cgroups {
-    return new Cgroups(hierarchiesOf(mounts));
+    const countsBelow = mounts.every(({ type, superOptions }) => type !== 'cgroup2' || !superOptions.includes('memory_localevents'));
+    return new Cgroups(hierarchiesOf(mounts), countsBelow);
   }
 
   /** The directory of `path` for a controller (`memory`, `pids`), for reading its files; undefined when there is none. */
@@ -131,6 +142,26 @@ export class Cgroups {
     const counts = await Promise.all((await treeOf(directory)).map((each) => countIn(join(each, 'memory.oom_control'))));
     const known = counts.filter((count) => count !== undefined);
     return known.length === 0 ? undefined : known.reduce((sum, count) => sum + count, 0);
+  }
+
+  /**
+   * How many processes the kernel killed for lack of memory below the cgroup, in cgroups that are gone, or are those of `gone`
+   * (names of direct children). The kernel counts a kill before it sends the signal, so that no end of a process is ahead
+   * of this. undefined on version 1, or where the counts do not include those below (`memory_localevents`).
+   */
+  async goneOomKills(path: string, gone: ReadonlySet<string>): Promise<GoneOomKills | undefined> {
+    const directory = this.directoryOf('memory', path);
+    if (directory === undefined || !this.#countsBelow) return undefined;
+    const file = join(directory, 'memory.events');
+    for (let round = 1; ; round += 1) {
+      const before = await countIn(file);
+      if (before === undefined) return undefined;
+      const kills = before === 0 ? 0 : before - (await sumOfChildren(directory, gone));
+      // A kill meanwhile may be in one of the numbers alone.
+      if (before !== 0 && round < STEADY_ROUNDS && (await countIn(file)) !== before) continue;
+      const status = await unlessMissing(stat(directory, { bigint: true }), undefined);
+      return status === undefined ? undefined : { kills, cgroup: status.ino.toString() };
+    }
   }
 
   /** The cgroups below `prefix`, at any depth, in any hierarchy, sorted; `prefix` itself not. */
@@ -276,6 +307,13 @@ async function tryWrite(file: string, text: string): Promise<boolean> {
     if (hasErrno(error, 'ENOENT', 'ENODEV')) return false;
     throw error;
   }
+}
+
+async function sumOfChildren(directory: string, except: ReadonlySet<string>): Promise<number> {
+  const entries = await unlessMissing(readdir(directory, { withFileTypes: true }), []);
+  const names = entries.filter((entry) => entry.isDirectory() && !except.has(entry.name)).map((entry) => entry.name);
+  const counts = await Promise.all(names.map(async (name) => countIn(join(directory, name, 'memory.events'))));
+  return counts.reduce<number>((sum, count) => sum + (count ?? 0), 0);
 }
 
 async function countIn(file: string): Promise<number | undefined> {

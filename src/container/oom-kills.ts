@@ -1,0 +1,214 @@
+import { readFile, rm } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { writeFileAtomic } from '../base/atomic-file.ts';
+import { sleep } from '../base/deadline.ts';
+import { messageOf, unlessMissing } from '../base/errors.ts';
+import { KeyedMutex } from '../base/keyed-mutex.ts';
+import type { Log } from '../base/log.ts';
+import type { ObjectStore } from '../base/object-store.ts';
+import type { Cgroups } from '../linux/cgroups.ts';
+import { readOomKills } from '../linux/kernel-log.ts';
+import { bootId } from '../linux/process.ts';
+import { readExit } from '../ociruntime/exits.ts';
+import type { CgroupPlacement } from '../ociruntime/placement.ts';
+import type { Container, ContainerRecord, ContainerState } from './container.ts';
+import { isAliveState } from './container.ts';
+import { persistDirectoryOf } from './create.ts';
+import { shareOomKills } from './share-oom-kills.ts';
+import type { OomSuspect } from './share-oom-kills.ts';
+
+/** The kernel writes its log after it has sent the signal: how long to wait where a kill is missing there, milliseconds. */
+const LOG_WAIT_MS = 200;
+
+export interface OomKillsOptions {
+  readonly parts: { readonly cgroups: Cgroups; readonly placement: CgroupPlacement; readonly oomLedgerFile: string };
+  readonly store: ObjectStore<ContainerRecord, ContainerState>;
+  readonly log: Log;
+}
+
+/** Of one pod's cgroup: whose the kills are that the kernel has counted in it. */
+interface Ledger {
+  /** The cgroup's own identity; the numbers are of no other. */
+  readonly cgroup: string;
+  /** Kills that no container which may still end has to answer for. */
+  readonly settled: number;
+  /** By container: how many are its. */
+  readonly told: Readonly<Record<string, number>>;
+}
+
+/**
+ * Tells whether the kernel killed a process of a container for lack of memory. A container's own cgroup counts that, but
+ * systemd removes the cgroup with the last process in it. The pod's stays and counts the same kills, before the signal
+ * is sent, and so also those that nobody was there to see; whose they are is what remains to be found out.
+ * docs/decisions/0003-oom-kills.md
+ */
+export class OomKills {
+  readonly #options: OomKillsOptions;
+  readonly #locks = new KeyedMutex<string>();
+  #ledgers: Promise<Map<string, Ledger>> | undefined;
+
+  constructor(options: OomKillsOptions) {
+    this.#options = options;
+  }
+
+  /** Before a container is made in a pod's cgroup: where no other one lives there, kills so far are nobody's any more. */
+  async expect(parent: string): Promise<void> {
+    try {
+      await this.#locks.run(parent, async () => {
+        const ledger = await this.#ledgerOf(parent);
+        if (ledger === undefined || unexplained(ledger) === 0 || this.#alive(parent).length > 0) return;
+        await this.#write(parent, { ...ledger, settled: ledger.settled + unexplained(ledger) });
+      });
+    } catch (error) {
+      this.#options.log.warn('the OOM kills of a pod cannot be counted', { cgroup: parent, error: messageOf(error) });
+    }
+  }
+
+  /**
+   * Whether there was a kill in the container, which has ended. Never rejects: an exit code must get on record.
+   * @param seenByMonitor what conmon saw. It looks at the same cgroup and may miss it for the same reason.
+   */
+  async wereIn(container: Container, exitCode: number, seenByMonitor: boolean): Promise<boolean> {
+    const { record } = container;
+    try {
+      // What the cgroups say is of this boot.
+      if (record.bootId !== (await bootId())) return seenByMonitor;
+      return await this.#locks.run(record.cgroupParent, async () => this.#judge(container, exitCode, seenByMonitor));
+    } catch (error) {
+      this.#options.log.warn('the OOM kills of a container cannot be counted', { container: record.id, error: messageOf(error) });
+      return seenByMonitor;
+    }
+  }
+
+  /** A container of the pod's cgroup is gone. */
+  async forget(parent: string): Promise<void> {
+    if (this.#options.store.list().some(({ record }) => record.cgroupParent === parent)) return;
+    await this.#locks
+      .run(parent, async () => this.#write(parent, undefined))
+      .catch((error: unknown) => {
+        this.#options.log.warn('the count of OOM kills cannot be written', { cgroup: parent, error: messageOf(error) });
+      });
+  }
+
+  async #judge(container: Container, exitCode: number, seenByMonitor: boolean): Promise<boolean> {
+    const { cgroups } = this.#options.parts;
+    const { record } = container;
+    const own = await cgroups.oomKills(this.#cgroupOf(record));
+    const ledger = await this.#ledgerOf(record.cgroupParent);
+    if (own !== undefined) {
+      if (own > 0 && ledger !== undefined) await this.#tell(ledger, record.cgroupParent, new Map([[record.id, own]]));
+      // Version 1 does not count what was in cgroups below it that are gone.
+      return own > 0 || (cgroups.version === 'v1' && seenByMonitor);
+    }
+    if (ledger === undefined) return seenByMonitor || (exitCode !== 0 && killsNamed(container) > 0);
+    const told = ledger.told[record.id];
+    if (told !== undefined) return told > 0;
+    if (unexplained(ledger) <= 0) return false;
+    const shares = await this.#share(container, unexplained(ledger), seenByMonitor);
+    await this.#tell(
+      { ...ledger, settled: ledger.gone - sum(Object.values(ledger.told)) - sum(shares.values()) },
+      record.cgroupParent,
+      shares,
+    );
+    return (shares.get(record.id) ?? 0) > 0;
+  }
+
+  /** Also for the others that have ended at the same time and are not on record yet: the kills cannot be told apart later. */
+  async #share(container: Container, kills: number, seenByMonitor: boolean): Promise<Map<string, number>> {
+    const { store } = this.#options;
+    const others = await this.#endedBeside(container.record);
+    const seen = await Promise.all(
+      others.map(async ({ record }) => (await readExit(persistDirectoryOf(store, record.id)))?.oomSeen === true),
+    );
+    const suspects = (): OomSuspect[] =>
+      [container, ...others].map((each, index) => ({
+        id: each.record.id,
+        logged: killsNamed(each),
+        seenByMonitor: [seenByMonitor, ...seen][index] === true,
+      }));
+    if (others.length > 0 && sum(suspects().map(({ logged }) => logged)) < kills) await sleep(LOG_WAIT_MS);
+    return shareOomKills(kills, suspects());
+  }
+
+  /** Containers whose cgroup is gone, while their end is not on record. */
+  async #endedBeside({ id, cgroupParent }: ContainerRecord): Promise<Container[]> {
+    const found = await Promise.all(
+      this.#alive(cgroupParent)
+        .filter(({ record }) => record.id !== id)
+        .map(async (other) => ((await this.#options.parts.cgroups.oomKills(this.#cgroupOf(other.record))) === undefined ? [other] : [])),
+    );
+    return found.flat();
+  }
+
+  #alive(parent: string): Container[] {
+    return this.#options.store.list().filter(({ record, state }) => record.cgroupParent === parent && isAliveState(state));
+  }
+
+  #cgroupOf({ cgroupParent, id }: Pick<ContainerRecord, 'cgroupParent' | 'id'>): string {
+    return this.#options.parts.placement.containerDirectory(cgroupParent, id);
+  }
+
+  /** The ledger of the cgroup that is there now, and what it counts; undefined where it counts nothing. */
+  async #ledgerOf(parent: string): Promise<(Ledger & { readonly gone: number }) | undefined> {
+    const { cgroups, placement } = this.#options.parts;
+    const kept = (await this.#read()).get(parent);
+    const known = new Set(Object.keys(kept?.told ?? {}).map((id) => basename(placement.containerDirectory(parent, id))));
+    const now = await cgroups.goneOomKills(placement.parentDirectory(parent), known);
+    if (now === undefined) return undefined;
+    if (kept?.cgroup === now.cgroup) return { ...kept, gone: now.kills };
+    return { cgroup: now.cgroup, settled: 0, told: {}, gone: now.kills };
+  }
+
+  async #tell(ledger: Ledger, parent: string, shares: ReadonlyMap<string, number>): Promise<void> {
+    const all = Object.entries({ ...ledger.told, ...Object.fromEntries(shares) });
+    // One that was removed is not asked about any more: its number need not be kept apart.
+    const isRemoved = ([id]: [string, number]): boolean => !this.#options.store.claims(id);
+    const settled = ledger.settled + sum(all.filter(isRemoved).map(([, kills]) => kills));
+    const told = Object.fromEntries(all.filter((entry) => !isRemoved(entry)));
+    await this.#write(parent, { cgroup: ledger.cgroup, settled, told });
+  }
+
+  /** The counts are of this boot, as the run directory is. */
+  async #read(): Promise<Map<string, Ledger>> {
+    this.#ledgers ??= (async () => {
+      const { parts, log } = this.#options;
+      try {
+        const text = await unlessMissing(readFile(parts.oomLedgerFile, 'utf8'), '{}');
+        return new Map(Object.entries(JSON.parse(text) as Record<string, Ledger>));
+      } catch (error) {
+        log.warn(`${parts.oomLedgerFile} cannot be read; OOM kills are counted anew`, { error: messageOf(error) });
+        return new Map<string, Ledger>();
+      }
+    })();
+    return this.#ledgers;
+  }
+
+  async #write(parent: string, ledger: Ledger | undefined): Promise<void> {
+    const file = this.#options.parts.oomLedgerFile;
+    const ledgers = await this.#read();
+    if (ledger !== undefined) ledgers.set(parent, { cgroup: ledger.cgroup, settled: ledger.settled, told: ledger.told });
+    else if (!ledgers.delete(parent)) return;
+    await this.#locks.run('', async () => {
+      if (ledgers.size === 0) await rm(file, { force: true });
+      else await writeFileAtomic(file, JSON.stringify(Object.fromEntries(ledgers)), { durable: false });
+    });
+  }
+}
+
+/** Kills that no container was found for yet. */
+function unexplained(ledger: Ledger & { readonly gone: number }): number {
+  return ledger.gone - ledger.settled - sum(Object.values(ledger.told));
+}
+
+/** How many kills the kernel's log has of the container: of its first process, or in its cgroup. */
+function killsNamed({ record, state }: Container): number {
+  const isOurs = ({ pid, cgroup }: { pid: number; cgroup?: string | undefined }): boolean =>
+    pid === state.process.pid || cgroup?.includes(record.id) === true;
+  return (readOomKills() ?? []).filter(isOurs).length;
+}
+
+function sum(numbers: Iterable<number>): number {
+  let total = 0;
+  for (const each of numbers) total += each;
+  return total;
+}

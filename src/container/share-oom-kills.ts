@@ -1,0 +1,21 @@
+/** A container whose cgroup is gone, and what is known of kills in it. */
+export interface OomSuspect {
+  readonly id: string;
+  /** How many the kernel's log names it with. */
+  readonly logged: number;
+  /** Whether its monitor saw one; how many is not known. */
+  readonly seenByMonitor: boolean;
+}
+
+/**
+ * Whose the kills are that were counted in a pod: by container, how many. One that is alone has them all. Of several, those
+ * have some that the log or their monitor names. Where that leaves kills over, the others had them; what a monitor saw may be any
+ * number, so then nothing is known to be left over.
+ */
+export function shareOomKills(kills: number, suspects: readonly OomSuspect[]): Map<string, number> {
+  const [first] = suspects;
+  if (suspects.length === 1 && first !== undefined) return new Map([[first.id, kills]]);
+  const logged = suspects.reduce((sum, suspect) => sum + suspect.logged, 0);
+  const isLeft = logged < kills && suspects.every((suspect) => suspect.logged > 0 || !suspect.seenByMonitor);
+  return new Map(suspects.map((suspect) => [suspect.id, suspect.logged > 0 ? suspect.logged : Number(suspect.seenByMonitor || isLeft)]));
+}
