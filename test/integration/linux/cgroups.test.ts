@@ -131,7 +131,13 @@ for (const [name, cgroups] of Object.entries(nodes)) {
       assert.deepEqual(await child.exit, { signal: 9 });
       assert.equal(await cgroups.oomKills(`${path}/container`), 1);
       assert.equal(await cgroups.oomKills(path), 1);
+      const gone = async (...names: string[]): Promise<number | undefined> => (await cgroups.goneOomKills(path, new Set(names)))?.kills;
+      const counted = (kills: number): number | undefined => (cgroups.version === 'v2' ? kills : undefined);
+      assert.deepEqual([await gone(), await gone('container')], [counted(0), counted(1)]);
+      await cgroups.remove(`${path}/container`);
+      assert.equal(await gone(), counted(1));
       await cgroups.remove(path);
+      assert.equal(await gone(), undefined);
       assert.equal(await cgroups.oomKills(path), undefined);
     });
 

@@ -4,18 +4,21 @@
  *     boot 1  smoke with the systemd driver, orderly reboot under the running pod
  *     boot 2  what became of it; smoke with the cgroupfs driver, power cut
  *     boot 3  what became of that
+ *
+ * With `oom` as its second argument it is one boot, with both drivers' OOM kills alone.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { afterBoot } from './after-boot.ts';
 import type { Shutdown } from './after-boot.ts';
 import { GuestNode, output } from './node.ts';
 import type { Driver } from './node.ts';
-import { smoke } from './smoke.ts';
+import { oomCases } from './oom.ts';
+import { prepare, smoke } from './smoke.ts';
 import type { Resident } from './smoke.ts';
 import { Broken, step, tell } from './steps.ts';
 
 const STATE_FILE = '/var/lib/vm-test/state.json';
-const IMAGE = process.argv[2] ?? '';
+const [, , IMAGE = '', ONLY = ''] = process.argv;
 
 interface State {
   readonly boot: number;
@@ -29,6 +32,20 @@ const DRIVERS: readonly { readonly driver: Driver; readonly shutdown: Shutdown }
 ];
 
 async function main(): Promise<void> {
+  if (ONLY === 'oom') {
+    for (const { driver } of DRIVERS) await unlessBroken(async () => onlyOomKills(new GuestNode(driver)));
+    tell({ kind: 'end', then: 'done' });
+    await goDown('orderly');
+  } else await allBoots();
+}
+
+async function onlyOomKills(node: GuestNode): Promise<void> {
+  await prepare(node, IMAGE);
+  await node.makeParentCgroups();
+  await oomCases(node, IMAGE);
+}
+
+async function allBoots(): Promise<void> {
   const earlier = await readState();
   const boot = earlier.boot + 1;
   tell({
@@ -46,6 +63,7 @@ async function main(): Promise<void> {
     await unlessBroken(async () => {
       staying = await smoke(new GuestNode(next.driver), IMAGE);
     });
+    await unlessBroken(async () => oomCases(new GuestNode(next.driver), IMAGE));
   }
   await writeState({ boot, ...(staying === undefined ? {} : { resident: staying }) });
   tell({ kind: 'end', then: next === undefined ? 'done' : 'boot again' });

@@ -1,8 +1,8 @@
 /** The node inside the guest: the unit as it is installed, and the daemon behind it. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { AdminClient } from '../../../src/cli/admin-client.ts';
@@ -91,6 +91,19 @@ export class GuestNode implements PodHost {
     await this.untilReady(pid);
   }
 
+  /** As {@link kill9}, but systemd starts it only when `meanwhile` has ended. */
+  async whileDown(meanwhile: () => Promise<void>): Promise<void> {
+    process.kill(await this.mainPid(), 'SIGKILL');
+    this.#forgetConnection();
+    await output('systemctl', 'stop', 'podwright.service');
+    try {
+      await meanwhile();
+    } finally {
+      await output('systemctl', 'start', 'podwright.service');
+      await this.untilReady();
+    }
+  }
+
   /** Waits until the unit is active with another process than `notPid`, and answers. */
   async untilReady(notPid = 0): Promise<void> {
     const end = Date.now() + PATIENCE_MS;
@@ -140,6 +153,12 @@ export class GuestNode implements PodHost {
     const path = `/kubepods/burstable/${name}`;
     await makeCgroup(path);
     return path;
+  }
+
+  /** As the kubelet sets a pod's limit. What is written to a slice's files systemd takes back. */
+  async limitPod(path: string, memoryBytes: bigint): Promise<void> {
+    if (this.driver === 'systemd') await output('systemctl', 'set-property', '--runtime', basename(path), `MemoryMax=${memoryBytes}`);
+    else await writeFile(join(CGROUP_ROOT, path, 'memory.max'), memoryBytes.toString());
   }
 
   /** What the kubelet does with a pod's cgroup when the pod is gone. */
@@ -225,4 +244,11 @@ export async function monitorOf(containerId: string, pid: number): Promise<numbe
     `the parent of ${pid} is no monitor of ${containerId}: ${command}`,
   );
   return parent;
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

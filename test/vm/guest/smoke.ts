@@ -1,6 +1,6 @@
 /** What must work on a node before it is booted again: one pod that stays, and others that come and go. */
 import assert from 'node:assert/strict';
-import { access, mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CgroupDriver, ContainerState, NamespaceMode, PodSandboxState } from '../../../api/cri/enums.ts';
 import type { ContainerConfig, Init, LinuxContainerResources } from '../../../api/cri/runtime.ts';
@@ -21,7 +21,7 @@ import {
 } from '../../support/pods.ts';
 import type { Pod } from '../../support/pods.ts';
 import type { Inventory } from '../../support/inventory.ts';
-import { cgroupFile, cgroupOf, monitorOf, output, PATIENCE_MS, PIDS_LIMIT } from './node.ts';
+import { cgroupFile, cgroupOf, exists, monitorOf, output, PATIENCE_MS, PIDS_LIMIT } from './node.ts';
 import type { Driver, GuestNode } from './node.ts';
 import { need, skip, step } from './steps.ts';
 
@@ -52,21 +52,25 @@ export const EXIT_CODES = { web: 5, ticker: 7 } as const;
 const WEB = shell(`trap 'exit ${EXIT_CODES.web}' TERM; httpd -f -p 80 -h /www & echo serving; wait`);
 const TICKER = shell(`trap 'exit ${EXIT_CODES.ticker}' TERM; i=0; while :; do i=$((i+1)); echo tick $i; sleep 1; done`);
 
-export async function smoke(node: GuestNode, image: string): Promise<Resident> {
-  const { driver } = node;
-  await need(`${driver}: the unit starts and is ready`, async () => {
+/** The unit runs with the node's driver, and has the image. */
+export async function prepare(node: GuestNode, image: string): Promise<void> {
+  await need(`${node.driver}: the unit starts and is ready`, async () => {
     await node.restartWithDriver();
     await node.untilReady();
   });
+  if (await hasImage(node, image)) return;
+  await need('an archive is loaded with podwright image load', async () => {
+    await output('/usr/lib/podwright/bin/podwright', 'image', 'load', '/payload/image.tar');
+  });
+}
+
+export async function smoke(node: GuestNode, image: string): Promise<Resident> {
+  const { driver } = node;
+  await prepare(node, image);
   await step(`${driver}: RuntimeConfig names the cgroup driver`, async () => {
     const { linux } = await node.runtime.runtimeConfig({});
     assert.equal(linux?.cgroupDriver, driver === 'systemd' ? CgroupDriver.SYSTEMD : CgroupDriver.CGROUPFS);
   });
-  if (!(await hasImage(node, image))) {
-    await need('an archive is loaded with podwright image load', async () => {
-      await output('/usr/lib/podwright/bin/podwright', 'image', 'load', '/payload/image.tar');
-    });
-  }
   const resident = await need(`${driver}: a pod with two containers runs`, async () => startResident(node, image));
   await step(`${driver}: the limits are in the cgroup files`, async () => checkLimits(node, resident));
   await step(`${driver}: UpdateContainerResources changes them, and they last over a daemon-reload`, async () => update(node, resident));
@@ -114,6 +118,16 @@ export async function runPod(node: GuestNode, name: string): Promise<{ pod: Pod;
   const placed = { ...config, linux: { ...config.linux, cgroupParent: podCgroup } };
   const { podSandboxId } = await node.runtime.runPodSandbox({ config: placed, runtimeHandler: '' });
   return { pod: { id: podSandboxId, config: placed }, podCgroup };
+}
+
+/** Removes the pod whatever becomes of the work: steps behind this one count what is left. */
+async function thenRemoved(node: GuestNode, pod: Pod, podCgroup: string | undefined, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } finally {
+    await removePod(node, pod.id);
+    if (podCgroup !== undefined) await node.removePodCgroup(podCgroup);
+  }
 }
 
 async function startResident(node: GuestNode, image: string): Promise<Resident> {
@@ -241,27 +255,28 @@ async function others(node: GuestNode, image: string): Promise<void> {
   const before = await node.inventory();
   await step(`${driver}: a container over its memory limit is OOMKilled with 137`, async () => {
     const { pod, podCgroup } = await runPod(node, 'oom');
-    const command = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=64M'];
-    const id = await run(node, pod, { name: 'eater', image, command, memoryBytes: OOM_MEMORY_BYTES });
-    const { exitCode, reason } = await waitForExit(node, id, PATIENCE_MS);
-    assert.deepEqual({ exitCode, reason }, { exitCode: 137, reason: 'OOMKilled' });
-    await removePod(node, pod.id);
-    await node.removePodCgroup(podCgroup);
+    await thenRemoved(node, pod, podCgroup, async () => {
+      const command = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=64M'];
+      const id = await run(node, pod, { name: 'eater', image, command, memoryBytes: OOM_MEMORY_BYTES });
+      const { exitCode, reason } = await waitForExit(node, id, PATIENCE_MS);
+      assert.deepEqual({ exitCode, reason }, { exitCode: 137, reason: 'OOMKilled' });
+    });
   });
   await step(`${driver}: a pod that names no cgroup and shares its PID namespace, under crun`, async () => {
     const config = podConfig(node, { name: 'shared', namespaces: { pid: NamespaceMode.POD } });
     const unplaced = { ...config, linux: { ...config.linux, cgroupParent: '' } };
     const { podSandboxId } = await node.runtime.runPodSandbox({ config: unplaced, runtimeHandler: 'crun' });
     const pod = { id: podSandboxId, config: unplaced };
-    const id = await run(node, pod, { name: 'main', image, command: ['sleep', '1000'], memoryBytes: MEMORY_BYTES });
-    const cgroup = await cgroupOf(await node.pidOf(id));
     const parent = driver === 'systemd' ? `/podwright.slice/podwright-${pod.id}.slice` : `/podwright/${pod.id}`;
-    assert.ok(cgroup.startsWith(`${parent}/`), cgroup);
-    assert.equal(await cgroupFile(cgroup, 'memory.max'), MEMORY_BYTES.toString());
-    assert.match(await outputIn(node, id, ['cat', '/proc/1/cmdline']), /pause/);
-    await node.runtime.stopContainer({ containerId: id, timeout: 0n });
-    assert.equal((await containerStatus(node, id)).exitCode, 137);
-    await removePod(node, pod.id);
+    await thenRemoved(node, pod, undefined, async () => {
+      const id = await run(node, pod, { name: 'main', image, command: ['sleep', '1000'], memoryBytes: MEMORY_BYTES });
+      const cgroup = await cgroupOf(await node.pidOf(id));
+      assert.ok(cgroup.startsWith(`${parent}/`), cgroup);
+      assert.equal(await cgroupFile(cgroup, 'memory.max'), MEMORY_BYTES.toString());
+      assert.match(await outputIn(node, id, ['cat', '/proc/1/cmdline']), /pause/);
+      await node.runtime.stopContainer({ containerId: id, timeout: 0n });
+      assert.equal((await containerStatus(node, id)).exitCode, 137);
+    });
     await untilGone(`/sys/fs/cgroup${parent}`);
   });
   await step(`${driver}: nothing is left of those pods`, async () => node.assertNothingNew(before));
@@ -329,11 +344,4 @@ async function assertRuns(node: GuestNode, { pod, web, ticker }: Resident): Prom
   await waitForOutput(node, ticker, `tick ${ticks + 1}`, PATIENCE_MS);
   assert.match(await untilPage(`http://${await podAddress(node, pod.id)}/`, PATIENCE_MS), /It works/);
   assert.equal(await outputIn(node, web, ['echo', 'yes']), 'yes');
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
