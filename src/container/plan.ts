@@ -6,7 +6,7 @@ import { newContainerId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import { nowNs } from '../base/time.ts';
 import { imageRefOf } from '../image/image-ref.ts';
-import { foreignPlatform, hostPlatform } from '../image/oci-types.ts';
+import { foreignPlatform, hostPlatform } from '../image/platform.ts';
 import type { ImageRecord } from '../image/store.ts';
 import { bootId, type ProcessIdentity } from '../linux/process.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
@@ -40,7 +40,7 @@ export async function planContainer(
     parts.images.resolve(asked) ?? fail('NotFound', `create container: image ${asked} is not present, must be pulled or loaded first`);
   const volumeImages = config.mounts.filter(isImageVolume).map((mount) => volumeImage(parts, mount));
   const id = newContainerId();
-  const foreign = foreignPlatform(image.config, hostPlatform());
+  const foreign = foreignPlatform(image.config, await hostPlatform());
   if (foreign !== undefined)
     request.log.warn(`create container: the image is for ${foreign}, its programs may not start here`, { container: id });
   const logDirectory = sandbox.record.config.logDirectory;

@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { DaemonError } from '../base/errors.ts';
+import { showBytes } from '../linux/at-calls.ts';
 import { BLOCK_BYTES } from '../storage/tar-header.ts';
 import type { TarEntry } from '../storage/tar-header.ts';
 import { TarReader } from '../storage/tar-reader.ts';
@@ -10,6 +11,8 @@ interface Member {
 }
 
 const MAX_MEMBERS = 100_000;
+/** Most bytes of all names together; the names of an image's parts have about 80 each. */
+const MAX_NAME_BYTES = 16 * 1024 * 1024;
 /** docker save makes links to layers of other images of the archive; more steps than this are a circle. */
 const MAX_LINKS = 8;
 
@@ -18,6 +21,7 @@ export class ArchiveIndex {
   readonly #file: FileHandle;
   readonly #members = new Map<string, Member>();
   readonly #links = new Map<string, string>();
+  #nameBytes = 0;
 
   private constructor(file: FileHandle) {
     this.#file = file;
@@ -87,7 +91,16 @@ export class ArchiveIndex {
     if (this.#members.size + this.#links.size >= MAX_MEMBERS) {
       throw new DaemonError('InvalidArgument', `read image archive: it has more than ${MAX_MEMBERS} members: this is no image archive`);
     }
+    this.#nameBytes += entry.name.length + entry.linkName.length;
+    if (this.#nameBytes > MAX_NAME_BYTES) {
+      throw new DaemonError(
+        'InvalidArgument',
+        `read image archive: the names of its members have more than ${MAX_NAME_BYTES} bytes: this is no image archive`,
+      );
+    }
     const name = normalise(entry.name);
+    if (entry.isSparse)
+      throw new DaemonError('InvalidArgument', `read image archive: ${showBytes(entry.name)} is a sparse file, must be a plain one`);
     if (entry.type === 'file') this.#members.set(name, { offsetBytes: dataOffsetBytes, sizeBytes: entry.sizeBytes });
     else if (entry.type === 'hardlink') this.#links.set(name, normalise(entry.linkName));
     else if (entry.type === 'symlink') this.#links.set(name, normalise(`${name.slice(0, name.lastIndexOf('/') + 1)}${entry.linkName}`));

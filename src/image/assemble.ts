@@ -16,6 +16,9 @@ import { receive } from './receive.ts';
 import type { OpenContent, Pause } from './receive.ts';
 import type { ImageLayer, ImageRecord, ImageStore } from './store.ts';
 
+/** Overlayfs stacks 500 directories (OVL_MAX_STACK); below an image volume is an empty one. */
+const MAX_LAYERS = 499;
+
 /** What images are made with and of. */
 export interface ImageParts {
   readonly images: ImageStore;
@@ -83,6 +86,8 @@ export async function assembleImage(parts: ImageParts, image: NewImage, options:
       `${image.what}: the manifest has ${image.layers.length} layers and the config ${diffIds.length}, must be as many`,
     );
   }
+  if (diffIds.length > MAX_LAYERS)
+    throw new DaemonError('InvalidArgument', `${image.what}: it has ${diffIds.length} layers, must have at most ${MAX_LAYERS}`);
   if (diffIds.length === 0) throw new DaemonError('InvalidArgument', `${image.what}: it has no layers, must have one at least`);
   const chains = chainIds(diffIds);
   const work: Part[] = image.layers.map((source, index) => ({

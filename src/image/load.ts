@@ -10,8 +10,11 @@ import { decompressor, detectCompression, explainDecompression, MAGIC_BYTES } fr
 import { ArchiveIndex } from './archive-index.ts';
 import { assembleImage } from './assemble.ts';
 import type { ImageParts, LayerSource, NewImage } from './assemble.ts';
-import { choosePlatform, digestOf, hostPlatform, MAX_DOCUMENT_BYTES, readManifest } from './oci-types.ts';
+import { findManifest } from './find-manifest.ts';
+import type { FoundDocument } from './find-manifest.ts';
+import { digestOf, MAX_DOCUMENT_BYTES, readConfig, readManifest } from './oci-types.ts';
 import type { Descriptor, Manifest, Platform } from './oci-types.ts';
+import { choosePlatform, hostPlatform, noImageFor } from './platform.ts';
 import { receive } from './receive.ts';
 import { formatReference, parseReference, repositoryOf, withTag } from './reference.ts';
 import type { ImageRecord } from './store.ts';
@@ -24,6 +27,9 @@ export interface LoadOptions {
 }
 
 const PARALLEL_LAYERS = 2;
+/** Most images of one archive, and most names of them. */
+const MAX_IMAGES = 1000;
+const MAX_NAMES = 10_000;
 
 /**
  * Loads all images of an archive: a tar of an OCI layout (index.json) or of `docker save` (manifest.json), plain or compressed
@@ -94,12 +100,13 @@ async function decompressFile(path: string, target: string, options: LoadOptions
 
 async function loadFile(parts: ImageParts, file: FileHandle, options: LoadOptions): Promise<ImageRecord[]> {
   const archive = await ArchiveIndex.read(file, options.signal);
-  let found: NewImage[];
-  if (archive.has('index.json')) found = await readOciLayout(archive, options.platform ?? hostPlatform());
-  else if (archive.has('manifest.json')) found = await readDockerArchive(archive);
+  // One image at a time: each may have documents of megabytes, and an archive may name the same ones any number of times.
+  let found: AsyncIterable<NewImage>;
+  if (archive.has('index.json')) found = readOciLayout(archive, options.platform ?? (await hostPlatform()));
+  else if (archive.has('manifest.json')) found = readDockerArchive(archive);
   else throw new DaemonError('InvalidArgument', 'it has neither index.json (OCI layout) nor manifest.json (docker save)');
   const loaded: ImageRecord[] = [];
-  for (const image of found) {
+  for await (const image of found) {
     options.progress?.(`loading ${image.what}`);
     loaded.push(
       await assembleImage(parts, image, { signal: options.signal, parallelLayers: PARALLEL_LAYERS, retries: 0, stages: 'image-load' }),
@@ -121,51 +128,43 @@ async function readDocument(archive: ArchiveIndex, descriptor: Descriptor): Prom
 }
 
 /** The images of an OCI layout: OCI image spec, image-layout.md. Descriptors of one name are one image for several platforms. */
-async function readOciLayout(archive: ArchiveIndex, platform: Platform): Promise<NewImage[]> {
+async function* readOciLayout(archive: ArchiveIndex, platform: Platform): AsyncGenerator<NewImage> {
   const index = readManifest(await archive.read('index.json', MAX_DOCUMENT_BYTES), undefined, 'index.json');
   if (index.is !== 'index') throw new DaemonError('InvalidArgument', 'index.json is no index');
   if (index.manifests.length === 0) throw new DaemonError('InvalidArgument', 'index.json has no images');
   const groups = new Map<string, Descriptor[]>();
   for (const descriptor of index.manifests) {
     const name = nameIn(descriptor) ?? '';
-    groups.set(name, [...(groups.get(name) ?? []), descriptor]);
+    const group = groups.get(name);
+    if (group === undefined) groups.set(name, [descriptor]);
+    else group.push(descriptor);
   }
-  const images: NewImage[] = [];
-  for (const [name, descriptors] of groups) {
-    for (const descriptor of chooseOfGroup(descriptors, platform)) images.push(await readOciImage(archive, descriptor, name, platform));
-  }
-  return images;
+  const images = [...groups].flatMap(([name, group]) => chooseOfGroup(group, platform).map((descriptor) => ({ name, descriptor })));
+  checkNumber(images.length, MAX_IMAGES, 'images');
+  for (const { name, descriptor } of images) yield await readOciImage(archive, descriptor, name, platform);
+}
+
+function checkNumber(is: number, most: number, what: string): void {
+  if (is > most) throw new DaemonError('InvalidArgument', `it has ${is} ${what}, must have at most ${most}`);
 }
 
 /** Of descriptors that differ in platform the one that fits; others are images without a name, each its own. */
 function chooseOfGroup(descriptors: readonly Descriptor[], platform: Platform): readonly Descriptor[] {
   if (descriptors.length === 1 || descriptors.every((descriptor) => descriptor.platform === undefined)) return descriptors;
-  return [choosePlatform(descriptors, platform) ?? noPlatform(descriptors, platform)];
+  return [choosePlatform(descriptors, platform) ?? noImageFor(descriptors, platform)];
 }
-
-function noPlatform(descriptors: readonly Descriptor[], platform: Platform): never {
-  const there = descriptors.map((descriptor) => (descriptor.platform === undefined ? 'unnamed' : showPlatform(descriptor.platform)));
-  return fail('NotFound', `no image is for ${showPlatform(platform)}, there are ${there.join(', ')}`);
-}
-
-function showPlatform({ os, architecture, variant }: Platform): string {
-  return [os, architecture, ...(variant === undefined ? [] : [variant])].join('/');
-}
-
-/** Indexes in indexes stop here: a circle cannot be made with digests, but a long ladder can. */
-const MAX_NESTED_INDEXES = 4;
 
 async function readOciImage(archive: ArchiveIndex, top: Descriptor, name: string, platform: Platform): Promise<NewImage> {
-  let descriptor = top;
-  const indexes: string[] = [];
-  for (let depth = 0; depth <= MAX_NESTED_INDEXES; depth += 1) {
+  const document = async (descriptor: Descriptor): Promise<FoundDocument> => {
     const bytes = await readDocument(archive, descriptor);
-    const document = readManifest(bytes, descriptor.mediaType, `manifest ${descriptor.digest}`);
-    if (document.is === 'manifest') return await newOciImage(archive, document, bytes, name, indexes);
-    if (name !== '') indexes.push(`${repositoryOf(parseReference(name))}@${descriptor.digest}`);
-    descriptor = choosePlatform(document.manifests, platform) ?? noPlatform(document.manifests, platform);
-  }
-  throw new DaemonError('InvalidArgument', `manifest ${top.digest}: more than ${MAX_NESTED_INDEXES} indexes in one another`);
+    return { bytes, digest: descriptor.digest, document: readManifest(bytes, descriptor.mediaType, `manifest ${descriptor.digest}`) };
+  };
+  const found = await findManifest(await document(top), platform, {
+    document,
+    config: async ({ config }) => readConfig(await readDocument(archive, config), `config ${config.digest}`),
+  });
+  const indexes = name === '' ? [] : found.indexes.map((index) => `${repositoryOf(parseReference(name))}@${index}`);
+  return await newOciImage(archive, found.document, found.bytes, name, indexes);
 }
 
 async function newOciImage(
@@ -223,7 +222,7 @@ interface DockerEntry {
 }
 
 /** The images of a `docker save` archive: Docker image spec v1.2, combined image JSON + filesystem changeset format. */
-async function readDockerArchive(archive: ArchiveIndex): Promise<NewImage[]> {
+async function* readDockerArchive(archive: ArchiveIndex): AsyncGenerator<NewImage> {
   let entries: unknown;
   try {
     entries = JSON.parse((await archive.read('manifest.json', MAX_DOCUMENT_BYTES)).toString('utf8'));
@@ -233,7 +232,13 @@ async function readDockerArchive(archive: ArchiveIndex): Promise<NewImage[]> {
   if (!Array.isArray(entries) || entries.length === 0 || !entries.every(isDockerEntry)) {
     throw new DaemonError('InvalidArgument', 'manifest.json must be a list of images with Config and Layers');
   }
-  return await Promise.all(entries.map(async (entry) => await newDockerImage(archive, entry)));
+  checkNumber(entries.length, MAX_IMAGES, 'images');
+  checkNumber(
+    entries.reduce((sum, { RepoTags }) => sum + (RepoTags?.length ?? 0), 0),
+    MAX_NAMES,
+    'names',
+  );
+  for (const entry of entries) yield await newDockerImage(archive, entry);
 }
 
 function isDockerEntry(value: unknown): value is DockerEntry {

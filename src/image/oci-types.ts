@@ -3,7 +3,7 @@ import { DaemonError, messageOf } from '../base/errors.ts';
 import { isDigest } from '../base/ids.ts';
 import type { Digest } from '../base/ids.ts';
 
-/** OCI image spec, config.md, `config`; Docker's has the same names. Any field may be missing. What we do not read is kept. */
+/** What we read of `config` in an image's config: OCI image spec, config.md; Docker's has the same names. Any field may be missing. */
 export interface OciProcessConfig {
   readonly User?: string | undefined;
   readonly Env?: readonly string[] | null | undefined;
@@ -14,7 +14,7 @@ export interface OciProcessConfig {
   readonly StopSignal?: string | undefined;
 }
 
-/** OCI image spec, config.md. What we do not read is kept. */
+/** What we read of an image's config: OCI image spec, config.md. The rest, its history above all, is in its blob only. */
 export interface OciImageConfig {
   readonly architecture?: string | undefined;
   readonly os?: string | undefined;
@@ -26,6 +26,8 @@ export interface Platform {
   readonly os: string;
   readonly architecture: string;
   readonly variant?: string | undefined;
+  /** Of a machine: newer variants that its processor runs too, highest first. */
+  readonly newer?: readonly string[] | undefined;
 }
 
 /** OCI image spec, descriptor.md. */
@@ -152,8 +154,10 @@ export function readConfig(bytes: Uint8Array, what: string): OciImageConfig {
   if (!Array.isArray(diffIds) || !diffIds.every((id) => typeof id === 'string' && isDigest(id))) {
     bad(what, 'rootfs.diff_ids must be a list of sha256 digests');
   }
-  const config = readProcessConfig(fields['config'], what);
-  return { ...fields, config } as unknown as OciImageConfig;
+  const kept = usedConfig({ ...fields, config: readProcessConfig(fields['config'], what) });
+  const keptBytes = Buffer.byteLength(JSON.stringify(kept));
+  if (keptBytes > MAX_KEPT_BYTES) bad(what, `what is kept of it has ${keptBytes} bytes, must have at most ${MAX_KEPT_BYTES}`);
+  return kept;
 }
 
 const TEXTS = ['User', 'WorkingDir', 'StopSignal'] as const;
@@ -176,44 +180,23 @@ function readProcessConfig(value: unknown, what: string): OciProcessConfig | und
   return given;
 }
 
-/** Node's and Go's names of this machine. OCI uses Go's. */
-export function hostPlatform(): Platform {
-  const architecture = { x64: 'amd64', ia32: '386' }[process.arch as string] ?? process.arch;
-  return { os: 'linux', architecture };
+/** Most bytes of what is kept in memory of one image's config. execve(2) takes no more of arguments and environment than some megabytes. */
+const MAX_KEPT_BYTES = 1024 * 1024;
+
+/** What is kept in memory of an image's config; of many images that is a sum. Its history and labels may have megabytes. */
+export function usedConfig(fields: Fields): OciImageConfig {
+  const { config, rootfs } = fields;
+  return {
+    architecture: optionalText(fields['architecture']),
+    os: optionalText(fields['os']),
+    config: isFields(config) ? only(config, PROCESS_FIELDS) : undefined,
+    rootfs: { diff_ids: (rootfs as OciImageConfig['rootfs'] | undefined)?.diff_ids ?? [] },
+  };
 }
 
-/**
- * The platform of an image that is not for this machine. One without an index comes as it is, and its programs may run all the
- * same where the machine emulates: so that is worth a warning and no refusal, as with CRI-O.
- */
-export function foreignPlatform({ os, architecture }: Pick<OciImageConfig, 'os' | 'architecture'>, machine: Platform): string | undefined {
-  const own = { os: os || machine.os, architecture: architecture || machine.architecture };
-  return own.os === machine.os && own.architecture === machine.architecture ? undefined : `${own.os}/${own.architecture}`;
-}
+const PROCESS_FIELDS = ['User', 'Env', 'Entrypoint', 'Cmd', 'WorkingDir', 'Volumes', 'StopSignal'] as const;
 
-/** Reads `os/architecture[/variant]`. @throws InvalidArgument. */
-export function parsePlatform(text: string): Platform {
-  const [os, architecture, variant, ...rest] = text.split('/');
-  if (!os || !architecture || rest.length > 0)
-    throw new DaemonError('InvalidArgument', `read platform "${text}": must be os/architecture or os/architecture/variant`);
-  return { os, architecture, variant };
-}
-
-/** The newest variant is the plain one: `linux/arm64` means `linux/arm64/v8`, `linux/arm` means v7. */
-function variantOf({ architecture, variant }: Platform): string {
-  return variant ?? { arm64: 'v8', arm: 'v7' }[architecture] ?? '';
-}
-
-/**
- * The manifest of an index for a platform: the same variant first, then an older one. Entries without a platform count only
- * where nothing else fits; `unknown/unknown` (attestations) never do.
- */
-export function choosePlatform(manifests: readonly Descriptor[], wanted: Platform): Descriptor | undefined {
-  const fitting = manifests.filter(({ platform }) => platform?.os === wanted.os && platform.architecture === wanted.architecture);
-  const variant = variantOf(wanted);
-  const exact = fitting.find(({ platform }) => platform !== undefined && variantOf(platform) === variant);
-  const older = fitting
-    .filter(({ platform }) => platform !== undefined && variantOf(platform) < variant)
-    .sort((a, b) => (variantOf(b.platform ?? wanted) > variantOf(a.platform ?? wanted) ? 1 : -1));
-  return exact ?? older[0] ?? manifests.find(({ platform }) => platform === undefined);
+/** The fields that are there of some names. */
+function only(fields: Fields, names: readonly string[]): OciProcessConfig {
+  return Object.fromEntries(names.filter((name) => fields[name] !== undefined).map((name) => [name, fields[name]]));
 }

@@ -1,7 +1,7 @@
 import type { AuthConfig } from '../../api/cri/runtime.ts';
 import { sleep } from '../base/deadline.ts';
 import { DaemonError, kindOf } from '../base/errors.ts';
-import type { Digest, ImageId } from '../base/ids.ts';
+import type { ImageId } from '../base/ids.ts';
 import { JoinedWork } from '../base/joined-work.ts';
 import { stage } from '../base/stage.ts';
 import { credentialsKey } from '../registry/credentials.ts';
@@ -11,8 +11,11 @@ import type { Repository } from '../registry/repository.ts';
 import { StallWatch } from '../registry/stall-watch.ts';
 import { assembleImage } from './assemble.ts';
 import type { ImageParts, NewImage } from './assemble.ts';
-import { choosePlatform, digestOf, hostPlatform, MAX_DOCUMENT_BYTES, readManifest } from './oci-types.ts';
-import type { Descriptor, Index, Manifest, Platform } from './oci-types.ts';
+import { findManifest } from './find-manifest.ts';
+import type { FoundDocument } from './find-manifest.ts';
+import { digestOf, MAX_DOCUMENT_BYTES, readConfig, readManifest } from './oci-types.ts';
+import type { Descriptor, Platform } from './oci-types.ts';
+import { hostPlatform } from './platform.ts';
 import type { ImageProgress } from './progress.ts';
 import { candidatesOf, formatReference, parseReference, repositoryOf, withTag } from './reference.ts';
 import type { ImageReference } from './reference.ts';
@@ -32,7 +35,6 @@ export interface PullerOptions {
 /** Most a pull may take in all, milliseconds; one that stands still fails long before, by the client's idle timeout. */
 const PULL_BUDGET_MS = 24 * 60 * 60_000;
 const DEFAULT_STALL_TIMEOUT_MS = 5 * 60_000;
-const MAX_NESTED_INDEXES = 4;
 /** How often a broken stream is taken up again where it broke, without progress in between. */
 const STREAM_RETRIES = 4;
 
@@ -61,7 +63,7 @@ export class ImagePuller {
    */
   async pull(name: string, auth: AuthConfig | undefined, call: AbortSignal): Promise<ImageRecord> {
     const references = this.#candidates(name.trim());
-    const platform = this.#options.platform ?? hostPlatform();
+    const platform = this.#options.platform ?? (await hostPlatform());
     const key = JSON.stringify([references.map(formatReference), platform, credentialsKey(credentialsOf(auth)), auth?.serverAddress ?? '']);
     const what = `pull ${name}`;
     return await this.#work.run(key, call, { budgetMs: PULL_BUDGET_MS, what, endsWithLastWaiter: true }, async (signal) => {
@@ -120,7 +122,11 @@ export class ImagePuller {
       credentials,
       watch,
     );
-    const { manifest, bytes, digests } = await findManifest(repository, wanted, platform, signal);
+    const found = await findManifest(await readDocument(repository, wanted, '', signal), platform, {
+      document: async (descriptor) => await readDocument(repository, descriptor.digest, descriptor.mediaType, signal),
+      config: async ({ config }) => readConfig(await this.#config(repository, config, signal), `config ${config.digest}`),
+    });
+    const { document: manifest, bytes, indexes } = found;
     stage('pull.resolved');
     const image: NewImage = {
       what: `${domain}/${path}`,
@@ -133,7 +139,7 @@ export class ImagePuller {
         open: async (offsetBytes, open) => await repository.blob(layer.digest, offsetBytes, open),
       })),
       names: digest === undefined && tag !== undefined ? [formatReference({ domain, path, tag })] : [],
-      digests: digests.map((found) => `${repositoryOf(reference)}@${found}`),
+      digests: indexes.map((index) => `${repositoryOf(reference)}@${index}`),
       repositories: [repositoryOf(reference)],
     };
     stage('pull.config-received');
@@ -168,32 +174,11 @@ export class ImagePuller {
   }
 }
 
-interface Found {
-  readonly manifest: Manifest;
-  readonly bytes: Buffer;
-  /** Of the indexes on the way, outermost first. */
-  readonly digests: readonly Digest[];
-}
-
-/** The manifest for a platform, through indexes where there are some. @throws NotFound where none is for the platform. */
-async function findManifest(repository: Repository, tagOrDigest: string, platform: Platform, signal: AbortSignal): Promise<Found> {
-  const digests: Digest[] = [];
-  let wanted = tagOrDigest;
-  let stated: string | undefined;
-  for (let depth = 0; depth <= MAX_NESTED_INDEXES; depth += 1) {
-    const { bytes, mediaType, digest } = await repository.manifest(wanted, signal);
-    const document: Manifest | Index = readManifest(bytes, stated ?? mediaType, `manifest ${digest}`);
-    if (document.is === 'manifest') return { manifest: document, bytes, digests };
-    digests.push(digest);
-    const chosen = choosePlatform(document.manifests, platform);
-    if (chosen === undefined) {
-      const there = document.manifests.map((entry) => `${entry.platform?.os ?? '?'}/${entry.platform?.architecture ?? '?'}`);
-      throw new DaemonError('NotFound', `no image is for ${platform.os}/${platform.architecture}, there are ${there.join(', ')}`);
-    }
-    ({ digest: wanted } = chosen);
-    stated = chosen.mediaType || undefined;
-  }
-  throw new DaemonError('InvalidArgument', `more than ${MAX_NESTED_INDEXES} indexes in one another`);
+/** A manifest or an index of a repository. @param mediaType what the index said that names it. */
+async function readDocument(repository: Repository, tagOrDigest: string, mediaType: string, signal: AbortSignal): Promise<FoundDocument> {
+  const answer = await repository.manifest(tagOrDigest, signal);
+  const document = readManifest(answer.bytes, mediaType || answer.mediaType, `manifest ${answer.digest}`);
+  return { document, bytes: answer.bytes, digest: answer.digest };
 }
 
 /** The failure with the image's name; the kubelet's words stay in front. */

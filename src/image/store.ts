@@ -93,6 +93,15 @@ export class ImageStore {
     return id === undefined ? undefined : this.get(id);
   }
 
+  /** The whole config of an image, with what its record does not keep; the record's where the blob is gone. */
+  async configDocument(image: ImageRecord): Promise<unknown> {
+    try {
+      return JSON.parse((await this.#parts.blobs.read(image.configDigest)).toString('utf8'));
+    } catch {
+      return image.config;
+    }
+  }
+
   /** Says that `user` (a container's id) uses an image, which then cannot be removed. */
   hold(id: ImageId, user: string): void {
     const users = this.#users.get(id) ?? new Set();

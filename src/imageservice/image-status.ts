@@ -11,7 +11,8 @@ export function imageStatus(parts: Pick<ImageServiceParts, 'images'>): ImageServ
     if (asked === '') fail('InvalidArgument', 'image status: image is empty, must name one');
     const image = parts.images.resolve(asked);
     if (image === undefined) return {};
-    const info = { chainID: image.chain, imageSpec: image.config };
-    return { image: imageMessage(image), info: verbose ? { info: toPlainJson(info) } : {} };
+    if (!verbose) return { image: imageMessage(image), info: {} };
+    const info = { chainID: image.chain, imageSpec: await parts.images.configDocument(image) };
+    return { image: imageMessage(image), info: { info: toPlainJson(info) } };
   };
 }

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { choosePlatform, foreignPlatform, MEDIA, parsePlatform, readConfig, readManifest } from '../../../src/image/oci-types.ts';
-import type { Descriptor } from '../../../src/image/oci-types.ts';
+import { MEDIA, readConfig, readManifest } from '../../../src/image/oci-types.ts';
 import type { Digest } from '../../../src/base/ids.ts';
 
 const digest = (character: string): Digest => `sha256:${character.repeat(64)}` as Digest;
@@ -40,7 +39,7 @@ test('readConfig takes null for nothing, and refuses a field of another type by 
   const read = (config: unknown): unknown => readConfig(json({ rootfs, config }), 'c').config;
   assert.equal(read(null), undefined);
   assert.equal(read(undefined), undefined);
-  assert.deepEqual(read({ User: null, Env: null, Cmd: ['sh'], StopSignal: null, Volumes: null, Other: 1 }), { Cmd: ['sh'], Other: 1 });
+  assert.deepEqual(read({ User: null, Env: null, Cmd: ['sh'], StopSignal: null, Volumes: null, Other: 1 }), { Cmd: ['sh'] });
   const refused: Readonly<Record<string, unknown>> = {
     Cmd: 'sh -c true',
     Entrypoint: { 0: 'sh' },
@@ -55,42 +54,26 @@ test('readConfig takes null for nothing, and refuses a field of another type by 
   assert.throws(() => read('x'), { kind: 'InvalidArgument' });
 });
 
-test('foreignPlatform names the platform of an image that is not for this machine', () => {
-  const machine = { os: 'linux', architecture: 'amd64' };
-  assert.equal(foreignPlatform({ os: 'linux', architecture: 'arm64' }, machine), 'linux/arm64');
-  assert.equal(foreignPlatform({ os: 'windows', architecture: 'amd64' }, machine), 'windows/amd64');
-  for (const config of [{ os: 'linux', architecture: 'amd64' }, {}, { os: '', architecture: '' }])
-    assert.equal(foreignPlatform(config, machine), undefined);
-});
-
 test('readConfig wants the diff ids of the layers', () => {
   assert.deepEqual(readConfig(json({ rootfs: { type: 'layers', diff_ids: [digest('a')] } }), 'c').rootfs.diff_ids, [digest('a')]);
   for (const bad of [{}, { rootfs: {} }, { rootfs: { diff_ids: ['x'] } }, { rootfs: { diff_ids: 'x' } }])
     assert.throws(() => readConfig(json(bad), 'c'), { kind: 'InvalidArgument' });
 });
 
-test('choosePlatform takes the exact variant, then an older one, and never an attestation', () => {
-  const entry = (platform: string | undefined, character: string): Descriptor => ({
-    ...descriptor,
-    digest: digest(character),
-    platform: platform === undefined ? undefined : parsePlatform(platform),
+test('readConfig keeps what is of use, not history and labels, and of that no more than 1 MiB', () => {
+  const rootfs = { type: 'layers', diff_ids: [digest('a')] };
+  const config = { User: 'a', Labels: { l: '1' }, StopSignal: 'INT', Healthcheck: { Test: ['x'] }, OnBuild: ['y'] };
+  const bytes = json({ os: 'linux', architecture: 'arm64', created: 'today', config, rootfs, history: [{ created_by: 'h' }], author: 'z' });
+  assert.deepEqual(JSON.parse(JSON.stringify(readConfig(bytes, 'c'))), {
+    os: 'linux',
+    architecture: 'arm64',
+    config: { User: 'a', StopSignal: 'INT' },
+    rootfs: { diff_ids: [digest('a')] },
   });
-  const list = [
-    entry('unknown/unknown', '0'),
-    entry('linux/amd64', '1'),
-    entry('linux/arm/v6', '2'),
-    entry('linux/arm/v7', '3'),
-    entry('linux/arm64/v8', '4'),
-    entry('windows/amd64', '5'),
-  ];
-  const chosen = (platform: string, from = list): string | undefined => choosePlatform(from, parsePlatform(platform))?.digest.charAt(7);
-  assert.equal(chosen('linux/amd64'), '1');
-  assert.equal(chosen('linux/arm64'), '4');
-  assert.equal(chosen('linux/arm'), '3');
-  assert.equal(chosen('linux/arm/v6'), '2');
-  assert.equal(chosen('linux/arm/v8'), '3');
-  assert.equal(chosen('linux/arm/v5'), undefined);
-  assert.equal(chosen('linux/s390x'), undefined);
-  assert.equal(chosen('linux/s390x', [entry(undefined, '9')]), '9');
-  assert.throws(() => parsePlatform('linux'), { kind: 'InvalidArgument' });
+  assert.equal(readConfig(json({ rootfs, config: null }), 'c').config, undefined);
+  const long = { Env: Array.from({ length: 100 }, (_, index) => `V${index}=${'x'.repeat(100_000)}`) };
+  assert.throws(() => readConfig(json({ rootfs, config: long }), 'c'), {
+    kind: 'InvalidArgument',
+    message: /kept of it has \d+ bytes, must have at most 1048576/,
+  });
 });

@@ -30,6 +30,7 @@ function partsWith(images: readonly ImageRecord[]) {
   const store = {
     list: () => images,
     resolve: (text: string) => images.find(({ id, names }) => id === text || names.includes(text)),
+    configDocument: async ({ config }: ImageRecord) => ({ ...config, history: ['h'] }),
     remove: async (id: string) => removed.push(id),
   };
   return { parts: { images: store } as unknown as Pick<ImageServiceParts, 'images'>, removed };
@@ -66,10 +67,10 @@ test('ImageStatus of an image that is not there is an answer without an image, n
   await assert.rejects(status({ image: undefined, verbose: false }, CALL), { kind: 'InvalidArgument' });
 });
 
-test('verbose ImageStatus has the config of the image', async () => {
+test('verbose ImageStatus has the whole config of the image', async () => {
   const { info } = await imageStatus(partsWith([IMAGE]).parts)({ ...asked(NAME), verbose: true }, CALL);
   const { imageSpec } = JSON.parse(info?.['info'] ?? '') as { imageSpec: unknown };
-  assert.deepStrictEqual(imageSpec, IMAGE.config);
+  assert.deepStrictEqual(imageSpec, { ...IMAGE.config, history: ['h'] });
 });
 
 test('List answers all images, or the one that the filter names', async () => {
