@@ -64,7 +64,7 @@ export function checkRecord(value: unknown): ImageRecord {
     throw new Error('a digest of it is missing');
   if (!isTexts(record.names) || !isTexts(record.digests)) throw new Error('its names are missing');
   if (!Array.isArray(layers) || layers.length === 0 || !layers.every(isLayer)) throw new Error('its layers are missing');
-  if (typeof config !== 'object' || config === null) throw new Error('its config is missing');
+  if (typeof config !== 'object') throw new Error('its config is missing');
   if (typeof record.sizeBytes !== 'number' || typeof record.updatedAtMs !== 'number') throw new Error('its size or time is missing');
   return { ...(record as ImageRecord), config: usedConfig({ ...config }) };
 }
