@@ -100,18 +100,27 @@ e2eTest(
       [],
     );
   },
+  { isHeldUp: true },
 );
 
-e2eTest('commands that are run while the daemon is held up again and again give all of their output', async (daemon) => {
-  const pod = await runPod(daemon);
-  const id = await runContainer(daemon, pod, ['sleep', '3600']);
-  const commands = inParallel(CONTAINERS, COMMANDS_AT_ONCE, async (index) =>
-    execSync(daemon, id, shell(`echo out ${index}; echo err ${index} >&2; exit ${index}`), 120),
-  );
-  const { result } = await underStalls(daemon, commands);
-  const answers = result.map(({ exitCode, stdout, stderr }) => [exitCode, Buffer.from(stdout).toString(), Buffer.from(stderr).toString()]);
-  assert.deepEqual(
-    answers,
-    Array.from({ length: CONTAINERS }, (_, index) => [index, `out ${index}\n`, `err ${index}\n`]),
-  );
-});
+e2eTest(
+  'commands that are run while the daemon is held up again and again give all of their output',
+  async (daemon) => {
+    const pod = await runPod(daemon);
+    const id = await runContainer(daemon, pod, ['sleep', '3600']);
+    const commands = inParallel(CONTAINERS, COMMANDS_AT_ONCE, async (index) =>
+      execSync(daemon, id, shell(`echo out ${index}; echo err ${index} >&2; exit ${index}`), 120),
+    );
+    const { result } = await underStalls(daemon, commands);
+    const answers = result.map(({ exitCode, stdout, stderr }) => [
+      exitCode,
+      Buffer.from(stdout).toString(),
+      Buffer.from(stderr).toString(),
+    ]);
+    assert.deepEqual(
+      answers,
+      Array.from({ length: CONTAINERS }, (_, index) => [index, `out ${index}\n`, `err ${index}\n`]),
+    );
+  },
+  { isHeldUp: true },
+);
