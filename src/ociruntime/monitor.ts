@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { settledWithin, waitFor, withTimeout } from '../base/deadline.ts';
+import { settledWithin, sleep, waitFor, withTimeout } from '../base/deadline.ts';
 import { DaemonError, messageOf, unlessMissing } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
 import type { ExitStatus } from '../linux/children.ts';
@@ -100,7 +100,7 @@ export async function createMonitored(options: MonitorOptions, runtime: OciRunti
     if (message === undefined && watch.words.length > 0) throw silentEnd(request, runtime, watch);
     if (message === undefined) throw await earlyEnd(request, child.exit, words, deadline.signal);
     const pid = message.pid ?? message.data ?? -1;
-    if (pid <= 0) throw new DaemonError('Internal', `create container ${request.containerId}: ${runtimeWords(message.message ?? '') || 'no reason given'}`);
+    if (pid <= 0) throw new DaemonError('Internal', `create container ${request.containerId}: ${await refusal(message.message ?? '', watch)}`);
     const process = await identify(pid);
     if (process === undefined) throw new DaemonError('Internal', `create container ${request.containerId}: its process ${pid} is gone already`);
     return { monitor, monitorExit: child.exit, process };
@@ -179,6 +179,17 @@ function conmonArgs(options: MonitorOptions, runtime: OciRuntime, request: Monit
   else if (request.stdin) args.push('--stdin');
   if (request.stdin && !request.stdinOnce) args.push('--leave-stdin-open');
   return args;
+}
+
+/** How long the rest of a flood may take to be read, milliseconds, and how much of a line of it is told, characters. */
+const FLOOD_REST_MS = 200;
+const FLOOD_LINE = 500;
+
+/** The runtime's words. Of a flood the monitor and the watch have read a piece each, and either may have the last line. */
+async function refusal(message: string, watch: CreatorWatch): Promise<string> {
+  if (watch.words.length === 0) return runtimeWords(message) || 'no reason given';
+  await sleep(FLOOD_REST_MS);
+  return [message, watch.words.toString()].map((words) => runtimeWords(words).slice(-FLOOD_LINE)).join('; ');
 }
 
 /** The runtime has ended, and the monitor does not say how: its words are those that were read in the monitor's place. */
