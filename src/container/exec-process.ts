@@ -2,10 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import { settledWithin } from '../base/deadline.ts';
 import { DaemonError, fail, unlessMissing } from '../base/errors.ts';
 import { adopt, type ExitStatus } from '../linux/children.ts';
-import { closeAll, ended, makePipes, type PipeEnds } from '../linux/pipes.ts';
+import { closeAll, makePipes, type PipeEnds } from '../linux/pipes.ts';
 import { describeExit } from '../ociruntime/oci-runtime.ts';
 import { runtimeWords } from '../ociruntime/runtime-words.ts';
 import { execProcess, type ExecOptions } from '../spec/process.ts';
@@ -14,9 +13,7 @@ import { requireState, type ContainerRecord } from './container.ts';
 import type { Containers } from './containers.ts';
 import { runtimeOf } from './parts.ts';
 import { readProcess } from './process-file.ts';
-
-/** How long the last words of a runtime that failed are read, milliseconds. */
-export const WORDS_MS = 1_000;
+import { SharedStderr } from './shared-stderr.ts';
 
 /** A process started in a running container. It leads a process group and session of its own; its pid is our child's. */
 export interface ExecProcess {
@@ -40,11 +37,7 @@ export interface ExecFiles {
 }
 
 /** Writes the OCI process object: that of the container's own process, with the command and terminal of the request. */
-export async function writeExecFiles(
-  containers: Containers,
-  record: ContainerRecord,
-  options: ExecOptions,
-): Promise<ExecFiles> {
+export async function writeExecFiles(containers: Containers, record: ContainerRecord, options: ExecOptions): Promise<ExecFiles> {
   const directory = join(containers.parts.execDirectory, randomBytes(16).toString('hex'));
   const files = { directory, processFile: join(directory, 'process.json'), pidFile: join(directory, 'pid') };
   const process = specToJson(execProcess(await readProcess(containers.store, record.id), options));
@@ -80,7 +73,8 @@ export async function adoptFromFile(files: ExecFiles, what: string): Promise<{ p
 export function requireExecutable(containers: Containers, id: string, command: readonly string[]): ContainerRecord {
   const container = containers.get(id);
   requireState(container, 'exec');
-  if (containers.isBeingKilled(container.record.id)) fail('FailedPrecondition', `exec container ${container.record.id}: it is being killed`);
+  if (containers.isBeingKilled(container.record.id))
+    fail('FailedPrecondition', `exec container ${container.record.id}: it is being killed`);
   if (command.length === 0) fail('InvalidArgument', `exec container ${container.record.id}: the command is empty, must be given`);
   return container.record;
 }
@@ -91,14 +85,25 @@ export function requireExecutable(containers: Containers, id: string, command: r
  * would leave it running.
  * @throws FailedPrecondition with the runtime's words where the command cannot start.
  */
-export async function startExec(containers: Containers, record: ContainerRecord, command: readonly string[], wantStdin: boolean): Promise<ExecProcess> {
+export async function startExec(
+  containers: Containers,
+  record: ContainerRecord,
+  command: readonly string[],
+  wantStdin: boolean,
+): Promise<ExecProcess> {
   const what = `exec container ${record.id}`;
   const files = await writeExecFiles(containers, record, { command, tty: false });
-  const streams = { stdin: undefined as Socket | undefined, stdout: undefined as Socket | undefined, stderr: undefined as Socket | undefined };
+  let words: SharedStderr | undefined;
+  const streams = {
+    stdin: undefined as Socket | undefined,
+    stdout: undefined as Socket | undefined,
+    stderr: undefined as Socket | undefined,
+  };
   try {
     const [out, err, input] = makePipes(wantStdin ? 3 : 2) as [PipeEnds, PipeEnds, PipeEnds?];
     const stdout = reader(out.readEnd);
     const stderr = reader(err.readEnd);
+    words = new SharedStderr(stderr);
     const stdin = input === undefined ? undefined : writer(input.writeEnd);
     Object.assign(streams, { stdin, stdout, stderr });
     const exit = await runtimeOf(containers.parts, record)
@@ -107,11 +112,13 @@ export async function startExec(containers: Containers, record: ContainerRecord,
         closeAll([out.writeEnd, err.writeEnd, ...(input === undefined ? [] : [input.readEnd])]);
       });
     if (exit.code !== 0) {
-      const words = runtimeWords(await readAll(stderr));
-      throw new DaemonError('FailedPrecondition', `${what}: ${JSON.stringify(command[0])} cannot start (${describeExit(exit)}): ${words}`);
+      const said = runtimeWords(await words.words());
+      throw new DaemonError('FailedPrecondition', `${what}: ${JSON.stringify(command[0])} cannot start (${describeExit(exit)}): ${said}`);
     }
+    words.handOver();
     return { ...(await adoptFromFile(files, what)), stdin, stdout, stderr };
   } catch (error) {
+    words?.stop();
     for (const stream of Object.values(streams)) stream?.destroy();
     throw error;
   } finally {
@@ -125,12 +132,4 @@ function reader(fd: number): Socket {
 
 function writer(fd: number): Socket {
   return new Socket({ fd, readable: false, writable: true }).on('error', () => undefined);
-}
-
-/** What a runtime that failed has said; something of it may live on and hold the pipe open, so only for a while. */
-async function readAll(socket: Socket): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-  await settledWithin(ended(socket), WORDS_MS);
-  return Buffer.concat(chunks);
 }

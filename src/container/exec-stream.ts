@@ -10,8 +10,17 @@ import { describeExit } from '../ociruntime/oci-runtime.ts';
 import { runtimeWords } from '../ociruntime/runtime-words.ts';
 import type { ContainerRecord } from './container.ts';
 import type { Containers } from './containers.ts';
-import { adoptFromFile, exitCodeOf, removeExecFiles, requireExecutable, startExec, WORDS_MS, writeExecFiles, type ExecFiles } from './exec-process.ts';
+import {
+  adoptFromFile,
+  exitCodeOf,
+  removeExecFiles,
+  requireExecutable,
+  startExec,
+  writeExecFiles,
+  type ExecFiles,
+} from './exec-process.ts';
 import { runtimeOf } from './parts.ts';
+import { WORDS_MS } from './shared-stderr.ts';
 
 export interface ExecStreamRequest {
   readonly containerId: string;
@@ -191,7 +200,10 @@ async function runOnTerminal(
     if (exit.code === 0) return;
     await settledWithin(words.text, WORDS_MS);
     const said = runtimeWords(words.soFar());
-    throw new DaemonError('FailedPrecondition', `exec container ${record.id}: ${JSON.stringify(command[0])} cannot start (${describeExit(exit)}): ${said}`);
+    throw new DaemonError(
+      'FailedPrecondition',
+      `exec container ${record.id}: ${JSON.stringify(command[0])} cannot start (${describeExit(exit)}): ${said}`,
+    );
   } finally {
     words.stop();
   }

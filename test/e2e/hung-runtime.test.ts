@@ -123,3 +123,34 @@ test('StopContainer does not wait for an update that hangs, and kills when its g
   assert.equal((await containerStatus(daemon, id)).exitCode, 137);
   await runtime.set('update', 'passes');
 });
+
+test('an exec whose runtime writes more than a pipe holds to its stderr works', async (daemon, context) => {
+  const id = await runContainer(daemon, await runPod(daemon), SLEEP);
+  await runtime.set('exec', 'floods');
+  const { ms, result } = await timed(() => execOutput(daemon, id, ['echo', 'alive']));
+  await runtime.set('exec', 'passes');
+
+  context.diagnostic(`it took ${ms} ms`);
+  assert.equal(result, 'alive');
+  assert.ok(ms < DEATH_TO_ANSWER_MS, `took ${ms} ms`);
+});
+
+test('an exec whose runtime floods its stderr and fails says why, and soon', async (daemon) => {
+  const id = await runContainer(daemon, await runPod(daemon), SLEEP);
+  await runtime.set('exec', 'floods-and-fails');
+  const { ms, result } = await timed(() => failureOf(daemon.runtime.execSync({ containerId: id, cmd: ['true'], timeout: 0n }, CALL)));
+  await runtime.set('exec', 'passes');
+
+  assert.match(result.message, /the shelf is full/);
+  assert.ok(ms < DEATH_TO_ANSWER_MS, `failed after ${ms} ms: ${result.message}`);
+});
+
+test('an exec whose command writes megabytes to its stderr at once loses none of them', async (daemon) => {
+  const id = await runContainer(daemon, await runPod(daemon), SLEEP);
+  const bytes = 8 * 1024 * 1024;
+  const cmd = ['sh', '-c', `head -c ${bytes} /dev/zero >&2`];
+  const { stderr, exitCode } = await daemon.runtime.execSync({ containerId: id, cmd, timeout: 0n }, CALL);
+
+  assert.equal(exitCode, 0);
+  assert.equal(stderr.length, bytes);
+});

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { OciRuntime } from '../../../src/ociruntime/oci-runtime.ts';
+import { RuntimeHandlers } from '../../../src/ociruntime/runtime-handlers.ts';
+import { FaultyRuntime } from '../../support/faulty-runtime.ts';
+import { collectingLog } from '../../support/networks.ts';
+import { scratchDirectory } from '../../support/scratch.ts';
+
+/** More than the 2 s that all have together, less than two after each other. */
+const START_MS = 3_500;
+
+test('runtimes that hang at features hold up a start for two seconds together, have no feature, and are told of', async (t) => {
+  const faulty = await FaultyRuntime.install();
+  t.after(async () => faulty.remove());
+  await faulty.set('features', 'hangs');
+  const root = await scratchDirectory(t);
+  const runtimeAt = (name: string, path: string): [string, OciRuntime] => [
+    name,
+    new OciRuntime({ name, path, root, systemdCgroup: false, environment: { PATH: process.env['PATH'] ?? '' } }),
+  ];
+  const well = process.env['PODWRIGHT_TEST_RUNTIME'] ?? 'runc';
+  const handlers = new RuntimeHandlers('well', new Map([runtimeAt('hung', faulty.path), runtimeAt('hung-too', faulty.path), runtimeAt('well', well)]));
+  const { log, lines } = collectingLog();
+  const begun = performance.now();
+  await handlers.probe(log);
+  const ms = Math.round(performance.now() - begun);
+
+  assert.ok(ms < START_MS, `took ${ms} ms`);
+  assert.equal(lines.filter((line) => /runtime handler hung(-too)?: .* cannot be asked for its features/.test(line)).length, 2, lines.join('\n'));
+  assert.deepEqual(handlers.features('hung'), { recursiveReadOnlyMounts: false, idmapMounts: false });
+  assert.equal(handlers.features('well').recursiveReadOnlyMounts, true);
+});
