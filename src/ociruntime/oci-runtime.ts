@@ -39,6 +39,8 @@ const RUNC_NOT_THERE = 'container does not exist';
 
 /** Most a runtime command may take, milliseconds; a runtime that hangs must not hang its caller for ever. */
 const COMMAND_TIMEOUT_MS = 60_000;
+/** The same for what a runtime is asked about itself, which takes milliseconds: a start waits for that. */
+const QUESTION_TIMEOUT_MS = 2_000;
 
 /** One OCI runtime (runc, crun, ...) by its command line. Stateless: the runtime's root directory is the state. */
 export class OciRuntime {
@@ -106,9 +108,12 @@ export class OciRuntime {
     await this.#mustRun('update', ['update', '--resources', '-', containerId], { input: JSON.stringify(resources), signal });
   }
 
-  /** The runtime's `features` document (OCI features.md); undefined where it has no such command. */
+  /**
+   * The runtime's `features` document (OCI features.md); undefined where it has no such command.
+   * @throws DeadlineExceeded where it does not answer within 2 s.
+   */
   async features(): Promise<unknown> {
-    const result = await this.#run(['features'], {});
+    const result = await this.#run(['features'], { timeoutMs: QUESTION_TIMEOUT_MS });
     if (result.exit.code !== 0) return undefined;
     try {
       return JSON.parse(result.stdout.toString());
@@ -117,9 +122,9 @@ export class OciRuntime {
     }
   }
 
-  /** The first line of `--version`. @throws where the program cannot be run. */
+  /** The first line of `--version`. @throws where the program cannot be run, or does not answer within 2 s. */
   async version(): Promise<string> {
-    const result = await run(this.path, { args: ['--version'], env: this.#options.environment, timeoutMs: COMMAND_TIMEOUT_MS });
+    const result = await run(this.path, { args: ['--version'], env: this.#options.environment, timeoutMs: QUESTION_TIMEOUT_MS });
     return result.stdout.toString().split('\n')[0] ?? '';
   }
 
@@ -144,11 +149,14 @@ export class OciRuntime {
     }
   }
 
-  async #run(args: readonly string[], options: { input?: string | undefined; signal?: AbortSignal | undefined }): Promise<RunResult> {
+  async #run(
+    args: readonly string[],
+    options: { input?: string | undefined; signal?: AbortSignal | undefined; timeoutMs?: number },
+  ): Promise<RunResult> {
     return run(this.path, {
       args: [...this.globalArgs, ...args],
       env: this.#options.environment,
-      timeoutMs: COMMAND_TIMEOUT_MS,
+      timeoutMs: options.timeoutMs ?? COMMAND_TIMEOUT_MS,
       ...(options.input === undefined ? {} : { input: options.input }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });

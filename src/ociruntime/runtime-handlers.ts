@@ -34,17 +34,22 @@ export class RuntimeHandlers {
   /** @throws InvalidArgument that lists the known handlers. */
   get(name: string): OciRuntime {
     const wanted = name === '' ? this.defaultName : name;
-    return this.#runtimes.get(wanted) ?? fail('InvalidArgument', `runtime handler "${wanted}" is not configured, must be one of: ${this.names.join(', ')}`);
+    return (
+      this.#runtimes.get(wanted) ??
+      fail('InvalidArgument', `runtime handler "${wanted}" is not configured, must be one of: ${this.names.join(', ')}`)
+    );
   }
 
-  /** Asks every runtime once what it can do. A runtime that does not say is taken to have no optional feature. */
+  /** Asks every runtime once what it can do. A runtime that does not say, within 2 s, is taken to have no optional feature. */
   async probe(log: Log): Promise<void> {
     await Promise.all(
       [...this.#runtimes].map(async ([name, runtime]) => {
         try {
           this.#features.set(name, readFeatures((await runtime.features()) as FeaturesDocument | undefined));
         } catch (error) {
-          log.warn(`runtime handler ${name}: ${runtime.path} cannot be asked for its features`, { error: String(error) });
+          log.warn(`runtime handler ${name}: ${runtime.path} cannot be asked for its features, and is taken to have no optional one`, {
+            error: String(error),
+          });
         }
       }),
     );

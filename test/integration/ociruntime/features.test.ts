@@ -19,14 +19,21 @@ test('runtimes that hang at features hold up a start for two seconds together, h
     new OciRuntime({ name, path, root, systemdCgroup: false, environment: { PATH: process.env['PATH'] ?? '' } }),
   ];
   const well = process.env['PODWRIGHT_TEST_RUNTIME'] ?? 'runc';
-  const handlers = new RuntimeHandlers('well', new Map([runtimeAt('hung', faulty.path), runtimeAt('hung-too', faulty.path), runtimeAt('well', well)]));
+  const handlers = new RuntimeHandlers(
+    'well',
+    new Map([runtimeAt('hung', faulty.path), runtimeAt('hung-too', faulty.path), runtimeAt('well', well)]),
+  );
   const { log, lines } = collectingLog();
   const begun = performance.now();
   await handlers.probe(log);
   const ms = Math.round(performance.now() - begun);
 
   assert.ok(ms < START_MS, `took ${ms} ms`);
-  assert.equal(lines.filter((line) => /runtime handler hung(-too)?: .* cannot be asked for its features/.test(line)).length, 2, lines.join('\n'));
+  assert.equal(
+    lines.filter((line) => /runtime handler hung(-too)?: .* cannot be asked for its features/.test(line)).length,
+    2,
+    lines.join('\n'),
+  );
   assert.deepEqual(handlers.features('hung'), { recursiveReadOnlyMounts: false, idmapMounts: false });
   assert.equal(handlers.features('well').recursiveReadOnlyMounts, true);
 });
