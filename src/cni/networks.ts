@@ -77,9 +77,7 @@ export class Networks {
   async start(): Promise<void> {
     await this.#records.load();
     await this.#pending.load();
-    for (const record of [...this.#records.all(), ...this.#pending.all()]) {
-      if (record.result === undefined) await this.#endLeftovers(record.containerId);
-    }
+    await this.#endLeftovers();
     await this.#confs.start();
     for (const id of this.#pending.ids()) {
       // A crash between the two writes of detachLater leaves the record in both places.
@@ -368,12 +366,17 @@ export class Networks {
     });
   }
 
-  async #endLeftovers(containerId: string): Promise<void> {
+  /** Of attachments without a result all plugins, of the others those that detach: which were under way is not on disk. */
+  async #endLeftovers(): Promise<void> {
+    const unfinished = [...this.#records.all(), ...this.#pending.all()]
+      .filter(({ result }) => result === undefined)
+      .map(({ containerId }) => containerId);
+    const others = [...this.#records.ids(), ...this.#pending.ids()].filter((id) => !unfinished.includes(id));
     try {
-      const killed = await endLeftoverPlugins(containerId);
-      if (killed > 0) this.#log.warn(`killed ${killed} plugin processes that an earlier daemon left running`, { containerId });
+      const killed = (await endLeftoverPlugins(unfinished)) + (await endLeftoverPlugins(others, 'DEL'));
+      if (killed > 0) this.#log.warn(`killed ${killed} plugin processes that an earlier daemon left running`);
     } catch (error) {
-      this.#log.error(`look for plugins that an earlier daemon left running: ${messageOf(error)}`, { containerId });
+      this.#log.error(`look for plugins that an earlier daemon left running: ${messageOf(error)}`);
     }
   }
 

@@ -13,7 +13,7 @@ export interface Jobs {
   setNetworkSysctls: { request: { readonly netnsPath: string; readonly sysctls: Readonly<Record<string, string>> }; result: undefined };
   unpinNamespaces: { request: { readonly directory: string; readonly kinds?: readonly PinnableNamespace[] }; result: undefined };
   /** `progress[0]` is the process that is being read. */
-  pidsByEnvironment: { request: { readonly name: string; readonly value: string; readonly progress: Int32Array }; result: number[] };
+  pidsByEnvironment: { request: { readonly wanted: readonly (readonly string[])[]; readonly progress: Int32Array }; result: number[] };
 }
 
 export type JobKind = keyof Jobs;

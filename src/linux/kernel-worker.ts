@@ -30,7 +30,7 @@ async function run(job: JobRequest): Promise<Jobs[JobKind]['result']> {
       unpinNamespaces(job.directory, job.kinds);
       return undefined;
     case 'pidsByEnvironment':
-      return pidsByEnvironment(job.name, job.value, job.progress);
+      return pidsByEnvironment(job.wanted, job.progress);
   }
 }
 

@@ -108,13 +108,19 @@ export async function exitOf(identity: ProcessIdentity, signal?: AbortSignal): P
 let hangsAt: number | undefined;
 
 /**
- * The processes that were started with `name=value` in their environment, ours left out. Reads /proc/PID/environ of all.
+ * The processes that were started with `name` in their environment and one of `values` as its value, and with all of `also`;
+ * ours left out. Reads /proc/PID/environ of all, once.
  * @throws {DaemonError} Unavailable when a process does not let its environment be read in time.
  */
-export async function findProcessesByEnvironment(name: string, value: string): Promise<ProcessIdentity[]> {
+export async function findProcessesByEnvironment(
+  name: string,
+  values: string | readonly string[],
+  also: Readonly<Record<string, string>> = {},
+): Promise<ProcessIdentity[]> {
   if (hangsAt !== undefined) throw hanging(hangsAt);
   const progress = new Int32Array(new SharedArrayBuffer(4));
-  const search = onThread('pidsByEnvironment', { name, value, progress });
+  const wanted = [[values].flat().map((value) => `${name}=${value}`), ...Object.entries(also).map(([key, value]) => [`${key}=${value}`])];
+  const search = onThread('pidsByEnvironment', { wanted, progress });
   const pids = await withProgress(search, progress);
   const found = await Promise.all(pids.map(identify));
   return found.filter((identity) => identity !== undefined);

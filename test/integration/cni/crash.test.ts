@@ -5,6 +5,7 @@ import { access, readFile, readdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import { findProcessesByEnvironment } from '../../../src/linux/process.ts';
 import { installPlugin, makeCniLab, REAL_PLUGINS, removeFirewallRules } from '../../support/cni.ts';
 import { networksOf, podIn, soon } from '../../support/networks.ts';
 import type { ChildProcess } from 'node:child_process';
@@ -100,3 +101,44 @@ test('a plugin that outlives its killed daemon adds nothing after the next daemo
   await pause(1600);
   assert.deepEqual(await lab.leftovers(), []);
 });
+
+for (const step of ['detach', 'queue']) {
+  test(`a DEL that hangs in a ${step} when the daemon is killed is ended by the next start, and what an ADD left behind lives on`, async (t) => {
+    const lab = await makeCniLab();
+    t.after(() => lab.remove());
+    await installPlugin(lab.binDir, 'service', 'leaves-a-child', ['ADD']);
+    await installPlugin(lab.binDir, 'hung', 'hangs', ['DEL']);
+    await lab.configure([lab.bridgePlugin, { type: 'service' }, { type: 'hung' }]);
+    const request = podIn(lab);
+    const running = async (): Promise<string[]> => {
+      const found = await findProcessesByEnvironment('CNI_CONTAINERID', request.containerId);
+      const environments = await Promise.all(found.map(async ({ pid }) => readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '')));
+      return environments.map((text) => /\0CNI_COMMAND=(\w+)/.exec(`\0${text}`)?.[1] ?? '').toSorted();
+    };
+    t.after(async () => {
+      for (const { pid } of await findProcessesByEnvironment('CNI_CONTAINERID', request.containerId)) process.kill(pid, 'SIGKILL');
+    });
+    const daemon = live(lab, request, ['attach', step]);
+    for (let tries = 0; !(await readFile(join(lab.binDir, 'hung.calls'), 'utf8').catch(() => '')).includes('DEL'); tries += 1) {
+      assert.ok(tries < 250, 'the plugin does not run after 5 s');
+      await pause(20);
+    }
+    daemon.kill('SIGKILL');
+    await once(daemon, 'exit');
+    assert.ok((await running()).includes('DEL'), 'the plugin does not outlive the daemon');
+
+    await installPlugin(lab.binDir, 'hung', 'passes');
+    const networks = networksOf(lab);
+    t.after(() => networks.close());
+    await networks.start();
+    assert.deepEqual(await running(), ['ADD']);
+    const { containerId } = request;
+    if (step === 'detach') await networks.detach({ ...request, netnsPath: request.netnsPath }, soon());
+    for (let tries = 0; networks.pendingDetaches().some((detach) => detach.containerId === containerId); tries += 1) {
+      assert.ok(tries < 250, 'the queue is not empty after 5 s');
+      await pause(20);
+    }
+    if (step === 'queue') await removeFirewallRules(containerId);
+    assert.deepEqual(await lab.leftovers(), []);
+  });
+}
