@@ -42,15 +42,28 @@ export function messageOf(error: unknown): string {
 /** What the kernel says where the node has no more of something: room, descriptors, memory. errno(3). */
 const EXHAUSTED: readonly string[] = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM'];
 
-/** The kind of any thrown value: of an error that is none of ours, Internal, or ResourceExhausted where the node ran out of something. */
+/**
+ * The kind of any thrown value: of an error that is none of ours, Internal, ResourceExhausted where the node ran out of
+ * something, or FailedPrecondition where a file system is read-only.
+ */
 export function kindOf(error: unknown): ErrorKind {
   const kind = error instanceof DaemonError ? error.kind : 'Internal';
-  return kind === 'Internal' && isExhaustion(error) ? 'ResourceExhausted' : kind;
+  if (kind !== 'Internal') return kind;
+  if (isCausedBy(error, EXHAUSTED)) return 'ResourceExhausted';
+  return isCausedBy(error, ['EROFS']) ? 'FailedPrecondition' : 'Internal';
 }
 
-function isExhaustion(error: unknown): boolean {
-  if (hasErrno(error, ...EXHAUSTED)) return true;
-  return error instanceof Error && error.cause !== undefined && isExhaustion(error.cause);
+function isCausedBy(error: unknown, codes: readonly string[]): boolean {
+  if (hasErrno(error, ...codes)) return true;
+  return error instanceof Error && error.cause !== undefined && isCausedBy(error.cause, codes);
+}
+
+/** A bare system error, with what was being done in front; any other value as it is, it has words of its own. */
+export function withWords(what: string, error: unknown): unknown {
+  if (error instanceof DaemonError || !isSystemError(error)) return error;
+  const { code, syscall = 'write', path = 'a file' } = error;
+  const why = code === 'EROFS' ? `${syscall} ${path}: it is on a read-only file system, must be writable` : error.message;
+  return new DaemonError(kindOf(error), `${what}: ${why}`, { cause: error });
 }
 
 /** Whether a thrown value is a system error, with any code: what the kernel refused, and no fault of the program. */

@@ -2,7 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { reasonOf } from '../base/deadline.ts';
-import { DaemonError, fail, messageOf } from '../base/errors.ts';
+import { DaemonError, fail, messageOf, withWords } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { ObjectStore } from '../base/object-store.ts';
@@ -110,7 +110,7 @@ export async function createContainer(
     for (const failure of await undo.run()) {
       log.error(`create container: undoing failed: ${failure.what}`, { container: record.id, error: messageOf(failure.error) });
     }
-    throw error;
+    throw withWords(`create container ${record.name}`, error);
   }
 }
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { messageOf } from '../base/errors.ts';
+import { messageOf, withWords } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { ObjectStore } from '../base/object-store.ts';
 import { allSettledOrThrow } from '../base/settle.ts';
@@ -70,7 +70,7 @@ export async function runSandbox(parts: SandboxParts, store: Store, record: Sand
     for (const failure of await undo.run()) {
       log.error(`run pod sandbox: undoing failed: ${failure.what}`, { sandbox: record.id, error: messageOf(failure.error) });
     }
-    throw error;
+    throw withWords(`run pod sandbox ${record.name}`, error);
   }
 }
 
