@@ -40,7 +40,7 @@ interface Ledger {
  * Tells whether the kernel killed a process of a container for lack of memory. A container's own cgroup counts that, but
  * systemd removes the cgroup with the last process in it. The pod's stays and counts the same kills, before the signal
  * is sent, and so also those that nobody was there to see; whose they are is what remains to be found out.
- * docs/decisions/0003-oom-kills.md
+ * docs/decisions/0005-oom-kills.md
  */
 export class OomKills {
   readonly #options: OomKillsOptions;
