@@ -7,6 +7,7 @@ import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Log } from '../base/log.ts';
 import type { ObjectStore } from '../base/object-store.ts';
 import type { Cgroups } from '../linux/cgroups.ts';
+import { unitsOutOfMemory } from '../linux/journal.ts';
 import { readOomKills } from '../linux/kernel-log.ts';
 import { bootId } from '../linux/process.ts';
 import { readExit } from '../ociruntime/exits.ts';
@@ -126,8 +127,22 @@ export class OomKills {
         logged: killsNamed(each),
         seenByMonitor: [seenByMonitor, ...seen][index] === true,
       }));
-    if (others.length > 0 && sum(suspects().map(({ logged }) => logged)) < kills) await sleep(LOG_WAIT_MS);
-    return shareOomKills(kills, suspects());
+    const isShort = (): boolean => others.length > 0 && sum(suspects().map(({ logged }) => logged)) < kills;
+    if (isShort()) await sleep(LOG_WAIT_MS);
+    if (!isShort()) return shareOomKills(kills, suspects());
+    const told = await this.#toldBySystemd([container, ...others]);
+    return shareOomKills(
+      kills,
+      suspects().map((suspect) => ({ ...suspect, seenByMonitor: suspect.seenByMonitor || told.has(suspect.id) })),
+    );
+  }
+
+  /** Of these containers those of whose scope systemd told a kill, by id. */
+  async #toldBySystemd(containers: readonly Container[]): Promise<ReadonlySet<string>> {
+    if (this.#options.parts.placement.driver !== 'systemd') return new Set();
+    const unitOf = ({ record }: Container): string => basename(this.#cgroupOf(record));
+    const units = await unitsOutOfMemory(containers.map(unitOf));
+    return new Set(containers.filter((each) => units?.has(unitOf(each)) === true).map(({ record }) => record.id));
   }
 
   /** Containers whose cgroup is gone, while their end is not on record. */

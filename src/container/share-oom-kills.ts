@@ -3,7 +3,7 @@ export interface OomSuspect {
   readonly id: string;
   /** How many the kernel's log names it with. */
   readonly logged: number;
-  /** Whether its monitor saw one; how many is not known. */
+  /** Whether its monitor, or systemd, saw one; how many is not known. */
   readonly seenByMonitor: boolean;
 }
 
