@@ -7,8 +7,8 @@ export interface Section {
   readonly isForeign: boolean;
 }
 
-/** Shorter ones are not kept: they explain no standstill. */
-export const SECTION_WORTH_MS = 5;
+/** Shorter ones are not kept: it would take fifty of them in one turn to make a standstill. */
+export const SECTION_WORTH_MS = 1;
 /** Most that is kept between two looks. */
 const SECTIONS_KEPT = 256;
 
