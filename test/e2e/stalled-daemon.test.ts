@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ContainerConfig, Init } from '../../api/cri/runtime.ts';
+import { mountOf } from '../../src/linux/mountinfo.ts';
+import { readMounts } from '../../src/linux/mounts.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { e2eTest } from '../support/e2e-test.ts';
 import type { Pod } from '../support/pods.ts';
@@ -70,6 +72,12 @@ async function runWithVolumes(daemon: TestDaemon, pod: Pod, index: number): Prom
   return { id: await runContainer(daemon, pod, ['sleep', '3600'], { name: `c${index}`, change: { mounts } }), sources };
 }
 
+/** Where a path is in its file system: /tmp may be one of its own, or a directory that is mounted there. */
+async function placeOf(path: string): Promise<string> {
+  const mount = mountOf(await readMounts(), path);
+  return join(mount?.root ?? '/', relative(mount?.target ?? '/', path));
+}
+
 /** What is wrong with the volumes of one container, as the container sees them and as the kernel says; '' where all is right. */
 async function problemOf(daemon: TestDaemon, { id, sources }: WithVolumes, index: number): Promise<string> {
   const seen = await execOutput(daemon, id, shell('cat /there/index; echo; ls -A /there /made; touch /made/by-container'));
@@ -81,7 +89,8 @@ async function problemOf(daemon: TestDaemon, { id, sources }: WithVolumes, index
   for (const [target, source] of Object.entries(sources)) {
     const root = table.find((fields) => fields[4] === target)?.[3] ?? '(not mounted)';
     // The root within the source's own file system: the end of the path.
-    if (!source.endsWith(root)) return `container ${index}: ${target} is ${root}, must be ${source}`;
+    const wanted = await placeOf(source);
+    if (root !== wanted) return `container ${index}: ${target} is ${root}, must be ${wanted}`;
   }
   const ofBundle = table.find((fields) => fields[3]?.includes(`/bundles/${id}`) === true);
   return ofBundle === undefined ? '' : `container ${index} has its bundle at ${ofBundle[4] ?? ''}`;
