@@ -20,6 +20,9 @@ import type { OomSuspect } from './share-oom-kills.ts';
 
 /** The kernel writes its log after it has sent the signal: how long to wait where a kill is missing there, milliseconds. */
 const LOG_WAIT_MS = 200;
+/** How often the journal is asked, and the pause between, milliseconds. */
+const JOURNAL_ASKS = 4;
+const JOURNAL_WAIT_MS = 400;
 
 export interface OomKillsOptions {
   readonly parts: { readonly cgroups: Cgroups; readonly placement: CgroupPlacement; readonly oomLedgerFile: string };
@@ -130,19 +133,27 @@ export class OomKills {
     const isShort = (): boolean => others.length > 0 && sum(suspects().map(({ logged }) => logged)) < kills;
     if (isShort()) await sleep(LOG_WAIT_MS);
     if (!isShort()) return shareOomKills(kills, suspects());
-    const told = await this.#toldBySystemd([container, ...others]);
+    const told = await this.#toldBySystemd([container, ...others], kills);
     return shareOomKills(
       kills,
       suspects().map((suspect) => ({ ...suspect, seenByMonitor: suspect.seenByMonitor || told.has(suspect.id) })),
     );
   }
 
-  /** Of these containers those of whose scope systemd told a kill, by id. */
-  async #toldBySystemd(containers: readonly Container[]): Promise<ReadonlySet<string>> {
+  /**
+   * Of these containers those of whose scope systemd told a kill, by id. Its words reach the journal a moment after the cgroup is
+   * gone: it is asked again until as many are named as there were kills, or the time is over.
+   */
+  async #toldBySystemd(containers: readonly Container[], kills: number): Promise<ReadonlySet<string>> {
     if (this.#options.parts.placement.driver !== 'systemd') return new Set();
     const unitOf = ({ record }: Container): string => basename(this.#cgroupOf(record));
-    const units = await unitsOutOfMemory(containers.map(unitOf));
-    return new Set(containers.filter((each) => units?.has(unitOf(each)) === true).map(({ record }) => record.id));
+    for (let asks = 1; ; asks += 1) {
+      const units = await unitsOutOfMemory(containers.map(unitOf));
+      const named = containers.filter((each) => units?.has(unitOf(each)) === true);
+      if (units === undefined || named.length >= Math.min(kills, containers.length) || asks === JOURNAL_ASKS)
+        return new Set(named.map(({ record }) => record.id));
+      await sleep(JOURNAL_WAIT_MS);
+    }
   }
 
   /** Containers whose cgroup is gone, while their end is not on record. */
