@@ -1,10 +1,10 @@
 import { fail } from '../base/errors.ts';
 
 /** uid_t and gid_t are 32 bit, and -1 means "unchanged" to chown(2) and setresuid(2). */
-const HIGHEST_ID = 0xffff_fffen;
+export const HIGHEST_ID = 0xffff_fffe;
 
 /** @throws InvalidArgument where a field of a request is no user or group id. */
 export function checkRequestId(doing: string, field: string, id: bigint | undefined): void {
-  if (id === undefined || (id >= 0n && id <= HIGHEST_ID)) return;
-  fail('InvalidArgument', `${doing}: ${field} is ${id.toString()}, must be from 0 to ${HIGHEST_ID.toString()}`);
+  if (id === undefined || (id >= 0n && id <= BigInt(HIGHEST_ID))) return;
+  fail('InvalidArgument', `${doing}: ${field} is ${id.toString()}, must be from 0 to ${HIGHEST_ID}`);
 }

@@ -2,6 +2,7 @@ import { SupplementalGroupsPolicy } from '../../api/cri/enums.ts';
 import type { LinuxContainerSecurityContext } from '../../api/cri/runtime.ts';
 import { DaemonError, hasErrno } from '../base/errors.ts';
 import { readStartInRoot } from '../linux/files.ts';
+import { HIGHEST_ID } from './id-range.ts';
 import type { ImageProcessConfig } from './image-config.ts';
 import { findGroupId, findUserById, findUserByName, groupsOf } from './user-files.ts';
 import type { UserEntry } from './user-files.ts';
@@ -29,8 +30,6 @@ const FILE_LIMIT_BYTES = 2 * 1024 * 1024;
 const NEWLINE = 0x0a;
 /** Most groups of a process: NGROUPS_MAX, setgroups(2). */
 const MOST_GROUPS = 65_536;
-/** uid_t and gid_t are 32 bit, and -1 means "unchanged" to chown(2) and setresuid(2). */
-const HIGHEST_ID = 0xffff_fffe;
 
 /**
  * Finds who runs the first process: the request's user by number or name, else the image's `User` (`uid`, `name`, each
