@@ -83,7 +83,9 @@ function urlOf(target: string): URL {
   try {
     return new URL(target, 'http://admin');
   } catch (error) {
-    throw new DaemonError('InvalidArgument', `admin socket: the request's target is ${JSON.stringify(target)}, must be a path`, { cause: error });
+    throw new DaemonError('InvalidArgument', `admin socket: the request's target is ${JSON.stringify(target)}, must be a path`, {
+      cause: error,
+    });
   }
 }
 

@@ -33,7 +33,10 @@ export class JoinedWork<T> {
   async run(key: string, call: AbortSignal, options: JoinedWorkOptions<T>, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const running = this.#running.get(key) ?? this.#start(key, options, work);
     if (running.request !== options.request && canonicalJson(running.request) !== canonicalJson(options.request)) {
-      throw new DaemonError('AlreadyExists', `${options.what}: the same is under way for a request that asks for something else; ask again when it is over`);
+      throw new DaemonError(
+        'AlreadyExists',
+        `${options.what}: the same is under way for a request that asks for something else; ask again when it is over`,
+      );
     }
     running.waiters += 1;
     try {

@@ -29,7 +29,9 @@ export function fromJson(text: string): unknown {
 function renameKeys(value: unknown, pattern: RegExp, rename: (name: string) => string): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   if (!Object.keys(value).some((name) => pattern.test(name))) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, each]: [string, unknown]) => [pattern.test(name) ? rename(name) : name, each]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, each]: [string, unknown]) => [pattern.test(name) ? rename(name) : name, each]),
+  );
 }
 
 /**

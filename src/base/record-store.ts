@@ -126,7 +126,11 @@ export class RecordStore<R extends { readonly id: string }, S> {
     }
     const record = this.#parse(text);
     if ('problem' in record || !this.#options.isRecord(record.data, id)) {
-      await this.#setAside(id, recordFile, 'problem' in record ? record.problem : `its fields are not those of a ${this.#options.kind} record`);
+      await this.#setAside(
+        id,
+        recordFile,
+        'problem' in record ? record.problem : `its fields are not those of a ${this.#options.kind} record`,
+      );
       return undefined;
     }
     return { record: record.data, state: await this.#loadState(id) };
@@ -139,7 +143,9 @@ export class RecordStore<R extends { readonly id: string }, S> {
     const state = typeof text === 'object' ? text : this.#parse(text);
     if (!('problem' in state) && this.#options.isState(state.data)) return state.data;
     const problem = 'problem' in state ? state.problem : `its fields are not those of a ${this.#options.kind} state`;
-    this.#options.log.error(`${this.#options.kind} state ${stateFile}: ${problem}; the ${this.#options.kind} is taken as never finished and is removed`);
+    this.#options.log.error(
+      `${this.#options.kind} state ${stateFile}: ${problem}; the ${this.#options.kind} is taken as never finished and is removed`,
+    );
     return undefined;
   }
 

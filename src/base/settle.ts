@@ -3,7 +3,7 @@ export async function allSettledOrThrow<T extends readonly Promise<unknown>[]>(
   work: readonly [...T],
 ): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
   await Promise.allSettled(work);
-  return (await Promise.all(work));
+  return await Promise.all(work);
 }
 
 /** Runs every step in order, also after one has failed. @throws the first failure, when all have been run. */

@@ -171,7 +171,11 @@ export const schema = {
     'The AppArmor profile that RuntimeDefault stands for, by the name under which it is loaded. Empty: none, so where AppArmor is on ' +
       'a container that asks for nothing is not confined by it, and one that asks for RuntimeDefault is refused.',
   ),
-  selinux: key(notSupported('SELinux labels'), false, 'Whether containers and their files get SELinux labels. Not supported by this version: must be false.'),
+  selinux: key(
+    notSupported('SELinux labels'),
+    false,
+    'Whether containers and their files get SELinux labels. Not supported by this version: must be false.',
+  ),
   cni: section('Pod networks, by CNI plugins.', {
     confDir: key(path, '/etc/cni/net.d', 'Where the CNI configurations are; watched.', { flag: { usage: '--cni-conf-dir <DIR>' } }),
     binDirs: key(paths, ['/opt/cni/bin', '/usr/lib/cni'], 'Where the CNI plugins are, in the order of looking.', {

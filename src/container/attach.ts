@@ -33,7 +33,13 @@ const STDERR = 3;
  * Joins a running container's terminal or pipes, over its monitor's socket, until the container ends. The output is always
  * read: conmon writes to its clients from the loop that keeps the log.
  */
-export async function attach(containers: Containers, request: AttachRequest, io: AttachIo, resizes: AsyncIterable<TerminalSize>, signal: AbortSignal): Promise<void> {
+export async function attach(
+  containers: Containers,
+  request: AttachRequest,
+  io: AttachIo,
+  resizes: AsyncIterable<TerminalSize>,
+  signal: AbortSignal,
+): Promise<void> {
   const container = containers.get(request.containerId);
   requireState(container, 'attach');
   const bundle = containers.bundleOf(container.record);
@@ -79,7 +85,12 @@ async function copyIn(stdin: Readable, connection: PacketConnection, stdinOnce: 
 }
 
 /** conmon's control line for a size: `1 HEIGHT WIDTH`. */
-async function followSizes(bundle: string, first: TerminalSize | undefined, resizes: AsyncIterable<TerminalSize>, signal: AbortSignal): Promise<void> {
+async function followSizes(
+  bundle: string,
+  first: TerminalSize | undefined,
+  resizes: AsyncIterable<TerminalSize>,
+  signal: AbortSignal,
+): Promise<void> {
   const tell = async ({ width, height }: TerminalSize): Promise<void> => {
     try {
       const control = await open(join(bundle, 'ctl'), constants.O_WRONLY | constants.O_NONBLOCK);

@@ -36,5 +36,8 @@ export function checkContainerRequest(config: ContainerConfig, sandbox: Sandbox,
 
 function checkMemoryLimit(limit: bigint): void {
   if (limit > 0n && limit < LEAST_MEMORY)
-    fail('InvalidArgument', `create container: memory_limit_in_bytes is ${limit}, must be 0 or at least ${LEAST_MEMORY}: no container starts in less`);
+    fail(
+      'InvalidArgument',
+      `create container: memory_limit_in_bytes is ${limit}, must be 0 or at least ${LEAST_MEMORY}: no container starts in less`,
+    );
 }

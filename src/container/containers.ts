@@ -131,7 +131,13 @@ export class Containers {
     const id = await this.#creates.run(
       name,
       call.signal,
-      { budgetMs: this.#options.createBudgetMs, what: `create container ${name}`, endsWithLastWaiter: false, request: config, unclaimed: async (made) => this.#park(made) },
+      {
+        budgetMs: this.#options.createBudgetMs,
+        what: `create container ${name}`,
+        endsWithLastWaiter: false,
+        request: config,
+        unclaimed: async (made) => this.#park(made),
+      },
       async (work) => this.#createOrFind(name, sandbox, config, sandboxConfig, work, call.log),
     );
     return this.#claim(id);
@@ -248,7 +254,10 @@ export class Containers {
   async #makesWay({ record, state }: Container, config: ContainerConfig): Promise<boolean> {
     if (!isAliveState(state) || canonicalJson(record.config) === canonicalJson(config)) return false;
     if (state.is !== 'Parked') {
-      fail('AlreadyExists', `create container ${record.name}: container ${record.id} has this name and attempt and another configuration; remove it, or ask with a higher attempt`);
+      fail(
+        'AlreadyExists',
+        `create container ${record.name}: container ${record.id} has this name and attempt and another configuration; remove it, or ask with a higher attempt`,
+      );
     }
     this.#parking.end(record.id);
     await this.#expire(record.id);

@@ -126,7 +126,11 @@ function inNameOfField(error: unknown, { id, config }: ContainerRecord): unknown
   const words = messageOf(error);
   if (!words.includes('unable to set memory limit')) return error;
   const limit = String(config.linux?.resources?.memoryLimitInBytes);
-  return new DaemonError('InvalidArgument', `create container ${id}: memory_limit_in_bytes is ${limit}, which is too low for the runtime to start in: ${words}`, { cause: error });
+  return new DaemonError(
+    'InvalidArgument',
+    `create container ${id}: memory_limit_in_bytes is ${limit}, which is too low for the runtime to start in: ${words}`,
+    { cause: error },
+  );
 }
 
 function inOrderOf({ mounts }: ContainerConfig, resolved: readonly ResolvedMount[]): ResolvedMount[] {

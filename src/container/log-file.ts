@@ -38,7 +38,8 @@ async function reopen(bundle: string, logPath: string, timeoutMs: number): Promi
   }
   const deadline = Date.now() + timeoutMs;
   while (!(await exists(logPath))) {
-    if (Date.now() > deadline) throw new DaemonError('DeadlineExceeded', `reopen log ${logPath}: conmon made no new file within ${timeoutMs / 1000} s`);
+    if (Date.now() > deadline)
+      throw new DaemonError('DeadlineExceeded', `reopen log ${logPath}: conmon made no new file within ${timeoutMs / 1000} s`);
     await sleep(NEW_FILE_POLL_MS);
   }
 }

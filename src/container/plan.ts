@@ -79,7 +79,11 @@ function volumeImage(parts: ContainerParts, { containerPath, readonly, image: { 
 }
 
 /** The process of the container a debug container looks at; it must run in the same pod. */
-function targetProcess(containers: { get: (id: string) => Container }, sandbox: Sandbox, config: ContainerConfig): ProcessIdentity | undefined {
+function targetProcess(
+  containers: { get: (id: string) => Container },
+  sandbox: Sandbox,
+  config: ContainerConfig,
+): ProcessIdentity | undefined {
   const options = config.linux?.securityContext?.namespaceOptions;
   if (options?.pid !== NamespaceMode.TARGET) return undefined;
   const target = containers.get(options.targetId);

@@ -32,7 +32,8 @@ export async function updateContainer(containers: Containers, id: ContainerId, c
       await containers.untilKilled(id, 'update', async (signal) => runtimeOf(parts, record).update(id, limits, signal));
     } catch (error) {
       // Its end is recorded under this lock, so the state does not tell it yet.
-      if (!(await isAlive(state.process))) throw new DaemonError('FailedPrecondition', `update container ${id}: it has ended`, { cause: error });
+      if (!(await isAlive(state.process)))
+        throw new DaemonError('FailedPrecondition', `update container ${id}: it has ended`, { cause: error });
       throw error;
     }
     stage('container.updated');
@@ -73,7 +74,8 @@ async function rewriteSpec(file: string, limits: Readonly<Record<string, unknown
   const spec = specFromJson(await readFile(file, 'utf8')) as OciSpec;
   const before = spec.linux.resources as unknown as Readonly<Record<string, object | undefined>>;
   const resources: Record<string, unknown> = { ...before };
-  for (const [name, limit] of Object.entries(limits)) resources[name] = Array.isArray(limit) ? limit : { ...before[name], ...(limit as object) };
+  for (const [name, limit] of Object.entries(limits))
+    resources[name] = Array.isArray(limit) ? limit : { ...before[name], ...(limit as object) };
   // Whole, as an exec may read it meanwhile.
   await writeFileAtomic(file, specToJson({ ...spec, linux: { ...spec.linux, resources: resources } }), { durable: false });
 }

@@ -26,7 +26,9 @@ export function adminBackend(parts: DaemonParts, metrics: Metrics): AdminBackend
       return loaded.map(({ id, names, sizeBytes }) => ({ id, names, sizeBytes }));
     },
     saveImages: async (references, format, target, signal) => {
-      const found = references.map((reference) => images.resolve(reference) ?? fail('NotFound', `save images: ${reference} is not present`));
+      const found = references.map(
+        (reference) => images.resolve(reference) ?? fail('NotFound', `save images: ${reference} is not present`),
+      );
       const { saveArchive } = await import('../image/save.ts');
       await saveArchive(storage.imageParts, found, target, { format, signal });
     },
@@ -87,7 +89,11 @@ async function programs(parts: DaemonParts): Promise<ProgramReport[]> {
   const { config, runtimes } = parts;
   const { conmon } = config.current;
   return Promise.all([
-    ...runtimes.names.map(async (name) => ({ name, path: runtimes.get(name).path, version: await versionOf(async () => runtimes.get(name).version()) })),
+    ...runtimes.names.map(async (name) => ({
+      name,
+      path: runtimes.get(name).path,
+      version: await versionOf(async () => runtimes.get(name).version()),
+    })),
     versionOf(async () => firstLine(conmon)).then((version) => ({ name: 'conmon', path: conmon, version })),
     Promise.resolve({ name: 'node', path: process.execPath, version: process.version }),
   ]);

@@ -58,7 +58,14 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
   const facts = await readHostFacts();
   warnOfUnconfined(facts, config, log);
   const specSettings = await buildSpecSettings(config);
-  const common = { runtimes, placement, monitor, hostFacts: (): HostFacts => facts, specSettings, createTimeoutMs: timeouts.containerCreateMs };
+  const common = {
+    runtimes,
+    placement,
+    monitor,
+    hostFacts: (): HostFacts => facts,
+    specSettings,
+    createTimeoutMs: timeouts.containerCreateMs,
+  };
   const sandboxParts: SandboxParts = {
     ...common,
     runDirectory: join(runDir, 'sandboxes'),
@@ -97,7 +104,21 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     log,
   });
   const restoreParts: RestoreParts = { sandboxes, containers, sandboxParts, log };
-  return { config, log, storage, images, networks, runtimes, placement, cgroups, sandboxes, containers, sandboxParts, restoreParts, exitDirectory };
+  return {
+    config,
+    log,
+    storage,
+    images,
+    networks,
+    runtimes,
+    placement,
+    cgroups,
+    sandboxes,
+    containers,
+    sandboxParts,
+    restoreParts,
+    exitDirectory,
+  };
 }
 
 /** What this node could do and this version does not use: said once, since nothing else shows it. */
@@ -111,7 +132,13 @@ function warnOfUnconfined({ apparmor, selinux }: HostFacts, config: LiveConfig, 
 function buildRuntimes(config: LiveConfig): RuntimeHandlers {
   const { runtime, cgroupManager } = config.current;
   const runtimes = Object.entries(runtime.handlers).map(([name, handler]) => {
-    const options = { name, path: handler.path, root: handler.root, systemdCgroup: cgroupManager === 'systemd', environment: environmentOf(handler.path) };
+    const options = {
+      name,
+      path: handler.path,
+      root: handler.root,
+      systemdCgroup: cgroupManager === 'systemd',
+      environment: environmentOf(handler.path),
+    };
     return [name, new OciRuntime(options)] as const;
   });
   return new RuntimeHandlers(runtime.default, new Map(runtimes));
@@ -139,7 +166,8 @@ function buildNetworks(config: LiveConfig, log: Log): Networks {
 /** The owner's choices for every container; what is reloadable is read again for each. */
 async function buildSpecSettings(config: LiveConfig): Promise<() => SpecSettings> {
   const { seccompProfile, apparmorProfile } = config.current;
-  const seccomp: SeccompProfile | undefined = seccompProfile === '' ? undefined : parseSeccompProfile(await readFile(seccompProfile, 'utf8'));
+  const seccomp: SeccompProfile | undefined =
+    seccompProfile === '' ? undefined : parseSeccompProfile(await readFile(seccompProfile, 'utf8'));
   return () => {
     const { defaultCapabilities, pidsLimit, defaultUlimits, selinux } = config.current;
     return { defaultCapabilities, pidsLimit, defaultUlimits, selinux, apparmorProfile, seccompDefaultProfile: seccomp };

@@ -9,6 +9,7 @@ export function streamingBackend({ containers, sandboxes, sandboxParts }: Daemon
   return {
     exec: async (request, streams, resizes, signal) => execStream(containers, request, streams, resizes, signal),
     attach: async (request, streams, resizes, signal) => attach(containers, request, streams, resizes, signal),
-    portForward: async (sandboxId, port, stream, signal) => portForward(sandboxes, sandboxParts.namespaceDirectory, sandboxId, port, stream, signal),
+    portForward: async (sandboxId, port, stream, signal) =>
+      portForward(sandboxes, sandboxParts.namespaceDirectory, sandboxId, port, stream, signal),
   };
 }

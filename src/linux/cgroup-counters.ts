@@ -102,9 +102,7 @@ async function readV2(of: CgroupFiles, hugePageSizes: readonly string[]): Promis
   ];
   const files = new Map(await Promise.all(names.map(async (name) => [name, await of('', name)] as const)));
   const hugePages = await Promise.all(
-    hugePageSizes.map(async (pageSize) =>
-      hugePageFigures(pageSize, await of('', `hugetlb.${pageSize}.current`), undefined),
-    ),
+    hugePageSizes.map(async (pageSize) => hugePageFigures(pageSize, await of('', `hugetlb.${pageSize}.current`), undefined)),
   );
   const cpu = parseFlat(files.get('cpu.stat') ?? '');
   const memory = parseFlat(files.get('memory.stat') ?? '');

@@ -57,21 +57,39 @@ export function cgroupFiles(cgroups: Cgroups, path: string): CgroupFiles {
 }
 
 /** Reads what a cgroup uses; undefined where it does not exist (its container has just ended). */
-export async function readCgroupUsage(cgroups: Cgroups, path: string, files = cgroupFiles(cgroups, path)): Promise<CgroupUsage | undefined> {
+export async function readCgroupUsage(
+  cgroups: Cgroups,
+  path: string,
+  files = cgroupFiles(cgroups, path),
+): Promise<CgroupUsage | undefined> {
   return cgroups.version === 'v2' ? readV2(files) : readV1(files);
 }
 
 async function readV2(files: CgroupFiles): Promise<CgroupUsage | undefined> {
   const [cpuStat, current, stat, max, swap, swapMax, pids, cpu, memory, io] = await Promise.all(
-    ['cpu.stat', 'memory.current', 'memory.stat', 'memory.max', 'memory.swap.current', 'memory.swap.max', 'pids.current', 'cpu.pressure', 'memory.pressure', 'io.pressure'].map(
-      async (file) => files('', file),
-    ),
+    [
+      'cpu.stat',
+      'memory.current',
+      'memory.stat',
+      'memory.max',
+      'memory.swap.current',
+      'memory.swap.max',
+      'pids.current',
+      'cpu.pressure',
+      'memory.pressure',
+      'io.pressure',
+    ].map(async (file) => files('', file)),
   );
   if (cpuStat === undefined) return undefined;
   const cpuUs = parseFlat(cpuStat)['usage_usec'];
   return {
     cpuNs: cpuUs === undefined ? undefined : cpuUs * 1000n,
-    memory: memoryFigures(current, stat, parseNumber(max), { inactive: 'inactive_file', rss: 'anon', faults: 'pgfault', major: 'pgmajfault' }),
+    memory: memoryFigures(current, stat, parseNumber(max), {
+      inactive: 'inactive_file',
+      rss: 'anon',
+      faults: 'pgfault',
+      major: 'pgmajfault',
+    }),
     swapBytes: parseNumber(swap),
     swapLimitBytes: parseNumber(swapMax),
     processes: parseNumber(pids),
@@ -141,7 +159,9 @@ export function parseFlat(text: string): Record<string, bigint> {
 export function parsePressure(text: string | undefined): Pressure | undefined {
   const line = (name: string): PressureLine | undefined => {
     const match = new RegExp(`^${name} avg10=([\\d.]+) avg60=([\\d.]+) avg300=([\\d.]+) total=(\\d+)`, 'm').exec(text ?? '');
-    return match === null ? undefined : { avg10: Number(match[1]), avg60: Number(match[2]), avg300: Number(match[3]), totalUs: BigInt(match[4] ?? 0) };
+    return match === null
+      ? undefined
+      : { avg10: Number(match[1]), avg60: Number(match[2]), avg300: Number(match[3]), totalUs: BigInt(match[4] ?? 0) };
   };
   const some = line('some');
   return some === undefined ? undefined : { some, full: line('full') ?? { avg10: 0, avg60: 0, avg300: 0, totalUs: 0n } };

@@ -100,9 +100,11 @@ export async function createMonitored(options: MonitorOptions, runtime: OciRunti
     if (message === undefined && watch.words.length > 0) throw silentEnd(request, runtime, watch);
     if (message === undefined) throw await earlyEnd(request, child.exit, words, deadline.signal);
     const pid = message.pid ?? message.data ?? -1;
-    if (pid <= 0) throw new DaemonError('Internal', `create container ${request.containerId}: ${await refusal(message.message ?? '', watch)}`);
+    if (pid <= 0)
+      throw new DaemonError('Internal', `create container ${request.containerId}: ${await refusal(message.message ?? '', watch)}`);
     const process = await identify(pid);
-    if (process === undefined) throw new DaemonError('Internal', `create container ${request.containerId}: its process ${pid} is gone already`);
+    if (process === undefined)
+      throw new DaemonError('Internal', `create container ${request.containerId}: its process ${pid} is gone already`);
     return { monitor, monitorExit: child.exit, process };
   } catch (error) {
     // With what it has started; a pid that was reaped may be another's by now.
@@ -149,7 +151,14 @@ function spawnMonitor(options: MonitorOptions, runtime: OciRuntime, request: Mon
   try {
     const child = spawn(options.conmonPath, {
       args: conmonArgs(options, runtime, request),
-      env: { ...runtime.environment, ...KEEP_HEAP, ...ANY_TEXT, _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4', [OWNER_VARIABLE]: request.containerId },
+      env: {
+        ...runtime.environment,
+        ...KEEP_HEAP,
+        ...ANY_TEXT,
+        _OCI_SYNCPIPE: '3',
+        _OCI_STARTPIPE: '4',
+        [OWNER_VARIABLE]: request.containerId,
+      },
       cwd: request.bundle,
       stdio: ['ignore', 'ignore', stderr.writeEnd, sync.writeEnd, start.readEnd],
       newSession: true,
@@ -157,7 +166,9 @@ function spawnMonitor(options: MonitorOptions, runtime: OciRuntime, request: Mon
     return { child, syncEnd: sync.readEnd, stderrEnd: stderr.readEnd, startEnd: new OwnedFd(start.writeEnd) };
   } catch (error) {
     closeAll([sync.readEnd, start.writeEnd, stderr.readEnd]);
-    throw new DaemonError('Internal', `container ${request.containerId}: cannot run ${options.conmonPath}: ${messageOf(error)}`, { cause: error });
+    throw new DaemonError('Internal', `container ${request.containerId}: cannot run ${options.conmonPath}: ${messageOf(error)}`, {
+      cause: error,
+    });
   } finally {
     closeAll([sync.writeEnd, start.readEnd, stderr.writeEnd]);
   }
@@ -196,7 +207,10 @@ async function refusal(message: string, watch: CreatorWatch): Promise<string> {
 function silentEnd(request: MonitorRequest, runtime: OciRuntime, watch: CreatorWatch): DaemonError {
   const said = runtimeWords(watch.words);
   const why = said === '' ? 'it gave no reason' : said;
-  return new DaemonError('Internal', `create container ${request.containerId}: ${runtime.name} has ended, and conmon does not tell how: ${why}`);
+  return new DaemonError(
+    'Internal',
+    `create container ${request.containerId}: ${runtime.name} has ended, and conmon does not tell how: ${why}`,
+  );
 }
 
 /** Most that is kept of what a monitor or its runtime says, bytes. */
@@ -222,7 +236,10 @@ async function earlyEnd(request: MonitorRequest, exit: Promise<ExitStatus>, word
   const status = await waitFor(exit, signal);
   await settledWithin(words.text, WORDS_MS);
   const ended = status.code === undefined ? `was killed by signal ${status.signal}` : `ended with ${status.code}`;
-  return new DaemonError('Internal', `create container ${request.containerId}: conmon ${ended} before it answered: ${words.soFar().trim()}`);
+  return new DaemonError(
+    'Internal',
+    `create container ${request.containerId}: conmon ${ended} before it answered: ${words.soFar().trim()}`,
+  );
 }
 
 function parseAnswer(text: string): SyncMessage | undefined {

@@ -43,12 +43,20 @@ export class CgroupPlacement {
    */
   parent(requested: string, sandboxId: string): string {
     if (requested.split('/').some((part) => part === '..' || part === '.' || Buffer.byteLength(part) > NAME_LIMIT_BYTES)) {
-      throw new DaemonError('InvalidArgument', `cgroup_parent is ${JSON.stringify(shortened(requested))}, must be a path whose parts are names of at most ${NAME_LIMIT_BYTES} bytes`);
+      throw new DaemonError(
+        'InvalidArgument',
+        `cgroup_parent is ${JSON.stringify(shortened(requested))}, must be a path whose parts are names of at most ${NAME_LIMIT_BYTES} bytes`,
+      );
     }
-    if (requested === '') return this.driver === 'cgroupfs' ? `${DEFAULT_PARENT.cgroupfs}/${sandboxId}` : `${DEFAULT_PARENT.systemd}-${sandboxId}.slice`;
+    if (requested === '')
+      return this.driver === 'cgroupfs' ? `${DEFAULT_PARENT.cgroupfs}/${sandboxId}` : `${DEFAULT_PARENT.systemd}-${sandboxId}.slice`;
     if (this.driver === 'cgroupfs') return requested.startsWith('/') ? requested : `/${requested}`;
     const slice = requested.split('/').at(-1) ?? '';
-    if (!SLICE.test(slice)) throw new DaemonError('InvalidArgument', `cgroup_parent is ${JSON.stringify(shortened(requested))}, with the systemd cgroup driver it must end in .slice and be the name of a unit`);
+    if (!SLICE.test(slice))
+      throw new DaemonError(
+        'InvalidArgument',
+        `cgroup_parent is ${JSON.stringify(shortened(requested))}, with the systemd cgroup driver it must end in .slice and be the name of a unit`,
+      );
     return slice;
   }
 
@@ -74,7 +82,9 @@ export class CgroupPlacement {
       [property('DefaultDependencies')]: 'true',
       [property('After')]: `['${OWN_UNIT}']`,
       [property('Before')]: `['${KUBELET_UNIT}']`,
-      ...(graceSeconds === undefined ? {} : { [property('TimeoutStopUSec')]: `uint64 ${Math.max(1, Math.round(graceSeconds)) * 1_000_000}` }),
+      ...(graceSeconds === undefined
+        ? {}
+        : { [property('TimeoutStopUSec')]: `uint64 ${Math.max(1, Math.round(graceSeconds)) * 1_000_000}` }),
     };
   }
 
@@ -124,7 +134,8 @@ export class CgroupPlacement {
 
   /** Makes a monitor's cgroup ahead of its start, beside other work. */
   async prepareMonitor(parent: string, id: string): Promise<void> {
-    if (this.driver === 'cgroupfs' && !(await this.#cgroups.exists(monitorDirectory(parent, id)))) await this.#cgroups.ensure(monitorDirectory(parent, id));
+    if (this.driver === 'cgroupfs' && !(await this.#cgroups.exists(monitorDirectory(parent, id))))
+      await this.#cgroups.ensure(monitorDirectory(parent, id));
   }
 
   /** Removes the cgroups of a container and of its monitor, with every process that is still in them. Idempotent. */

@@ -125,7 +125,9 @@ async function settleStart(parts: RestoreParts, record: ContainerRecord): Promis
   await containers.locked(record.id, async () => {
     const state = containers.store.get(record.id)?.state;
     if (state?.is !== 'Starting') return;
-    const known = await containers.untilKilled(record.id, 'look at', async (signal) => runtimeOf(containers.parts, record).state(record.id, signal));
+    const known = await containers.untilKilled(record.id, 'look at', async (signal) =>
+      runtimeOf(containers.parts, record).state(record.id, signal),
+    );
     if (known?.status === 'created') await containers.store.save(record.id, { ...madeOf(state), is: 'Created' });
     else await containers.store.save(record.id, { ...madeOf(state), is: 'Running', startedAtNs: state.startedAtNs });
   });

@@ -82,18 +82,27 @@ function checkUserNamespace(user: NonNullable<NamespaceOption['usernsOptions']>)
     return;
   }
   if (mode !== NamespaceMode.POD) fail('InvalidArgument', `run pod sandbox: user namespace mode is ${mode}, must be POD (0) or NODE (2)`);
-  for (const [what, mappings] of [['uid', uids], ['gid', gids]] as const) { // prettier-ignore
+  for (const [what, mappings] of [
+    ['uid', uids],
+    ['gid', gids],
+  ] as const) {
+    // prettier-ignore
     if (mappings.length !== 1) fail('InvalidArgument', `run pod sandbox: the user namespace has ${mappings.length} ${what} mappings, must have 1`);
-    if (mappings[0]?.containerId !== 0) fail('InvalidArgument', `run pod sandbox: the ${what} mapping of the user namespace must begin at container id 0`);
+    if (mappings[0]?.containerId !== 0)
+      fail('InvalidArgument', `run pod sandbox: the ${what} mapping of the user namespace must begin at container id 0`);
   }
-  fail('FailedPrecondition', 'run pod sandbox: user namespaces are not supported by this version of podwright; the pod must use hostUsers: true');
+  fail(
+    'FailedPrecondition',
+    'run pod sandbox: user namespaces are not supported by this version of podwright; the pod must use hostUsers: true',
+  );
 }
 
 /** Names go into arguments of the monitor; Kubernetes' own have at most 253 characters. */
 function checkNames({ name, namespace, uid }: PodSandboxMetadata): void {
   for (const [field, text] of Object.entries({ name, namespace, uid })) {
     const bytes = Buffer.byteLength(text);
-    if (bytes > NAME_LIMIT_BYTES) fail('InvalidArgument', `run pod sandbox: config.metadata.${field} has ${bytes} bytes, must have at most ${NAME_LIMIT_BYTES}`);
+    if (bytes > NAME_LIMIT_BYTES)
+      fail('InvalidArgument', `run pod sandbox: config.metadata.${field} has ${bytes} bytes, must have at most ${NAME_LIMIT_BYTES}`);
   }
 }
 

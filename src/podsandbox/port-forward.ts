@@ -7,7 +7,14 @@ import { requireReady } from './sandbox.ts';
 import type { Sandboxes } from './sandboxes.ts';
 
 /** Connects a stream with a port of the pod's loopback until both directions have ended. @throws where nothing listens there. */
-export async function portForward(sandboxes: Sandboxes, namespaceDirectory: string, id: string, port: number, stream: Duplex, signal: AbortSignal): Promise<void> {
+export async function portForward(
+  sandboxes: Sandboxes,
+  namespaceDirectory: string,
+  id: string,
+  port: number,
+  stream: Duplex,
+  signal: AbortSignal,
+): Promise<void> {
   const sandbox = sandboxes.get(id);
   requireReady(sandbox, 'port-forward');
   const { net } = namespacePaths({ namespaceDirectory }, sandbox.record);

@@ -101,7 +101,13 @@ const STATES: readonly string[] = ['Parked', 'Ready', 'Lost', 'Stopping', 'NotRe
 
 export function isSandboxState(data: unknown): data is SandboxState {
   const state = data as Partial<SandboxState> | null;
-  return typeof state === 'object' && state !== null && typeof state.is === 'string' && STATES.includes(state.is) && Array.isArray(state.network?.ips);
+  return (
+    typeof state === 'object' &&
+    state !== null &&
+    typeof state.is === 'string' &&
+    STATES.includes(state.is) &&
+    Array.isArray(state.network?.ips)
+  );
 }
 
 /** The identity of a RunPodSandbox request, in the form that CRI-O and containerd use too. */

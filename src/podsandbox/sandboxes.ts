@@ -129,7 +129,8 @@ export class Sandboxes {
   async markStopping(id: SandboxId): Promise<void> {
     await this.locked(id, async () => {
       const state = this.store.get(id)?.state;
-      if (state?.is === 'Ready' || state?.is === 'Parked' || state?.is === 'Lost') await this.store.saveTowardsEnd(id, { ...state, is: 'Stopping' }, { durable: false });
+      if (state?.is === 'Ready' || state?.is === 'Parked' || state?.is === 'Lost')
+        await this.store.saveTowardsEnd(id, { ...state, is: 'Stopping' }, { durable: false });
     });
   }
 
@@ -183,7 +184,10 @@ export class Sandboxes {
     const asked = ({ config, runtimeHandler }: SandboxPlan['record']): string => canonicalJson({ config, runtimeHandler });
     if ((state.is !== 'Ready' && state.is !== 'Parked') || asked(record) === asked(plan.record)) return false;
     if (state.is === 'Ready') {
-      fail('AlreadyExists', `run pod sandbox ${record.name}: sandbox ${record.id} has this name and attempt and another configuration; remove it, or ask with a higher attempt`);
+      fail(
+        'AlreadyExists',
+        `run pod sandbox ${record.name}: sandbox ${record.id} has this name and attempt and another configuration; remove it, or ask with a higher attempt`,
+      );
     }
     this.#parking.end(record.id);
     await this.#expire(record.id);

@@ -1,4 +1,15 @@
-import type { ContainerStats, CpuUsage, Init, IoUsage, LinuxPodSandboxStats, MemoryUsage, NetworkUsage, PodSandboxStats, PsiStats, SwapUsage } from '../../api/cri/runtime.ts';
+import type {
+  ContainerStats,
+  CpuUsage,
+  Init,
+  IoUsage,
+  LinuxPodSandboxStats,
+  MemoryUsage,
+  NetworkUsage,
+  PodSandboxStats,
+  PsiStats,
+  SwapUsage,
+} from '../../api/cri/runtime.ts';
 import type { Container } from '../container/container.ts';
 import type { Pressure } from '../linux/cgroup-stats.ts';
 import type { InterfaceCounters } from '../linux/network-stats.ts';
@@ -29,7 +40,9 @@ export function containerStatsMessage({ record }: Container, sample: Sample | un
   const { config } = record;
   return {
     attributes: { id: record.id, metadata: config.metadata, labels: config.labels, annotations: config.annotations },
-    ...(sample === undefined ? {} : { cpu: cpuMessage(sample), memory: memoryMessage(sample), swap: swapMessage(sample), io: ioMessage(sample) }),
+    ...(sample === undefined
+      ? {}
+      : { cpu: cpuMessage(sample), memory: memoryMessage(sample), swap: swapMessage(sample), io: ioMessage(sample) }),
     writableLayer: {
       timestamp: sample?.atNs ?? BigInt(Date.now()) * 1_000_000n,
       fsId: { mountpoint: layer.mountpoint },
@@ -62,7 +75,12 @@ export function podStatsMessage(
 }
 
 function cpuMessage({ atNs, usage, nanoCores }: Sample): Init<CpuUsage> {
-  return { timestamp: atNs, usageCoreNanoSeconds: value(usage.cpuNs), usageNanoCores: value(nanoCores), psi: psiMessage(usage.pressure.cpu) };
+  return {
+    timestamp: atNs,
+    usageCoreNanoSeconds: value(usage.cpuNs),
+    usageNanoCores: value(nanoCores),
+    psi: psiMessage(usage.pressure.cpu),
+  };
 }
 
 function memoryMessage({ atNs, usage }: Sample): Init<MemoryUsage> | undefined {
@@ -94,7 +112,12 @@ function ioMessage({ atNs, usage }: Sample): Init<IoUsage> | undefined {
 function psiMessage(pressure: Pressure | undefined): Init<PsiStats> | undefined {
   if (pressure === undefined) return undefined;
   // The kernel counts microseconds, PsiData.total nanoseconds.
-  const line = ({ totalUs, avg10, avg60, avg300 }: Pressure['some']): Init<PsiStats['some']> => ({ total: totalUs * 1000n, avg10, avg60, avg300 });
+  const line = ({ totalUs, avg10, avg60, avg300 }: Pressure['some']): Init<PsiStats['some']> => ({
+    total: totalUs * 1000n,
+    avg10,
+    avg60,
+    avg300,
+  });
   return { some: line(pressure.some), full: line(pressure.full) };
 }
 

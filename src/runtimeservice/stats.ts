@@ -19,7 +19,9 @@ export function containerStats(parts: RuntimeServiceParts): RuntimeServiceHandle
 
 /** Stats of the running containers that the filter selects. */
 export function listContainerStats(parts: RuntimeServiceParts): RuntimeServiceHandlers['listContainerStats'] {
-  return async ({ filter }, call) => ({ stats: await allThatWork(runningContainers(parts, filter), async (container) => statsOf(parts, container), call) });
+  return async ({ filter }, call) => ({
+    stats: await allThatWork(runningContainers(parts, filter), async (container) => statsOf(parts, container), call),
+  });
 }
 
 export function streamContainerStats(parts: RuntimeServiceParts): RuntimeServiceHandlers['streamContainerStats'] {
@@ -37,7 +39,9 @@ export function podSandboxStats(parts: RuntimeServiceParts): RuntimeServiceHandl
 
 /** Stats of the Ready sandboxes that the filter selects. */
 export function listPodSandboxStats(parts: RuntimeServiceParts): RuntimeServiceHandlers['listPodSandboxStats'] {
-  return async ({ filter }, call) => ({ stats: await allThatWork(readySandboxes(parts, filter), async (sandbox) => podStatsOf(parts, sandbox), call) });
+  return async ({ filter }, call) => ({
+    stats: await allThatWork(readySandboxes(parts, filter), async (sandbox) => podStatsOf(parts, sandbox), call),
+  });
 }
 
 export function streamPodSandboxStats(parts: RuntimeServiceParts): RuntimeServiceHandlers['streamPodSandboxStats'] {
@@ -50,7 +54,11 @@ export function streamPodSandboxStats(parts: RuntimeServiceParts): RuntimeServic
 }
 
 /** One object whose figures cannot be read (it is just ending) is left out; the others have theirs. */
-async function allThatWork<T extends { readonly record: { readonly id: string } }, S>(objects: readonly T[], read: (object: T) => Promise<S>, call: Call): Promise<S[]> {
+async function allThatWork<T extends { readonly record: { readonly id: string } }, S>(
+  objects: readonly T[],
+  read: (object: T) => Promise<S>,
+  call: Call,
+): Promise<S[]> {
   const found = await Promise.all(
     objects.map(async (object) => {
       try {
@@ -64,11 +72,18 @@ async function allThatWork<T extends { readonly record: { readonly id: string } 
   return found.flat();
 }
 
-function runningContainers(parts: RuntimeServiceParts, filter: { id: string; podSandboxId: string; labelSelector: Selector } | undefined): Container[] {
+function runningContainers(
+  parts: RuntimeServiceParts,
+  filter: { id: string; podSandboxId: string; labelSelector: Selector } | undefined,
+): Container[] {
   return parts.containers.list().filter(({ record, state }) => {
     if (state.is !== 'Running') return false;
     if (filter === undefined) return true;
-    return record.id.startsWith(filter.id) && record.sandboxId.startsWith(filter.podSandboxId) && hasLabels(record.config.labels, filter.labelSelector);
+    return (
+      record.id.startsWith(filter.id) &&
+      record.sandboxId.startsWith(filter.podSandboxId) &&
+      hasLabels(record.config.labels, filter.labelSelector)
+    );
   });
 }
 

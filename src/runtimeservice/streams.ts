@@ -10,6 +10,7 @@ interface StreamRequest {
 
 /** @throws InvalidArgument for a choice of streams that the CRI forbids. */
 export function checkStreams(what: string, { tty, stdin, stdout, stderr }: StreamRequest): void {
-  if (tty && stderr) fail('InvalidArgument', `${what}: tty and stderr are both asked for; on a terminal stderr is part of stdout, so one must be false`);
+  if (tty && stderr)
+    fail('InvalidArgument', `${what}: tty and stderr are both asked for; on a terminal stderr is part of stdout, so one must be false`);
   if (!stdin && !stdout && !stderr) fail('InvalidArgument', `${what}: no stream is asked for, must be stdin, stdout or stderr at least`);
 }

@@ -3,7 +3,9 @@ import { updateContainer } from '../container/update.ts';
 import type { RuntimeServiceHandlers } from './handlers.ts';
 import type { RuntimeServiceParts } from './parts.ts';
 
-export function updateContainerResources(parts: Pick<RuntimeServiceParts, 'containers'>): RuntimeServiceHandlers['updateContainerResources'] {
+export function updateContainerResources(
+  parts: Pick<RuntimeServiceParts, 'containers'>,
+): RuntimeServiceHandlers['updateContainerResources'] {
   return async (request) => {
     const { record } = parts.containers.get(request.containerId);
     const linux = request.linux ?? fail('InvalidArgument', `update container ${record.id}: linux resources are missing, must be given`);
@@ -13,7 +15,9 @@ export function updateContainerResources(parts: Pick<RuntimeServiceParts, 'conta
 }
 
 /** The kubelet has changed the pod's cgroup itself; there is nothing left to do but to agree. */
-export const updatePodSandboxResources = (parts: Pick<RuntimeServiceParts, 'sandboxes'>): RuntimeServiceHandlers['updatePodSandboxResources'] => {
+export const updatePodSandboxResources = (
+  parts: Pick<RuntimeServiceParts, 'sandboxes'>,
+): RuntimeServiceHandlers['updatePodSandboxResources'] => {
   return async (request) => {
     parts.sandboxes.get(request.podSandboxId);
     return {};

@@ -24,7 +24,12 @@ let serial = 0;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { image: { type: 'string' }, pull: { type: 'string' }, rounds: { type: 'string', default: '10' }, 'rounds-at-once': { type: 'string', default: '3' } },
+  options: {
+    image: { type: 'string' },
+    pull: { type: 'string' },
+    rounds: { type: 'string', default: '10' },
+    'rounds-at-once': { type: 'string', default: '3' },
+  },
 });
 
 async function timed<T>(target: Target, what: string, work: () => Promise<T>): Promise<T> {
@@ -56,7 +61,17 @@ async function podLife(target: Target, image: string, logDirectory: string, pid:
   if (pid !== NamespaceMode.POD) {
     const containerId = await timed(target, `${prefix}Create+StartContainer`, async () => {
       const created = await runtime.createContainer(
-        { podSandboxId, sandboxConfig: config, config: { metadata: { name: 'c', attempt: 0 }, image: { image }, command: ['sleep', '3600'], logPath: 'c.log', linux: { securityContext: { namespaceOptions: { pid } } } } },
+        {
+          podSandboxId,
+          sandboxConfig: config,
+          config: {
+            metadata: { name: 'c', attempt: 0 },
+            image: { image },
+            command: ['sleep', '3600'],
+            logPath: 'c.log',
+            linux: { securityContext: { namespaceOptions: { pid } } },
+          },
+        },
         OPTIONS,
       );
       await runtime.startContainer({ containerId: created.containerId }, OPTIONS);
@@ -82,7 +97,11 @@ async function pull(target: Target, image: string): Promise<void> {
 async function main(): Promise<void> {
   const image = values.image ?? '';
   if (positionals.length === 0 || image === '') throw new Error('usage: bench SOCKET... --image REF [--pull REF] [--rounds N]');
-  const targets = positionals.map((path) => ({ name: path, client: connect(path.replace(/^unix:\/\//, '')), times: new Map<string, number[]>() }));
+  const targets = positionals.map((path) => ({
+    name: path,
+    client: connect(path.replace(/^unix:\/\//, '')),
+    times: new Map<string, number[]>(),
+  }));
   const logDirectory = await mkdtemp(join(tmpdir(), 'podwright-bench-'));
   try {
     for (const target of targets) {
@@ -99,7 +118,11 @@ async function main(): Promise<void> {
     }
     for (let round = 0; round < Number(values['rounds-at-once']); round += 1) {
       for (const target of targets) {
-        await Promise.all(Array.from({ length: AT_ONCE }, async () => podLife(target, image, logDirectory, NamespaceMode.CONTAINER, `${AT_ONCE} at once: `)));
+        await Promise.all(
+          Array.from({ length: AT_ONCE }, async () =>
+            podLife(target, image, logDirectory, NamespaceMode.CONTAINER, `${AT_ONCE} at once: `),
+          ),
+        );
       }
     }
     if (values.pull !== undefined) for (let round = 0; round < 3; round += 1) for (const target of targets) await pull(target, values.pull);
@@ -119,11 +142,15 @@ function report(targets: readonly Target[]): void {
   const peer = targets.at(-1);
   const names = [...(targets[0]?.times.keys() ?? [])];
   const width = Math.max(...names.map((name) => name.length));
-  process.stdout.write(`${'median, ms'.padEnd(width)} ${targets.map((_, index) => `#${index + 1}`.padStart(9)).join(' ')}    #1/#${targets.length}\n`);
+  process.stdout.write(
+    `${'median, ms'.padEnd(width)} ${targets.map((_, index) => `#${index + 1}`.padStart(9)).join(' ')}    #1/#${targets.length}\n`,
+  );
   for (const name of names) {
     const medians = targets.map((target) => median(target.times.get(name) ?? []));
     const ratio = (medians[0] ?? 0) / median(peer?.times.get(name) ?? []);
-    process.stdout.write(`${name.padEnd(width)} ${medians.map((ms) => ms.toFixed(1).padStart(9)).join(' ')} ${ratio.toFixed(2).padStart(8)}\n`);
+    process.stdout.write(
+      `${name.padEnd(width)} ${medians.map((ms) => ms.toFixed(1).padStart(9)).join(' ')} ${ratio.toFixed(2).padStart(8)}\n`,
+    );
   }
   targets.forEach((target, index) => process.stdout.write(`#${index + 1} ${target.name}\n`));
 }

@@ -12,9 +12,7 @@ const { CONTAINER_CREATED_EVENT, CONTAINER_STARTED_EVENT, CONTAINER_STOPPED_EVEN
 const ALL = [CONTAINER_CREATED_EVENT, CONTAINER_STARTED_EVENT, CONTAINER_STOPPED_EVENT, CONTAINER_DELETED_EVENT];
 
 /** Reads events until told to end; the daemon knows the reader when its first pod's events have come. */
-async function follow(
-  daemon: TestDaemon,
-): Promise<{ of: (id: string) => ContainerEventResponse[]; end: () => Promise<void> }> {
+async function follow(daemon: TestDaemon): Promise<{ of: (id: string) => ContainerEventResponse[]; end: () => Promise<void> }> {
   const events: ContainerEventResponse[] = [];
   const controller = new AbortController();
   const reading = (async () => {

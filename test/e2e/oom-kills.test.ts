@@ -22,7 +22,10 @@ test('a container whose child alone is killed for lack of memory goes on, and en
 test('a SIGKILL is none, neither alone nor beside a container of the pod that ran out of memory', async (daemon) => {
   const pod = await runPod(daemon);
   const killed = await runContainer(daemon, pod, ['sleep', '3600'], { name: 'killed', memoryBytes: MEMORY_BYTES });
-  const eater = await runContainer(daemon, pod, shell('exec dd if=/dev/zero of=/dev/null bs=64M'), { name: 'eater', memoryBytes: MEMORY_BYTES });
+  const eater = await runContainer(daemon, pod, shell('exec dd if=/dev/zero of=/dev/null bs=64M'), {
+    name: 'eater',
+    memoryBytes: MEMORY_BYTES,
+  });
   assert.equal((await waitForExit(daemon, eater)).reason, 'OOMKilled');
   process.kill(await pidOf(daemon, killed), 'SIGKILL');
   const { exitCode, reason } = await waitForExit(daemon, killed);

@@ -47,7 +47,10 @@ async function useOf(daemon: TestDaemon): Promise<Use> {
 /** Makes the daemon collect its garbage, over Node's inspector, which SIGUSR1 opens; its address is on the daemon's log. */
 async function collectGarbage(daemon: TestDaemon): Promise<void> {
   process.kill(daemon.pid, 'SIGUSR1');
-  const url = await until('the inspector listens', async () => /Debugger listening on (ws:\S+)/.exec(await readFile(daemon.logFile, 'utf8'))?.[1]);
+  const url = await until(
+    'the inspector listens',
+    async () => /Debugger listening on (ws:\S+)/.exec(await readFile(daemon.logFile, 'utf8'))?.[1],
+  );
   const inspector = new WebSocket(url);
   await once(inspector, 'open');
   inspector.send(JSON.stringify({ id: 1, method: 'HeapProfiler.collectGarbage' }));
@@ -94,7 +97,8 @@ async function runSessions(daemon: TestDaemon, containerId: string, count: numbe
 
 e2e(`${SESSIONS} exec and attach sessions, half of them broken off in any phase, leave nothing behind`, async (daemon, context) => {
   const id = await runContainer(daemon, await runPod(daemon), ['cat'], { change: { stdin: true } });
-  const onlyCat = async (): Promise<boolean> => (await execOutput(daemon, id, ['ps', '-o', 'comm'])).split('\n').filter((name) => name === 'cat').length === 1;
+  const onlyCat = async (): Promise<boolean> =>
+    (await execOutput(daemon, id, ['ps', '-o', 'comm'])).split('\n').filter((name) => name === 'cat').length === 1;
   // The heap reaches its size within the first thousands.
   await runSessions(daemon, id, Math.min(3_000, SESSIONS), 1);
   await until('the first are over', onlyCat);
@@ -109,7 +113,9 @@ e2e(`${SESSIONS} exec and attach sessions, half of them broken off in any phase,
 });
 
 e2e('1000 attach clients that come and go leave the monitor alive, and the exit code is its own', async (daemon) => {
-  const id = await runContainer(daemon, await runPod(daemon), shell('trap "exit 7" TERM; while :; do echo line; sleep 0.01; done'), { change: { stdin: true } });
+  const id = await runContainer(daemon, await runPod(daemon), shell('trap "exit 7" TERM; while :; do echo line; sleep 0.01; done'), {
+    change: { stdin: true },
+  });
   let left = 1_000;
   const worker = async (): Promise<void> => {
     while ((left -= 1) >= 0) {
@@ -126,7 +132,14 @@ e2e('1000 attach clients that come and go leave the monitor alive, and the exit 
 
 e2e('a reader that stops for 10 s slows its command and costs the daemon no memory, over both transports', async (daemon, context) => {
   const id = await runContainer(daemon, await runPod(daemon), shell('sleep 1000'));
-  const request = { containerId: id, cmd: ['head', '-c', String(OUTPUT_BYTES), '/dev/zero'], tty: false, stdin: false, stdout: true, stderr: false };
+  const request = {
+    containerId: id,
+    cmd: ['head', '-c', String(OUTPUT_BYTES), '/dev/zero'],
+    tty: false,
+    stdin: false,
+    stdout: true,
+    stderr: false,
+  };
   const viaSpdy = async (pause: boolean): Promise<number> => {
     const { client, stdout, error } = await openSpdy((await daemon.runtime.exec(request)).url, ['stdout']);
     assert.ok(stdout);
@@ -162,7 +175,9 @@ e2e('a reader that stops for 10 s slows its command and costs the daemon no memo
 /** An echo server on the pod's ::1 alone. The images here have no program that listens on IPv6. */
 async function listenInside(daemon: TestDaemon, pod: Pod): Promise<ChildProcess> {
   const program = `require('node:net').createServer({ allowHalfOpen: true }, (s) => s.on('error', () => {}).pipe(s)).listen(${PORT}, '::1', () => console.log('listens'))`;
-  const child = spawn('nsenter', [`--net=${join(daemon.runDir, 'ns', pod.id, 'net')}`, process.execPath, '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn('nsenter', [`--net=${join(daemon.runDir, 'ns', pod.id, 'net')}`, process.execPath, '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   await once(child.stdout, 'data');
   return child;
 }
@@ -176,7 +191,8 @@ e2e("port-forward carries 30 MB to the pod's ::1 and back byte for byte, over bo
     const wanted = createHash('sha256').update(data).digest('hex');
     for (const transport of ['spdy', 'websocket']) {
       const { url } = await daemon.runtime.portForward({ podSandboxId: pod.id, port: [PORT] });
-      const client = transport === 'spdy' ? await upgradeToSpdy(url, ['portforward.k8s.io']) : new SpdyClient(await openTunnel(url), undefined);
+      const client =
+        transport === 'spdy' ? await upgradeToSpdy(url, ['portforward.k8s.io']) : new SpdyClient(await openTunnel(url), undefined);
       assert.ok(client instanceof SpdyClient);
       const headers = { port: String(PORT), requestid: '1' };
       const error = await client.open({ ...headers, streamtype: 'error' });

@@ -7,7 +7,10 @@ import { run } from '../../../src/linux/spawn.ts';
 
 /** Starts a process that runs its script when its parent is gone, which would reap it, and returns its pid. */
 async function orphan(script: string): Promise<number> {
-  const { stdout } = await run('sh', { args: ['-c', `sh -c "while kill -0 $$; do sleep 0.01; done; ${script}" >/dev/null 2>&1 & echo $!`], timeoutMs: 5000 });
+  const { stdout } = await run('sh', {
+    args: ['-c', `sh -c "while kill -0 $$; do sleep 0.01; done; ${script}" >/dev/null 2>&1 & echo $!`],
+    timeoutMs: 5000,
+  });
   return Number(stdout.toString());
 }
 

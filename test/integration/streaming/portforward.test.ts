@@ -211,6 +211,8 @@ test('a WebSocket whose port has ended is closed', { timeout: 10_000 }, async (t
   );
   const client = await connectWebSocket(server.portForwardUrl({ sandboxId: 'local', ports: [port] }), ['v4.channel.k8s.io']);
   await client.over();
-  const withoutPort = Buffer.concat(client.channels.get(0) ?? []).subarray(2).toString();
+  const withoutPort = Buffer.concat(client.channels.get(0) ?? [])
+    .subarray(2)
+    .toString();
   assert.deepEqual([withoutPort, client.closeCode], ['bye', 1000]);
 });

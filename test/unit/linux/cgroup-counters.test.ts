@@ -47,7 +47,11 @@ test('the counters of a version 2 cgroup', async (t) => {
 
 test('without a quota it is 0; a kernel that does not sum up its own memory has its greatest parts', async (t) => {
   const root = await scratchDirectory(t);
-  await writeKernelFiles(join(root, 'pod1'), { 'cpu.stat': 'usage_usec 30', 'cpu.max': 'max 100000', 'memory.stat': 'slab 20\nkernel_stack 10' });
+  await writeKernelFiles(join(root, 'pod1'), {
+    'cpu.stat': 'usage_usec 30',
+    'cpu.max': 'max 100000',
+    'memory.stat': 'slab 20\nkernel_stack 10',
+  });
   const { limits, memory } = await readCgroupCounters(Cgroups.of([cgroup2Mount(root)]), '/pod1', []);
   assert.deepStrictEqual([limits.cpuQuotaUs, limits.cpuPeriodUs, memory.kernelBytes, limits.memoryBytes], [0n, 100_000n, 30n, undefined]);
 });

@@ -92,7 +92,9 @@ function stores() {
   } as unknown as RuntimeServiceParts;
   return {
     parts,
-    created: () => { tell({ record: CONTAINER.record, before: undefined, after: state('Created') }); },
+    created: () => {
+      tell({ record: CONTAINER.record, before: undefined, after: state('Created') });
+    },
     tellSandbox: () => tellSandbox,
   };
 }
