@@ -1,11 +1,11 @@
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { fail } from '../base/errors.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
-import type { HostFacts } from '../spec/host-facts.ts';
-import { checkRequestId } from '../spec/id-range.ts';
-import { ociResources } from '../spec/resources.ts';
-import { apparmorProfile } from '../spec/security.ts';
-import { checkContainerUserNamespace, refuseCdiDevices, refuseSelinuxOptions } from '../spec/unsupported.ts';
+import type { HostFacts } from '../ocispec/host-facts.ts';
+import { checkRequestId } from '../ocispec/id-range.ts';
+import { ociResources } from '../ocispec/resources.ts';
+import { apparmorProfile } from '../ocispec/security.ts';
+import { checkContainerUserNamespace, refuseCdiDevices, refuseSelinuxOptions } from '../ocispec/unsupported.ts';
 
 /** Least that a container can be started in, bytes; crun needs about as much for itself. Runtimes in Go need more, by version. */
 const LEAST_MEMORY = 524_288n;

@@ -13,9 +13,9 @@ import { createMonitored, type MonitoredContainer } from '../ociruntime/monitor.
 import { sweepContainer } from '../ociruntime/sweep.ts';
 import { makeRequestedDirectory } from '../podsandbox/sandbox-files.ts';
 import { requireReady } from '../podsandbox/sandbox.ts';
-import type { ResolvedMount } from '../spec/input.ts';
-import type { OciSpec } from '../spec/oci-types.ts';
-import { specToJson } from '../spec/spec-json.ts';
+import type { ResolvedMount } from '../ocispec/input.ts';
+import type { OciSpec } from '../ocispec/oci-types.ts';
+import { specToJson } from '../ocispec/spec-json.ts';
 import { imagesOf, type ContainerRecord, type ContainerState } from './container.ts';
 import { containerSpec, prepareSpec } from './container-spec.ts';
 import type { CreateRequest } from './create-request.ts';

@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import { makeDirectoryInRoot } from '../linux/make-in-root.ts';
-import type { ContainerSpecInput } from '../spec/input.ts';
-import { workingDirectory } from '../spec/process.ts';
+import type { ContainerSpecInput } from '../ocispec/input.ts';
+import { workingDirectory } from '../ocispec/process.ts';
 
 type Input = Pick<ContainerSpecInput, 'rootfsPath' | 'config' | 'imageConfig' | 'user' | 'warn'>;
 

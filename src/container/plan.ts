@@ -10,7 +10,7 @@ import { foreignPlatform, hostPlatform } from '../image/platform.ts';
 import type { ImageRecord } from '../image/store.ts';
 import { bootId, type ProcessIdentity } from '../linux/process.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
-import { checkLabels } from '../spec/annotations.ts';
+import { checkLabels } from '../ocispec/annotations.ts';
 import { isImageVolume, requireState, type Container } from './container.ts';
 import type { CreateRequest } from './create-request.ts';
 import { checkContainerRequest } from './check-request.ts';

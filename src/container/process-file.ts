@@ -2,8 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail, unlessMissing } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
-import type { OciProcess } from '../spec/oci-types.ts';
-import { specFromJson, specToJson } from '../spec/spec-json.ts';
+import type { OciProcess } from '../ocispec/oci-types.ts';
+import { specFromJson, specToJson } from '../ocispec/spec-json.ts';
 
 /** Where a container's records are. */
 type Directories = { readonly directoryOf: (id: string) => string };

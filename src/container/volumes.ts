@@ -2,7 +2,7 @@ import type { ContainerConfig, Mount } from '../../api/cri/runtime.ts';
 import { DaemonError, fail, hasErrno } from '../base/errors.ts';
 import { pathInRoot } from '../linux/files.ts';
 import { run } from '../linux/spawn.ts';
-import type { ResolvedMount } from '../spec/input.ts';
+import type { ResolvedMount } from '../ocispec/input.ts';
 import { isImageVolume } from './container.ts';
 
 /** Most the look at a volume's source may take, milliseconds: a source on a dead server must not hold its container for ever. */

@@ -7,7 +7,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import { compareInventory } from '../pod/leftovers.ts';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DaemonParts } from './parts.ts';
+import type { DaemonParts } from './build.ts';
 
 /** What the admin socket serves, out of the daemon's parts. */
 export function adminBackend(parts: DaemonParts, metrics: Metrics): AdminBackend {

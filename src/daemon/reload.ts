@@ -1,6 +1,6 @@
 import { messageOf } from '../base/errors.ts';
 import type { PinoLog } from '../base/pino-log.ts';
-import type { DaemonParts } from './parts.ts';
+import type { DaemonParts } from './build.ts';
 
 /**
  * Reads the configuration again at SIGHUP. All files are read before anything changes, so that a fault in any of them changes

@@ -29,7 +29,7 @@ import { listen, unimplementedRpcs } from '../server/listen.ts';
 import { StreamingServer } from '../streaming/server.ts';
 import { streamingBackend } from './streaming-backend.ts';
 import { adminBackend } from './admin-backend.ts';
-import { buildDaemon, type DaemonParts } from './parts.ts';
+import { buildDaemon, type DaemonParts } from './build.ts';
 import { Reloads } from './reload.ts';
 
 /** How long calls under way may take when the daemon is asked to end, milliseconds. */

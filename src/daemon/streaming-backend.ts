@@ -2,7 +2,7 @@ import { attach } from '../container/attach.ts';
 import { execStream } from '../container/exec-stream.ts';
 import { portForward } from '../podsandbox/port-forward.ts';
 import type { StreamingBackend } from '../streaming/backend.ts';
-import type { DaemonParts } from './parts.ts';
+import type { DaemonParts } from './build.ts';
 
 /** What streaming sessions do, out of the daemon's parts. */
 export function streamingBackend({ containers, sandboxes, sandboxParts }: DaemonParts): StreamingBackend {

@@ -2,8 +2,8 @@ import type { Networks } from '../cni/networks.ts';
 import type { MonitorOptions } from '../ociruntime/monitor.ts';
 import type { CgroupPlacement } from '../ociruntime/placement.ts';
 import type { RuntimeHandlers } from '../ociruntime/runtime-handlers.ts';
-import type { HostFacts } from '../spec/host-facts.ts';
-import type { SpecSettings } from '../spec/input.ts';
+import type { HostFacts } from '../ocispec/host-facts.ts';
+import type { SpecSettings } from '../ocispec/input.ts';
 
 /** What whatever runs under a monitor is made with: containers, and the infra process of a sandbox. */
 export interface MonitoredParts {

@@ -2,10 +2,10 @@ import type { NamespaceOption, PodSandboxConfig, PodSandboxMetadata } from '../.
 import { NamespaceMode } from '../../api/cri/enums.ts';
 import { fail } from '../base/errors.ts';
 import { newSandboxId } from '../base/ids.ts';
-import { checkLabels } from '../spec/annotations.ts';
-import { podSysctls } from '../spec/sysctls.ts';
-import { checkRequestId } from '../spec/id-range.ts';
-import { refuseSelinuxOptions } from '../spec/unsupported.ts';
+import { checkLabels } from '../ocispec/annotations.ts';
+import { podSysctls } from '../ocispec/sysctls.ts';
+import { checkRequestId } from '../ocispec/id-range.ts';
+import { refuseSelinuxOptions } from '../ocispec/unsupported.ts';
 import { bandwidthOf } from './bandwidth.ts';
 import type { SandboxParts } from './parts.ts';
 import { checkPortMappings } from './port-mappings.ts';

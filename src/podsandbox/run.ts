@@ -7,7 +7,7 @@ import { stage } from '../base/stage.ts';
 import { UndoStack } from '../base/undo.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import { interfaceOfSysctl } from '../linux/namespaces.ts';
-import { podSysctls } from '../spec/sysctls.ts';
+import { podSysctls } from '../ocispec/sysctls.ts';
 import { startInfra, removeInfra } from './infra.ts';
 import type { SandboxParts } from './parts.ts';
 import { attachRequest, detachRequest } from './network.ts';

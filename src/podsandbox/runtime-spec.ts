@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlessMissing } from '../base/errors.ts';
-import { ociNamespaces } from '../spec/namespaces.ts';
-import { OCI_VERSION } from '../spec/oci-types.ts';
+import { ociNamespaces } from '../ocispec/namespaces.ts';
+import { OCI_VERSION } from '../ocispec/oci-types.ts';
 import { bundleOf } from './infra.ts';
 import type { SandboxParts } from './parts.ts';
 import { namespacePaths } from './run.ts';

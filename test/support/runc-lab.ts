@@ -8,12 +8,12 @@ import { pinNamespaces, unpinNamespaces } from '../../src/linux/namespaces.ts';
 import { mountTmpfs, readMounts, unmountAllBelow } from '../../src/linux/mounts.ts';
 import { run } from '../../src/linux/spawn.ts';
 import type { RunResult } from '../../src/linux/spawn.ts';
-import { readHostFacts } from '../../src/spec/host-facts.ts';
-import type { HostFacts } from '../../src/spec/host-facts.ts';
-import type { ContainerSpecInput } from '../../src/spec/input.ts';
-import type { OciSpec } from '../../src/spec/oci-types.ts';
-import { specToJson } from '../../src/spec/spec-json.ts';
-import { resolveUser } from '../../src/spec/user.ts';
+import { readHostFacts } from '../../src/ocispec/host-facts.ts';
+import type { HostFacts } from '../../src/ocispec/host-facts.ts';
+import type { ContainerSpecInput } from '../../src/ocispec/input.ts';
+import type { OciSpec } from '../../src/ocispec/oci-types.ts';
+import { specToJson } from '../../src/ocispec/spec-json.ts';
+import { resolveUser } from '../../src/ocispec/user.ts';
 import { containerInput } from './spec-inputs.ts';
 
 /** PODWRIGHT_TEST_RUNC tries another version or runtime. */

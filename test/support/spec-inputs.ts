@@ -8,8 +8,8 @@ import type {
   PodSandboxConfig,
 } from '../../api/cri/runtime.ts';
 import type { MountEntry } from '../../src/linux/mountinfo.ts';
-import type { HostFacts } from '../../src/spec/host-facts.ts';
-import type { ContainerSpecInput, InfraSpecInput, SpecSettings } from '../../src/spec/input.ts';
+import type { HostFacts } from '../../src/ocispec/host-facts.ts';
+import type { ContainerSpecInput, InfraSpecInput, SpecSettings } from '../../src/ocispec/input.ts';
 
 /** Messages as the server hands them on: what is not given has its default. */
 export const containerConfig = (init: Init<ContainerConfig> = {}): ContainerConfig =>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseCgroupMounts, parseKernelRelease, parseLimits, readHostFacts, RLIMIT_INFINITY } from '../../../src/spec/host-facts.ts';
+import { parseCgroupMounts, parseKernelRelease, parseLimits, readHostFacts, RLIMIT_INFINITY } from '../../../src/ocispec/host-facts.ts';
 
 test('parseLimits() reads /proc/PID/limits', () => {
   const text = `Limit                     Soft Limit           Hard Limit           Units     

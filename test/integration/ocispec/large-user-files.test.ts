@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { resolveUser } from '../../../src/spec/user.ts';
+import { resolveUser } from '../../../src/ocispec/user.ts';
 import { securityContext } from '../../support/spec-inputs.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { defaultSeccompProfile } from '../../../src/spec/seccomp-default.ts';
-import { parseSeccompProfile, toOciSeccomp } from '../../../src/spec/seccomp-profile.ts';
-import type { SeccompTarget } from '../../../src/spec/seccomp-profile.ts';
-import { ociSeccomp, seccompChoice } from '../../../src/spec/seccomp.ts';
-import { specToJson } from '../../../src/spec/spec-json.ts';
-import type { OciSpec } from '../../../src/spec/oci-types.ts';
+import { defaultSeccompProfile } from '../../../src/ocispec/seccomp-default.ts';
+import { parseSeccompProfile, toOciSeccomp } from '../../../src/ocispec/seccomp-profile.ts';
+import type { SeccompTarget } from '../../../src/ocispec/seccomp-profile.ts';
+import { ociSeccomp, seccompChoice } from '../../../src/ocispec/seccomp.ts';
+import { specToJson } from '../../../src/ocispec/spec-json.ts';
+import type { OciSpec } from '../../../src/ocispec/oci-types.ts';
 import { HOST, securityContext } from '../../support/spec-inputs.ts';
 
 const TARGET: SeccompTarget = { architecture: 'x64', kernel: { major: 6, minor: 1 }, capabilities: [] };

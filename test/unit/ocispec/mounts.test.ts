@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Init, Mount } from '../../../api/cri/runtime.ts';
-import { defaultMounts } from '../../../src/spec/default-mounts.ts';
-import { requestMounts, rootfsPropagation, withoutReplaced } from '../../../src/spec/mounts.ts';
-import type { OciMount } from '../../../src/spec/oci-types.ts';
+import { defaultMounts } from '../../../src/ocispec/default-mounts.ts';
+import { requestMounts, rootfsPropagation, withoutReplaced } from '../../../src/ocispec/mounts.ts';
+import type { OciMount } from '../../../src/ocispec/oci-types.ts';
 import { HOST, HOST_MOUNTS, mount } from '../../support/spec-inputs.ts';
 
 const RUNTIME = { recursiveReadOnlyMounts: true, idmapMounts: true };

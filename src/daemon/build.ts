@@ -14,10 +14,10 @@ import { RuntimeHandlers } from '../ociruntime/runtime-handlers.ts';
 import type { RestoreParts } from '../pod/restore.ts';
 import type { SandboxParts } from '../podsandbox/parts.ts';
 import { Sandboxes } from '../podsandbox/sandboxes.ts';
-import { readHostFacts, type HostFacts } from '../spec/host-facts.ts';
-import type { SpecSettings } from '../spec/input.ts';
+import { readHostFacts, type HostFacts } from '../ocispec/host-facts.ts';
+import type { SpecSettings } from '../ocispec/input.ts';
 import { readFile } from 'node:fs/promises';
-import { parseSeccompProfile, type SeccompProfile } from '../spec/seccomp-profile.ts';
+import { parseSeccompProfile, type SeccompProfile } from '../ocispec/seccomp-profile.ts';
 import { openStorage, type Storage } from './storage.ts';
 
 /** Everything the daemon is made of, put together but not started. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { containerDevices, deviceAccess, devicePath } from '../../../src/spec/device-rules.ts';
+import { containerDevices, deviceAccess, devicePath } from '../../../src/ocispec/device-rules.ts';
 import { splitDeviceNumber } from '../../../src/linux/device-number.ts';
 
 const NULL_DEVICE = { path: '/dev/x', type: 'c', major: 1, minor: 3, fileMode: 0o666, uid: 0, gid: 0, access: 'rw' } as const;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkLabels } from '../../../src/spec/annotations.ts';
-import { apparmorProfile, pathRestrictions } from '../../../src/spec/security.ts';
-import { refuseSelinuxOptions } from '../../../src/spec/unsupported.ts';
-import { selinuxLabels } from '../../../src/spec/selinux.ts';
+import { checkLabels } from '../../../src/ocispec/annotations.ts';
+import { apparmorProfile, pathRestrictions } from '../../../src/ocispec/security.ts';
+import { refuseSelinuxOptions } from '../../../src/ocispec/unsupported.ts';
+import { selinuxLabels } from '../../../src/ocispec/selinux.ts';
 import { securityContext } from '../../support/spec-inputs.ts';
 
 test('pathRestrictions() adds to a list, keeps none as none, and clears for privileged', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { capabilitySets } from '../../../src/spec/capabilities.ts';
+import { capabilitySets } from '../../../src/ocispec/capabilities.ts';
 
 const AVAILABLE = ['CAP_CHOWN', 'CAP_KILL', 'CAP_NET_ADMIN', 'CAP_NET_RAW', 'CAP_SYS_ADMIN'];
 

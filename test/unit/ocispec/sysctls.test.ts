@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { podSysctls } from '../../../src/spec/sysctls.ts';
+import { podSysctls } from '../../../src/ocispec/sysctls.ts';
 
 const DEFAULTS = { 'net.ipv4.ip_unprivileged_port_start': '0', 'kernel.shm_rmid_forced': '1' };
 

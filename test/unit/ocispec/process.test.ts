@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RLIMIT_INFINITY } from '../../../src/spec/host-facts.ts';
-import { clampOomScoreAdj, execProcess, processArgs, processEnv, processRlimits, workingDirectory } from '../../../src/spec/process.ts';
-import { buildSpec } from '../../../src/spec/build.ts';
+import { RLIMIT_INFINITY } from '../../../src/ocispec/host-facts.ts';
+import { clampOomScoreAdj, execProcess, processArgs, processEnv, processRlimits, workingDirectory } from '../../../src/ocispec/process.ts';
+import { buildSpec } from '../../../src/ocispec/build.ts';
 import { containerConfig, containerInput } from '../../support/spec-inputs.ts';
 
 const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { OciProcess } from '../../../src/spec/oci-types.ts';
-import { specFromJson, specToJson } from '../../../src/spec/spec-json.ts';
+import type { OciProcess } from '../../../src/ocispec/oci-types.ts';
+import { specFromJson, specToJson } from '../../../src/ocispec/spec-json.ts';
 
 const UNLIMITED = 18446744073709551615n;
 

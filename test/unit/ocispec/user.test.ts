@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { resolveUser } from '../../../src/spec/user.ts';
-import type { ResolvedUser } from '../../../src/spec/user.ts';
+import { resolveUser } from '../../../src/ocispec/user.ts';
+import type { ResolvedUser } from '../../../src/ocispec/user.ts';
 import { securityContext } from '../../support/spec-inputs.ts';
 
 const PASSWD = `root:x:0:0:root:/root:/bin/sh

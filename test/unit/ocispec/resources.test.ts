@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Init, LinuxContainerResources } from '../../../api/cri/runtime.ts';
-import { ociResources } from '../../../src/spec/resources.ts';
-import type { ResourceHost } from '../../../src/spec/resources.ts';
+import { ociResources } from '../../../src/ocispec/resources.ts';
+import type { ResourceHost } from '../../../src/ocispec/resources.ts';
 import { HOST, resources } from '../../support/spec-inputs.ts';
 
 const build = (init: Init<LinuxContainerResources>, host: Partial<ResourceHost> = {}) =>

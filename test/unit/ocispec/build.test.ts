@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { buildSpec } from '../../../src/spec/build.ts';
-import type { OciSpec } from '../../../src/spec/oci-types.ts';
+import { buildSpec } from '../../../src/ocispec/build.ts';
+import type { OciSpec } from '../../../src/ocispec/oci-types.ts';
 import { containerConfig, containerInput, HOST, infraInput, sandboxConfig, SETTINGS } from '../../support/spec-inputs.ts';
 
 const CAPABILITIES = ['CAP_CHOWN', 'CAP_KILL'];

@@ -6,12 +6,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ContainerConfig, Init, LinuxContainerSecurityContext } from '../../../api/cri/runtime.ts';
 import { bindMount } from '../../../src/linux/mounts.ts';
 import { pauseProgram } from '../../../src/podsandbox/pause-program.ts';
-import { buildSpec } from '../../../src/spec/build.ts';
-import { listHostDevices, resolveDevices } from '../../../src/spec/devices.ts';
-import type { ContainerSpecInput } from '../../../src/spec/input.ts';
-import { execProcess } from '../../../src/spec/process.ts';
-import { parseSeccompProfile } from '../../../src/spec/seccomp-profile.ts';
-import { specToJson } from '../../../src/spec/spec-json.ts';
+import { buildSpec } from '../../../src/ocispec/build.ts';
+import { listHostDevices, resolveDevices } from '../../../src/ocispec/devices.ts';
+import type { ContainerSpecInput } from '../../../src/ocispec/input.ts';
+import { execProcess } from '../../../src/ocispec/process.ts';
+import { parseSeccompProfile } from '../../../src/ocispec/seccomp-profile.ts';
+import { specToJson } from '../../../src/ocispec/spec-json.ts';
 import { RuncLab } from '../../support/runc-lab.ts';
 import { containerConfig, infraInput, mount, sandboxConfig } from '../../support/spec-inputs.ts';
 

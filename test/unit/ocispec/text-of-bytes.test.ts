@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { textOfBytes } from '../../../src/spec/text-of-bytes.ts';
+import { textOfBytes } from '../../../src/ocispec/text-of-bytes.ts';
 
 test('textOfBytes() leaves text as it is', () => {
   for (const text of ['', 'plain', 'ü ß \u20ac \u{1f600} \ufeff\ufffd \u{10ffff} \ud7ff\ue000', '\0'])
