@@ -1,5 +1,5 @@
 /**
- * The gate before every commit: types, lint, layers, dead code, unit tests. Two lanes, since the linter alone takes about
+ * The gate before every commit: format, types, lint, layers, dead code, unit tests. Two lanes, since the linter alone takes about
  * as long as all else. A step prints its output where it fails; every step is run, so that one run tells all.
  */
 import { spawn } from 'node:child_process';
@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 
 const REPOSITORY = join(import.meta.dirname, '..');
-const LANES: readonly (readonly string[])[] = [['lint'], ['typecheck', 'layers', 'dead', 'test:unit']];
+const LANES: readonly (readonly string[])[] = [['lint'], ['format:check', 'typecheck', 'layers', 'dead', 'test:unit']];
 
 const started = Date.now();
 const failed = (await Promise.all(LANES.map(runLane))).flat();
