@@ -62,7 +62,18 @@ export class CgroupPlacement {
 
   /** OCI linux.cgroupsPath for a container. */
   cgroupsPath(parent: string, id: string): string {
-    return this.driver === 'cgroupfs' ? `${parent}/${id}` : `${parent}:podwright:${id}`;
+    return `${parent}${this.#separator}${id}`;
+  }
+
+  /** The pod's cgroup that {@link cgroupsPath} was made from; undefined where this driver has not made it for this container. */
+  parentOf(cgroupsPath: string, id: string): string | undefined {
+    const end = `${this.#separator}${id}`;
+    return cgroupsPath.endsWith(end) ? cgroupsPath.slice(0, -end.length) : undefined;
+  }
+
+  /** Between the pod's cgroup and the container's id: `PARENT/ID` or `SLICE:podwright:ID`. */
+  get #separator(): string {
+    return this.driver === 'cgroupfs' ? '/' : ':podwright:';
   }
 
   /**

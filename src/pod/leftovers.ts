@@ -128,7 +128,7 @@ async function removeUnknownContainer(parts: RestoreParts, bundle: string, id: s
     if (known !== undefined && process !== undefined && known.pid === process.pid) await signalProcess(process, SIGKILL);
     await runtimes.get(name).delete(id);
   }
-  const parent = await cgroupParentOf(bundle, id);
+  const parent = placement.parentOf(await cgroupsPathOf(bundle), id);
   if (parent !== undefined) {
     await placement.removeContainer(parent, id);
     await placement.removeParent(parent);
@@ -137,18 +137,14 @@ async function removeUnknownContainer(parts: RestoreParts, bundle: string, id: s
   await rm(bundle, { recursive: true, force: true });
 }
 
-/** From the bundle's spec: `PARENT/ID` or `SLICE:podwright:ID`. */
-async function cgroupParentOf(bundle: string, id: string): Promise<string | undefined> {
-  const text = await unlessMissing(readFile(join(bundle, 'config.json'), 'utf8'), undefined);
-  if (text === undefined) return undefined;
-  let path: string;
+/** From the bundle's spec; empty where there is none, or half a one. */
+async function cgroupsPathOf(bundle: string): Promise<string> {
+  const text = await unlessMissing(readFile(join(bundle, 'config.json'), 'utf8'), '{}');
   try {
-    path = (JSON.parse(text) as { linux?: { cgroupsPath?: string } }).linux?.cgroupsPath ?? '';
+    return (JSON.parse(text) as { linux?: { cgroupsPath?: string } }).linux?.cgroupsPath ?? '';
   } catch {
-    return undefined; // It was being written: nothing was started from it.
+    return ''; // It was being written: nothing was started from it.
   }
-  if (path.endsWith(`/${id}`)) return path.slice(0, -id.length - 1);
-  return path.endsWith(`:podwright:${id}`) ? path.split(':')[0] : undefined;
 }
 
 async function objectIds(directory: string): Promise<string[]> {

@@ -21,6 +21,17 @@ test('a cgroup parent comes in cgroupfs syntax and becomes the form of the drive
   assert.throws(() => systemd.parent('/kubepods/pod1', 'abc'), /must end in \.slice/);
 });
 
+test('parentOf() reads back what cgroupsPath() has written, and nothing else', () => {
+  for (const [placement, parent, foreign] of [
+    [cgroupfs, '/kubepods/burstable/pod1', `${SLICE}:podwright:c1`],
+    [systemd, SLICE, '/kubepods/burstable/pod1/c1'],
+  ] as const) {
+    const path = placement.cgroupsPath(parent, 'c1');
+    assert.equal(placement.parentOf(path, 'c1'), parent);
+    for (const other of [foreign, `${path}2`, parent, '']) assert.equal(placement.parentOf(other, 'c1'), undefined, other);
+  }
+});
+
 test('a pod that names no parent has a cgroup of its own', () => {
   assert.equal(systemd.parent('', 'abc'), 'podwright-abc.slice');
   assert.equal(systemd.parentDirectory('podwright-abc.slice'), '/podwright.slice/podwright-abc.slice');
