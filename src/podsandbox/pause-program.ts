@@ -1,7 +1,7 @@
 import { DaemonError } from '../base/errors.ts';
 
 /*
- * The program of an infra container: process 1 of a pod's shared PID namespace, as a static ELF file of some 270 bytes.
+ * The program of an infra container: process 1 of a pod's shared PID namespace, as a static ELF file of under 300 bytes.
  *
  *     block SIGTERM and SIGINT            a blocked signal is kept even for process 1, which ignores what it has no handler for
  *     ignore SIGCHLD                      the kernel then reaps all children, orphans of the pod too: wait(2), NOTES
