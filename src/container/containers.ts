@@ -10,6 +10,7 @@ import type { Log } from '../base/log.ts';
 import { ObjectStore, resolveId } from '../base/object-store.ts';
 import { Parking } from '../base/parking.ts';
 import { RecordStore } from '../base/record-store.ts';
+import { readOomKills } from '../linux/kernel-log.ts';
 import { SIGKILL } from '../linux/process.ts';
 import { requireReady, type Sandbox } from '../podsandbox/sandbox.ts';
 import type { Container, ContainerRecord, ContainerState } from './container.ts';
@@ -68,7 +69,7 @@ export class Containers {
         log: options.log,
       }),
     );
-    this.#oomKills = new OomKills({ parts: options.parts, store: this.store, log: options.log });
+    this.#oomKills = new OomKills({ parts: options.parts, store: this.store, readKernelLog: readOomKills, log: options.log });
     this.exits = new Exits({ parts: options.parts, store: this.store, locks: this.#locks, oomKills: this.#oomKills, log: options.log });
   }
 

@@ -43,7 +43,7 @@ export async function unmountAll(parts: Pick<ContainerParts, 'bundleDirectory' |
 }
 
 /** Where conmon keeps the exit code over a reboot. */
-export function persistDirectoryOf(store: Store, id: ContainerId): string {
+export function persistDirectoryOf(store: Pick<Store, 'directoryOf'>, id: ContainerId): string {
   return join(store.directoryOf(id), 'persist');
 }
 

@@ -8,7 +8,7 @@ import type { Log } from '../base/log.ts';
 import type { ObjectStore } from '../base/object-store.ts';
 import type { Cgroups } from '../linux/cgroups.ts';
 import { unitsOutOfMemory } from '../linux/journal.ts';
-import { readOomKills } from '../linux/kernel-log.ts';
+import type { OomKill } from '../linux/kernel-log.ts';
 import { bootId } from '../linux/process.ts';
 import { readExit } from '../ociruntime/exits.ts';
 import type { CgroupPlacement } from '../ociruntime/placement.ts';
@@ -20,13 +20,16 @@ import type { OomSuspect } from './share-oom-kills.ts';
 
 /** The kernel writes its log after it has sent the signal: how long to wait where a kill is missing there, milliseconds. */
 const LOG_WAIT_MS = 200;
-/** How often the journal is asked, and the pause between, milliseconds. */
-const JOURNAL_ASKS = 4;
-const JOURNAL_WAIT_MS = 400;
 
 export interface OomKillsOptions {
-  readonly parts: { readonly cgroups: Cgroups; readonly placement: CgroupPlacement; readonly oomLedgerFile: string };
-  readonly store: ObjectStore<ContainerRecord, ContainerState>;
+  readonly parts: {
+    readonly cgroups: Pick<Cgroups, 'version' | 'oomKills' | 'goneOomKills'>;
+    readonly placement: Pick<CgroupPlacement, 'driver' | 'containerDirectory' | 'parentDirectory'>;
+    readonly oomLedgerFile: string;
+  };
+  readonly store: Pick<ObjectStore<ContainerRecord, ContainerState>, 'list' | 'claims' | 'directoryOf'>;
+  /** The kills that the kernel's log has; undefined where it cannot be read. */
+  readonly readKernelLog: () => readonly OomKill[] | undefined;
   readonly log: Log;
 }
 
@@ -39,6 +42,9 @@ interface Ledger {
   /** By container: how many are its. */
   readonly told: Readonly<Record<string, number>>;
 }
+
+/** And how many there are, in cgroups that are gone. */
+type CountedLedger = Ledger & { readonly gone: number };
 
 /**
  * Tells whether the kernel killed a process of a container for lack of memory. A container's own cgroup counts that, but
@@ -104,56 +110,68 @@ export class OomKills {
       // Version 1 does not count what was in cgroups below it that are gone.
       return own > 0 || (cgroups.version === 'v1' && seenByMonitor);
     }
-    if (ledger === undefined) return seenByMonitor || (exitCode !== 0 && killsNamed(container) > 0);
+    if (ledger === undefined) return seenByMonitor || (exitCode !== 0 && this.#killsNamed(container) > 0);
     const told = ledger.told[record.id];
     if (told !== undefined) return told > 0;
     if (unexplained(ledger) <= 0) return false;
-    const shares = await this.#share(container, unexplained(ledger), seenByMonitor);
+    const together = await this.#endedTogether(record);
+    if (together === undefined) return seenByMonitor;
+    const shares = await this.#share(container, together.others, unexplained(together.ledger), seenByMonitor);
+    const { gone, told: toldBefore } = together.ledger;
     await this.#tell(
-      { ...ledger, settled: ledger.gone - sum(Object.values(ledger.told)) - sum(shares.values()) },
+      { ...together.ledger, settled: gone - sum(Object.values(toldBefore)) - sum(shares.values()) },
       record.cgroupParent,
       shares,
     );
     return (shares.get(record.id) ?? 0) > 0;
   }
 
+  /**
+   * The containers of which no kills are told yet and whose cgroups are gone, besides this one, and the count in which the kills
+   * of all of them are, and of no others: the same ones before it was read and after.
+   */
+  async #endedTogether(
+    record: ContainerRecord,
+  ): Promise<{ readonly others: readonly Container[]; readonly ledger: CountedLedger } | undefined> {
+    const look = async (): Promise<{ found: Container[]; ids: string }> => {
+      const found = await this.#endedBeside(record);
+      return { found, ids: found.map((each) => each.record.id).join() };
+    };
+    for (let before = await look(); ;) {
+      const ledger = await this.#ledgerOf(record.cgroupParent);
+      if (ledger === undefined) return undefined;
+      const after = await look();
+      if (after.ids === before.ids) return { others: after.found.filter((each) => ledger.told[each.record.id] === undefined), ledger };
+      before = after;
+    }
+  }
+
   /** Also for the others that have ended at the same time and are not on record yet: the kills cannot be told apart later. */
-  async #share(container: Container, kills: number, seenByMonitor: boolean): Promise<Map<string, number>> {
+  async #share(container: Container, others: readonly Container[], kills: number, seenByMonitor: boolean): Promise<Map<string, number>> {
     const { store } = this.#options;
-    const others = await this.#endedBeside(container.record);
     const seen = await Promise.all(
       others.map(async ({ record }) => (await readExit(persistDirectoryOf(store, record.id)))?.oomSeen === true),
     );
     const suspects = (): OomSuspect[] =>
       [container, ...others].map((each, index) => ({
         id: each.record.id,
-        logged: killsNamed(each),
+        logged: this.#killsNamed(each),
         seenByMonitor: [seenByMonitor, ...seen][index] === true,
       }));
     const isShort = (): boolean => others.length > 0 && sum(suspects().map(({ logged }) => logged)) < kills;
     if (isShort()) await sleep(LOG_WAIT_MS);
     if (!isShort()) return shareOomKills(kills, suspects());
-    const told = await this.#toldBySystemd([container, ...others], kills);
-    return shareOomKills(
-      kills,
-      suspects().map((suspect) => ({ ...suspect, seenByMonitor: suspect.seenByMonitor || told.has(suspect.id) })),
-    );
+    const told = await this.#toldBySystemd([container, ...others]);
+    const named = suspects().map((suspect) => ({ ...suspect, seenByMonitor: suspect.seenByMonitor || told.has(suspect.id) }));
+    return shareOomKills(kills, named, { allAreNamed: told.size > 0 });
   }
 
-  /**
-   * Of these containers those of whose scope systemd told a kill, by id. Its words reach the journal a moment after the cgroup is
-   * gone: it is asked again until as many are named as there were kills, or the time is over.
-   */
-  async #toldBySystemd(containers: readonly Container[], kills: number): Promise<ReadonlySet<string>> {
+  /** Of these containers those of whose scope systemd told a kill, by id; none where there is no journal to ask. */
+  async #toldBySystemd(containers: readonly Container[]): Promise<ReadonlySet<string>> {
     if (this.#options.parts.placement.driver !== 'systemd') return new Set();
     const unitOf = ({ record }: Container): string => basename(this.#cgroupOf(record));
-    for (let asks = 1; ; asks += 1) {
-      const units = await unitsOutOfMemory(containers.map(unitOf));
-      const named = containers.filter((each) => units?.has(unitOf(each)) === true);
-      if (units === undefined || named.length >= Math.min(kills, containers.length) || asks === JOURNAL_ASKS)
-        return new Set(named.map(({ record }) => record.id));
-      await sleep(JOURNAL_WAIT_MS);
-    }
+    const units = await unitsOutOfMemory(containers.map(unitOf));
+    return new Set(containers.filter((each) => units?.has(unitOf(each)) === true).map(({ record }) => record.id));
   }
 
   /** Containers whose cgroup is gone, while their end is not on record. */
@@ -166,6 +184,12 @@ export class OomKills {
     return found.flat();
   }
 
+  /** How many kills the kernel's log has of the container: of its first process, or in its cgroup. */
+  #killsNamed({ record, state }: Container): number {
+    const isOurs = ({ pid, cgroup }: OomKill): boolean => pid === state.process.pid || cgroup?.includes(record.id) === true;
+    return (this.#options.readKernelLog() ?? []).filter(isOurs).length;
+  }
+
   #alive(parent: string): Container[] {
     return this.#options.store.list().filter(({ record, state }) => record.cgroupParent === parent && isAliveState(state));
   }
@@ -175,7 +199,7 @@ export class OomKills {
   }
 
   /** The ledger of the cgroup that is there now, and what it counts; undefined where it counts nothing. */
-  async #ledgerOf(parent: string): Promise<(Ledger & { readonly gone: number }) | undefined> {
+  async #ledgerOf(parent: string): Promise<CountedLedger | undefined> {
     const { cgroups, placement } = this.#options.parts;
     const kept = (await this.#read()).get(parent);
     const known = new Set(Object.keys(kept?.told ?? {}).map((id) => basename(placement.containerDirectory(parent, id))));
@@ -222,15 +246,8 @@ export class OomKills {
 }
 
 /** Kills that no container was found for yet. */
-function unexplained(ledger: Ledger & { readonly gone: number }): number {
+function unexplained(ledger: CountedLedger): number {
   return ledger.gone - ledger.settled - sum(Object.values(ledger.told));
-}
-
-/** How many kills the kernel's log has of the container: of its first process, or in its cgroup. */
-function killsNamed({ record, state }: Container): number {
-  const isOurs = ({ pid, cgroup }: { pid: number; cgroup?: string | undefined }): boolean =>
-    pid === state.process.pid || cgroup?.includes(record.id) === true;
-  return (readOomKills() ?? []).filter(isOurs).length;
 }
 
 function sum(numbers: Iterable<number>): number {

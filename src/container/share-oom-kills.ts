@@ -11,11 +11,17 @@ export interface OomSuspect {
  * Whose the kills are that were counted in a pod: by container, how many. One that is alone has them all. Of several, those
  * have some that the log or their monitor names. Where that leaves kills over, the others had them; what a monitor saw may be any
  * number, so then nothing is known to be left over.
+ * @param options.allAreNamed Whoever is not named had none: systemd reads the count of every scope.
  */
-export function shareOomKills(kills: number, suspects: readonly OomSuspect[]): Map<string, number> {
+export function shareOomKills(
+  kills: number,
+  suspects: readonly OomSuspect[],
+  options: { readonly allAreNamed?: boolean } = {},
+): Map<string, number> {
   const [first] = suspects;
   if (suspects.length === 1 && first !== undefined) return new Map([[first.id, kills]]);
   const logged = suspects.reduce((sum, suspect) => sum + suspect.logged, 0);
-  const isLeft = logged < kills && suspects.every((suspect) => suspect.logged > 0 || !suspect.seenByMonitor);
+  const isLeft =
+    options.allAreNamed !== true && logged < kills && suspects.every((suspect) => suspect.logged > 0 || !suspect.seenByMonitor);
   return new Map(suspects.map((suspect) => [suspect.id, suspect.logged > 0 ? suspect.logged : Number(suspect.seenByMonitor || isLeft)]));
 }

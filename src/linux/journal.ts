@@ -2,17 +2,20 @@ import { run } from './spawn.ts';
 
 /** SD_MESSAGE_UNIT_OUT_OF_MEMORY, sd-messages.h: what systemd says when memory.events of a unit's cgroup has counted a kill. */
 const OUT_OF_MEMORY = 'fe6faa94e7774663a0da52717891d8ef';
-/** The journal answers in some 20 ms; it is asked for help, never waited for, milliseconds. */
+/** The journal answers in some 20 ms; it is asked for help, and not waited for longer than this, milliseconds. */
 const ASK_MS = 5_000;
 
 /**
  * Of these units those of which systemd has told since the boot that a process was killed for lack of memory. It reads a
- * cgroup's count before it removes the cgroup (systemd, unit_check_oom). Only what process 1 itself has written counts.
+ * cgroup's count before it removes the cgroup (systemd, unit_check_oom), and the journal is told to take in what was sent to it
+ * (--sync) before it is asked: so a scope whose cgroup is gone and that is not named had no kill. Only what process 1 itself has
+ * written counts.
  * undefined where there is no journal to ask. journalctl(1), systemd.journal-fields(7)
  */
 export async function unitsOutOfMemory(units: readonly string[]): Promise<ReadonlySet<string> | undefined> {
   const fields = [`MESSAGE_ID=${OUT_OF_MEMORY}`, '_PID=1', ...units.map((unit) => `UNIT=${unit}`)];
   try {
+    await run('journalctl', { args: ['--sync'], timeoutMs: ASK_MS });
     const args = ['--boot', '--quiet', '--no-pager', '--output=json', '--output-fields=UNIT', ...fields];
     const { exit, stdout, heldOpen } = await run('journalctl', { args, timeoutMs: ASK_MS });
     return exit.code === 0 && !heldOpen ? parseUnits(stdout.toString()) : undefined;

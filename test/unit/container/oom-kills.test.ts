@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { silentLog } from '../../../src/base/log.ts';
+import type { Container } from '../../../src/container/container.ts';
+import { OomKills } from '../../../src/container/oom-kills.ts';
+import { bootId } from '../../../src/linux/process.ts';
+
+const PARENT = '/pod';
+const PID = { first: 11, second: 22 } as const;
+
+interface Pod {
+  readonly containers: Container[];
+  /** Kills by container, in cgroups that are gone. */
+  readonly gone: Map<string, number>;
+  /** What happens right after the pod's count was read for the nth time, counted from 1. */
+  readonly afterCount: Map<number, () => void>;
+}
+
+async function running(id: keyof typeof PID): Promise<Container> {
+  const record = { id, cgroupParent: PARENT, bootId: await bootId() };
+  return { record, state: { is: 'Running', process: { pid: PID[id] } } } as unknown as Container;
+}
+
+function oomKills(pod: Pod, directory: string): OomKills {
+  let counts = 0;
+  return new OomKills({
+    parts: {
+      cgroups: {
+        version: 'v2',
+        oomKills: async (path) => Promise.resolve(pod.gone.has(path.slice(PARENT.length + 1)) ? undefined : 0),
+        goneOomKills: async () => {
+          const kills = [...pod.gone.values()].reduce((sum, each) => sum + each, 0);
+          counts += 1;
+          pod.afterCount.get(counts)?.();
+          return Promise.resolve({ kills, cgroup: '1' });
+        },
+      },
+      placement: { driver: 'cgroupfs', containerDirectory: (parent, id) => `${parent}/${id}`, parentDirectory: (parent) => parent },
+      oomLedgerFile: join(directory, 'oom.json'),
+    },
+    store: { list: () => pod.containers, claims: () => true, directoryOf: (id: string) => join(directory, id) },
+    // Only the end of a container's first process is told there by a number that we know; the second one lost a child.
+    readKernelLog: () => [{ pid: PID.first }],
+    log: silentLog,
+  });
+}
+
+/** Two of a pod: the second is killed at the given moment of the first one's judgement. */
+async function judged(moment: number): Promise<boolean[]> {
+  const directory = await mkdtemp(join(tmpdir(), 'oom-kills-'));
+  try {
+    const [first, second] = [await running('first'), await running('second')];
+    const pod: Pod = { containers: [first, second], gone: new Map([['first', 1]]), afterCount: new Map() };
+    pod.afterCount.set(moment, () => pod.gone.set('second', 1));
+    const kills = oomKills(pod, directory);
+    return [await kills.wereIn(first, 137, false), await kills.wereIn(second, 3, false)];
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+for (const moment of [1, 2]) {
+  test(`OomKills: a kill that comes right after count ${moment} of another container's is not taken for none`, async () => {
+    assert.deepEqual(await judged(moment), [true, true]);
+  });
+}
