@@ -25,7 +25,7 @@ interface Running<T> {
 
 /**
  * Runs one piece of work per key; whoever asks for the same key meanwhile waits for the same result. The caller's signal
- * ends the waiting only: the work runs under a signal of its own, with its own budget (architecture.md, two signals).
+ * ends the waiting only: the work runs under a signal of its own, with its own budget (ARCHITECTURE.md, "Two signals").
  */
 export class JoinedWork<T> {
   readonly #running = new Map<string, Running<T>>();

@@ -1,18 +1,16 @@
 import { messageOf } from './errors.ts';
-import type { Log } from './log.ts';
+import { idField, type Log, type ObjectKind } from './log.ts';
 
 export interface ParkingOptions {
-  /** The field's word for what is parked, for log lines: `container`. */
-  readonly kind: string;
-  /** The log field that carries its id. */
-  readonly field: 'sandbox' | 'container';
+  /** What is parked, for log lines. */
+  readonly kind: ObjectKind;
   /** How long a finished object whose caller left waits for the retry, milliseconds. */
   readonly parkMs: number;
   readonly log: Log;
 }
 
 /**
- * The clocks of finished objects whose callers left before the answer (architecture: two signals). What Parked means on disk,
+ * The clocks of finished objects whose callers left before the answer (ARCHITECTURE.md, "Two signals"). What Parked means on disk,
  * and the lock under which it is looked at, are the owner's.
  */
 export class Parking {
@@ -25,12 +23,12 @@ export class Parking {
 
   /** From now on `expire` runs when nobody came back in time; its failure is logged. */
   start(id: string, expire: () => Promise<void>): void {
-    const { kind, field, parkMs, log } = this.#options;
-    log.info(`${kind} finished after its caller had left; kept for the retry`, { [field]: id, keptMs: parkMs });
+    const { kind, parkMs, log } = this.#options;
+    log.info(`${kind} finished after its caller had left; kept for the retry`, { ...idField(kind, id), keptMs: parkMs });
     const timer = setTimeout(() => {
       this.end(id);
       expire().catch((error: unknown) => {
-        log.error(`removing a parked ${kind} failed`, { [field]: id, error: messageOf(error) });
+        log.error(`removing a parked ${kind} failed`, { ...idField(kind, id), error: messageOf(error) });
       });
     }, parkMs);
     timer.unref();

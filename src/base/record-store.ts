@@ -4,7 +4,7 @@ import { syncDirectory, syncFile, writeFileAtomic } from './atomic-file.ts';
 import { messageOf, unlessMissing } from './errors.ts';
 import { isObjectId } from './ids.ts';
 import { fromJson, toJson } from './json.ts';
-import type { Log } from './log.ts';
+import { idField, type Log, type ObjectKind } from './log.ts';
 
 /** What stands on disk round a record or a state. */
 interface Envelope {
@@ -23,8 +23,8 @@ export interface RecordStoreOptions<R, S> {
   readonly directory: string;
   /** Where bad records are moved to. */
   readonly badDirectory: string;
-  /** The field's word for what is stored, for log lines: `sandbox`. */
-  readonly kind: string;
+  /** What is stored, for log lines. */
+  readonly kind: ObjectKind;
   /** The version this daemon writes; it reads this one and older ones. */
   readonly version: number;
   readonly isRecord: (data: unknown, id: string) => data is R;
@@ -81,7 +81,10 @@ export class RecordStore<R extends { readonly id: string }, S> {
   /** Tells that an object goes on towards its end with a state that could not be written. */
   tellUnwritten(id: string, error: unknown): void {
     const { kind, log } = this.#options;
-    log.warn(`the state of a ${kind} could not be written; its end does not wait for that`, { id, error: messageOf(error) });
+    log.warn(`the state of a ${kind} could not be written; its end does not wait for that`, {
+      ...idField(kind, id),
+      error: messageOf(error),
+    });
   }
 
   /** Forgets the object; what is not there is already forgotten. */
@@ -107,7 +110,10 @@ export class RecordStore<R extends { readonly id: string }, S> {
     try {
       return await this.#loadOne(id);
     } catch (error) {
-      log.error(`${kind} record ${this.directoryOf(id)}: cannot be read or moved away: ${messageOf(error)}; it is left out`);
+      log.error(
+        `${kind} record ${this.directoryOf(id)}: cannot be read or moved away: ${messageOf(error)}; it is left out`,
+        idField(kind, id),
+      );
       return undefined;
     }
   }
@@ -143,9 +149,8 @@ export class RecordStore<R extends { readonly id: string }, S> {
     const state = typeof text === 'object' ? text : this.#parse(text);
     if (!('problem' in state) && this.#options.isState(state.data)) return state.data;
     const problem = 'problem' in state ? state.problem : `its fields are not those of a ${this.#options.kind} state`;
-    this.#options.log.error(
-      `${this.#options.kind} state ${stateFile}: ${problem}; the ${this.#options.kind} is taken as never finished and is removed`,
-    );
+    const { kind, log } = this.#options;
+    log.error(`${kind} state ${stateFile}: ${problem}; the ${kind} is taken as never finished and is removed`, idField(kind, id));
     return undefined;
   }
 
@@ -168,7 +173,7 @@ export class RecordStore<R extends { readonly id: string }, S> {
     await mkdir(badDirectory, { recursive: true, mode: 0o700 });
     const target = join(badDirectory, `${kind}-${id}-${Date.now()}`);
     await rename(this.directoryOf(id), target);
-    log.error(`${kind} record ${file}: ${problem}; set aside as ${target}, its name is free again`);
+    log.error(`${kind} record ${file}: ${problem}; set aside as ${target}, its name is free again`, idField(kind, id));
   }
 
   async #write(file: string, data: unknown, durable: boolean): Promise<void> {

@@ -121,7 +121,9 @@ export class AttachmentRecords {
       if (this.#corrupt.has(id)) await rm(this.corruptFile(id), { force: true });
     } catch (error) {
       if (!isSystemError(error)) throw error;
-      this.#log.warn(`cni attachment record ${this.#file(id)} cannot be removed: ${messageOf(error)}; the next start does it`);
+      this.#log.warn(`cni attachment record ${this.#file(id)} cannot be removed: ${messageOf(error)}; the next start does it`, {
+        sandboxId: id,
+      });
     }
     this.#records.delete(id);
     this.#corrupt.delete(id);
@@ -141,7 +143,9 @@ export class AttachmentRecords {
     } catch (error) {
       if (!isSystemError(error)) throw error;
       // The end of a pod does not wait for that: the next start finds the record where it was.
-      this.#log.warn(`cni attachment record ${this.#file(id)} cannot be written: ${messageOf(error)}; the next start does it`);
+      this.#log.warn(`cni attachment record ${this.#file(id)} cannot be written: ${messageOf(error)}; the next start does it`, {
+        sandboxId: id,
+      });
       return false;
     }
   }
@@ -171,7 +175,9 @@ export class AttachmentRecords {
       const text = await unlessMissing(readFile(this.#resultFile(record.containerId), 'utf8'), undefined);
       return text === undefined ? record : { ...record, result: resultFrom(parseObject(text), record.network.cniVersion) };
     } catch (error) {
-      this.#log.warn(`cni result ${this.#resultFile(record.containerId)} cannot be used: ${messageOf(error)}`);
+      this.#log.warn(`cni result ${this.#resultFile(record.containerId)} cannot be used: ${messageOf(error)}`, {
+        sandboxId: record.containerId,
+      });
       return record;
     }
   }
@@ -184,7 +190,9 @@ export class AttachmentRecords {
       this.#records.set(id, await this.#resultOf(record));
     } catch (error) {
       if (hasErrno(error, 'ENOENT')) return;
-      this.#log.error(`cni attachment record ${file} cannot be used and is set aside as ${file}${CORRUPT}: ${messageOf(error)}`);
+      this.#log.error(`cni attachment record ${file} cannot be used and is set aside as ${file}${CORRUPT}: ${messageOf(error)}`, {
+        sandboxId: id,
+      });
       await unlessReadOnly(rename(file, file + CORRUPT));
       this.#corrupt.add(id);
     }

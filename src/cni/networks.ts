@@ -246,9 +246,7 @@ export class Networks {
       // Not an error: networks that map host ports by themselves do not declare it (cilium), and the pod may do without.
       this.#log.warn(
         `cni network "${network.name}": no plugin has the portMappings capability, so nothing is told of host port ${mapping.hostPort}`,
-        {
-          containerId: request.containerId,
-        },
+        { sandboxId: request.containerId },
       );
     }
     await Promise.all(network.plugins.map((plugin) => this.#runner.look(network.name, plugin.type)));
@@ -274,7 +272,7 @@ export class Networks {
       return attachment;
     } catch (error) {
       await this.#takeBack(refusal === undefined ? record : { ...record, refusal }, begun).catch((failed: unknown) => {
-        this.#log.error(`take back a failed attach: ${messageOf(failed)}; its record stays`, { containerId });
+        this.#log.error(`take back a failed attach: ${messageOf(failed)}; its record stays`, { sandboxId: containerId });
       });
       throw error; // The first failure is what the caller hears.
     }
@@ -284,7 +282,7 @@ export class Networks {
     // On disk before the first DEL: what was refused then is known also to those who try later.
     if (record.refusal !== undefined) {
       await this.#records.save(record).catch((error: unknown) => {
-        this.#log.warn(`note how a plugin refused an attach: ${messageOf(error)}`, { containerId: record.containerId });
+        this.#log.warn(`note how a plugin refused an attach: ${messageOf(error)}`, { sandboxId: record.containerId });
       });
     }
     await this.#deleteUnfinished(record, record.netnsPath, { last });
@@ -304,7 +302,7 @@ export class Networks {
     const target = targetOf(record, netnsPath);
     const givenUp = await takeBackAdd(this.#runner, { conf: network, target, limits, last: how.last, refusal, isLastTry });
     if (givenUp === undefined) return;
-    this.#log.error(`${givenUp}; it refused the ADD in the same words and is not asked again`, { containerId: record.containerId });
+    this.#log.error(`${givenUp}; it refused the ADD in the same words and is not asked again`, { sandboxId: record.containerId });
   }
 
   async #releaseQueued(containerId: string, signal: AbortSignal, failures: number): Promise<void> {
@@ -323,7 +321,7 @@ export class Networks {
     if (path === undefined) return;
     const limit = this.#options.keptNamespaces ?? KEPT_NAMESPACES;
     if (this.#kept.size < limit) this.#kept.add(containerId);
-    else this.#log.warn(`${limit} namespaces are kept for queued detaches already; this one is not`, { containerId });
+    else this.#log.warn(`${limit} namespaces are kept for queued detaches already; this one is not`, { sandboxId: containerId });
   }
 
   async #release(records: AttachmentRecords, request: DetachRequest, signal: AbortSignal, failures = 0): Promise<void> {

@@ -77,7 +77,8 @@ export class PluginRunner {
       const result = await this.#run(call, JSON.stringify(config), limits);
       if (result.exit.code !== 0) throw failure(call, failureKind(result.stdout), wordsOf(result));
       const warning = shorten(result.stderr.toString());
-      if (warning !== '') this.#log.debug(`${title(call)}: ${warning}`, { containerId: call.containerId });
+      if (warning !== '')
+        this.#log.debug(`${title(call)}: ${warning}`, call.containerId === undefined ? {} : { sandboxId: call.containerId });
       const answer = call.command === 'ADD' || call.command === 'VERSION' ? answerOf(call, result) : undefined;
       ok = true;
       return answer;

@@ -144,13 +144,16 @@ export class RetryQueue {
     try {
       await work(entry.id, signal, entry.attempts);
       this.#entries.delete(entry.id);
-      log.info(`${what} ${entry.id}: done`, { attempts: entry.attempts + 1 });
+      log.info(`${what} ${entry.id}: done`, { sandboxId: entry.id, attempts: entry.attempts + 1 });
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       entry.attempts += 1;
       entry.lastError = messageOf(error);
       const delayMs = Math.min(firstDelayMs * 2 ** (entry.attempts - 1), longestDelayMs);
-      log.warn(`${what} ${entry.id}: ${entry.lastError}; next try in ${delayMs / 1000} s`, { attempts: entry.attempts });
+      log.warn(`${what} ${entry.id}: ${entry.lastError}; next try in ${delayMs / 1000} s`, {
+        sandboxId: entry.id,
+        attempts: entry.attempts,
+      });
       entry.timer = setTimeout(() => {
         entry.timer = undefined;
         this.#due.push(entry);

@@ -64,7 +64,7 @@ export async function prepareSpec(
     host: parts.hostFacts(),
     annotations: parts.placement.runtimeAnnotations('container', gracePeriodOf(config)),
     warn: (words) => {
-      log.warn(`create container: ${words}`, { container: record.id });
+      log.warn(`create container: ${words}`, { containerId: record.id });
     },
   };
 }

@@ -55,7 +55,7 @@ export class Containers {
 
   constructor(options: ContainersOptions) {
     this.#options = options;
-    this.#parking = new Parking({ kind: 'container', field: 'container', parkMs: options.parkMs, log: options.log });
+    this.#parking = new Parking({ kind: 'container', parkMs: options.parkMs, log: options.log });
     this.parts = options.parts;
     this.#stops = new StopLoops(options.log);
     this.store = new ObjectStore(
@@ -293,7 +293,7 @@ export class Containers {
     await this.locked(id, async () => {
       const container = this.store.get(id);
       if (container?.state.is !== 'Parked') return;
-      this.#options.log.info('nobody came back for the parked container; removing it', { container: id });
+      this.#options.log.info('nobody came back for the parked container; removing it', { containerId: id });
       await removeContainer(this.parts, this.store, container, false);
       await this.#oomKills.forget(container.record.cgroupParent);
       this.exits.forget(id);

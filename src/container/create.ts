@@ -108,7 +108,7 @@ export async function createContainer(
     return created;
   } catch (error) {
     for (const failure of await undo.run()) {
-      log.error(`create container: undoing failed: ${failure.what}`, { container: record.id, error: messageOf(failure.error) });
+      log.error(`create container: undoing failed: ${failure.what}`, { containerId: record.id, error: messageOf(failure.error) });
     }
     throw withWords(`create container ${record.name}`, error);
   }

@@ -109,7 +109,7 @@ export class Exits {
     try {
       await this.#options.locks.run(id, async () => this.#checkLocked(id));
     } catch (error) {
-      this.#options.log.error('recording the end of a container failed; tried again', { container: id, error: messageOf(error) });
+      this.#options.log.error('recording the end of a container failed; tried again', { containerId: id, error: messageOf(error) });
       this.watchOrphan(id);
     }
   }
@@ -196,7 +196,7 @@ export class Exits {
     // The release takes as long as the flush, and what it takes away (the OOM counter) is on record by now.
     const released = this.release(record);
     await shown;
-    log.info('container has ended', { container: record.id, exitCode: ended.exitCode, reason: ended.reason });
+    log.info('container has ended', { containerId: record.id, exitCode: ended.exitCode, reason: ended.reason });
     this.#wake(record.id);
     stage('container.end-recorded');
     await released;
@@ -210,7 +210,7 @@ export class Exits {
       await releaseContainer(parts, record, true);
       this.#released.add(record.id);
     } catch (error) {
-      log.warn('an ended container still holds something; removing it tries again', { container: record.id, error: messageOf(error) });
+      log.warn('an ended container still holds something; removing it tries again', { containerId: record.id, error: messageOf(error) });
     }
   }
 }

@@ -5,7 +5,7 @@ import { sleep } from '../base/deadline.ts';
 import { DaemonError, hasErrno, unlessMissing } from '../base/errors.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 
-/** conmon's control line for "reopen the log" (cri.md, conmon's contract). */
+/** conmon's control line for "reopen the log" (conmon src/ctrl.c, REOPEN_LOGS_EVENT). */
 const REOPEN_LOG = '2 0 0\n';
 const NEW_FILE_POLL_MS = 10;
 

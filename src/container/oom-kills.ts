@@ -85,7 +85,7 @@ export class OomKills {
       if (record.bootId !== (await bootId())) return seenByMonitor;
       return await this.#locks.run(record.cgroupParent, async () => this.#judge(container, exitCode, seenByMonitor));
     } catch (error) {
-      this.#options.log.warn('the OOM kills of a container cannot be counted', { container: record.id, error: messageOf(error) });
+      this.#options.log.warn('the OOM kills of a container cannot be counted', { containerId: record.id, error: messageOf(error) });
       return seenByMonitor;
     }
   }

@@ -42,7 +42,7 @@ export async function planContainer(
   const id = newContainerId();
   const foreign = foreignPlatform(image.config, await hostPlatform());
   if (foreign !== undefined)
-    request.log.warn(`create container: the image is for ${foreign}, its programs may not start here`, { container: id });
+    request.log.warn(`create container: the image is for ${foreign}, its programs may not start here`, { containerId: id });
   const logDirectory = sandbox.record.config.logDirectory;
   return {
     sandbox,
@@ -63,7 +63,7 @@ export async function planContainer(
       runtimeHandler: sandbox.record.runtimeHandler,
       logPath: config.logPath === '' || logDirectory === '' ? '' : join(logDirectory, config.logPath),
       stopSignal: stopSignal(config.stopSignal, image.config.config?.StopSignal, (words) => {
-        request.log.warn(`create container: ${words}`, { container: id });
+        request.log.warn(`create container: ${words}`, { containerId: id });
       }),
       cgroupParent: sandbox.record.cgroupParent,
       cgroupsPath: parts.placement.cgroupsPath(sandbox.record.cgroupParent, id),

@@ -40,7 +40,7 @@ export async function startContainer(parts: ContainerParts, store: Store, contai
   // the disk says: the caller must not be told otherwise, and the intent is enough for a restart.
   const unsaved = await store.saveOrShow(record.id, { ...madeOf(state), is: 'Running', startedAtNs });
   if (unsaved !== undefined)
-    log.error('a container runs, but that could not be written', { container: record.id, error: messageOf(unsaved) });
+    log.error('a container runs, but that could not be written', { containerId: record.id, error: messageOf(unsaved) });
   // A loss of power ends the container; that it ran is worth a flush, but not the caller's time.
   store.flush(record.id).catch(() => undefined);
   stage('container.running');

@@ -103,7 +103,7 @@ export class StopLoops {
       await signalProcess(target.process, target.stopSignal);
     } catch (error) {
       this.#log.warn('sending a container its stop signal failed; it is killed in time', {
-        container: target.containerId,
+        containerId: target.containerId,
         error: messageOf(error),
       });
     }
@@ -122,7 +122,8 @@ export class StopLoops {
       if (performance.now() - seen.goneAt < MONITOR_PATIENCE_MS || !(await signalProcess(target.monitor, SIGKILL))) return;
       this.#log.warn('the monitor of a container that has ended does not tell so; it is killed', fields(target));
     } catch (error) {
-      if (!end.seen) this.#log.warn('killing a container failed; tried again', { container: target.containerId, error: messageOf(error) });
+      if (!end.seen)
+        this.#log.warn('killing a container failed; tried again', { containerId: target.containerId, error: messageOf(error) });
     }
   }
 
@@ -136,5 +137,5 @@ export class StopLoops {
 }
 
 function fields({ containerId, process, monitor }: StopTarget): LogFields {
-  return { container: containerId, pid: process.pid, monitorPid: monitor.pid };
+  return { containerId, pid: process.pid, monitorPid: monitor.pid };
 }

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { AdminServer } from '../admin/server.ts';
 import { sleep } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
+import type { Log, LogFields } from '../base/log.ts';
 import { PinoLog } from '../base/pino-log.ts';
 import { VERSION } from '../base/version.ts';
 import type { LiveConfig } from '../config/live-config.ts';
@@ -88,7 +88,7 @@ export async function serve(config: LiveConfig): Promise<void> {
 function tellStandstill({ startedAt, what, durationMs, ownMs, processorMs, parts }: Standstill, metrics: Metrics, log: Log): void {
   metrics.add('standstills', { what });
   metrics.add('standstillSeconds', { what }, durationMs / 1000);
-  const fields = { what, durationMs, ownMs, processorMs, from: startedAt.toISOString(), parts: parts.join(', ') };
+  const fields: LogFields = { what, durationMs, ownMs, processorMs, startedAt: startedAt.toISOString(), parts: parts.join(', ') };
   if (ownMs > STANDSTILL_MS) log.warn('the event loop stood still', fields);
   else log.debug('the machine let the event loop stand still', fields);
 }
@@ -149,7 +149,7 @@ async function freeUnusedAddresses({ networks, sandboxes, log }: DaemonParts): P
   const inUse = [...store.list().map(({ record }) => record), ...store.listCreating()].map(({ id }) => id);
   try {
     if (await networks.collectGarbage(inUse, AbortSignal.timeout(GC_MS)))
-      log.debug('CNI plugins have freed what no pod has', { inUse: inUse.length });
+      log.debug('CNI plugins have freed what no pod has', { sandboxCount: inUse.length });
   } catch (error) {
     log.warn('CNI plugins could not free what no pod has', { error: messageOf(error) });
   }
@@ -185,7 +185,7 @@ async function openEdge(parts: DaemonParts, metrics: Metrics, closers: Closer[])
   const server = await listen({ path: listenPath, mode: socketMode, uid: socketUid, gid: socketGid, runtime, image, log, metrics });
   closers.push(async () => server.close(GRACE_MS));
   const missing = unimplementedRpcs({ runtime, image });
-  log.info('serving the CRI', { version: VERSION, socket: listenPath, cgroupManager: placement.driver });
+  log.info('serving the CRI', { version: VERSION, path: listenPath, cgroupManager: placement.driver });
   if (missing.length > 0) log.info('RPCs that this version does not implement', { rpcs: missing });
 }
 

@@ -71,7 +71,7 @@ interface SyncMessage {
 
 /**
  * Creates a container under conmon: moves the monitor to its cgroup, lets it go on, and waits for the runtime's answer
- * on the sync pipe (cri.md, conmon's contract).
+ * on the sync pipe (conmon src/parent_pipe_fd.c).
  * @throws Internal with the runtime's words, DeadlineExceeded after the timeout, the signal's reason. The monitor is then
  * killed; the caller removes what the runtime may have made.
  */

@@ -26,7 +26,7 @@ const KUBELET_UNIT = 'kubelet.service';
 /**
  * Where in the cgroup tree things go. The kubelet finds a container by the text behind the last `-` of a `.scope` (systemd)
  * or by the last path element (cgroupfs); monitors get a leaf or a scope of their own, so that a restart of our service
- * does not kill them (cri.md, conmon's contract).
+ * does not kill them (ARCHITECTURE.md, "Processes").
  */
 export class CgroupPlacement {
   readonly driver: CgroupDriver;

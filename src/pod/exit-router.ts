@@ -20,7 +20,7 @@ export function routeExit(parts: PodParts, id: string): void {
 async function checkInfra(parts: PodParts, id: SandboxId): Promise<void> {
   const state = parts.sandboxes.store.get(id)?.state;
   if (state?.is !== 'Ready' || state.infra === undefined || (await isAlive(state.infra.process))) return;
-  parts.log.warn('the infra process of a pod sandbox has ended; the sandbox is NotReady', { sandbox: id });
+  parts.log.warn('the infra process of a pod sandbox has ended; the sandbox is NotReady', { sandboxId: id });
   await parts.sandboxes.markLost(id, 'its infra process has ended');
 }
 
@@ -36,6 +36,6 @@ async function checkInfraSafely(parts: PodParts, id: SandboxId): Promise<void> {
   try {
     await checkInfra(parts, id);
   } catch (error) {
-    parts.log.error('looking after an infra process failed', { sandbox: id, error: messageOf(error) });
+    parts.log.error('looking after an infra process failed', { sandboxId: id, error: messageOf(error) });
   }
 }

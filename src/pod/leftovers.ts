@@ -2,6 +2,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, unlessMissing } from '../base/errors.ts';
 import { isObjectId, type ContainerId } from '../base/ids.ts';
+import { idField, type LogFields } from '../base/log.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import { isPinned } from '../linux/namespaces.ts';
 import { identify, isAlive, SIGKILL, signalProcess } from '../linux/process.ts';
@@ -66,13 +67,20 @@ async function findMissing(parts: RestoreParts): Promise<Difference[]> {
 export async function removeUnclaimed(parts: RestoreParts): Promise<void> {
   const { unclaimed } = await compareInventory(parts);
   for (const { kind, name } of unclaimed) {
+    const fields = fieldsOf(parts, kind, name);
     try {
       await removeOne(parts, kind, name);
-      parts.log.warn(`removed what no record claims: ${kind}`, { name });
+      parts.log.warn(`removed what no record claims: ${kind}`, fields);
     } catch (error) {
-      parts.log.error(`removing what no record claims failed: ${kind}`, { name, error: messageOf(error) });
+      parts.log.error(`removing what no record claims failed: ${kind}`, { ...fields, error: messageOf(error) });
     }
   }
+}
+
+/** An exit file may be a container's or an infra process's. */
+function fieldsOf({ containers }: RestoreParts, kind: string, name: string): LogFields {
+  if (kind === 'exit file') return { path: join(containers.parts.monitor.exitDirectory, name) };
+  return idField(kind === 'bundle' || kind === 'rootfs' ? 'container' : 'sandbox', name);
 }
 
 async function removeOne(parts: RestoreParts, kind: string, name: string): Promise<void> {

@@ -31,10 +31,10 @@ export async function watchNamespaces(
       try {
         const lost = await lostNamespace(sandboxParts, record);
         if (lost === undefined || sandboxes.store.get(record.id)?.state.is !== 'Ready') continue;
-        log.warn('a namespace of a pod sandbox is gone; the sandbox is NotReady', { sandbox: record.id, path: lost });
+        log.warn('a namespace of a pod sandbox is gone; the sandbox is NotReady', { sandboxId: record.id, path: lost });
         await sandboxes.markLost(record.id, `its namespace ${lost} is gone`);
       } catch (error) {
-        log.error('looking after the namespaces of a pod sandbox failed', { sandbox: record.id, error: messageOf(error) });
+        log.error('looking after the namespaces of a pod sandbox failed', { sandboxId: record.id, error: messageOf(error) });
       }
     }
   }

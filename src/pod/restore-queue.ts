@@ -1,6 +1,6 @@
 import { settledWithin, sleep } from '../base/deadline.ts';
 import { messageOf } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
+import { idField, type Log, type ObjectKind } from '../base/log.ts';
 
 /** How many objects are restored at a time: the processors are few, and most of the work is processes. */
 const CONCURRENCY = 4;
@@ -24,7 +24,7 @@ export class RestoreQueue {
 
   /** Works on each object. A failure is logged, and never stops the others. */
   async each<T extends { readonly record: { readonly id: string } }>(
-    kind: string,
+    kind: ObjectKind,
     objects: readonly T[],
     work: (object: T) => Promise<void>,
   ): Promise<void> {
@@ -50,11 +50,11 @@ export class RestoreQueue {
     return false;
   }
 
-  async #one(kind: string, id: string, work: Promise<void>): Promise<void> {
+  async #one(kind: ObjectKind, id: string, work: Promise<void>): Promise<void> {
     const done = work.then(
       () => true,
       (error: unknown) => {
-        this.#log.error(`restoring a ${kind} failed; it is left as it is`, { id, error: messageOf(error) });
+        this.#log.error(`restoring a ${kind} failed; it is left as it is`, { ...idField(kind, id), error: messageOf(error) });
         return true;
       },
     );
@@ -62,6 +62,6 @@ export class RestoreQueue {
     const patience = new AbortController();
     const isDone = await Promise.race([done, sleep(PATIENCE_MS, patience.signal)]);
     patience.abort();
-    if (isDone !== true) this.#log.warn(`restoring a ${kind} takes long; it goes on in the background`, { id });
+    if (isDone !== true) this.#log.warn(`restoring a ${kind} takes long; it goes on in the background`, idField(kind, id));
   }
 }

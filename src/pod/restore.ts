@@ -73,7 +73,7 @@ async function look(parts: RestoreParts, queue: RestoreQueue, found: Found, boot
   const kept = found.containers.filter((container) => isAliveState(container.state) && !isToRemove(parts, container));
   await queue.each('container', kept, async ({ record }) => lookAtContainer(parts, record, boot));
   const ready = found.sandboxes.filter(({ state }) => state.is === 'Ready');
-  await queue.each('pod sandbox', ready, async (sandbox) => lookAtSandbox(parts, sandbox, boot));
+  await queue.each('sandbox', ready, async (sandbox) => lookAtSandbox(parts, sandbox, boot));
 }
 
 /** Finishes what was cut short. Each object is looked at again when its turn comes: calls may have come before. */
@@ -81,8 +81,8 @@ async function end(parts: RestoreParts, queue: RestoreQueue, found: Found, boot:
   const { sandboxes, containers } = parts;
   await queue.each('container', found.containers, async ({ record }) => endContainer(parts, record, boot));
   await queue.each('container', found.halfContainers, async ({ record }) => containers.removeUnfinished(record));
-  await queue.each('pod sandbox', found.sandboxes, async ({ record }) => endSandbox(parts, record));
-  await queue.each('pod sandbox', found.halfSandboxes, async ({ record }) => sandboxes.removeUnfinished(record));
+  await queue.each('sandbox', found.sandboxes, async ({ record }) => endSandbox(parts, record));
+  await queue.each('sandbox', found.halfSandboxes, async ({ record }) => sandboxes.removeUnfinished(record));
 }
 
 /** A sandbox whose state cannot be read is taken as never finished, and its containers go with it. */
@@ -144,7 +144,7 @@ async function lookAtSandbox(parts: RestoreParts, sandbox: Sandbox, boot: string
   const { record } = sandbox;
   const lost = await whatIsLost(sandboxParts, sandbox, boot);
   if (lost === undefined) return;
-  parts.log.warn('a pod sandbox did not outlive the daemon', { sandbox: record.id, lost });
+  parts.log.warn('a pod sandbox did not outlive the daemon', { sandboxId: record.id, reason: lost });
   await sandboxes.markLost(record.id, lost);
   if (record.bootId === boot) return;
   // The namespace went with the boot, so the addresses are released now, not when the kubelet gets round to it.

@@ -76,7 +76,7 @@ export async function removeInfra(parts: SandboxParts, record: SandboxRecord, in
     await signalProcess(infra.process, SIGKILL);
     const patience = AbortSignal.timeout(KILL_WAIT_MS);
     await Promise.all([exitOf(infra.process, patience), exitOf(infra.monitor, patience)]).catch((error: unknown) => {
-      log.warn('the infra process does not end; its cgroup is killed', { sandbox: record.id, error: messageOf(error) });
+      log.warn('the infra process does not end; its cgroup is killed', { sandboxId: record.id, error: messageOf(error) });
     });
   }
   stage('sandbox.infra.killed');

@@ -68,7 +68,7 @@ export async function runSandbox(parts: SandboxParts, store: Store, record: Sand
     stage('sandbox.ready');
   } catch (error) {
     for (const failure of await undo.run()) {
-      log.error(`run pod sandbox: undoing failed: ${failure.what}`, { sandbox: record.id, error: messageOf(failure.error) });
+      log.error(`run pod sandbox: undoing failed: ${failure.what}`, { sandboxId: record.id, error: messageOf(failure.error) });
     }
     throw withWords(`run pod sandbox ${record.name}`, error);
   }

@@ -45,7 +45,7 @@ export class Sandboxes {
 
   constructor(options: SandboxesOptions) {
     this.#options = options;
-    this.#parking = new Parking({ kind: 'pod sandbox', field: 'sandbox', parkMs: options.parkMs, log: options.log });
+    this.#parking = new Parking({ kind: 'sandbox', parkMs: options.parkMs, log: options.log });
     this.store = new ObjectStore(
       new RecordStore({
         directory: options.directory,
@@ -220,7 +220,7 @@ export class Sandboxes {
     // Looked at under the lock: a retry that has come just now has it.
     await this.locked(id, async () => {
       if (this.store.get(id)?.state.is !== 'Parked') return;
-      log.info('nobody came back for the parked pod sandbox; removing it', { sandbox: id });
+      log.info('nobody came back for the parked pod sandbox; removing it', { sandboxId: id });
       await removeSandbox(parts, this.store, id, log);
     });
   }

@@ -46,7 +46,7 @@ async function* eachPod(parts: RuntimeServiceParts, call: Call): AsyncGenerator<
     try {
       yield await metricsOfPod(parts, sandbox, fileSystem);
     } catch (error) {
-      call.log.warn('pod metrics cannot be read', { id: sandbox.record.id, error: messageOf(error) });
+      call.log.warn('pod metrics cannot be read', { sandboxId: sandbox.record.id, error: messageOf(error) });
     }
   }
 }

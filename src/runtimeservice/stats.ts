@@ -1,6 +1,7 @@
 import type { ContainerStats, Init, PodSandboxStats } from '../../api/cri/runtime.ts';
 import type { Call } from '../base/call.ts';
 import { messageOf } from '../base/errors.ts';
+import { idField, type ObjectKind } from '../base/log.ts';
 import type { Container } from '../container/container.ts';
 import { readInterfaces, type InterfaceCounters } from '../linux/network-stats.ts';
 import { namespacePaths } from '../podsandbox/run.ts';
@@ -20,14 +21,14 @@ export function containerStats(parts: RuntimeServiceParts): RuntimeServiceHandle
 /** Stats of the running containers that the filter selects. */
 export function listContainerStats(parts: RuntimeServiceParts): RuntimeServiceHandlers['listContainerStats'] {
   return async ({ filter }, call) => ({
-    stats: await allThatWork(runningContainers(parts, filter), async (container) => statsOf(parts, container), call),
+    stats: await allThatWork('container', runningContainers(parts, filter), async (container) => statsOf(parts, container), call),
   });
 }
 
 export function streamContainerStats(parts: RuntimeServiceParts): RuntimeServiceHandlers['streamContainerStats'] {
   return async function* ({ filter }, call) {
     for (const container of runningContainers(parts, filter)) {
-      const containerStats = await allThatWork([container], async () => statsOf(parts, container), call);
+      const containerStats = await allThatWork('container', [container], async () => statsOf(parts, container), call);
       if (containerStats.length > 0) yield { containerStats };
     }
   };
@@ -40,14 +41,14 @@ export function podSandboxStats(parts: RuntimeServiceParts): RuntimeServiceHandl
 /** Stats of the Ready sandboxes that the filter selects. */
 export function listPodSandboxStats(parts: RuntimeServiceParts): RuntimeServiceHandlers['listPodSandboxStats'] {
   return async ({ filter }, call) => ({
-    stats: await allThatWork(readySandboxes(parts, filter), async (sandbox) => podStatsOf(parts, sandbox), call),
+    stats: await allThatWork('sandbox', readySandboxes(parts, filter), async (sandbox) => podStatsOf(parts, sandbox), call),
   });
 }
 
 export function streamPodSandboxStats(parts: RuntimeServiceParts): RuntimeServiceHandlers['streamPodSandboxStats'] {
   return async function* ({ filter }, call) {
     for (const sandbox of readySandboxes(parts, filter)) {
-      const stats = await allThatWork([sandbox], async () => podStatsOf(parts, sandbox), call);
+      const stats = await allThatWork('sandbox', [sandbox], async () => podStatsOf(parts, sandbox), call);
       if (stats.length > 0) yield { podSandboxStats: stats };
     }
   };
@@ -55,6 +56,7 @@ export function streamPodSandboxStats(parts: RuntimeServiceParts): RuntimeServic
 
 /** One object whose figures cannot be read (it is just ending) is left out; the others have theirs. */
 async function allThatWork<T extends { readonly record: { readonly id: string } }, S>(
+  kind: ObjectKind,
   objects: readonly T[],
   read: (object: T) => Promise<S>,
   call: Call,
@@ -64,7 +66,7 @@ async function allThatWork<T extends { readonly record: { readonly id: string } 
       try {
         return [await read(object)];
       } catch (error) {
-        call.log.warn('stats cannot be read', { id: object.record.id, error: messageOf(error) });
+        call.log.warn('stats cannot be read', { ...idField(kind, object.record.id), error: messageOf(error) });
         return [];
       }
     }),

@@ -113,7 +113,7 @@ class OpenCall implements Call {
   fail(error: unknown): CallStatus {
     const answer = toStatus(error);
     const code = codeName(answer.code);
-    const fields = { code, durationMs: this.#durationMs(), error: error instanceof DaemonError ? answer.details : error };
+    const fields: LogFields = { code, durationMs: this.#durationMs(), error: error instanceof DaemonError ? answer.details : error };
     if (answer.code === status.UNIMPLEMENTED) this.log.debug('call failed', fields);
     else if (EXPECTED.includes(answer.code)) this.log.info('call failed', fields);
     else this.log.warn('call failed', fields);

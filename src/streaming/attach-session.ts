@@ -28,7 +28,7 @@ export async function serveAttach(deps: AttachDeps, request: AttachRequest, stre
     signal.throwIfAborted();
     const used = attachStreams(streams, () => {
       const reason = `attach to container ${request.containerId}: more than ${MOST_WAITING_BYTES} bytes of output wait for the client, it must read faster`;
-      deps.log.warn(reason);
+      deps.log.warn(reason, { containerId: request.containerId });
       life.end(new DaemonError('ResourceExhausted', reason));
     });
     work = deps.backend.attach({ ...request, ...(size && { size }) }, used, streams.resizes, signal);
@@ -36,7 +36,7 @@ export async function serveAttach(deps: AttachDeps, request: AttachRequest, stre
     outcome = { exitCode: 0 };
   } catch (error) {
     outcome = { error };
-    if (!signal.aborted) deps.log.info(`attach session: ${messageOf(error)}`, { container: request.containerId });
+    if (!signal.aborted) deps.log.info(`attach session: ${messageOf(error)}`, { containerId: request.containerId });
   }
   await streams.finish(outcome, signal);
   await Promise.allSettled([work]);

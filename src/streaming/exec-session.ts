@@ -25,7 +25,7 @@ export async function serveExec(deps: ExecDeps, request: ExecRequest, streams: R
     outcome = await waitFor(exit, signal); // a session that must end is told so before the command has gone
   } catch (error) {
     outcome = { error };
-    if (!signal.aborted) deps.log.info(`exec session: ${messageOf(error)}`, { container: request.containerId });
+    if (!signal.aborted) deps.log.info(`exec session: ${messageOf(error)}`, { containerId: request.containerId });
   }
   await streams.finish(outcome, signal);
   await Promise.allSettled([work]);

@@ -40,8 +40,8 @@ export async function forwardPort(deps: PortForwardDeps, sandboxId: string, pair
   } catch (failure) {
     const broke = controller.signal.aborted || hasErrno(failure, 'ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE');
     const message = `forward to port ${port} of sandbox ${sandboxId}: ${messageOf(failure)}`;
-    if (broke) deps.log.debug(message);
-    else deps.log.info(message);
+    if (broke) deps.log.debug(message, { sandboxId });
+    else deps.log.info(message, { sandboxId });
     error.end(broke ? undefined : message);
     data.destroy();
   } finally {

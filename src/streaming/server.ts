@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { DaemonError, fail, messageOf } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
+import { idField, type Log, type LogFields } from '../base/log.ts';
 import type { AttachRequest, ExecRequest, PortForwardRequest, StreamingBackend } from './backend.ts';
 import { refuseUpgrade } from './http-reply.ts';
 import { SessionLife } from './session-life.ts';
@@ -208,7 +208,7 @@ export class StreamingServer {
     const work = this.#sessions
       .serve(session, { request, socket, head }, life)
       .catch((error: unknown) => {
-        this.#options.log.info(`${session.kind} session: ${messageOf(error)}`);
+        this.#options.log.info(`${session.kind} session: ${messageOf(error)}`, objectOf(session));
         socket.destroy();
       })
       .finally(() => {
@@ -218,4 +218,8 @@ export class StreamingServer {
       });
     this.#lives.set(life, work);
   }
+}
+
+function objectOf({ kind, request }: SessionRequest): LogFields {
+  return kind === 'portforward' ? idField('sandbox', request.sandboxId) : idField('container', request.containerId);
 }

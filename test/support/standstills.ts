@@ -36,7 +36,7 @@ export function standstillsIn(log: string): LoggedStandstill[] {
     .filter((line) => / WARN +the event loop stood still /.test(line))
     .map((line) => {
       const field = (name: string): string => new RegExp(` ${name}="?([^ "]*)`).exec(line)?.[1] ?? '';
-      return { fromMs: Date.parse(field('from')), durationMs: Number(field('durationMs')), ownMs: Number(field('ownMs')), line };
+      return { fromMs: Date.parse(field('startedAt')), durationMs: Number(field('durationMs')), ownMs: Number(field('ownMs')), line };
     });
 }
 

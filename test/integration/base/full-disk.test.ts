@@ -29,7 +29,7 @@ async function smallDisk(t: TestContext) {
       new RecordStore({
         directory: join(disk, 'things'),
         badDirectory: join(disk, 'bad'),
-        kind: 'thing',
+        kind: 'container',
         version: 1,
         isRecord: (data): data is Thing => typeof (data as Thing).id === 'string',
         isState: (data): data is string => typeof data === 'string',
@@ -70,7 +70,7 @@ test('on a read-only disk an object still comes to its end, which is told', asyn
   assert.equal(store.get(ID)?.state, 'Exited');
   assert.deepStrictEqual(
     warnings,
-    Array.from({ length: 2 }, () => 'the state of a thing could not be written; its end does not wait for that'),
+    Array.from({ length: 2 }, () => 'the state of a container could not be written; its end does not wait for that'),
   );
   await assert.rejects(store.save(ID, 'Ready'), { code: 'EROFS' });
 });

@@ -23,7 +23,7 @@ async function storeIn(t: TestContext) {
     const disk = new RecordStore<Thing, ThingState>({
       directory,
       badDirectory: `${directory}-bad`,
-      kind: 'thing',
+      kind: 'container',
       version: 1,
       isRecord: (data, id): data is Thing => (data as Partial<Thing>).id === id,
       isState: (data): data is ThingState => typeof data === 'string',

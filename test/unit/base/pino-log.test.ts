@@ -12,27 +12,31 @@ function open(format: LogFormat): { log: PinoLog; lines: string[] } {
 test('PinoLog writes JSON with the fields of with() and of the line', () => {
   const { log, lines } = open('json');
 
-  log.with({ request: 'r1', count: 1n }).info('pulled', { sizeBytes: 7 });
+  log.with({ requestId: 'r1', changes: [1n] }).info('pulled', { durationMs: 7 });
 
   const { time, ...rest } = JSON.parse(lines[0]!) as Record<string, unknown>;
   assert.match(String(time), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
-  assert.deepEqual(rest, { level: 'info', message: 'pulled', request: 'r1', count: 1, sizeBytes: 7 });
+  assert.deepEqual(rest, { level: 'info', message: 'pulled', requestId: 'r1', changes: [1], durationMs: 7 });
 });
 
 test('PinoLog writes text in one line, quoting what has spaces or line ends', () => {
   const { log, lines } = open('text');
 
-  log.warn('odd thing', { id: 'abc', words: 'two words', error: new DaemonError('Internal', 'outer', { cause: new Error('in\nner') }) });
+  log.warn('odd thing', {
+    containerId: 'abc',
+    reason: 'two words',
+    error: new DaemonError('Internal', 'outer', { cause: new Error('in\nner') }),
+  });
 
-  assert.match(lines[0]!, /^\S+Z WARN {2}odd thing id=abc words="two words" error="outer: in\\nner"\n$/);
+  assert.match(lines[0]!, /^\S+Z WARN {2}odd thing containerId=abc reason="two words" error="outer: in\\nner"\n$/);
 });
 
 test('PinoLog escapes control characters in text', () => {
   const { log, lines } = open('text');
 
-  log.info('plugin said\nWARN forged', { name: '\u001b[31mred', tail: 'a\u009bb' });
+  log.info('plugin said\nWARN forged', { name: '\u001b[31mred', what: 'a\u009bb' });
 
-  assert.match(lines[0]!, /INFO {2}plugin said\\u000aWARN forged name=\\u001b\[31mred tail=a\\u009bb\n$/);
+  assert.match(lines[0]!, /INFO {2}plugin said\\u000aWARN forged name=\\u001b\[31mred what=a\\u009bb\n$/);
 });
 
 test('PinoLog gives the stack of an error that is none of ours', () => {
@@ -45,7 +49,7 @@ test('PinoLog gives the stack of an error that is none of ours', () => {
 
 test('PinoLog.setLevel() holds for logs that with() made before', () => {
   const { log, lines } = open('text');
-  const inner = log.with({ a: 1 });
+  const inner = log.with({ pid: 1 });
 
   inner.debug('not seen');
   log.setLevel('debug');

@@ -28,7 +28,7 @@ async function storeIn(t: TestContext, version = 2) {
   const store = new RecordStore<Thing, ThingState>({
     directory,
     badDirectory,
-    kind: 'thing',
+    kind: 'container',
     version,
     isRecord: (data, id): data is Thing => (data as Partial<Thing>).id === id && typeof (data as Partial<Thing>).size === 'bigint',
     isState: (data): data is ThingState => typeof (data as Partial<ThingState>).is === 'string',
@@ -97,7 +97,7 @@ const WRONG = [
   [
     'a record of another object',
     `{"version":2,"data":{"id":"${OTHER}","size":{"$int64":"1"}}}`,
-    /its fields are not those of a thing record/,
+    /its fields are not those of a container record/,
   ],
   ['a record that is only a null', 'null', /it has no version/],
 ] as const;
@@ -113,7 +113,7 @@ for (const [what, text, problem] of WRONG) {
       [OTHER],
     );
     const [moved] = await readdir(badDirectory);
-    assert.match(moved ?? '', new RegExp(`^thing-${ID}-`));
+    assert.match(moved ?? '', new RegExp(`^container-${ID}-`));
     assert.equal(await readFile(join(badDirectory, moved ?? '', 'record.json'), 'utf8'), text);
     assert.equal(errors.length, 1);
     assert.match(errors[0] ?? '', problem);

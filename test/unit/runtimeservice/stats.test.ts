@@ -39,7 +39,7 @@ test('a container whose figures cannot be read is left out of the list with a wa
   const { parts, call, warnings } = world();
   const { stats } = await listContainerStats(parts)({ filter: undefined }, call);
   assert.deepStrictEqual(stats?.map(({ attributes }) => attributes?.id), [GOOD]); // prettier-ignore
-  assert.deepStrictEqual(warnings, [{ id: BAD, error: 'EIO' }]);
+  assert.deepStrictEqual(warnings, [{ containerId: BAD, error: 'EIO' }]);
 });
 
 test('the stream has the same, one container a message', async () => {

@@ -4,8 +4,8 @@ import { coveredBy, standstillsIn } from '../../support/standstills.ts';
 
 test('the standstills that count are read from a daemon’s log', () => {
   const log = `2026-11-25T17:26:04.100Z INFO  serving the CRI what=nothing durationMs=1
-2026-11-25T17:26:04.300Z DEBUG the machine let the event loop stand still what=machine durationMs=900 ownMs=10 processorMs=10 from=2026-11-25T17:26:03.000Z parts=""
-2026-11-25T17:26:04.459Z WARN  the event loop stood still what="garbage collection" durationMs=401 ownMs=300 processorMs=1 from=2026-11-25T17:26:03.453Z parts="Version 400 ms"
+2026-11-25T17:26:04.300Z DEBUG the machine let the event loop stand still what=machine durationMs=900 ownMs=10 processorMs=10 startedAt=2026-11-25T17:26:03.000Z parts=""
+2026-11-25T17:26:04.459Z WARN  the event loop stood still what="garbage collection" durationMs=401 ownMs=300 processorMs=1 startedAt=2026-11-25T17:26:03.453Z parts="Version 400 ms"
 `;
   const [found, ...more] = standstillsIn(log);
   assert.deepEqual(more, []);
