@@ -2,9 +2,8 @@
  * The gate before every commit: format, types, lint, layers, dead code, unit tests. Two lanes, since the linter alone takes about
  * as long as all else. A step prints its output where it fails; every step is run, so that one run tells all.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
+import { execa } from 'execa';
 
 const REPOSITORY = join(import.meta.dirname, '..');
 const LANES: readonly (readonly string[])[] = [['lint'], ['format:check', 'typecheck', 'layers', 'dead', 'test:unit']];
@@ -23,13 +22,10 @@ async function runLane(steps: readonly string[]): Promise<string[]> {
 
 async function runStep(step: string): Promise<boolean> {
   const begun = Date.now();
-  const child = spawn('npm', ['run', '--silent', step], { cwd: REPOSITORY, stdio: ['ignore', 'pipe', 'pipe'] });
-  const output: Buffer[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => output.push(chunk));
-  const [code] = (await once(child, 'close')) as [number | null];
-  const words = Buffer.concat(output).toString();
-  if (code !== 0) process.stdout.write(words.replaceAll(/^ok {2}.*\n/gm, ''));
-  else if (step.startsWith('test:')) console.log(words.trimEnd().split('\n').at(-1));
+  const child = execa('npm', ['run', '--silent', step], { cwd: REPOSITORY, stdin: 'ignore', all: true, reject: false });
+  const { all: words, exitCode: code } = await child;
+  if (code !== 0) console.log(words.replaceAll(/^ok {2}.*\n/gm, ''));
+  else if (step.startsWith('test:')) console.log(words.split('\n').at(-1));
   console.log(`${step}: ${code === 0 ? 'ok' : 'FAILED'} (${seconds(begun)})`);
   return code === 0;
 }

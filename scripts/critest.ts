@@ -7,11 +7,10 @@
  * Closes with one line: `critest: 102 passed, 0 failed, 35 skipped`. Exits 1 where a spec failed, none ran, or something
  * of the daemon was left behind.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { appendFile, chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { CRITEST_REGISTRIES, pushCritestImages } from '../test/support/critest-images.ts';
 import { readReport } from '../test/support/critest-report.ts';
 import type { CritestOutcome } from '../test/support/critest-report.ts';
@@ -92,9 +91,9 @@ async function testDaemon(program: string, options: readonly string[], config: s
 
 async function runCritest(program: string, socket: string, report: string, options: readonly string[]): Promise<number> {
   const usual = ['-runtime-endpoint', `unix://${socket}`, '-ginkgo.no-color', '-ginkgo.seed=1', `-ginkgo.json-report=${report}`];
-  const child = spawn(program, [...usual, ...options], { stdio: ['ignore', 'inherit', 'inherit'], timeout: RUN_TIMEOUT_MS });
-  const [code] = (await once(child, 'exit')) as [number | null];
-  return code ?? 1;
+  const stdio = ['ignore', 'inherit', 'inherit'] as const;
+  const { exitCode } = await execa(program, [...usual, ...options], { stdio, timeout: RUN_TIMEOUT_MS, reject: false });
+  return exitCode ?? 1;
 }
 
 /** critest removes what it makes, except images; what then is left is our fault. */

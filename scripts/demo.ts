@@ -2,14 +2,15 @@
  * Runs one pod with one container, as the kubelet would, over the CRI socket of a daemon of its own, and shows each step
  * with its time as it happens. Leaves nothing behind. Started by scripts/demo.sh.
  */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
+import { outputJson } from 'fs-extra/esm';
 import { NamespaceMode } from '../api/cri/enums.ts';
 import type { Init, PodSandboxConfig } from '../api/cri/runtime.ts';
 import { connect } from '../src/cli/cri-client.ts';
@@ -24,7 +25,6 @@ const STEP_TIMEOUT_MS = 60_000;
 const limit = { timeoutMs: STEP_TIMEOUT_MS };
 
 const startedAt = performance.now();
-const run = promisify(execFile);
 
 /** Shows what has happened, with the seconds since the start. */
 function show(what: string, ...details: readonly string[]): void {
@@ -63,9 +63,8 @@ async function main(): Promise<void> {
 }
 
 async function startDaemon(directory: string, socket: string): Promise<ChildProcess> {
-  await mkdir(join(directory, 'cni'));
   await writeFile(join(directory, 'podwright.toml'), '');
-  await writeFile(join(directory, 'cni/10-demo.conflist'), JSON.stringify(network(directory)));
+  await outputJson(join(directory, 'cni/10-demo.conflist'), network(directory));
   const log = await open(join(directory, 'daemon.log'), 'w');
   const flags = [
     ['--config', join(directory, 'podwright.toml')],
@@ -113,7 +112,7 @@ async function loadImage({ directory, client }: Demo): Promise<void> {
   await writeFile(archive, ociArchive([await demoImage()]));
   show('image made', DEMO_IMAGE_NAME, "from this machine's busybox");
   const flags = ['--config', join(directory, 'podwright.toml'), '--run-dir', join(directory, 'run')];
-  await run(PROGRAM, ['image', 'load', archive, ...flags]);
+  await execa(PROGRAM, ['image', 'load', archive, ...flags]);
   const { image } = await client.image.imageStatus({ image: { image: DEMO_IMAGE_NAME } }, limit);
   if (image === undefined) throw new Error(`${DEMO_IMAGE_NAME} was loaded, but ImageStatus does not know it`);
   show('ImageStatus', image.id.slice(0, 19), `${(Number(image.size) / 1e6).toFixed(1)} MB`);
@@ -209,10 +208,10 @@ async function stopDaemon(daemon: ChildProcess | undefined): Promise<void> {
 
 /** Takes away what the demo made outside the daemon, and fails where something of the pod is left. */
 async function removeTraces(directory: string): Promise<void> {
-  await run('ip', ['link', 'delete', BRIDGE]).catch(() => undefined);
+  await execa('ip', ['link', 'delete', BRIDGE]).catch(() => undefined);
   const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').filter((line) => line.includes(` ${directory}/`));
   if (mounts.length > 0) throw new Error(`mounts are left:\n${mounts.join('\n')}`);
-  for (const hierarchy of await cgroupHierarchies()) await run('rmdir', [join(hierarchy, 'podwright-demo')]).catch(() => undefined);
+  for (const hierarchy of await cgroupHierarchies()) await rmdir(join(hierarchy, 'podwright-demo')).catch(() => undefined);
   await rm(directory, { recursive: true, force: true });
 }
 

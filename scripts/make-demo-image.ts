@@ -2,16 +2,14 @@
  * Makes image archives on this machine, with no network: Debian's dynamic busybox with the libraries it needs.
  * As a program: `node scripts/make-demo-image.ts FILE [NAME]` writes the demo's image as an OCI archive.
  */
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip, zstdCompress } from 'node:zlib';
+import { execa } from 'execa';
 import { makeTar, type TarEntry } from './tar-writer.ts';
-
-const execute = promisify(execFile);
 
 export type LayerCompression = 'none' | 'gzip' | 'zstd';
 
@@ -74,10 +72,10 @@ export async function findBusybox(): Promise<{ path: string; libraries: string[]
   const directory = await mkdtemp(join(tmpdir(), 'podwright-busybox-'));
   const release = (): Promise<void> => rm(directory, { recursive: true, force: true });
   try {
-    await execute('apt-get', ['download', 'busybox'], { cwd: directory });
+    await execa('apt-get', ['download', 'busybox'], { cwd: directory });
     const archive = (await readdir(directory)).find((name) => name.endsWith('.deb'));
     if (archive === undefined) throw new Error('apt-get download busybox: no .deb arrived');
-    await execute('dpkg-deb', ['-x', archive, 'x'], { cwd: directory });
+    await execa('dpkg-deb', ['-x', archive, 'x'], { cwd: directory });
     const unpacked = await readdir(join(directory, 'x'));
     const path = join(directory, 'x', unpacked.includes('bin') ? 'bin' : 'usr/bin', 'busybox');
     return { path, libraries: await librariesOf(path), release };
@@ -89,7 +87,7 @@ export async function findBusybox(): Promise<{ path: string; libraries: string[]
 
 /** The shared objects a program needs, the loader among them, as ldd(1) names them. */
 export async function librariesOf(program: string): Promise<string[]> {
-  const { stdout } = await execute('ldd', [program]);
+  const { stdout } = await execa('ldd', [program]);
   return [...stdout.matchAll(/(?:=>\s+|^\s*)(\/\S+)\s+\(0x/gm)].flatMap((match) => match[1] ?? []);
 }
 
@@ -127,7 +125,7 @@ export async function busyboxLayer(compression: LayerCompression = 'gzip'): Prom
   try {
     const entries: TarEntry[] = DIRECTORIES.map(([path, mode]) => ({ path, kind: 'directory', mode }));
     entries.push({ path: 'bin/busybox', kind: 'file', mode: 0o755, data: await readFile(busybox.path) });
-    const { stdout } = await execute(busybox.path, ['--list']);
+    const { stdout } = await execa(busybox.path, ['--list']);
     for (const applet of stdout.split('\n').map((line) => line.trim())) {
       if (applet === '' || applet === 'busybox') continue;
       entries.push({ path: `bin/${applet}`, kind: 'hardlink', mode: 0o755, linkTarget: 'bin/busybox' });
