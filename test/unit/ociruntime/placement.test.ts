@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Cgroups } from '../../../src/linux/cgroups.ts';
-import { CgroupPlacement } from '../../../src/ociruntime/placement.ts';
+import { CgroupfsPlacement } from '../../../src/ociruntime/cgroupfs-placement.ts';
+import { SystemdPlacement } from '../../../src/ociruntime/systemd-placement.ts';
 
 // Nothing here looks at a cgroup.
-const systemd = new CgroupPlacement('systemd', {} as Cgroups);
-const cgroupfs = new CgroupPlacement('cgroupfs', {} as Cgroups);
+const systemd = new SystemdPlacement({} as Cgroups);
+const cgroupfs = new CgroupfsPlacement({} as Cgroups);
 const SLICE = 'kubepods-burstable-pod12_34.slice';
 
 test('a cgroup parent comes in cgroupfs syntax and becomes the form of the driver', () => {
@@ -55,5 +56,5 @@ test('runtimeAnnotations() lets systemd end containers between the kubelet and t
   assert.equal(systemd.runtimeAnnotations('container', 0)[property('TimeoutStopUSec')], 'uint64 1000000');
   assert.ok(!(property('TimeoutStopUSec') in systemd.runtimeAnnotations('container')));
   assert.deepEqual(systemd.runtimeAnnotations('infra'), { [property('CollectMode')]: "'inactive-or-failed'" });
-  assert.deepEqual(cgroupfs.runtimeAnnotations('container', 30), {});
+  assert.deepEqual(cgroupfs.runtimeAnnotations(), {});
 });

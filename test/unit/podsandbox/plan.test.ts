@@ -4,7 +4,9 @@ import { NamespaceMode, Protocol } from '../../../api/cri/enums.ts';
 import type { Init, NamespaceOption, PodSandboxConfig, PortMapping } from '../../../api/cri/runtime.ts';
 import type { Cgroups } from '../../../src/linux/cgroups.ts';
 import { OciRuntime } from '../../../src/ociruntime/oci-runtime.ts';
-import { CgroupPlacement, type CgroupDriver } from '../../../src/ociruntime/placement.ts';
+import { CgroupfsPlacement } from '../../../src/ociruntime/cgroupfs-placement.ts';
+import type { CgroupDriver } from '../../../src/ociruntime/placement.ts';
+import { SystemdPlacement } from '../../../src/ociruntime/systemd-placement.ts';
 import { RuntimeHandlers } from '../../../src/ociruntime/runtime-handlers.ts';
 import type { SandboxParts } from '../../../src/podsandbox/parts.ts';
 import { planSandbox, type SandboxPlan } from '../../../src/podsandbox/plan.ts';
@@ -21,7 +23,7 @@ function plan(
   // A plan looks at no kernel, so this is all of the parts that it needs.
   const parts = {
     runtimes: new RuntimeHandlers('runc', new Map(['runc', 'crun'].map((name) => [name, runtime(name)]))),
-    placement: new CgroupPlacement(driver, {} as Cgroups),
+    placement: driver === 'systemd' ? new SystemdPlacement({} as Cgroups) : new CgroupfsPlacement({} as Cgroups),
     hostFacts: () => HOST,
   } as unknown as SandboxParts;
   return planSandbox(sandboxConfig({ metadata: METADATA, ...init }), handler, parts);

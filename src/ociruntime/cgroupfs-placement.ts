@@ -1,0 +1,86 @@
+import { hasErrno } from '../base/errors.ts';
+import type { Cgroups } from '../linux/cgroups.ts';
+import { before, checkRequestedParent, type CgroupPlacement } from './placement.ts';
+
+/** Below it are the pods that name no parent, each in a cgroup of its own. */
+const DEFAULT_PARENT = '/podwright';
+/** Between a pod's cgroup and a container's id in linux.cgroupsPath. */
+const SEPARATOR = '/';
+/** How often a pod's cgroup is made again, while the last pod beside it takes the parent away. */
+const ENSURE_ATTEMPTS = 3;
+
+/** Cgroups that we make and remove ourselves. A parent is a path: `/kubepods/pod1`. */
+export class CgroupfsPlacement implements CgroupPlacement {
+  readonly driver = 'cgroupfs';
+  readonly #cgroups: Cgroups;
+
+  constructor(cgroups: Cgroups) {
+    this.#cgroups = cgroups;
+  }
+
+  parent(requested: string, sandboxId: string): string {
+    checkRequestedParent(requested);
+    if (requested === '') return `${DEFAULT_PARENT}/${sandboxId}`;
+    return requested.startsWith('/') ? requested : `/${requested}`;
+  }
+
+  cgroupsPath(parent: string, id: string): string {
+    return `${parent}${SEPARATOR}${id}`;
+  }
+
+  parentOf(cgroupsPath: string, id: string): string | undefined {
+    return before(cgroupsPath, `${SEPARATOR}${id}`);
+  }
+
+  /** None: a cgroup has no properties beside its limits. */
+  runtimeAnnotations(): Readonly<Record<string, string>> {
+    return {};
+  }
+
+  parentDirectory(parent: string): string {
+    return parent;
+  }
+
+  containerDirectory(parent: string, id: string): string {
+    return this.cgroupsPath(parent, id);
+  }
+
+  async ensureParent(parent: string): Promise<boolean> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#cgroups.ensure(parent);
+      } catch (error) {
+        if (!hasErrno(error, 'ENOENT') || attempt === ENSURE_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async removeParent(parent: string): Promise<void> {
+    await this.#cgroups.removeIfEmpty(parent);
+    if (parent.startsWith(`${DEFAULT_PARENT}/`)) await this.#cgroups.removeIfEmpty(DEFAULT_PARENT);
+  }
+
+  async prepareMonitor(parent: string, id: string): Promise<void> {
+    const directory = monitorDirectory(parent, id);
+    if (!(await this.#cgroups.exists(directory))) await this.#cgroups.ensure(directory);
+  }
+
+  async placeMonitor(parent: string, id: string, pid: number): Promise<void> {
+    await this.prepareMonitor(parent, id);
+    await this.#cgroups.move(monitorDirectory(parent, id), pid);
+  }
+
+  async removeContainer(parent: string, id: string): Promise<void> {
+    await Promise.all(
+      [this.containerDirectory(parent, id), monitorDirectory(parent, id)].map(async (path) => {
+        if (!(await this.#cgroups.exists(path))) return;
+        await this.#cgroups.kill(path);
+        await this.#cgroups.remove(path);
+      }),
+    );
+  }
+}
+
+function monitorDirectory(parent: string, id: string): string {
+  return `${parent}/podwright-conmon-${id}`;
+}

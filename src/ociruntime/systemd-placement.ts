@@ -1,0 +1,133 @@
+import { sleep } from '../base/deadline.ts';
+import { DaemonError } from '../base/errors.ts';
+import type { Cgroups } from '../linux/cgroups.ts';
+import { sliceToCgroupPath, startScope, stopUnit } from '../linux/systemd.ts';
+import { before, checkRequestedParent, refuseParent, type CgroupPlacement } from './placement.ts';
+
+/** Of it are the slices of pods that name no parent; `-` makes one a child of the other, systemd.slice(5). */
+const OWN_SLICE_PREFIX = 'podwright-';
+/** Between a pod's slice and a container's id in linux.cgroupsPath: the runtime makes `podwright-ID.scope` of it. */
+const SEPARATOR = ':podwright:';
+/** systemd.unit(5): the characters of a unit's name. */
+const SLICE = /^[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\-]*\.slice$/;
+/** How long systemd may take to remove a cgroup whose last process has ended, milliseconds; then it is asked to. */
+const COLLECT_MS = 2_000;
+/** And when it was asked. */
+const STOP_MS = 20_000;
+const POLL_MS = 10;
+/** Units that a container's scope is ordered by; a name that systemd does not know orders nothing. */
+const OWN_UNIT = 'podwright.service';
+const KUBELET_UNIT = 'kubelet.service';
+
+/** Cgroups that systemd makes and removes with its units. A parent is the name of a slice: `kubepods-pod1.slice`. */
+export class SystemdPlacement implements CgroupPlacement {
+  readonly driver = 'systemd';
+  readonly #cgroups: Cgroups;
+
+  constructor(cgroups: Cgroups) {
+    this.#cgroups = cgroups;
+  }
+
+  parent(requested: string, sandboxId: string): string {
+    checkRequestedParent(requested);
+    if (requested === '') return `${OWN_SLICE_PREFIX}${sandboxId}.slice`;
+    const slice = requested.split('/').at(-1) ?? '';
+    if (!SLICE.test(slice)) refuseParent(requested, 'with the systemd cgroup driver it must end in .slice and be the name of a unit');
+    return slice;
+  }
+
+  cgroupsPath(parent: string, id: string): string {
+    return `${parent}${SEPARATOR}${id}`;
+  }
+
+  parentOf(cgroupsPath: string, id: string): string | undefined {
+    return before(cgroupsPath, `${SEPARATOR}${id}`);
+  }
+
+  /**
+   * Annotations that make the runtime give a container's scope these properties (`org.systemd.property.*`, in runc's and
+   * crun's manuals; systemd.unit(5), systemd.kill(5)). A scope that has failed must not stay loaded. At a shutdown of the
+   * node the container is asked to end like any service, after the kubelet, which would start it again, and before us, who
+   * put its exit code on record. The infra container must outlive the others, so it stays to the very end.
+   * @param graceSeconds at least one is set, as systemd takes 0 for no limit
+   */
+  runtimeAnnotations(kind: 'container' | 'infra', graceSeconds?: number): Readonly<Record<string, string>> {
+    const property = (name: string): string => `org.systemd.property.${name}`;
+    const collected = { [property('CollectMode')]: "'inactive-or-failed'" };
+    if (kind === 'infra') return collected;
+    return {
+      ...collected,
+      [property('DefaultDependencies')]: 'true',
+      [property('After')]: `['${OWN_UNIT}']`,
+      [property('Before')]: `['${KUBELET_UNIT}']`,
+      ...(graceSeconds === undefined
+        ? {}
+        : { [property('TimeoutStopUSec')]: `uint64 ${Math.max(1, Math.round(graceSeconds)) * 1_000_000}` }),
+    };
+  }
+
+  parentDirectory(parent: string): string {
+    return sliceToCgroupPath(parent);
+  }
+
+  containerDirectory(parent: string, id: string): string {
+    return `${sliceToCgroupPath(parent)}/${containerScope(id)}`;
+  }
+
+  /** Makes nothing: systemd makes a slice with the first scope in it. What the kubelet has named is its own to remove. */
+  async ensureParent(parent: string): Promise<boolean> {
+    return isOwnSlice(parent);
+  }
+
+  async removeParent(parent: string): Promise<void> {
+    // An empty slice stays, until it is stopped.
+    if (isOwnSlice(parent) && (await this.#cgroups.exists(sliceToCgroupPath(parent)))) await stopUnit(parent);
+  }
+
+  /** Nothing to prepare: systemd makes the scope around the monitor that runs. */
+  async prepareMonitor(): Promise<void> {}
+
+  async placeMonitor(parent: string, id: string, pid: number): Promise<void> {
+    await startScope({ name: monitorScope(id), slice: parent, pid, description: `podwright monitor of container ${id}` });
+  }
+
+  async removeContainer(parent: string, id: string): Promise<void> {
+    await Promise.all([containerScope(id), monitorScope(id)].map(async (scope) => this.#endScope(parent, scope)));
+  }
+
+  /**
+   * Kills what is in a scope and waits until its cgroup is gone, which systemd removes with the last process. So systemd
+   * need not be asked anything, as long as it is quick.
+   */
+  async #endScope(slice: string, scope: string): Promise<void> {
+    const path = `${sliceToCgroupPath(slice)}/${scope}`;
+    if (!(await this.#cgroups.exists(path))) return;
+    await this.#cgroups.kill(path);
+    if (await this.#isGoneWithin(path, COLLECT_MS)) return;
+    await stopUnit(scope);
+    if (await this.#isGoneWithin(path, STOP_MS)) return;
+    throw new DaemonError('DeadlineExceeded', `remove cgroup ${path}: systemd has not stopped ${scope} after ${STOP_MS / 1000} s`);
+  }
+
+  async #isGoneWithin(path: string, timeoutMs: number): Promise<boolean> {
+    const giveUpAt = performance.now() + timeoutMs;
+    while (await this.#cgroups.exists(path)) {
+      if (performance.now() > giveUpAt) return false;
+      await sleep(POLL_MS);
+    }
+    return true;
+  }
+}
+
+/** Whether the slice was named by us, for a pod that named none. */
+function isOwnSlice(slice: string): boolean {
+  return slice.startsWith(OWN_SLICE_PREFIX);
+}
+
+function containerScope(id: string): string {
+  return `podwright-${id}.scope`;
+}
+
+function monitorScope(id: string): string {
+  return `podwright-conmon-${id}.scope`;
+}
