@@ -10,8 +10,8 @@ export function metricsPage(): string {
 
 Printed from \`src/metrics/table.ts\` by \`npm run generate\`; not to be edited.
 
-The daemon answers \`GET /metrics\` on the address of \`--metrics-listen\` (\`host:port\`, or the path of a unix socket) in the
-text format of Prometheus. Beside the metrics below it has the usual \`process_*\` and \`nodejs_*\` ones.
+The daemon answers \`GET /metrics\` on the address of \`--metrics-listen\` (\`HOST:PORT\` or \`unix://PATH\`) and on the admin socket, in the text
+format of Prometheus. Beside the metrics below it has the usual \`process_*\` and \`nodejs_*\` ones.
 
 | metric | kind | labels | meaning |
 |---|---|---|---|
