@@ -1,16 +1,14 @@
 /** The plugins that a network is usually chained of, the real ones: what a pod asks for is looked at in the kernel. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { installPlugin } from '../support/cni.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { assertNothingNew, inventoryOf, sharedDaemon } from '../support/e2e-test.ts';
 import { failureOf, podAddress, podConfig, removePod, runContainer, runPod, shell, untilPage } from '../support/pods.ts';
 
-const execute = promisify(execFile);
 const test = sharedDaemon();
 
 const INGRESS = 'kubernetes.io/ingress-bandwidth';
@@ -28,7 +26,7 @@ async function chain(daemon: TestDaemon, ...plugins: readonly object[]): Promise
 async function printed(command: readonly string[], pod?: { daemon: TestDaemon; id: string }): Promise<string> {
   const inside = pod === undefined ? [] : ['nsenter', `--net=${join(pod.daemon.runDir, 'ns', pod.id, 'net')}`];
   const [program = '', ...args] = [...inside, ...command];
-  return (await execute(program, args)).stdout;
+  return (await execa(program, args)).stdout;
 }
 
 /** The node's ends of the pods' links. */

@@ -1,10 +1,9 @@
 /** Releasing a pod's network when a plugin or the daemon fails in between: nothing stays, firewall rules too. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { installPlugin } from '../support/cni.ts';
 import type { Behaviour } from '../support/cni.ts';
 import type { TestDaemon } from '../support/daemon.ts';
@@ -12,7 +11,6 @@ import { assertNothingNew, e2eTest, inventoryOf, sharedDaemon } from '../support
 import type { Inventory } from '../support/inventory.ts';
 import { failureOf, podAddress, podConfig, removePod, runPod, until } from '../support/pods.ts';
 
-const execute = promisify(execFile);
 const config = '[timeouts]\ncni_add = "3s"\ncni_del = "3s"\n';
 const test = sharedDaemon({ config });
 
@@ -102,7 +100,7 @@ for (const what of ['StopPodSandbox', 'RemovePodSandbox'] as const) {
     const address = await podAddress(daemon, pod.id);
     const isFree = async (): Promise<boolean> => !(await readdir(join(daemon.cniDataDir, daemon.network))).includes(address);
     assert.equal(await isFree(), false);
-    await execute('umount', [join(daemon.runDir, 'ns', pod.id, 'net')]);
+    await execa('umount', [join(daemon.runDir, 'ns', pod.id, 'net')]);
     if (what === 'StopPodSandbox') await daemon.runtime.stopPodSandbox({ podSandboxId: pod.id });
     else await daemon.runtime.removePodSandbox({ podSandboxId: pod.id });
     assert.equal(await isFree(), true);
@@ -116,7 +114,7 @@ for (const does of ['fails', 'hangs'] as const) {
     await sleep(700);
     const before = await inventoryOf(daemon);
     const pod = await runPod(daemon);
-    await execute('umount', [join(daemon.runDir, 'ns', pod.id, 'net')]);
+    await execa('umount', [join(daemon.runDir, 'ns', pod.id, 'net')]);
     const begin = Date.now();
     await removePod(daemon, pod.id);
     assert.ok(Date.now() - begin < 8000, `took ${Date.now() - begin} ms`);

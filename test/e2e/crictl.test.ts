@@ -1,11 +1,11 @@
 /** crictl (kubernetes-sigs/cri-tools) as a client that is not ours. */
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { cgroupFile, pidOf } from '../support/cgroup-files.ts';
 import { crictlCommand, noCrictl } from '../support/crictl.ts';
 import type { TestDaemon } from '../support/daemon.ts';
@@ -31,7 +31,7 @@ after(async () => {
 
 /** What crictl prints. @throws with what it says on standard error where it fails. */
 async function crictl(daemon: TestDaemon, ...args: readonly string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(...(await crictlCommand(daemon, args)));
+  const { stdout } = await execa(...(await crictlCommand(daemon, args)));
   return stdout.trim();
 }
 

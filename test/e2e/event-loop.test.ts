@@ -1,16 +1,14 @@
 /** The daemon answers while the kernel is slow: here the disk, which an unmount would wait for. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { e2eTest } from '../support/e2e-test.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { runContainer, runPod, shell, waitForExit } from '../support/pods.ts';
 import { standstillsIn } from '../support/standstills.ts';
 
-const execute = promisify(execFile);
 const CONTAINERS = 6;
 const POLL_MS = 5;
 
@@ -39,7 +37,7 @@ e2eTest('containers end beside a program that fills the disk’s cache, and the 
   const answers = answersOf(daemon, controller.signal);
   const ends: number[] = [];
   try {
-    const writing = execute('dd', ['if=/dev/zero', `of=${big}`, 'bs=1M', 'count=1024']);
+    const writing = execa('dd', ['if=/dev/zero', `of=${big}`, 'bs=1M', 'count=1024']);
     for (const containerId of ids) {
       await sleep(150);
       const begin = performance.now();

@@ -3,20 +3,18 @@
  * needs then, and it never depends on writing.
  */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { ContainerState, PodSandboxState } from '../../api/cri/enums.ts';
 import { pidOf } from '../support/cgroup-files.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { assertNothingNew, inventoryOf } from '../support/e2e-test.ts';
 import { containerStatus, failureOf, removeAllPods, runContainer, runPod, shell, waitForOutput, type Pod } from '../support/pods.ts';
 
-const execute = promisify(execFile);
 const CALL_MS = 10_000;
 const DISK_BYTES = 256 * 1024 * 1024;
 const DEAF = shell('trap "" TERM; echo ready; while :; do sleep 0.1; done');
@@ -24,15 +22,15 @@ const DEAF = shell('trap "" TERM; echo ready; while :; do sleep 0.1; done');
 /** The ways a root stops being written, and how each is mended. */
 const FAULTS = {
   'read-only': {
-    begin: async (disk: string) => execute('mount', ['-o', 'remount,bind,ro', disk]),
-    mend: async (disk: string) => execute('mount', ['-o', 'remount,bind,rw', disk]),
+    begin: async (disk: string) => execa('mount', ['-o', 'remount,bind,ro', disk]),
+    mend: async (disk: string) => execa('mount', ['-o', 'remount,bind,rw', disk]),
     refusal: {
       code: 'FAILED_PRECONDITION',
       says: /^(run pod sandbox|create container) .*: it is on a read-only file system, must be writable$/,
     },
   },
   full: {
-    begin: async (disk: string) => execute('sh', ['-c', 'cat /dev/zero >"$0" 2>/dev/null || true', join(disk, 'filler')]),
+    begin: async (disk: string) => execa('sh', ['-c', 'cat /dev/zero >"$0" 2>/dev/null || true', join(disk, 'filler')]),
     mend: async (disk: string) => rm(join(disk, 'filler'), { force: true }),
     refusal: { code: 'RESOURCE_EXHAUSTED', says: /^run pod sandbox .*: ENOSPC/ },
   },
@@ -57,7 +55,7 @@ for (const [fault, { begin, mend, refusal }] of Object.entries(FAULTS)) {
     { timeout: 180_000 },
     async (context) => {
       const disk = await mkdtemp(join(tmpdir(), 'pw-disk-'));
-      await execute('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'pw-disk', disk]);
+      await execa('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'pw-disk', disk]);
       const daemon = await TestDaemon.start({ root: join(disk, 'podwright') });
       try {
         const before = await inventoryOf(daemon);
@@ -99,7 +97,7 @@ for (const [fault, { begin, mend, refusal }] of Object.entries(FAULTS)) {
       } finally {
         await mend(disk);
         await daemon.destroy();
-        await execute('umount', ['-l', disk]);
+        await execa('umount', ['-l', disk]);
         await rm(disk, { recursive: true, force: true });
       }
     },

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { TestDaemon } from '../support/daemon.ts';
 import { assertNothingNew, inventoryOf } from '../support/e2e-test.ts';
 import type { Pod } from '../support/pods.ts';
@@ -28,7 +28,7 @@ async function hungMount(directory: string): Promise<ChildProcess> {
 async function release(child: ChildProcess, directory: string): Promise<void> {
   child.kill('SIGKILL');
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-  await promisify(execFile)('umount', ['-l', directory]).catch(() => undefined);
+  await execa('umount', ['-l', directory]).catch(() => undefined);
 }
 
 const noFuse = existsSync('/dev/fuse') ? false : '/dev/fuse is missing';

@@ -1,8 +1,7 @@
 /** Parts of a pod or container that go while it is looked at. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { PodSandboxState } from '../../api/cri/enums.ts';
 import { pidOf } from '../support/cgroup-files.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
@@ -18,7 +17,7 @@ test('a pod whose namespace somebody has unmounted is NotReady soon, and can be 
   const stateOf = async (id: string): Promise<number | undefined> =>
     (await daemon.runtime.podSandboxStatus({ podSandboxId: id, verbose: false })).status?.state;
   assert.equal(await stateOf(pod.id), PodSandboxState.SANDBOX_READY);
-  await promisify(execFile)('umount', ['-l', join(daemon.runDir, 'ns', pod.id, 'ipc')]);
+  await execa('umount', ['-l', join(daemon.runDir, 'ns', pod.id, 'ipc')]);
   await until('it is NotReady', async () => (await stateOf(pod.id)) === PodSandboxState.SANDBOX_NOTREADY, 12_000);
   assert.equal(await stateOf(other.id), PodSandboxState.SANDBOX_READY);
 });

@@ -3,12 +3,11 @@
  * the machine would leave it. What was answered must be there after the next start. Here a missing fsync turns red.
  */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, open, readFile, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { PodSandboxState } from '../../api/cri/enums.ts';
 import { installPlugin } from '../support/cni.ts';
 import { TestDaemon } from '../support/daemon.ts';
@@ -27,7 +26,6 @@ import {
 import { endAsPowerLoss } from '../support/sweep.ts';
 import { IMAGES } from '../support/test-image.ts';
 
-const execute = promisify(execFile);
 const SHUT_DOWN = join(import.meta.dirname, '../fixtures/shut-down-file-system.ts');
 
 /** An ext4 in a file, mounted. */
@@ -47,18 +45,18 @@ class Disk {
     await image.close();
     await mkdir(disk.mountPoint);
     // A long commit interval: nothing reaches the disk by itself within a test.
-    await execute('mkfs.ext4', ['-q', '-E', 'lazy_itable_init=1', join(disk.#directory, 'disk.img')]);
+    await execa('mkfs.ext4', ['-q', '-E', 'lazy_itable_init=1', join(disk.#directory, 'disk.img')]);
     await disk.mount();
     return disk;
   }
 
   async mount(): Promise<void> {
-    await execute('mount', ['-o', 'loop,commit=300', join(this.#directory, 'disk.img'), this.mountPoint]);
+    await execa('mount', ['-o', 'loop,commit=300', join(this.#directory, 'disk.img'), this.mountPoint]);
   }
 
   /** What is not synced at this moment is lost. */
   async losePower(): Promise<void> {
-    await execute(process.execPath, [SHUT_DOWN, this.mountPoint]);
+    await execa(process.execPath, [SHUT_DOWN, this.mountPoint]);
   }
 
   /** Unmounts, with everything that is mounted from it elsewhere, and mounts again: the journal is replayed. */
@@ -83,14 +81,14 @@ class Disk {
 async function unmountPatiently(target: string): Promise<void> {
   for (let round = 0; round < 50; round += 1) {
     try {
-      await execute('umount', [target]);
+      await execa('umount', [target]);
       return;
     } catch {
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   }
-  const { stdout } = await execute('fuser', ['-vm', target]).catch((error: unknown) => ({ stdout: String(error) }));
-  await execute('umount', ['-l', target]);
+  const { stdout } = await execa('fuser', ['-vm', target]).catch((error: unknown) => ({ stdout: String(error) }));
+  await execa('umount', ['-l', target]);
   throw new Error(`${target} stays busy: ${stdout}`);
 }
 
@@ -130,7 +128,7 @@ function powerTest(name: string, body: PowerBody): void {
 }
 
 async function runOn(daemon: TestDaemon, disk: Disk, body: PowerBody): Promise<void> {
-  await execute('sync', ['-f', disk.mountPoint]);
+  await execa('sync', ['-f', disk.mountPoint]);
   await body(daemon, async () => {
     await disk.losePower();
     await daemon.kill9();

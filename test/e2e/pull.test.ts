@@ -1,10 +1,9 @@
 /** PullImage and RemoveImage with registries of our own: open, with a password, over https, slow, broken. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { makeLayer } from '../../scripts/make-demo-image.ts';
 import type { ImageSource } from '../../scripts/make-demo-image.ts';
 import type { ManifestForm, PushedImage } from '../../scripts/push-image.ts';
@@ -387,7 +386,7 @@ async function makeCertificate(directory: string, name: string): Promise<{ certi
   const certificate = join(directory, `${name}.crt`);
   const key = join(directory, `${name}.key`);
   const subject = ['-subj', '/CN=registry.test', '-addext', 'subjectAltName=IP:127.0.0.1'];
-  await promisify(execFile)('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', certificate, ...subject]); // prettier-ignore
+  await execa('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', certificate, ...subject]); // prettier-ignore
   return { certificate, key };
 }
 

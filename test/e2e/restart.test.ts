@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { readFile, readdir, readlink, rename, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { ContainerState, NamespaceMode, PodSandboxState } from '../../api/cri/enums.ts';
 import type { ContainerStatus } from '../../api/cri/runtime.ts';
 import { removeFirewallRules } from '../support/cni.ts';
@@ -238,7 +237,7 @@ e2eTest('the namespaces of a sandbox are lost (a reboot of the run directory): i
 
   await whileDown(daemon, async () => {
     const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').map((line) => line.split(' ')[4] ?? '');
-    for (const target of mounts.filter((path) => path.startsWith(`${daemon.runDir}/`))) await promisify(execFile)('umount', ['-l', target]);
+    for (const target of mounts.filter((path) => path.startsWith(`${daemon.runDir}/`))) await execa('umount', ['-l', target]);
   });
 
   const { status } = await daemon.runtime.podSandboxStatus({ podSandboxId: pod.id });

@@ -2,15 +2,12 @@
  * A CNI set-up of a test's own: a bridge with a random name, host-local's addresses in a directory of the test, network
  * namespaces, and plugins that fail on demand (test/fixtures/cni/plugin).
  */
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { copyFile, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { pinNamespaces, unpinNamespaces } from '../../src/linux/namespaces.ts';
-
-const execute = promisify(execFile);
 
 /** Where the real plugins are: Debian's package, or what CNI_PLUGIN_DIR names. */
 export const REAL_PLUGINS = process.env['CNI_PLUGIN_DIR'] ?? '/usr/lib/cni';
@@ -45,9 +42,9 @@ export async function installPlugin(binDir: string, name: string, does: Behaviou
 
 /** The spec versions that a real plugin supports. */
 export async function realVersions(plugin: string): Promise<string[]> {
-  const running = execute(join(REAL_PLUGINS, plugin), { env: { CNI_COMMAND: 'VERSION' } });
-  running.child.stdin?.end('{"cniVersion": "1.0.0"}');
-  const { supportedVersions } = JSON.parse((await running).stdout) as { supportedVersions: string[] };
+  const options = { env: { CNI_COMMAND: 'VERSION' }, extendEnv: false, input: '{"cniVersion": "1.0.0"}' };
+  const { stdout } = await execa(join(REAL_PLUGINS, plugin), options);
+  const { supportedVersions } = JSON.parse(stdout) as { supportedVersions: string[] };
   return supportedVersions;
 }
 
@@ -120,7 +117,7 @@ export async function makeCniLab(): Promise<CniLab> {
     leftovers: async () => [...(await addresses(lab.dataDir)), ...(await veths(lab.bridge)), ...(await firewallRules(network))],
     remove: async () => {
       for (const name of namespaces) unpinNamespaces(join(dir, 'ns', name));
-      await execute('ip', ['link', 'delete', lab.bridge]).catch(() => undefined);
+      await execa('ip', ['link', 'delete', lab.bridge]).catch(() => undefined);
       await removeFirewallRules(network);
       await rm(dir, { recursive: true, force: true });
     },
@@ -135,7 +132,7 @@ async function addresses(dataDir: string): Promise<string[]> {
 /** A veth can outlive its DEL by a moment: the kernel takes it away after the namespace. */
 async function veths(bridge: string): Promise<string[]> {
   const list = async (): Promise<string[]> => {
-    const { stdout } = await execute('ip', ['-o', 'link', 'show', 'master', bridge]).catch(() => ({ stdout: '' }));
+    const { stdout } = await execa('ip', ['-o', 'link', 'show', 'master', bridge]).catch(() => ({ stdout: '' }));
     return stdout.split('\n').filter((line) => line !== '');
   };
   for (let tries = 0; tries < 40 && (await list()).length > 0; tries += 1) await new Promise((resolve) => setTimeout(resolve, 50));
@@ -143,7 +140,7 @@ async function veths(bridge: string): Promise<string[]> {
 }
 
 async function firewallRules(network: string): Promise<string[]> {
-  const saved = await Promise.all(['iptables-save', 'ip6tables-save'].map((program) => execute(program, ['-t', 'nat'])));
+  const saved = await Promise.all(['iptables-save', 'ip6tables-save'].map((program) => execa(program, ['-t', 'nat'])));
   const lines = saved.flatMap(({ stdout }) => stdout.split('\n'));
   return lines.filter((line) => line.includes(`"${network}\\"`) || line.includes(`name: "${network}`)).map((line) => `rule ${line}`);
 }
@@ -154,12 +151,12 @@ async function firewallRules(network: string): Promise<string[]> {
  */
 export async function removeFirewallRules(text: string): Promise<void> {
   for (const program of ['iptables', 'ip6tables']) {
-    const { stdout } = await execute(`${program}-save`, ['-t', 'nat']);
+    const { stdout } = await execa(`${program}-save`, ['-t', 'nat']);
     for (const rule of stdout.split('\n').filter((line) => line.includes(text))) {
       const chain = / -j (CNI-(?:DN-|SN-)?[0-9a-f]+)$/.exec(rule)?.[1];
       if (chain === undefined) continue; // A rule inside such a chain.
       const steps = [rule.replace('-A', '-D'), `-F ${chain}`, `-X ${chain}`];
-      await execute('sh', ['-c', steps.map((step) => `${program} -t nat ${step}`).join(' && ')]).catch(() => undefined);
+      await execa('sh', ['-c', steps.map((step) => `${program} -t nat ${step}`).join(' && ')]).catch(() => undefined);
     }
   }
 }

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { spawn, execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, open, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { ContainerState } from '../../api/cri/enums.ts';
 import { connect } from '../../src/cli/cri-client.ts';
 import type { CriClient } from '../../src/cli/cri-client.ts';
@@ -204,14 +204,9 @@ export class TestDaemon {
 
   /** Runs a subcommand of our program against this daemon. @throws where it fails. */
   async cli(...args: readonly string[]): Promise<string> {
-    const { stdout } = await promisify(execFile)(
-      PROGRAM,
-      [...args, '--config', join(this.directory, 'podwright.toml'), '--run-dir', this.runDir],
-      {
-        timeout: CLI_TIMEOUT_MS,
-        env: { ...process.env, PODWRIGHT_FROM_SOURCE: '1' },
-      },
-    );
+    const flags = ['--config', join(this.directory, 'podwright.toml'), '--run-dir', this.runDir];
+    const options = { timeout: CLI_TIMEOUT_MS, env: { PODWRIGHT_FROM_SOURCE: '1' }, stripFinalNewline: false };
+    const { stdout } = await execa(PROGRAM, [...args, ...flags], options);
     return stdout;
   }
 

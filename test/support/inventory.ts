@@ -12,12 +12,9 @@
  * e2e-test.ts does. Chains that a plugin makes once for the node (CNI-HOSTPORT-DNAT, ...) carry no network's name and are
  * not counted.
  */
-import { execFile } from 'node:child_process';
 import { readFile, readdir, readlink, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-
-const execute = promisify(execFile);
+import { execa } from 'execa';
 
 /** Where to look for what a daemon makes. */
 export interface InventoryScope {
@@ -153,7 +150,7 @@ async function addresses({ cniDataDir }: InventoryScope): Promise<string[]> {
 /** What hangs on the bridge, and veths that hang on none: an ADD that was cut off leaves such. */
 async function links({ bridge }: InventoryScope): Promise<string[]> {
   const list = async (...filter: string[]): Promise<string[]> => {
-    const { stdout } = await execute('ip', ['-o', 'link', 'show', ...filter]).catch(() => ({ stdout: '' }));
+    const { stdout } = await execa('ip', ['-o', 'link', 'show', ...filter]).catch(() => ({ stdout: '' }));
     return stdout.split('\n');
   };
   // Only such as the bridge plugin names them: other programs' veths are none of ours.
@@ -164,7 +161,7 @@ async function links({ bridge }: InventoryScope): Promise<string[]> {
 
 async function rules({ network }: InventoryScope): Promise<string[]> {
   const tables = await Promise.all(
-    ['iptables-save', 'ip6tables-save'].map(async (program) => execute(program, ['-t', 'nat']).catch(() => ({ stdout: '' }))),
+    ['iptables-save', 'ip6tables-save'].map(async (program) => execa(program, ['-t', 'nat']).catch(() => ({ stdout: '' }))),
   );
   const lines = tables.flatMap(({ stdout }) => stdout.split('\n'));
   return lines.filter((line) => line.includes(`"${network}`)).map((line) => `rule ${line}`);

@@ -1,10 +1,7 @@
-import { execFile } from 'node:child_process';
 import { readFile, readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
-
-const execute = promisify(execFile);
+import { execa } from 'execa';
 
 /** What of a test daemon its leftovers are known by. */
 export interface Traces {
@@ -25,7 +22,7 @@ export async function sweep(traces: Traces): Promise<void> {
   await unmountBelow(traces.directory);
   if (!traces.root.startsWith(traces.directory)) await unmountBelow(traces.root);
   await removeCgroups(traces.cgroup);
-  await execute('ip', ['link', 'del', traces.bridge]).catch(() => undefined);
+  await execa('ip', ['link', 'del', traces.bridge]).catch(() => undefined);
   await removeRules(traces.network);
   await rm(traces.directory, { recursive: true, force: true, maxRetries: 3 });
 }
@@ -75,7 +72,7 @@ async function unmountBelow(directory: string): Promise<void> {
     .split('\n')
     .map((line) => line.split(' ')[4] ?? '')
     .filter((target) => target.startsWith(`${directory}/`));
-  for (const target of mounts.reverse()) await execute('umount', ['-l', target]).catch(() => undefined);
+  for (const target of mounts.reverse()) await execa('umount', ['-l', target]).catch(() => undefined);
 }
 
 /** Removes a cgroup and those below it in every hierarchy, as far as they are empty. */
@@ -92,17 +89,17 @@ async function removeTree(folder: string): Promise<void> {
 
 /** Rules of CNI plugins carry the network's name in a comment. */
 async function removeRules(network: string): Promise<void> {
-  const { stdout } = await execute('iptables-save', ['-t', 'nat']).catch(() => ({ stdout: '' }));
+  const { stdout } = await execa('iptables-save', ['-t', 'nat']).catch(() => ({ stdout: '' }));
   const chains = new Set<string>();
   for (const line of stdout.split('\n')) {
     if (!line.startsWith('-A ') || !line.includes(`"${network}\\"`)) continue;
     const words = [...line.matchAll(/"((?:[^"\\]|\\.)*)"|(\S+)/g)].map((match) => match[1]?.replaceAll('\\"', '"') ?? match[2] ?? '');
-    await execute('iptables', ['-t', 'nat', '-D', ...words.slice(1)]).catch(() => undefined);
+    await execa('iptables', ['-t', 'nat', '-D', ...words.slice(1)]).catch(() => undefined);
     const target = words[words.indexOf('-j') + 1];
     if (target?.startsWith('CNI-') === true) chains.add(target);
   }
   for (const chain of chains) {
-    await execute('iptables', ['-t', 'nat', '-F', chain]).catch(() => undefined);
-    await execute('iptables', ['-t', 'nat', '-X', chain]).catch(() => undefined);
+    await execa('iptables', ['-t', 'nat', '-F', chain]).catch(() => undefined);
+    await execa('iptables', ['-t', 'nat', '-X', chain]).catch(() => undefined);
   }
 }

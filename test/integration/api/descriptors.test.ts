@@ -3,19 +3,16 @@
  * cache. UPDATE_CRI_FACTS=1 prints the checked-in facts again, for a new tag.
  */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { FACTS_FILE, factsOf, readFactsFile, readProto, readTag } from '../../support/cri-facts.ts';
 import type { CriFacts } from '../../support/cri-facts.ts';
 
 /** A first run downloads some 15 MB and compiles grpc-go. */
 const TIMEOUT_MS = 10 * 60_000;
-const run = promisify(execFile);
-
 /** The module's facts; or why they cannot be had here: no Go, or no way to the module. */
 async function moduleFacts(tag: string): Promise<CriFacts | { readonly unreachable: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'podwright-cri-facts-'));
@@ -24,12 +21,12 @@ async function moduleFacts(tag: string): Promise<CriFacts | { readonly unreachab
     await writeFile(join(folder, 'go.mod'), `module podwright/cri-facts\n\ngo 1.26.0\n\nrequire k8s.io/cri-api ${tag}\n`);
     await copyFile(new URL('cri-facts/main.go', import.meta.url), join(folder, 'main.go'));
     // Whatever is missing of the module and what it needs shows here; after it `go run` needs nothing from outside.
-    const missing = await run('go', ['list', '-deps', '.'], go).then(
+    const missing = await execa('go', ['list', '-deps', '.'], go).then(
       () => undefined,
       (error: unknown) => error as Error & { stderr?: string },
     );
     if (missing !== undefined) return { unreachable: (missing.stderr ?? '').trim().split('\n').at(-1) || missing.message };
-    return JSON.parse((await run('go', ['run', '.'], go)).stdout) as CriFacts;
+    return JSON.parse((await execa('go', ['run', '.'], go)).stdout) as CriFacts;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

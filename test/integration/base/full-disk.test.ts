@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { execa } from 'execa';
 import { hasErrno } from '../../../src/base/errors.ts';
 import { silentLog } from '../../../src/base/log.ts';
 import { ObjectStore } from '../../../src/base/object-store.ts';
@@ -44,9 +44,7 @@ async function smallDisk(t: TestContext) {
   await store.save(ID, 'Running');
   const filler = join(disk, 'filler');
   await assert.rejects(writeFile(filler, Buffer.alloc(1024 * 1024)), (error) => hasErrno(error, 'ENOSPC'));
-  const makeReadOnly = (): void => {
-    execFileSync('mount', ['-o', 'remount,bind,ro', disk]);
-  };
+  const makeReadOnly = async () => execa('mount', ['-o', 'remount,bind,ro', disk]);
   return { store, open, warnings, makeReadOnly, makeRoom: async () => rm(filler) };
 }
 
@@ -63,7 +61,7 @@ test('on a full disk an object still comes to its end', async (t) => {
 
 test('on a read-only disk an object still comes to its end, which is told', async (t) => {
   const { store, warnings, makeReadOnly } = await smallDisk(t);
-  makeReadOnly();
+  await makeReadOnly();
   await store.saveTowardsEnd(ID, 'Stopping', { durable: false });
   const { shown } = await store.saveThenShow(ID, 'Exited');
   await shown;

@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { installPlugin, makeCniLab, removeFirewallRules } from '../../support/cni.ts';
 import { collectingLog, networksOf, podIn, soon, withoutNamespace } from '../../support/networks.ts';
 import type { Networks } from '../../../src/cni/networks.ts';
 import type { CniLab } from '../../support/cni.ts';
 
-const execute = promisify(execFile);
 let lab: CniLab;
 let networks: Networks;
 
@@ -30,7 +28,7 @@ afterEach(async () => {
 });
 
 async function inNamespace(path: string, ...command: string[]): Promise<string> {
-  return (await execute('nsenter', [`--net=${path}`, ...command])).stdout;
+  return (await execa('nsenter', [`--net=${path}`, ...command])).stdout;
 }
 
 test('attach gives the pod addresses of both families and makes it reachable; detach takes all back', async () => {
@@ -58,7 +56,7 @@ test('a host port leads to the pod', async () => {
   assert.equal(networks.hasCapability('portMappings'), true);
   await networks.attach({ ...pod, capabilityArgs: { portMappings: [{ hostPort, containerPort: 80, protocol: 'tcp' }] } }, soon());
 
-  const { stdout } = await execute('iptables-save', ['-t', 'nat']);
+  const { stdout } = await execa('iptables-save', ['-t', 'nat']);
   assert.match(stdout, new RegExp(`--dport ${hostPort} -j DNAT --to-destination [0-9.]+:80`));
   await networks.detach(pod, soon());
 });

@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { onThread, threadsAreBusy } from '../../../src/linux/kernel-threads.ts';
 import { readMounts } from '../../../src/linux/mounts.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
-
-const execute = promisify(execFile);
 
 test('an error of a thread is the error of the call: a system error with its code, or one of ours with its kind', async (t) => {
   const directory = await scratchDirectory(t);
@@ -48,10 +46,10 @@ test('a mount that hangs in the kernel holds up neither the event loop nor other
   await file.truncate(32 * 1024 * 1024);
   await file.close();
   for (const each of [disk, target, other]) await mkdir(each);
-  await execute('mkfs.ext4', ['-q', image]);
-  await execute('mount', ['-o', 'loop', image, disk]);
+  await execa('mkfs.ext4', ['-q', image]);
+  await execa('mount', ['-o', 'loop', image, disk]);
   for (const name of ['lower', 'upper', 'work']) await mkdir(join(disk, name));
-  await execute('fsfreeze', ['-f', disk]);
+  await execa('fsfreeze', ['-f', disk]);
   let hung: Promise<unknown> | undefined;
   try {
     const overlay = { lower: [join(disk, 'lower')], upper: join(disk, 'upper'), work: join(disk, 'work'), target };
@@ -69,7 +67,7 @@ test('a mount that hangs in the kernel holds up neither the event loop nor other
     assert.equal(await Promise.race([hung, Promise.resolve('hangs')]), 'hangs');
     assert.equal(threadsAreBusy(), true);
   } finally {
-    await execute('fsfreeze', ['-u', disk]);
+    await execa('fsfreeze', ['-u', disk]);
     await hung?.catch(() => undefined);
     await onThread('unmountAllBelow', { prefix: directory });
   }
@@ -96,6 +94,6 @@ test('a process whose thread hangs in the kernel ends all the same', { skip: noF
   } finally {
     fuse.kill('SIGKILL');
     if (fuse.exitCode === null && fuse.signalCode === null) await once(fuse, 'exit');
-    await execute('umount', ['-l', directory]).catch(() => undefined);
+    await execa('umount', ['-l', directory]).catch(() => undefined);
   }
 });

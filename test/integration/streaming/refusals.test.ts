@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
@@ -7,13 +6,12 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { promisify } from 'node:util';
 import tls from 'node:tls';
+import { execa } from 'execa';
 import { eventually, openSpdy, quiet, startServer } from '../../support/streaming/harness.ts';
 import { SpdyClient, upgradeToSpdy } from '../../support/streaming/spdy-client.ts';
 import { connectWebSocket } from '../../support/streaming/websocket-client.ts';
 
-const run = promisify(execFile);
 const request = { containerId: 'local', command: ['true'], ...quiet };
 const v4 = ['v4.channel.k8s.io'];
 
@@ -126,7 +124,7 @@ test('requests that are no HTTP, or never come, hold nothing up', { timeout: 10_
 });
 
 async function makeCertificate(directory: string, name: string): Promise<void> {
-  await run('openssl', [
+  await execa('openssl', [
     'req',
     '-x509',
     '-newkey',

@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, open, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { makeCniLab } from '../../support/cni.ts';
 import { difference, takeInventory } from '../../support/inventory.ts';
 import { networksOf, podIn, soon } from '../../support/networks.ts';
 import type { InventoryScope } from '../../support/inventory.ts';
-
-const execute = promisify(execFile);
 
 test('the inventory lists each kind of thing that a daemon can leave, and nothing once it is gone', async (t) => {
   const lab = await makeCniLab();
@@ -79,7 +77,7 @@ test('the inventory lists each kind of thing that a daemon can leave, and nothin
   await held.close();
   await rmdir(join(made, 'pod'));
   await rmdir(made);
-  await execute('rm', [join(root, 'sandboxes', 'abc.json')]);
+  await execa('rm', [join(root, 'sandboxes', 'abc.json')]);
   await networks.detach(pod, soon());
   lab.removeNamespace(pod.containerId.slice(0, 12));
   await lab.leftovers();

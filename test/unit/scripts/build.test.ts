@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { bundle } from '../../../scripts/build.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../../..');
@@ -19,6 +18,6 @@ test('bundle() makes a daemon that runs, without the marks of the crash tests', 
   const scripts = (await readdir(outdir)).filter((file) => file.endsWith('.js'));
   assert.deepEqual(scripts.sort(), ['kernel-worker.js', 'podwright.js', 'storage-worker.js']);
   for (const script of scripts) assert.doesNotMatch(await readFile(join(outdir, script), 'utf8'), /PODWRIGHT_(KILL_AT|STAGE)/);
-  const { stdout } = await promisify(execFile)(process.execPath, [join(outdir, 'podwright.js'), 'version']);
+  const { stdout } = await execa(process.execPath, [join(outdir, 'podwright.js'), 'version']);
   assert.match(stdout, /^podwright \d/);
 });
