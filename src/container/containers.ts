@@ -3,12 +3,9 @@ import type { Call } from '../base/call.ts';
 import { waitFor } from '../base/deadline.ts';
 import { DaemonError, fail } from '../base/errors.ts';
 import type { ContainerId, SandboxId } from '../base/ids.ts';
-import { JoinedWork } from '../base/joined-work.ts';
-import { canonicalJson } from '../base/json.ts';
-import { KeyedMutex } from '../base/keyed-mutex.ts';
+import { JoinedObjects } from '../base/joined-objects.ts';
 import type { Log } from '../base/log.ts';
-import { ObjectStore, resolveId } from '../base/object-store.ts';
-import { Parking } from '../base/parking.ts';
+import { ObjectStore } from '../base/object-store.ts';
 import { RecordStore } from '../base/record-store.ts';
 import { readOomKills } from '../linux/kernel-log.ts';
 import { SIGKILL } from '../linux/process.ts';
@@ -16,7 +13,7 @@ import { requireReady, type Sandbox } from '../podsandbox/sandbox.ts';
 import type { Container, ContainerRecord, ContainerState } from './container.ts';
 import { isAliveState, isContainerRecord, isContainerState } from './container.ts';
 import { bundleOf, createContainer } from './create.ts';
-import { Exits } from './exits.ts';
+import { Exits, type ExitsOptions } from './exits.ts';
 import { OomKills } from './oom-kills.ts';
 import type { ContainerParts } from './parts.ts';
 import { runtimeOf } from './parts.ts';
@@ -39,71 +36,56 @@ export interface ContainersOptions {
 }
 
 /** All containers of the node: their records, their transitions, and who may do what when. */
-export class Containers {
-  readonly store: ObjectStore<ContainerRecord, ContainerState>;
+export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
   readonly exits: Exits;
   readonly parts: ContainerParts;
-  readonly #options: ContainersOptions;
-  readonly #creates = new JoinedWork<ContainerId>();
+  readonly #log: Log;
   readonly #createsBySandbox = new Map<string, Map<AbortController, Promise<unknown>>>();
-  readonly #locks = new KeyedMutex<string>();
   readonly #stops: StopLoops;
   /** Runtime commands that run under the lock of a container. */
   readonly #commands = new Map<string, AbortController>();
   readonly #oomKills: OomKills;
-  readonly #parking: Parking;
 
   constructor(options: ContainersOptions) {
-    this.#options = options;
-    this.#parking = new Parking({ kind: 'container', parkMs: options.parkMs, log: options.log });
+    const { directory, badDirectory, log, parkMs, createBudgetMs } = options;
+    super({
+      store: new ObjectStore(
+        new RecordStore({
+          directory,
+          badDirectory,
+          kind: 'container',
+          version: RECORD_VERSION,
+          isRecord: isContainerRecord,
+          isState: isContainerState,
+          log,
+        }),
+      ),
+      kind: 'container',
+      noun: 'container',
+      action: 'create container',
+      made: 'Created',
+      isAlive: isAliveState,
+      requestOf: ({ config }) => config,
+      budgetMs: createBudgetMs,
+      parkMs,
+      log,
+    });
     this.parts = options.parts;
-    this.#stops = new StopLoops(options.log);
-    this.store = new ObjectStore(
-      new RecordStore({
-        directory: options.directory,
-        badDirectory: options.badDirectory,
-        kind: 'container',
-        version: RECORD_VERSION,
-        isRecord: isContainerRecord,
-        isState: isContainerState,
-        log: options.log,
-      }),
-    );
-    this.#oomKills = new OomKills({ parts: options.parts, store: this.store, readKernelLog: readOomKills, log: options.log });
-    this.exits = new Exits({ parts: options.parts, store: this.store, locks: this.#locks, oomKills: this.#oomKills, log: options.log });
+    this.#log = log;
+    this.#stops = new StopLoops(log);
+    this.#oomKills = new OomKills({ parts: this.parts, store: this.store, readKernelLog: readOomKills, log });
+    const locked: ExitsOptions['locked'] = async (id, work) => this.locked(id, work);
+    this.exits = new Exits({ parts: this.parts, store: this.store, locked, oomKills: this.#oomKills, log });
   }
 
-  list(): Container[] {
-    return this.store.list().filter((container) => container.state.is !== 'Parked');
-  }
-
+  /** Every container of a pod, also those that callers may not see. */
   ofSandbox(sandboxId: string): Container[] {
     return this.store.list().filter((container) => container.record.sandboxId === sandboxId);
-  }
-
-  /** The container an id or a unique prefix names. @throws NotFound. */
-  get(idOrPrefix: string): Container {
-    const visible = this.store.idsWithPrefix(idOrPrefix).filter((id) => this.store.get(id)?.state.is !== 'Parked');
-    const id = resolveId(visible, idOrPrefix, 'container');
-    return this.store.get(id) ?? fail('NotFound', `container ${idOrPrefix}: not found`);
-  }
-
-  find(idOrPrefix: string): Container | undefined {
-    try {
-      return this.get(idOrPrefix);
-    } catch (error) {
-      if (error instanceof DaemonError && error.kind === 'NotFound') return undefined;
-      throw error;
-    }
   }
 
   /** Whether a stop has come to SIGKILL: from then on no new process may be started in it. */
   isBeingKilled(id: string): boolean {
     return this.#stops.isKilling(id);
-  }
-
-  async locked<T>(id: string, work: () => Promise<T>): Promise<T> {
-    return this.#locks.run(id, work);
   }
 
   /**
@@ -129,19 +111,7 @@ export class Containers {
   async create(sandbox: Sandbox, config: ContainerConfig, sandboxConfig: PodSandboxConfig | undefined, call: Call): Promise<Container> {
     requireReady(sandbox, 'create container');
     const name = containerName(config, sandbox);
-    const id = await this.#creates.run(
-      name,
-      call.signal,
-      {
-        budgetMs: this.#options.createBudgetMs,
-        what: `create container ${name}`,
-        endsWithLastWaiter: false,
-        request: config,
-        unclaimed: async (made) => this.#park(made),
-      },
-      async (work) => this.#createOrFind(name, sandbox, config, sandboxConfig, work, call.log),
-    );
-    return this.#claim(id);
+    return this.make(name, config, call, async (work) => this.#create(name, sandbox, config, sandboxConfig, work, call.log));
   }
 
   async start(id: ContainerId): Promise<void> {
@@ -152,7 +122,7 @@ export class Containers {
         isBeingKilled: () => this.isBeingKilled(id),
         endFailed: async (message) => this.exits.endFailedStart(container, message),
       };
-      await startContainer(this.parts, this.store, container, life, this.#options.log);
+      await startContainer(this.parts, this.store, container, life, this.#log);
     });
   }
 
@@ -183,7 +153,7 @@ export class Containers {
 
   /** Removes a container, by force in every state, and forgets it. Idempotent. */
   async remove(id: ContainerId): Promise<void> {
-    this.#parking.end(id);
+    this.endParking(id);
     await this.stop(id, 0);
     await this.locked(id, async () => {
       const container = this.store.get(id);
@@ -194,13 +164,6 @@ export class Containers {
     this.exits.forget(id);
   }
 
-  /** Removes what a crash left of a container that was never finished. Idempotent. */
-  async removeUnfinished(record: ContainerRecord): Promise<void> {
-    await this.locked(record.id, async () => {
-      if (this.store.claims(record.id)) await removeUnfinishedContainer(this.parts, this.store, record);
-    });
-  }
-
   /** Ends all creations under way in a sandbox and waits until they have been taken back. */
   async abortCreates(sandboxId: SandboxId): Promise<void> {
     const creates = [...(this.#createsBySandbox.get(sandboxId) ?? [])];
@@ -209,17 +172,11 @@ export class Containers {
     await Promise.allSettled(creates.map(([, done]) => done));
   }
 
-  /** Waits for all creations under way, for a graceful stop of the daemon. */
-  async settled(): Promise<void> {
-    await this.#creates.settled();
-    this.#parking.close();
-  }
-
   bundleOf(record: ContainerRecord): string {
     return bundleOf(this.parts, record.id);
   }
 
-  async #createOrFind(
+  async #create(
     name: string,
     sandbox: Sandbox,
     config: ContainerConfig,
@@ -227,11 +184,6 @@ export class Containers {
     work: AbortSignal,
     log: Log,
   ): Promise<ContainerId> {
-    const existing = this.store.byName(name);
-    if (existing !== undefined && !(await this.#makesWay(existing, config))) return existingId(existing);
-    // One creation a name, so this is what an earlier one could not take back: the name must not be lost with it.
-    const left = this.store.creatingByName(name);
-    if (left !== undefined) await this.removeUnfinished(left);
     const controller = new AbortController();
     const done = (async (): Promise<ContainerId> => {
       const request = await planContainer(this.parts, this, { name, sandbox, config, sandboxConfig, log });
@@ -251,61 +203,14 @@ export class Containers {
     }
   }
 
-  /** As for sandboxes: only the same request gets the container that has its name. @throws AlreadyExists. */
-  async #makesWay({ record, state }: Container, config: ContainerConfig): Promise<boolean> {
-    if (!isAliveState(state) || canonicalJson(record.config) === canonicalJson(config)) return false;
-    if (state.is !== 'Parked') {
-      fail(
-        'AlreadyExists',
-        `create container ${record.name}: container ${record.id} has this name and attempt and another configuration; remove it, or ask with a higher attempt`,
-      );
-    }
-    this.#parking.end(record.id);
-    await this.#expire(record.id);
-    return this.store.get(record.id) === undefined;
+  protected async removeParked(container: Container): Promise<void> {
+    const { id, cgroupParent } = container.record;
+    await removeContainer(this.parts, this.store, container, false);
+    await this.#oomKills.forget(cgroupParent);
+    this.exits.forget(id);
   }
 
-  /** Hands a made container to a caller: from now on everyone may see it. */
-  async #claim(id: ContainerId): Promise<Container> {
-    return this.locked(id, async () => {
-      const container = this.store.get(id);
-      if (container === undefined || !isAliveState(container.state)) {
-        fail('Unavailable', `create container: ${id} was stopped or removed meanwhile; ask again`);
-      }
-      if (container.state.is !== 'Parked') return container;
-      this.#parking.end(id);
-      return this.store.save(id, { ...container.state, is: 'Created' });
-    });
+  protected async removeCreating(record: ContainerRecord): Promise<void> {
+    await removeUnfinishedContainer(this.parts, this.store, record);
   }
-
-  async #park(id: ContainerId): Promise<void> {
-    const parked = await this.locked(id, async () => {
-      const state = this.store.get(id)?.state;
-      if (state?.is !== 'Created') return false;
-      await this.store.save(id, { ...state, is: 'Parked' }, { durable: false });
-      return true;
-    });
-    if (parked) this.#parking.start(id, async () => this.#expire(id));
-  }
-
-  async #expire(id: ContainerId): Promise<void> {
-    // Looked at under the lock: a retry that has come just now has it.
-    await this.locked(id, async () => {
-      const container = this.store.get(id);
-      if (container?.state.is !== 'Parked') return;
-      this.#options.log.info('nobody came back for the parked container; removing it', { containerId: id });
-      await removeContainer(this.parts, this.store, container, false);
-      await this.#oomKills.forget(container.record.cgroupParent);
-      this.exits.forget(id);
-    });
-  }
-}
-
-function existingId(existing: Container): ContainerId {
-  const { record, state } = existing;
-  if (isAliveState(state)) return record.id;
-  throw new DaemonError(
-    'AlreadyExists',
-    `create container ${record.name}: container ${record.id} has this name and attempt and is ${state.is}; remove it, or ask with a higher attempt`,
-  );
 }

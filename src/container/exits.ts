@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { sleep } from '../base/deadline.ts';
 import { messageOf } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
-import type { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Log } from '../base/log.ts';
 import type { ObjectStore } from '../base/object-store.ts';
 import { stage } from '../base/stage.ts';
@@ -33,7 +32,8 @@ const MONITORED_POLL_MS = 5_000;
 export interface ExitsOptions {
   readonly parts: ContainerParts;
   readonly store: Store;
-  readonly locks: KeyedMutex<string>;
+  /** Runs a transition of one container. */
+  readonly locked: (id: string, work: () => Promise<void>) => Promise<void>;
   readonly oomKills: OomKills;
   readonly log: Log;
 }
@@ -107,7 +107,7 @@ export class Exits {
   /** Looks whether the container has ended, and if so records how. Never rejects. */
   async check(id: ContainerId): Promise<void> {
     try {
-      await this.#options.locks.run(id, async () => this.#checkLocked(id));
+      await this.#options.locked(id, async () => this.#checkLocked(id));
     } catch (error) {
       this.#options.log.error('recording the end of a container failed; tried again', { containerId: id, error: messageOf(error) });
       this.watchOrphan(id);
@@ -124,7 +124,7 @@ export class Exits {
 
   /** Records an end that is known from elsewhere: after a reboot. The lock is not held. */
   async endLost(container: Container): Promise<void> {
-    await this.#options.locks.run(container.record.id, async () => {
+    await this.#options.locked(container.record.id, async () => {
       await this.#record(container.record, container.state, await this.#howItEnded(container));
     });
   }
