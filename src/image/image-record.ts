@@ -1,6 +1,6 @@
-import { isDigest } from '../base/ids.ts';
+import { Field } from '../base/field.ts';
 import type { Digest, ImageId } from '../base/ids.ts';
-import { usedConfig } from './oci-types.ts';
+import { readImageConfig } from './oci-types.ts';
 import type { OciImageConfig } from './oci-types.ts';
 
 export interface ImageLayer {
@@ -39,32 +39,36 @@ export interface ImageRecord {
   readonly updatedAtMs: number;
 }
 
-function isTexts(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every((entry) => typeof entry === 'string');
+function readLayer(field: Field): ImageLayer {
+  return {
+    ...field.object(), // what another version may have added
+    digest: field.at('digest').digest(),
+    mediaType: field.at('mediaType').text(),
+    sizeBytes: field.at('sizeBytes').count(),
+    diffId: field.at('diffId').digest(),
+    chain: field.at('chain').digest(),
+  };
 }
 
-function isLayer(value: unknown): value is ImageLayer {
-  const layer = value as Partial<ImageLayer> | null;
-  return (
-    typeof layer === 'object' &&
-    layer !== null &&
-    [layer.digest, layer.diffId, layer.chain].every((digest) => digest !== undefined && isDigest(digest)) &&
-    typeof layer.sizeBytes === 'number' &&
-    typeof layer.mediaType === 'string'
-  );
-}
-
-/** Checks what a record file holds. @throws Error with the reason. */
-export function checkRecord(value: unknown): ImageRecord {
-  const record = value as Partial<ImageRecord> | null;
-  if (typeof record !== 'object' || record === null) throw new Error('it is no record');
-  if (record.version !== 1) throw new Error(`its version is ${String(record.version)}, must be 1`);
-  const { id, chain, configDigest, manifestDigest, layers, config } = record;
-  if (![id, chain, configDigest, manifestDigest].every((digest) => typeof digest === 'string' && isDigest(digest)))
-    throw new Error('a digest of it is missing');
-  if (!isTexts(record.names) || !isTexts(record.digests)) throw new Error('its names are missing');
-  if (!Array.isArray(layers) || layers.length === 0 || !layers.every(isLayer)) throw new Error('its layers are missing');
-  if (typeof config !== 'object') throw new Error('its config is missing');
-  if (typeof record.sizeBytes !== 'number' || typeof record.updatedAtMs !== 'number') throw new Error('its size or time is missing');
-  return { ...(record as ImageRecord), config: usedConfig({ ...config }) };
+/** Reads what a record file holds. @throws InvalidArgument that names the field. */
+export function readImageRecord(text: string): ImageRecord {
+  const record = Field.parse(text, '');
+  const layers = record.at('layers');
+  const read: ImageRecord = {
+    ...record.object(),
+    version: record.at('version').oneOf([1]),
+    id: record.at('id').digest() as string as ImageId,
+    names: record.at('names').texts(),
+    digests: record.at('digests').texts(),
+    sizeBytes: record.at('sizeBytes').count(),
+    chain: record.at('chain').digest(),
+    layers: layers.list(readLayer),
+    config: readImageConfig(record.at('config')),
+    configDigest: record.at('configDigest').digest(),
+    manifestDigest: record.at('manifestDigest').digest(),
+    manifestMediaType: record.at('manifestMediaType').text(),
+    pinned: false,
+    updatedAtMs: record.at('updatedAtMs').number(),
+  };
+  return read.layers.length > 0 ? read : layers.refuse('a list of at least one layer');
 }

@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream';
 import type { Readable } from 'node:stream';
 import { reasonOf } from '../base/deadline.ts';
 import { DaemonError, fail, messageOf } from '../base/errors.ts';
+import { Field } from '../base/field.ts';
 import { isDigest } from '../base/ids.ts';
 import { stage } from '../base/stage.ts';
 import { decompressor, detectCompression, explainDecompression, MAGIC_BYTES } from '../storage/decompress.ts';
@@ -200,9 +201,9 @@ function openMember(archive: ArchiveIndex, name: string): LayerSource['open'] {
  */
 function nameIn({ annotations }: Descriptor): string | undefined {
   const whole = annotations?.['io.containerd.image.name'];
-  if (whole !== undefined) return wholeName(whole);
+  if (typeof whole === 'string') return wholeName(whole);
   const refName = annotations?.['org.opencontainers.image.ref.name'];
-  return refName === undefined || !/[/:]/.test(refName) ? undefined : wholeName(refName);
+  return typeof refName === 'string' && /[/:]/.test(refName) ? wholeName(refName) : undefined;
 }
 
 /** A name with its tag, spelled out; undefined for what is none or has only a digest. */
@@ -217,43 +218,34 @@ function wholeName(text: string): string | undefined {
 
 interface DockerEntry {
   readonly Config: string;
-  readonly RepoTags?: readonly string[] | null;
+  readonly RepoTags: readonly string[];
   readonly Layers: readonly string[];
 }
 
 /** The images of a `docker save` archive: Docker image spec v1.2, combined image JSON + filesystem changeset format. */
 async function* readDockerArchive(archive: ArchiveIndex): AsyncGenerator<NewImage> {
-  let entries: unknown;
-  try {
-    entries = JSON.parse((await archive.read('manifest.json', MAX_DOCUMENT_BYTES)).toString('utf8'));
-  } catch (error) {
-    throw new DaemonError('InvalidArgument', `manifest.json: ${messageOf(error)}`, { cause: error });
-  }
-  if (!Array.isArray(entries) || entries.length === 0 || !entries.every(isDockerEntry)) {
-    throw new DaemonError('InvalidArgument', 'manifest.json must be a list of images with Config and Layers');
-  }
+  const document = Field.parse((await archive.read('manifest.json', MAX_DOCUMENT_BYTES)).toString('utf8'), 'manifest.json');
+  const entries = document.list(readDockerEntry);
+  if (entries.length === 0) document.refuse('a list of at least one image');
   checkNumber(entries.length, MAX_IMAGES, 'images');
   checkNumber(
-    entries.reduce((sum, { RepoTags }) => sum + (RepoTags?.length ?? 0), 0),
+    entries.reduce((sum, { RepoTags }) => sum + RepoTags.length, 0),
     MAX_NAMES,
     'names',
   );
   for (const entry of entries) yield await newDockerImage(archive, entry);
 }
 
-function isDockerEntry(value: unknown): value is DockerEntry {
-  const entry = value as Partial<DockerEntry> | null;
-  return (
-    typeof entry === 'object' &&
-    entry !== null &&
-    typeof entry.Config === 'string' &&
-    Array.isArray(entry.Layers) &&
-    entry.Layers.every((layer) => typeof layer === 'string')
-  );
+function readDockerEntry(entry: Field): DockerEntry {
+  return {
+    Config: entry.at('Config').text(),
+    RepoTags: entry.at('RepoTags').given?.texts() ?? [],
+    Layers: entry.at('Layers').texts(),
+  };
 }
 
 async function newDockerImage(archive: ArchiveIndex, { Config, RepoTags, Layers }: DockerEntry): Promise<NewImage> {
-  const names = (RepoTags ?? []).map((tag) => wholeName(tag) ?? fail('InvalidArgument', `manifest.json: "${tag}" is no image name`));
+  const names = RepoTags.map((tag) => wholeName(tag) ?? fail('InvalidArgument', `manifest.json: "${tag}" is no image name`));
   const config = await archive.read(Config, MAX_DOCUMENT_BYTES);
   // The file's name is the config's digest, in all but very old archives; where it is one, it must be right.
   const named = `sha256:${(Config.split('/').at(-1) ?? '').replace(/\.json$/, '')}`;

@@ -10,7 +10,7 @@ import { stage } from '../base/stage.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { LayerStore } from '../storage/layers.ts';
 import type { RootfsStore } from '../storage/rootfs.ts';
-import { checkRecord } from './image-record.ts';
+import { readImageRecord } from './image-record.ts';
 import type { ImageRecord } from './image-record.ts';
 import { candidatesOf, formatReference, parseReference, repositoryOf, withTag } from './reference.ts';
 
@@ -61,7 +61,7 @@ export class ImageStore {
       if (file.endsWith('.tmp')) await unlessReadOnly(rm(path, { force: true }));
       if (!file.endsWith('.json')) continue;
       try {
-        const record = checkRecord(JSON.parse(await readFile(path, 'utf8')));
+        const record = readImageRecord(await readFile(path, 'utf8'));
         if (fileOf(record.id) !== file) throw new Error(`it says it is ${record.id}`);
         this.#parts.layers.lowerDirs(record.chain);
         found.push(record);

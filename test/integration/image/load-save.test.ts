@@ -260,7 +260,11 @@ test('what is no archive, is damaged or is cut off leaves nothing and says why',
       makeTar([{ path: 'index.json', kind: 'file', data: `{"manifests":[{"digest":"sha256:${'0'.repeat(64)}","size":1}]}` }]),
       /has no file blobs/,
     ],
-    ['bad manifest.json', makeTar([{ path: 'manifest.json', kind: 'file', data: '[{"Config":1}]' }]), /manifest.json must be/],
+    [
+      'bad manifest.json',
+      makeTar([{ path: 'manifest.json', kind: 'file', data: '[{"Config":1}]' }]),
+      /manifest\.json: \[0\]\.Config: must be text, is 1$/,
+    ],
     [
       'layer out of the archive',
       makeTar([{ path: 'manifest.json', kind: 'file', data: '[{"Config":"../../etc/passwd","Layers":["/etc/passwd"]}]' }]),

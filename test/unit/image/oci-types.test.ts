@@ -21,17 +21,35 @@ test('readManifest refuses documents that can be read in two ways, or in none', 
     [{ manifests: [], layers: [], config: descriptor }, /index and a manifest at once/],
     [{ schemaVersion: 1, fsLayers: [] }, /schema 1/],
     [{ mediaType: 'text/html', layers: [] }, /text\/html/],
-    [{ config: descriptor }, /must have layers/],
-    [{ layers: [] }, /descriptor/],
-    [{ layers: [{ ...descriptor, digest: 'sha512:00' }], config: descriptor }, /sha512/],
-    [{ layers: [{ ...descriptor, size: -1 }], config: descriptor }, /size/],
-    [{ layers: [{ ...descriptor, digest: 'sha256:../../etc' }], config: descriptor }, /digest/],
-    [[], /no JSON object/],
-    [null, /no JSON object/],
+    [{ config: descriptor }, /^read m: layers: must be a list, is missing$/],
+    [{ layers: [] }, /^read m: config: must be an object, is missing$/],
+    [
+      { layers: [descriptor, { ...descriptor, digest: 'sha512:00' }], config: descriptor },
+      /^read m: layers\[1\]\.digest: must be sha256:<64 hex>, is "sha512:00"$/,
+    ],
+    [{ layers: [{ ...descriptor, size: -1 }], config: descriptor }, /^read m: layers\[0\]\.size: must be a number of bytes, is -1$/],
+    [{ layers: [{ ...descriptor, digest: 'sha256:../../etc' }], config: descriptor }, /layers\[0\]\.digest: must be sha256:<64 hex>/],
+    [{ layers: [], config: { ...descriptor, digest: undefined } }, /^read m: config\.digest: must be sha256:<64 hex>, is missing$/],
+    [{ mediaType: MEDIA.ociIndex, manifests: [descriptor, 5] }, /^read m: manifests\[1\]: must be an object, is 5$/],
+    [[], /^read m: must be an object, is an empty list$/],
+    [null, /^read m: must be an object, is null$/],
   ];
   for (const [value, words] of cases)
     assert.throws(() => readManifest(json(value), MEDIA.ociManifest, 'm'), { kind: 'InvalidArgument', message: words });
-  assert.throws(() => readManifest(Buffer.from('<html>'), undefined, 'm'), /no JSON/);
+  assert.throws(() => readManifest(Buffer.from('<html>'), undefined, 'm'), /^DaemonError: read m: must be JSON: /);
+});
+
+test('readManifest passes over what is merely odd', () => {
+  const odd = { ...descriptor, mediaType: 5, platform: 'linux', annotations: ['x'], unknown: {} };
+  const index = readManifest(json({ manifests: [odd, { ...descriptor, platform: { os: 7 } }], mediaType: 5 }), undefined, 'm');
+  assert.deepEqual(index, {
+    is: 'index',
+    mediaType: MEDIA.ociIndex,
+    manifests: [
+      { ...descriptor, mediaType: '', platform: undefined, annotations: undefined },
+      { ...descriptor, platform: { os: '', architecture: '', variant: undefined }, annotations: undefined },
+    ],
+  });
 });
 
 test('readConfig takes null for nothing, and refuses a field of another type by its name', () => {
@@ -50,14 +68,25 @@ test('readConfig takes null for nothing, and refuses a field of another type by 
     Volumes: ['/x'],
   };
   for (const [name, value] of Object.entries(refused))
-    assert.throws(() => read({ [name]: value }), { kind: 'InvalidArgument', message: new RegExp(`config\\.${name} must be`) }, name);
-  assert.throws(() => read('x'), { kind: 'InvalidArgument' });
+    assert.throws(
+      () => read({ [name]: value }),
+      { kind: 'InvalidArgument', message: new RegExp(`^read c: config\\.${name}(\\[1\\])?: must be`) },
+      name,
+    );
+  assert.throws(() => read({ Env: ['A=b', 5] }), { message: 'read c: config.Env[1]: must be text, is 5' });
+  assert.throws(() => read('x'), { kind: 'InvalidArgument', message: 'read c: config: must be an object, is "x"' });
 });
 
 test('readConfig wants the diff ids of the layers', () => {
   assert.deepEqual(readConfig(json({ rootfs: { type: 'layers', diff_ids: [digest('a')] } }), 'c').rootfs.diff_ids, [digest('a')]);
-  for (const bad of [{}, { rootfs: {} }, { rootfs: { diff_ids: ['x'] } }, { rootfs: { diff_ids: 'x' } }])
-    assert.throws(() => readConfig(json(bad), 'c'), { kind: 'InvalidArgument' });
+  const cases: [unknown, string][] = [
+    [{}, 'rootfs: must be an object, is missing'],
+    [{ rootfs: {} }, 'rootfs.diff_ids: must be a list, is missing'],
+    [{ rootfs: { diff_ids: 'x' } }, 'rootfs.diff_ids: must be a list, is "x"'],
+    [{ rootfs: { diff_ids: [digest('a'), 'x'] } }, 'rootfs.diff_ids[1]: must be sha256:<64 hex>, is "x"'],
+  ];
+  for (const [bad, words] of cases)
+    assert.throws(() => readConfig(json(bad), 'c'), { kind: 'InvalidArgument', message: `read c: ${words}` });
 });
 
 test('readConfig keeps what is of use, not history and labels, and of that no more than 1 MiB', () => {
