@@ -6,7 +6,7 @@ import { messageOf, unlessMissing } from '../base/errors.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Log } from '../base/log.ts';
 import type { ObjectStore } from '../base/object-store.ts';
-import type { Cgroups } from '../linux/cgroups.ts';
+import type { Cgroups } from '../linux/cgroups/cgroups.ts';
 import { unitsOutOfMemory } from '../linux/journal.ts';
 import type { OomKill } from '../linux/kernel-log.ts';
 import { bootId } from '../linux/process.ts';

@@ -1,6 +1,6 @@
 import type { ImageStore } from '../image/store.ts';
 import type { OciRuntime } from '../ociruntime/oci-runtime.ts';
-import type { Cgroups } from '../linux/cgroups.ts';
+import type { Cgroups } from '../linux/cgroups/cgroups.ts';
 import type { MonitoredParts } from '../podsandbox/parts.ts';
 import type { Sandboxes } from '../podsandbox/sandboxes.ts';
 import type { RootfsStore } from '../storage/rootfs.ts';

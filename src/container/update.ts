@@ -5,7 +5,6 @@ import { writeFileAtomic } from '../base/atomic-file.ts';
 import { DaemonError, fail } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
 import { stage } from '../base/stage.ts';
-import { readCgroupUsage } from '../linux/cgroup-stats.ts';
 import { isAlive } from '../linux/process.ts';
 import type { OciSpec } from '../ocispec/oci-types.ts';
 import { ociResources } from '../ocispec/resources.ts';
@@ -45,7 +44,7 @@ export async function updateContainer(containers: Containers, id: ContainerId, c
 async function refuseBelowUsage(containers: Containers, id: string, cgroupParent: string, limit: bigint): Promise<void> {
   if (limit <= 0n) return;
   const { placement, cgroups } = containers.parts;
-  const usage = await readCgroupUsage(cgroups, placement.containerDirectory(cgroupParent, id));
+  const usage = await cgroups.usage(placement.containerDirectory(cgroupParent, id));
   const working = usage?.memory?.workingSetBytes;
   if (working === undefined || limit >= working) return;
   fail('FailedPrecondition', `update container ${id}: memory limit is ${limit} bytes, must be at least the ${working} bytes in use`);

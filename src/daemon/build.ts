@@ -4,7 +4,8 @@ import { Networks } from '../cni/networks.ts';
 import type { LiveConfig } from '../config/live-config.ts';
 import { Containers } from '../container/containers.ts';
 import type { ImageStore } from '../image/store.ts';
-import { Cgroups } from '../linux/cgroups.ts';
+import type { Cgroups } from '../linux/cgroups/cgroups.ts';
+import { detectCgroups } from '../linux/cgroups/detect.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import type { MonitorOptions } from '../ociruntime/monitor.ts';
 import { SHORT_LIVED_GO } from '../linux/spawn.ts';
@@ -47,7 +48,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
   const { root, runDir, timeouts, cgroupManager, conmon } = config.current;
   const storage = openStorage(config, log);
   const { images } = storage;
-  const cgroups = await Cgroups.detect();
+  const cgroups = await detectCgroups();
   const placement = cgroupManager === 'systemd' ? new SystemdPlacement(cgroups) : new CgroupfsPlacement(cgroups);
   const runtimes = buildRuntimes(config);
   const networks = buildNetworks(config, log);

@@ -1,5 +1,5 @@
 import { hasErrno } from '../base/errors.ts';
-import type { Cgroups } from '../linux/cgroups.ts';
+import type { Cgroups } from '../linux/cgroups/cgroups.ts';
 import { before, checkRequestedParent, type CgroupPlacement } from './placement.ts';
 
 /** Below it are the pods that name no parent, each in a cgroup of its own. */

@@ -1,6 +1,6 @@
 import { sleep } from '../base/deadline.ts';
 import { DaemonError } from '../base/errors.ts';
-import type { Cgroups } from '../linux/cgroups.ts';
+import type { Cgroups } from '../linux/cgroups/cgroups.ts';
 import { sliceToCgroupPath, startScope, stopUnit } from '../linux/systemd.ts';
 import { before, checkRequestedParent, refuseParent, type CgroupPlacement } from './placement.ts';
 

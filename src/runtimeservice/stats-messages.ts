@@ -11,7 +11,7 @@ import type {
   SwapUsage,
 } from '../../api/cri/runtime.ts';
 import type { Container } from '../container/container.ts';
-import type { Pressure } from '../linux/cgroup-stats.ts';
+import type { Pressure } from '../linux/cgroups/figures.ts';
 import type { InterfaceCounters } from '../linux/network-stats.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import type { Sample } from '../stats/sampler.ts';

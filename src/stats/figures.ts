@@ -1,9 +1,8 @@
 import { basename } from 'node:path';
 import { readlink, stat, statfs } from 'node:fs/promises';
 import { unlessMissing } from '../base/errors.ts';
-import { listHugePageSizes, readCgroupCounters } from '../linux/cgroup-counters.ts';
-import { cgroupFiles, readCgroupUsage } from '../linux/cgroup-stats.ts';
-import type { Cgroups } from '../linux/cgroups.ts';
+import type { Cgroups } from '../linux/cgroups/cgroups.ts';
+import { listHugePageSizes } from '../linux/cgroups/huge-page-sizes.ts';
 import { splitDeviceNumber } from '../linux/device-number.ts';
 import { countOpenFiles, openFilesLimit } from '../linux/process-counters.ts';
 import type { Figures, FileSystemFigures, ProcessFigures } from './pod-metrics.ts';
@@ -21,15 +20,10 @@ export class FiguresReader {
   /** What a cgroup says of itself; nothing where it is gone. */
   async ofCgroup(path: string): Promise<Figures> {
     this.#hugePageSizes ??= await listHugePageSizes();
-    const files = cgroupFiles(this.#cgroups, path);
-    const [usage, counters, oomKills] = await Promise.all([
-      readCgroupUsage(this.#cgroups, path, files),
-      readCgroupCounters(this.#cgroups, path, this.#hugePageSizes, files),
-      this.#cgroups.oomKills(path),
-    ]);
-    if (usage === undefined) return {};
-    for (const device of counters.devices) await this.#deviceName(device);
-    return { usage, counters, oomKills, deviceNames: this.#deviceNames, atNs: BigInt(Date.now()) * 1_000_000n };
+    const figures = await this.#cgroups.figures(path, this.#hugePageSizes);
+    if (figures === undefined) return {};
+    for (const device of figures.counters.devices) await this.#deviceName(device);
+    return { ...figures, deviceNames: this.#deviceNames, atNs: BigInt(Date.now()) * 1_000_000n };
   }
 
   /** @param first the container's first process, as the node numbers it. */

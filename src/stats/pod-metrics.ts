@@ -1,5 +1,4 @@
-import type { CgroupCounters, DeviceCounter } from '../linux/cgroup-counters.ts';
-import type { CgroupUsage, Pressure } from '../linux/cgroup-stats.ts';
+import type { CgroupCounters, CgroupUsage, DeviceCounter, Pressure } from '../linux/cgroups/figures.ts';
 import type { InterfaceCounters } from '../linux/network-stats.ts';
 
 /**

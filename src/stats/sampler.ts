@@ -1,6 +1,5 @@
-import type { CgroupUsage } from '../linux/cgroup-stats.ts';
-import { readCgroupUsage } from '../linux/cgroup-stats.ts';
-import type { Cgroups } from '../linux/cgroups.ts';
+import type { Cgroups } from '../linux/cgroups/cgroups.ts';
+import type { CgroupUsage } from '../linux/cgroups/figures.ts';
 
 /** A cgroup's usage, and how fast it used the processors up to then. */
 export interface Sample {
@@ -29,7 +28,7 @@ export class Sampler {
 
   /** @param sinceNs when the cgroup began to be used: the first rate is the average from then on. */
   async sample(path: string, sinceNs: bigint): Promise<Sample | undefined> {
-    const usage = await readCgroupUsage(this.#cgroups, path);
+    const usage = await this.#cgroups.usage(path);
     if (usage === undefined) {
       this.#last.delete(path);
       return undefined;

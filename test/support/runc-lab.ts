@@ -3,7 +3,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { busyboxLayer } from '../../scripts/make-demo-image.ts';
-import { Cgroups } from '../../src/linux/cgroups.ts';
+import type { Cgroups } from '../../src/linux/cgroups/cgroups.ts';
+import { detectCgroups } from '../../src/linux/cgroups/detect.ts';
 import { pinNamespaces, unpinNamespaces } from '../../src/linux/namespaces.ts';
 import { mountTmpfs, readMounts, unmountAllBelow } from '../../src/linux/mounts.ts';
 import { run } from '../../src/linux/spawn.ts';
@@ -39,7 +40,7 @@ export class RuncLab {
 
   static async make(): Promise<RuncLab> {
     const directory = await mkdtemp(join(tmpdir(), 'podwright-spec-'));
-    const lab = new RuncLab(directory, await readHostFacts(), await Cgroups.detect());
+    const lab = new RuncLab(directory, await readHostFacts(), await detectCgroups());
     await mkdir(lab.rootfs);
     const { tar } = await busyboxLayer('none');
     await check(run('tar', { args: ['-x', '-f', '-', '-C', lab.rootfs], input: tar, timeoutMs: TIMEOUT_MS }), 'tar');

@@ -4,7 +4,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { Cgroups } from '../../../src/linux/cgroups.ts';
+import type { Cgroups } from '../../../src/linux/cgroups/cgroups.ts';
+import { cgroupsOf } from '../../../src/linux/cgroups/detect.ts';
 import { readMounts } from '../../../src/linux/mounts.ts';
 import { statOfProcess } from '../../../src/linux/process.ts';
 import { spawn } from '../../../src/linux/spawn.ts';
@@ -14,10 +15,10 @@ const mounts = await readMounts();
 const ROOT = `/podwright-test-${process.pid}`;
 // On a hybrid node the unified tree alone stands for a node of version 2, as far as its controllers go.
 const unifiedOnly = mounts.filter(({ type }) => type === 'cgroup2');
-const node = Cgroups.of(mounts);
+const node = cgroupsOf(mounts);
 const nodes = {
   'the node': node,
-  ...(node.version === 'v1' && unifiedOnly.length > 0 ? { 'cgroup2 alone': Cgroups.of(unifiedOnly) } : {}),
+  ...(node.version === 'v1' && unifiedOnly.length > 0 ? { 'cgroup2 alone': cgroupsOf(unifiedOnly) } : {}),
 };
 
 /** A cgroup for one test, removed with what is in it. */

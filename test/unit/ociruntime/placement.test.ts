@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Cgroups } from '../../../src/linux/cgroups.ts';
+import type { Cgroups } from '../../../src/linux/cgroups/cgroups.ts';
 import { CgroupfsPlacement } from '../../../src/ociruntime/cgroupfs-placement.ts';
 import { SystemdPlacement } from '../../../src/ociruntime/systemd-placement.ts';
 

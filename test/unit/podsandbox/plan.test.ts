@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NamespaceMode, Protocol } from '../../../api/cri/enums.ts';
 import type { Init, NamespaceOption, PodSandboxConfig, PortMapping } from '../../../api/cri/runtime.ts';
-import type { Cgroups } from '../../../src/linux/cgroups.ts';
+import type { Cgroups } from '../../../src/linux/cgroups/cgroups.ts';
 import { OciRuntime } from '../../../src/ociruntime/oci-runtime.ts';
 import { CgroupfsPlacement } from '../../../src/ociruntime/cgroupfs-placement.ts';
 import type { CgroupDriver } from '../../../src/ociruntime/placement.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CgroupUsage } from '../../../src/linux/cgroup-stats.ts';
+import type { CgroupUsage } from '../../../src/linux/cgroups/figures.ts';
 import { containerStatsMessage, podStatsMessage } from '../../../src/runtimeservice/stats-messages.ts';
 import type { Sample } from '../../../src/stats/sampler.ts';
 import { container, CONTAINER_ID, sandbox, SANDBOX_ID } from '../../support/objects.ts';

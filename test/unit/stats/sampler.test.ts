@@ -3,7 +3,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mock, test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { Cgroups } from '../../../src/linux/cgroups.ts';
+import { cgroupsOf } from '../../../src/linux/cgroups/detect.ts';
 import { rate, Sampler } from '../../../src/stats/sampler.ts';
 import { cgroup2Mount } from '../../support/cgroup-mounts.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
@@ -21,7 +21,7 @@ async function samplerIn(t: TestContext) {
     await mkdir(join(root, path), { recursive: true });
     await writeFile(join(root, path, 'cpu.stat'), `usage_usec ${cpuUs}\n`);
   };
-  return { sampler: new Sampler(Cgroups.of([cgroup2Mount(root)])), use, root };
+  return { sampler: new Sampler(cgroupsOf([cgroup2Mount(root)])), use, root };
 }
 
 test('the first rate is the average since the cgroup was first used, the next ones are between samples', async (t) => {

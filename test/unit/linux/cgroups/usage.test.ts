@@ -1,40 +1,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { parseFlat, parsePressure, readCgroupUsage } from '../../../src/linux/cgroup-stats.ts';
-import { Cgroups } from '../../../src/linux/cgroups.ts';
-import { cgroup1Mount, cgroup2Mount } from '../../support/cgroup-mounts.ts';
-import { scratchDirectory, writeKernelFiles } from '../../support/scratch.ts';
+import { parsePressure } from '../../../../src/linux/cgroups/cgroup-texts.ts';
+import { cgroupsOf } from '../../../../src/linux/cgroups/detect.ts';
+import { cgroup1Mount, cgroup2Mount } from '../../../support/cgroup-mounts.ts';
+import { scratchDirectory, writeKernelFiles } from '../../../support/scratch.ts';
 
 const PRESSURE = 'some avg10=1.23 avg60=0.50 avg300=0.00 total=98765\nfull avg10=0.11 avg60=0.00 avg300=0.00 total=43\n';
-
-test('parseFlat() reads lines of a name and a number, and leaves out what is none', () => {
-  assert.deepStrictEqual(parseFlat('anon 4096\nfile 18446744073709551615\nbroken\nnan x\n\n'), {
-    anon: 4096n,
-    file: 18446744073709551615n,
-  });
-});
-
-test('parsePressure() reads both lines, total in microseconds', () => {
-  assert.deepStrictEqual(parsePressure(PRESSURE), {
-    some: { avg10: 1.23, avg60: 0.5, avg300: 0, totalUs: 98765n },
-    full: { avg10: 0.11, avg60: 0, avg300: 0, totalUs: 43n },
-  });
-});
-
-test('cpu pressure of an older kernel has no full line: then it is zero', () => {
-  assert.deepStrictEqual(parsePressure('some avg10=1.00 avg60=1.00 avg300=1.00 total=5\n')?.full, {
-    avg10: 0,
-    avg60: 0,
-    avg300: 0,
-    totalUs: 0n,
-  });
-});
-
-test('without pressure information there is none', () => {
-  assert.equal(parsePressure(undefined), undefined);
-  assert.equal(parsePressure(''), undefined);
-});
 
 test('the usage of a version 2 cgroup', async (t) => {
   const root = await scratchDirectory(t);
@@ -48,7 +20,7 @@ test('the usage of a version 2 cgroup', async (t) => {
     'pids.current': '9',
     'cpu.pressure': PRESSURE,
   });
-  const usage = await readCgroupUsage(Cgroups.of([cgroup2Mount(root)]), '/kubepods/pod1');
+  const usage = await cgroupsOf([cgroup2Mount(root)]).usage('/kubepods/pod1');
   assert.deepStrictEqual(usage, {
     cpuNs: 2_500_000n,
     memory: { usageBytes: 1000n, workingSetBytes: 700n, rssBytes: 600n, pageFaults: 7n, majorPageFaults: 2n, limitBytes: 4096n },
@@ -72,23 +44,23 @@ test('the usage of a version 1 cgroup: the largest number is no limit, swap is w
     'memory.limit_in_bytes': '9223372036854771712',
     'memory.memsw.usage_in_bytes': '1010',
   });
-  const cgroups = Cgroups.of([
+  const cgroups = cgroupsOf([
     cgroup1Mount(join(root, 'cpu'), 'cpu', 'cpuacct'),
     cgroup1Mount(join(root, 'memory'), 'memory'),
     cgroup1Mount(join(root, 'pids'), 'pids'),
     cgroup1Mount(join(root, 'freezer'), 'freezer'),
   ]);
-  const usage = await readCgroupUsage(cgroups, '/pod1');
+  const usage = await cgroups.usage('/pod1');
   assert.deepStrictEqual(
     [usage?.cpuNs, usage?.memory?.limitBytes, usage?.memory?.workingSetBytes, usage?.memory?.rssBytes, usage?.swapBytes, usage?.processes],
     [2500n, undefined, 0n, 600n, 10n, 9n],
   );
   await writeKernelFiles(join(root, 'memory/pod1'), { 'memory.limit_in_bytes': '4096' });
-  assert.equal((await readCgroupUsage(cgroups, '/pod1'))?.memory?.limitBytes, 4096n);
+  assert.equal((await cgroups.usage('/pod1'))?.memory?.limitBytes, 4096n);
 });
 
 test('a cgroup that is not there has no usage', async (t) => {
   const root = await scratchDirectory(t);
-  assert.equal(await readCgroupUsage(Cgroups.of([cgroup2Mount(root)]), '/pod1'), undefined);
-  assert.equal(await readCgroupUsage(Cgroups.of([cgroup1Mount(root, 'memory')]), '/pod1'), undefined);
+  assert.equal(await cgroupsOf([cgroup2Mount(root)]).usage('/pod1'), undefined);
+  assert.equal(await cgroupsOf([cgroup1Mount(root, 'memory')]).usage('/pod1'), undefined);
 });

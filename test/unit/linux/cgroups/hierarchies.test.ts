@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventCount, hierarchiesOf } from '../../../src/linux/cgroup-files.ts';
-import { parseMountInfo } from '../../../src/linux/mountinfo.ts';
+import { hierarchiesOf } from '../../../../src/linux/cgroups/hierarchies.ts';
+import { parseMountInfo } from '../../../../src/linux/mountinfo.ts';
 
 const found = (text: string): ReturnType<typeof hierarchiesOf> => hierarchiesOf(parseMountInfo(text));
 
@@ -41,10 +41,4 @@ test('hierarchiesOf takes cgroup2 beside a lone name=systemd tree as v2', () => 
 
 test('hierarchiesOf refuses a node without cgroups', () => {
   assert.throws(() => found('27 1 254:0 / / rw - ext4 /dev/vda rw\n'), { kind: 'FailedPrecondition' });
-});
-
-test('eventCount reads one line of memory.events and memory.oom_control', () => {
-  assert.equal(eventCount('low 0\nhigh 0\nmax 12\noom 3\noom_kill 2\noom_group_kill 1\n', 'oom_kill'), 2);
-  assert.equal(eventCount('oom_kill_disable 0\nunder_oom 0\noom_kill 5\n', 'oom_kill'), 5);
-  assert.equal(eventCount('oom_kill_disable 0\n', 'oom_kill'), undefined);
 });

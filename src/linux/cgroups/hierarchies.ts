@@ -1,8 +1,6 @@
-import { DaemonError } from '../base/errors.ts';
-import type { MountEntry } from './mountinfo.ts';
-
-/** v2: one tree. v1: a tree per controller; a hybrid node (v1 controllers beside a unified tree) counts as v1. */
-export type CgroupVersion = 'v1' | 'v2';
+import { DaemonError } from '../../base/errors.ts';
+import type { MountEntry } from '../mountinfo.ts';
+import type { CgroupVersion } from './cgroups.ts';
 
 /** One tree of cgroups. */
 export interface Hierarchy {
@@ -47,13 +45,4 @@ export function hierarchiesOf(mounts: readonly MountEntry[]): Hierarchies {
 
 function isController(option: string): boolean {
   return !V1_FLAGS.has(option) && !option.startsWith('release_agent=');
-}
-
-/** The value of `name` in a file of `name value` lines: memory.events, memory.oom_control, cgroup.events. */
-export function eventCount(text: string, name: string): number | undefined {
-  for (const line of text.split('\n')) {
-    const [key, value] = line.split(' ');
-    if (key === name && value !== undefined && value !== '') return Number(value);
-  }
-  return undefined;
 }

@@ -1,0 +1,116 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hasErrno } from '../../base/errors.ts';
+import type { Pressure, PressureLine } from './figures.ts';
+
+/** v1 says "no limit" with the largest page-aligned number. */
+export const V1_NO_LIMIT = 2n ** 62n;
+
+/** The files of one cgroup, as they were when they were read. */
+export class CgroupTexts {
+  readonly #texts: ReadonlyMap<string, string>;
+  readonly #flat = new Map<string, Readonly<Record<string, bigint>>>();
+
+  private constructor(texts: ReadonlyMap<string, string>) {
+    this.#texts = texts;
+  }
+
+  /** @param directoryOf the cgroup's directory for a controller, by which a file's name begins; undefined where there is none */
+  static async read(directoryOf: (controller: string) => string | undefined, names: readonly string[]): Promise<CgroupTexts> {
+    const texts = new Map<string, string>();
+    await Promise.all(
+      names.map(async (name) => {
+        const directory = directoryOf(name.slice(0, name.indexOf('.')));
+        const text = directory === undefined ? undefined : await readCgroupFile(join(directory, name));
+        if (text !== undefined) texts.set(name, text);
+      }),
+    );
+    return new CgroupTexts(texts);
+  }
+
+  /** Undefined where there is no such file, or no such cgroup any more. */
+  text(name: string): string | undefined {
+    return this.#texts.get(name);
+  }
+
+  /** A file of one number; undefined for `max` and where there is no such file. */
+  number(name: string): bigint | undefined {
+    return parseNumber(this.text(name));
+  }
+
+  /** A file of one number; 0 for no limit, undefined where there is no such file. */
+  limit(name: string): bigint | undefined {
+    return parseLimit(this.text(name));
+  }
+
+  /** A file of lines of a name and a number; nothing where there is no such file. */
+  flat(name: string): Readonly<Record<string, bigint>> {
+    const known = this.#flat.get(name) ?? parseFlat(this.text(name) ?? '');
+    this.#flat.set(name, known);
+    return known;
+  }
+
+  pressure(name: string): Pressure | undefined {
+    return parsePressure(this.text(name));
+  }
+}
+
+/** Lines of a name and a number. */
+export function parseFlat(text: string): Record<string, bigint> {
+  const values: Record<string, bigint> = {};
+  for (const line of text.split('\n')) {
+    const [name = '', value = ''] = line.split(' ');
+    if (/^\d+$/.test(value)) values[name] = BigInt(value);
+  }
+  return values;
+}
+
+/** `some avg10=0.00 avg60=0.00 avg300=0.00 total=0`, and the same for full; undefined where the kernel keeps none. */
+export function parsePressure(text: string | undefined): Pressure | undefined {
+  const line = (name: string): PressureLine | undefined => {
+    const match = new RegExp(`^${name} avg10=([\\d.]+) avg60=([\\d.]+) avg300=([\\d.]+) total=(\\d+)`, 'm').exec(text ?? '');
+    return match === null
+      ? undefined
+      : { avg10: Number(match[1]), avg60: Number(match[2]), avg300: Number(match[3]), totalUs: BigInt(match[4] ?? 0) };
+  };
+  const some = line('some');
+  return some === undefined ? undefined : { some, full: line('full') ?? { avg10: 0, avg60: 0, avg300: 0, totalUs: 0n } };
+}
+
+/** Undefined for what is no number. */
+export function parseNumber(text: string | undefined): bigint | undefined {
+  const trimmed = text?.trim() ?? '';
+  return /^\d+$/.test(trimmed) ? BigInt(trimmed) : undefined;
+}
+
+/** `max`, -1 and version 1's greatest number are no limit. */
+export function parseLimit(text: string | undefined): bigint | undefined {
+  const trimmed = text?.trim();
+  if (trimmed === 'max' || trimmed === '-1') return 0n;
+  const value = parseNumber(trimmed);
+  return value !== undefined && value >= V1_NO_LIMIT ? 0n : value;
+}
+
+/** The value of `name` in a file of `name value` lines: memory.events, memory.oom_control, cgroup.events. */
+export function eventCount(text: string, name: string): number | undefined {
+  for (const line of text.split('\n')) {
+    const [key, value] = line.split(' ');
+    if (key === name && value !== undefined && value !== '') return Number(value);
+  }
+  return undefined;
+}
+
+/** How many processes the kernel killed for lack of memory, by this file; undefined where it is gone. */
+export async function readOomKills(file: string): Promise<number | undefined> {
+  return eventCount((await readCgroupFile(file)) ?? '', 'oom_kill');
+}
+
+async function readCgroupFile(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    // The cgroup may go while it is read; pressure files say EOPNOTSUPP where PSI is off.
+    if (hasErrno(error, 'ENOENT', 'ENODEV', 'EOPNOTSUPP', 'ENOTSUP')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,63 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BaseCgroups, below } from './base-cgroups.ts';
+import { readOomKills } from './cgroup-texts.ts';
+import { makeDirectory, treeOf } from './directories.ts';
+import { readFigures, readUsage } from './figures-v1.ts';
+import type { CgroupFigures, CgroupUsage } from './figures.ts';
+import type { Hierarchy } from './hierarchies.ts';
+
+/** A tree for each controller or few. On a hybrid node the unified one is served as well, since runtimes join that too. */
+export class CgroupsV1 extends BaseCgroups {
+  readonly version = 'v1';
+
+  directoryOf(controller: string, path: string): string | undefined {
+    const tree = this.trees.find((each) => each.controllers.includes(controller));
+    return tree === undefined ? undefined : below(tree, path);
+  }
+
+  /** memory.oom_control counts its own cgroup only. */
+  async oomKills(path: string): Promise<number | undefined> {
+    const directory = this.directoryOf('memory', path);
+    if (directory === undefined) return undefined;
+    const counts = await Promise.all((await treeOf(directory)).map(async (each) => readOomKills(join(each, 'memory.oom_control'))));
+    const known = counts.filter((count) => count !== undefined);
+    return known.length === 0 ? undefined : known.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Not known: no count of version 1 has those of cgroups that are gone. */
+  async goneOomKills(): Promise<undefined> {
+    return undefined;
+  }
+
+  async usage(path: string): Promise<CgroupUsage | undefined> {
+    return readUsage((controller) => this.directoryOf(controller, path));
+  }
+
+  async figures(path: string, hugePageSizes: readonly string[]): Promise<CgroupFigures | undefined> {
+    const [figures, oomKills] = await Promise.all([
+      readFigures((controller) => this.directoryOf(controller, path), hugePageSizes),
+      this.oomKills(path),
+    ]);
+    return figures === undefined ? undefined : { ...figures, oomKills };
+  }
+
+  /** Nothing is passed on in a hybrid's unified tree: with controllers passed on, a cgroup may not have processes of its own. */
+  protected async makeChild(tree: Hierarchy, parent: string, child: string): Promise<void> {
+    await makeDirectory(child);
+    if (tree.controllers.includes('cpuset')) await inheritCpuset(parent, child);
+  }
+
+  protected async killAll(path: string): Promise<void> {
+    const file = join(this.primaryDirectory(path), 'freezer.state');
+    await this.killFrozen(path, { file, frozen: 'FROZEN', thawed: 'THAWED' });
+  }
+}
+
+/** A new cpuset is empty and takes no process before it has processors and memory nodes. */
+async function inheritCpuset(parent: string, child: string): Promise<void> {
+  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+    if ((await readFile(join(child, file), 'utf8')).trim() !== '') continue;
+    await writeFile(join(child, file), await readFile(join(parent, file)));
+  }
+}

@@ -1,0 +1,77 @@
+import type { CgroupFigures, CgroupUsage } from './figures.ts';
+
+/** v2: one tree. v1: a tree per controller; a hybrid node (v1 controllers beside a unified tree) counts as v1. */
+export type CgroupVersion = 'v1' | 'v2';
+
+export interface GoneOomKills {
+  readonly kills: number;
+  /** Which cgroup this is: another one of the same path has another. */
+  readonly cgroup: string;
+}
+
+/**
+ * The node's cgroups: an implementation for each version, `detectCgroups` has the one of this node. Paths are relative to the
+ * mount of each hierarchy and start with a slash (`/kubepods/pod1/abc`).
+ * cgroups(7), https://docs.kernel.org/admin-guide/cgroup-v2.html, .../cgroup-v1/
+ */
+export interface Cgroups {
+  readonly version: CgroupVersion;
+
+  /** The directory of `path` for a controller (`memory`, `pids`), for reading its files; undefined when there is none. */
+  directoryOf(controller: string, path: string): string | undefined;
+
+  /** Whether any hierarchy has the cgroup. */
+  exists(path: string): Promise<boolean>;
+
+  /**
+   * Makes the cgroup, and its parents, in every hierarchy that lacks it.
+   * @returns whether it was in none of them before: then it is ours to remove.
+   */
+  ensure(path: string): Promise<boolean>;
+
+  /** Moves a process with all its threads. @throws ESRCH when it is gone, ENOENT when the cgroup is. */
+  move(path: string, pid: number): Promise<void>;
+
+  /**
+   * Removes the cgroup and those below it; that it is gone is fine. Waits up to a second for processes that just ended.
+   * @throws EBUSY when processes are still in it.
+   */
+  remove(path: string): Promise<void>;
+
+  /** Removes the cgroup where nothing is in it or below it; else it stays, and that is fine. */
+  removeIfEmpty(path: string): Promise<void>;
+
+  /** The pids in the cgroup and those below it; none when it does not exist. */
+  processes(path: string): Promise<number[]>;
+
+  /**
+   * Kills every process in the cgroup and below with SIGKILL, and waits until none is left there: zombies do not count.
+   * @throws {DaemonError} FailedPrecondition when this process is among them, DeadlineExceeded when some do not die.
+   */
+  kill(path: string): Promise<void>;
+
+  /** The cgroups below `prefix`, at any depth, in any hierarchy, sorted; `prefix` itself not. */
+  list(prefix: string): Promise<string[]>;
+
+  /**
+   * How many processes the kernel killed for lack of memory in the cgroup and below, since it was made. undefined when
+   * there is no such cgroup, or no memory controller.
+   */
+  oomKills(path: string): Promise<number | undefined>;
+
+  /**
+   * How many processes the kernel killed for lack of memory below the cgroup, in cgroups that are gone, or are those of `gone`
+   * (names of direct children). The kernel counts a kill before it sends the signal, so that no end of a process is ahead
+   * of this. undefined on version 1, or where the counts do not include those below (`memory_localevents`).
+   */
+  goneOomKills(path: string, gone: ReadonlySet<string>): Promise<GoneOomKills | undefined>;
+
+  /** What the cgroup uses now; undefined where it does not exist (its container has just ended). */
+  usage(path: string): Promise<CgroupUsage | undefined>;
+
+  /**
+   * All that the cgroup says of itself, each file read once; undefined where it does not exist.
+   * @param hugePageSizes as `listHugePageSizes` names them
+   */
+  figures(path: string, hugePageSizes: readonly string[]): Promise<CgroupFigures | undefined>;
+}
