@@ -34,10 +34,10 @@ export class Field {
   }
 
   /** The root of a JSON text. */
-  static parse(text: string, what: string): Field {
+  static parse(text: string, what: string, reviver?: Parameters<typeof JSON.parse>[1]): Field {
     let value: unknown;
     try {
-      value = JSON.parse(text);
+      value = JSON.parse(text, reviver);
     } catch (error) {
       return fail('InvalidArgument', `${what === '' ? '' : `${what}: `}must be JSON: ${messageOf(error)}`);
     }
@@ -83,6 +83,11 @@ export class Field {
     return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : this.refuse(must);
   }
 
+  /** A whole number from 0, a bigint where a number would round it. */
+  unsigned(): number | bigint {
+    return typeof this.value === 'bigint' && this.value >= 0n ? this.value : this.count();
+  }
+
   bigint(): bigint {
     return typeof this.value === 'bigint' ? this.value : this.refuse('a 64-bit number');
   }
@@ -119,6 +124,13 @@ export class Field {
     if (typeof key === 'number' || !/^[\w-]{1,64}$/.test(key)) return `${outer}[${shown(key)}]`;
     return outer === '' ? key : `${outer}.${key}`;
   }
+}
+
+/** The fields that are there: of an optional one that is missing there is no trace. */
+export function present<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
 }
 
 /** A value in a sentence, never long. */

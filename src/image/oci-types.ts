@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { fail } from '../base/errors.ts';
-import { Field } from '../base/field.ts';
+import { Field, present } from '../base/field.ts';
 import type { JsonObject } from '../base/field.ts';
 import type { Digest } from '../base/ids.ts';
 
@@ -154,7 +154,7 @@ function readProcessConfig(config: Field | undefined): OciProcessConfig | undefi
   if (config === undefined) return undefined;
   const text = (name: string): string | undefined => config.at(name).given?.text();
   const texts = (name: string): readonly string[] | undefined => config.at(name).given?.texts();
-  const read: OciProcessConfig = {
+  return present({
     User: text('User'),
     Env: texts('Env'),
     Entrypoint: texts('Entrypoint'),
@@ -162,6 +162,5 @@ function readProcessConfig(config: Field | undefined): OciProcessConfig | undefi
     WorkingDir: text('WorkingDir'),
     Volumes: config.at('Volumes').given?.object(),
     StopSignal: text('StopSignal'),
-  };
-  return Object.fromEntries(Object.entries(read).filter(([, value]) => value !== undefined));
+  });
 }

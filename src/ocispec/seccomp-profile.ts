@@ -1,4 +1,4 @@
-import { DaemonError } from '../base/errors.ts';
+import { Field, present } from '../base/field.ts';
 import type { OciSeccomp, OciSeccompArg, OciSyscallRule, OciSeccompAction, OciSeccompOperator } from './oci-types.ts';
 
 /** When a rule of a profile holds: all that is named must be so. */
@@ -83,7 +83,7 @@ function withoutConditions({ includes: _includes, excludes: _excludes, ...rule }
   return rule;
 }
 
-const ACTIONS: readonly string[] = [
+const ACTIONS = [
   'SCMP_ACT_KILL',
   'SCMP_ACT_KILL_PROCESS',
   'SCMP_ACT_KILL_THREAD',
@@ -93,9 +93,9 @@ const ACTIONS: readonly string[] = [
   'SCMP_ACT_ALLOW',
   'SCMP_ACT_LOG',
   'SCMP_ACT_NOTIFY',
-] satisfies OciSeccompAction[];
+] as const satisfies OciSeccompAction[];
 
-const OPERATORS: readonly string[] = [
+const OPERATORS = [
   'SCMP_CMP_NE',
   'SCMP_CMP_LT',
   'SCMP_CMP_LE',
@@ -103,23 +103,31 @@ const OPERATORS: readonly string[] = [
   'SCMP_CMP_GE',
   'SCMP_CMP_GT',
   'SCMP_CMP_MASKED_EQ',
-] satisfies OciSeccompOperator[];
+] as const satisfies OciSeccompOperator[];
 
 /**
- * Reads the text of a profile file.
- * @throws DaemonError InvalidArgument where it is no JSON, or not the JSON of a profile.
+ * Reads the text of a profile file. Fields that say nothing may be null; those that are not known here go to the runtime as they are.
+ * @throws DaemonError InvalidArgument that names the field.
  */
 export function parseSeccompProfile(text: string): SeccompProfile {
-  let data: unknown;
-  try {
-    data = JSON.parse(text, keepInt64);
-  } catch (error) {
-    throw new DaemonError('InvalidArgument', 'read seccomp profile: it is no JSON, must be a profile', { cause: error });
-  }
-  const problem = problemOf(data);
-  if (problem !== undefined) throw new DaemonError('InvalidArgument', `read seccomp profile: ${problem}`);
-  const profile = data as SeccompProfile & { syscalls: readonly (SeccompRule & { readonly name?: string })[] };
-  return { ...profile, syscalls: profile.syscalls.map(withNames) };
+  const profile = Field.parse(text, 'read seccomp profile', keepInt64);
+  const texts = (name: string): string[] | undefined => profile.at(name).given?.texts();
+  return {
+    ...givenFields(profile),
+    defaultAction: profile.at('defaultAction').oneOf(ACTIONS),
+    syscalls: profile.at('syscalls').given?.list(readRule) ?? [],
+    ...present({
+      defaultErrnoRet: profile.at('defaultErrnoRet').given?.count(),
+      architectures: texts('architectures'),
+      archMap: profile.at('archMap').given?.list((entry) => ({
+        architecture: entry.at('architecture').text(),
+        subArchitectures: entry.at('subArchitectures').given?.texts() ?? [],
+      })),
+      flags: texts('flags'),
+      listenerPath: profile.at('listenerPath').given?.text(),
+      listenerMetadata: profile.at('listenerMetadata').given?.text(),
+    }),
+  };
 }
 
 /** Arguments are compared as unsigned 64-bit numbers, which a JavaScript number rounds. */
@@ -128,47 +136,43 @@ function keepInt64(_key: string, value: unknown, context?: { readonly source?: s
   return typeof value === 'number' && !Number.isSafeInteger(value) && source !== undefined && /^\d+$/.test(source) ? BigInt(source) : value;
 }
 
-/** Old profiles have one rule a call, with `name` in place of `names`; fields that say nothing may be null. */
-function withNames(rule: SeccompRule & { readonly name?: string }): SeccompRule {
-  const { name, ...rest } = rule;
-  const entries = Object.entries(name === undefined ? rest : { ...rest, names: [name] }).filter(
-    ([, value]: [string, unknown]) => value !== null,
+function readRule(rule: Field): SeccompRule {
+  const { name: _name, ...kept } = givenFields(rule);
+  // Old profiles have one rule a call, with `name` in place of `names`.
+  const name = rule.at('name').given?.text();
+  return {
+    ...kept,
+    names: name === undefined ? rule.at('names').texts() : [name],
+    action: rule.at('action').oneOf(ACTIONS),
+    ...present({
+      errnoRet: rule.at('errnoRet').given?.count(),
+      args: rule.at('args').given?.list(readArg),
+      includes: readCondition(rule.at('includes').given),
+      excludes: readCondition(rule.at('excludes').given),
+    }),
+  };
+}
+
+function readArg(arg: Field): OciSeccompArg {
+  return {
+    index: arg.at('index').count(),
+    value: arg.at('value').given?.unsigned() ?? 0,
+    ...present({ valueTwo: arg.at('valueTwo').given?.unsigned() }),
+    op: arg.at('op').oneOf(OPERATORS),
+  };
+}
+
+function readCondition(condition: Field | undefined): SeccompCondition | undefined {
+  return (
+    condition &&
+    present({
+      caps: condition.at('caps').given?.texts(),
+      arches: condition.at('arches').given?.texts(),
+      minKernel: condition.at('minKernel').given?.text(),
+    })
   );
-  return Object.fromEntries(entries) as unknown as SeccompRule;
 }
 
-function problemOf(data: unknown): string | undefined {
-  if (!isObject(data)) return 'it is no object, must be one';
-  if (!isAction(data['defaultAction']))
-    return `defaultAction is ${JSON.stringify(data['defaultAction'])}, must be one of ${ACTIONS.join(', ')}`;
-  const { syscalls } = data;
-  if (syscalls === undefined || syscalls === null) {
-    data['syscalls'] = [];
-    return undefined;
-  }
-  if (!Array.isArray(syscalls)) return 'syscalls is no list, must be one';
-  for (const [index, rule] of syscalls.entries()) {
-    const problem = ruleProblem(rule);
-    if (problem !== undefined) return `syscalls[${index}]${problem}`;
-  }
-  return undefined;
-}
-
-function ruleProblem(rule: unknown): string | undefined {
-  if (!isObject(rule)) return ' is no object, must be one';
-  const names = rule['names'] ?? [rule['name']];
-  if (!Array.isArray(names) || names.some((name) => typeof name !== 'string')) return '.names must be a list of system calls';
-  if (!isAction(rule['action'])) return `.action is ${JSON.stringify(rule['action'])}, must be one of ${ACTIONS.join(', ')}`;
-  const args = rule['args'] ?? [];
-  if (!Array.isArray(args)) return '.args is no list, must be one';
-  const good = args.every((arg) => isObject(arg) && typeof arg['index'] === 'number' && OPERATORS.includes(String(arg['op'])));
-  return good ? undefined : `.args must each have an index and an op of ${OPERATORS.join(', ')}`;
-}
-
-function isAction(value: unknown): boolean {
-  return typeof value === 'string' && ACTIONS.includes(value);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+function givenFields(field: Field): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(field.object()).filter(([, value]) => value !== null));
 }

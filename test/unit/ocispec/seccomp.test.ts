@@ -166,15 +166,51 @@ test('parseSeccompProfile() reads old and new forms, and 64-bit arguments exactl
   assert.deepStrictEqual(parseSeccompProfile('{"defaultAction": "SCMP_ACT_ALLOW"}'), { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [] });
 });
 
-test('parseSeccompProfile() says what is wrong with a profile', () => {
+const withSyscalls = (syscalls: string): string => `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": ${syscalls}}`;
+
+test('parseSeccompProfile() says which field of a profile is wrong', () => {
   const cases: [string, RegExp][] = [
-    ['nonsense', /no JSON/],
-    ['[]', /no object/],
-    ['{}', /defaultAction is undefined/],
-    ['{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": {}}', /syscalls is no list/],
-    ['{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{}]}', /syscalls\[0\]\.names/],
-    ['{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["a"], "action": "x"}]}', /syscalls\[0\]\.action is "x"/],
-    ['{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["a"], "action": "SCMP_ACT_LOG", "args": [{}]}]}', /syscalls\[0\]\.args/],
+    ['nonsense', /^read seccomp profile: must be JSON: /],
+    ['["x"]', /^read seccomp profile: must be an object, is a list$/],
+    ['{}', /^read seccomp profile: defaultAction: must be one of SCMP_ACT_KILL, .*SCMP_ACT_NOTIFY, is missing$/],
+    [withSyscalls('{}'), /: syscalls: must be a list, is an object$/],
+    [withSyscalls('[{}]'), /: syscalls\[0\]\.names: must be a list, is missing$/],
+    [withSyscalls('[{"names": ["a", 1]}]'), /: syscalls\[0\]\.names\[1\]: must be text, is 1$/],
+    [withSyscalls('[{"names": ["a"], "action": "x"}]'), /: syscalls\[0\]\.action: must be one of .*, is "x"$/],
+    [
+      withSyscalls('[{"names": ["a"], "action": "SCMP_ACT_LOG", "args": [{}]}]'),
+      /: syscalls\[0\]\.args\[0\]\.index: must be a whole number/,
+    ],
+    [
+      withSyscalls('[{"names": ["a"], "action": "SCMP_ACT_LOG", "args": [{"index": 0, "op": "EQ"}]}]'),
+      /: syscalls\[0\]\.args\[0\]\.op: must be one of SCMP_CMP_NE, .*, is "EQ"$/,
+    ],
+    [
+      withSyscalls('[{"names": ["a"], "action": "SCMP_ACT_LOG", "includes": {"caps": "CAP_SYS_ADMIN"}}]'),
+      /: syscalls\[0\]\.includes\.caps: must be a list, is "CAP_SYS_ADMIN"$/,
+    ],
+    ['{"defaultAction": "SCMP_ACT_ALLOW", "archMap": [{}]}', /: archMap\[0\]\.architecture: must be text, is missing$/],
   ];
   for (const [text, message] of cases) assert.throws(() => parseSeccompProfile(text), { kind: 'InvalidArgument', message });
+});
+
+test('parseSeccompProfile() keeps what it does not know, and takes null for nothing', () => {
+  const nothing = { architectures: null, archMap: null, flags: null, defaultErrnoRet: null };
+  const rule = {
+    names: ['a'],
+    action: 'SCMP_ACT_LOG',
+    args: null,
+    includes: { caps: null, arches: null },
+    excludes: null,
+    name: null,
+    own: [1],
+  };
+  const read = parseSeccompProfile(JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', ...nothing, syscalls: [rule], own: { a: 1 } }));
+
+  assert.deepStrictEqual(read, {
+    defaultAction: 'SCMP_ACT_ALLOW',
+    syscalls: [{ names: ['a'], action: 'SCMP_ACT_LOG', includes: {}, own: [1] }],
+    own: { a: 1 },
+  });
+  assert.deepStrictEqual(toOciSeccomp(read, TARGET).syscalls, [{ names: ['a'], action: 'SCMP_ACT_LOG', own: [1] }]);
 });
