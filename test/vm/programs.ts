@@ -1,18 +1,9 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
-
-const execute = promisify(execFile);
+import { execa } from 'execa';
 
 /** Runs a program to its end. @throws with its last lines where it fails. */
-export async function runProgram(program: string, args: readonly string[], options: { readonly timeoutMs: number }): Promise<string> {
-  try {
-    const { stdout } = await execute(program, args, { timeout: options.timeoutMs, killSignal: 'SIGKILL', maxBuffer: 64 * 1024 * 1024 });
-    return stdout;
-  } catch (error) {
-    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
-    const words = `${stdout}\n${stderr}`.trim().split('\n').slice(-20).join('\n');
-    throw new Error(`${program} ${args.slice(0, 3).join(' ')}: failed: ${words}`, { cause: error });
-  }
+export async function runProgram(program: string, args: readonly string[], options: { readonly timeoutMs: number }): Promise<void> {
+  const ran = await execa(program, args, { timeout: options.timeoutMs, killSignal: 'SIGKILL', all: true, lines: true, reject: false });
+  if (ran.failed) throw new Error([ran.shortMessage, ...ran.all.slice(-20)].join('\n'), { cause: ran });
 }
 
 /** What each program that the VM test needs is in, on Debian. */
@@ -26,8 +17,8 @@ const NEEDED: Readonly<Record<string, string>> = {
 export async function installMissing(tell: (line: string) => void): Promise<void> {
   const missing: string[] = [];
   for (const [program, name] of Object.entries(NEEDED)) {
-    const found = await execute('sh', ['-c', `PATH=$PATH:/usr/sbin:/sbin; command -v ${program}`]).catch(() => undefined);
-    if (found === undefined) missing.push(name);
+    const { failed } = await execa('sh', ['-c', `PATH=$PATH:/usr/sbin:/sbin; command -v ${program}`], { reject: false });
+    if (failed) missing.push(name);
   }
   if (missing.length === 0) return;
   tell(`installing ${missing.join(', ')}`);

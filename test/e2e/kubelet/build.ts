@@ -1,10 +1,8 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { access, mkdir, readFile, rename } from 'node:fs/promises';
+import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-
-const execute = promisify(execFile);
+import { execa } from 'execa';
+import { ensureDir, pathExists } from 'fs-extra/esm';
 
 /** A build from nothing takes 8 minutes on two idle cores, most of an hour on two that are shared. Milliseconds. */
 const BUILD_TIMEOUT_MS = 90 * 60_000;
@@ -26,8 +24,8 @@ export async function kubeletProgram(cache: string, tell: (line: string) => void
   const version = /^\s*k8s\.io\/kubernetes (v\S+)/m.exec(module)?.[1];
   if (version === undefined) throw new Error('build kubelet: go.mod names no version of k8s.io/kubernetes, it must');
   const path = join(cache, `kubelet-${version}-${createHash('sha256').update(module).update(sums).digest('hex').slice(0, 12)}`);
-  if (await exists(path)) return { path, version };
-  await mkdir(cache, { recursive: true });
+  if (await pathExists(path)) return { path, version };
+  await ensureDir(cache);
   tell(`building the kubelet ${version} into ${path}; the first time this takes long`);
   const begun = Date.now();
   await build(version, `${path}.part`);
@@ -42,23 +40,10 @@ async function build(version: string, output: string): Promise<void> {
   const variables = { gitVersion: version, gitMajor: major, gitMinor: minor };
   const set = Object.entries(variables).map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`);
   const args = ['build', '-p', '2', '-mod=readonly', '-trimpath', '-ldflags', ['-s', '-w', ...set].join(' '), '-o', output, PACKAGE];
-  try {
-    await execute('nice', ['go', ...args], {
-      cwd: import.meta.dirname,
-      env: { ...process.env, CGO_ENABLED: '0', GOFLAGS: '' },
-      timeout: BUILD_TIMEOUT_MS,
-      killSignal: 'SIGKILL',
-      maxBuffer: 64 * 1024 * 1024,
-    });
-  } catch (error) {
-    const { stderr = '', message } = error as Error & { stderr?: string };
-    throw new Error(`go ${args.join(' ')}: failed:\n${stderr === '' ? message : stderr}`, { cause: error });
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+  await execa('nice', ['go', ...args], {
+    cwd: import.meta.dirname,
+    env: { CGO_ENABLED: '0', GOFLAGS: '' },
+    timeout: BUILD_TIMEOUT_MS,
+    killSignal: 'SIGKILL',
+  });
 }

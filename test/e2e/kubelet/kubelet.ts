@@ -2,16 +2,19 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { access, mkdir, open, readFile, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runProgram } from './programs.ts';
+import { execa } from 'execa';
+import { ensureDir, pathExists, writeJson } from 'fs-extra/esm';
 import type { PodManifest, PodStatus } from './pods.ts';
-import { NODE_NAME, podFromKubelet } from './pods.ts';
+import { NODE_NAME, podsFromKubelet } from './pods.ts';
 
 const START_TIMEOUT_MS = 60_000;
+/** For programs of this machine that come to an end by themselves. */
+const LIMITS = { timeout: 30_000, killSignal: 'SIGKILL' } as const;
 
 /** Directories that the kubelet has no flag for, and that a kubelet of this machine's own may be using. */
 const FIXED_DIRECTORIES = ['/var/lib/kubelet', '/var/log/containers'];
@@ -80,10 +83,10 @@ export class TestKubelet {
   async prepare(): Promise<void> {
     const { directory, cgroupRoot } = this.#options;
     await mkdir(directory);
-    await runProgram('mount', ['--bind', directory, directory]);
-    await runProgram('mount', ['--make-shared', directory]);
+    await execa('mount', ['--bind', directory, directory], LIMITS);
+    await execa('mount', ['--make-shared', directory], LIMITS);
     for (const path of [this.#manifests, this.root, this.podLogs, join(directory, 'plugins')]) await mkdir(path);
-    for (const path of FIXED_DIRECTORIES) await mkdir(join(directory, 'fixed', path.slice(1).replaceAll('/', '_')), { recursive: true });
+    for (const path of FIXED_DIRECTORIES) await ensureDir(join(directory, 'fixed', path.slice(1).replaceAll('/', '_')));
     for (const path of TUNABLES) {
       const copy = join(directory, 'fixed', path.replaceAll('/', '_'));
       await writeFile(copy, await readFile(join('/proc/sys', path)));
@@ -101,7 +104,7 @@ export class TestKubelet {
     assert.equal(this.isRunning, false, 'the kubelet runs already');
     const { directory, program } = this.#options;
     this.#ports ??= { https: await freePort(), http: await freePort() };
-    await writeFile(join(directory, 'config.json'), JSON.stringify({ ...this.#configuration(), ...change }, undefined, 2));
+    await writeJson(join(directory, 'config.json'), { ...this.#configuration(), ...change }, { spaces: 2 });
     const log = await open(this.logFile, 'a');
     const args = [
       '--config',
@@ -140,9 +143,9 @@ export class TestKubelet {
   /** Puts a static pod where the kubelet finds it; the same name replaces it. */
   async apply(pod: PodManifest): Promise<void> {
     const file = join(this.#manifests, `${pod.metadata.name}.json`);
-    const text = JSON.stringify({ apiVersion: 'v1', kind: 'Pod', ...pod }, undefined, 2);
-    await writeFile(join(this.#options.directory, `${pod.metadata.name}.part`), text);
-    await rename(join(this.#options.directory, `${pod.metadata.name}.part`), file);
+    const part = join(this.#options.directory, `${pod.metadata.name}.part`);
+    await writeJson(part, pod, { spaces: 2 });
+    await rename(part, file);
   }
 
   async removeManifest(name: string): Promise<void> {
@@ -155,8 +158,7 @@ export class TestKubelet {
 
   /** What the kubelet says of all its pods. */
   async pods(): Promise<PodStatus[]> {
-    const { items } = JSON.parse(await this.get('/pods')) as { items: readonly unknown[] | null };
-    return (items ?? []).map(podFromKubelet);
+    return podsFromKubelet(await this.get('/pods'));
   }
 
   /** The text at a path of the read-only port. */
@@ -170,7 +172,8 @@ export class TestKubelet {
   /** The text at a path of the main port, which has its own certificate: container logs, commands. */
   async ask(path: string, method: 'GET' | 'POST' = 'GET'): Promise<string> {
     const url = `https://127.0.0.1:${this.#port('https')}${path}`;
-    return runProgram('curl', ['-sSk', '--max-time', '20', '--fail-with-body', '-X', method, url]);
+    const args = ['-sSk', '--max-time', '20', '--fail-with-body', '-X', method, url];
+    return (await execa('curl', args, { ...LIMITS, stripFinalNewline: false })).stdout;
   }
 
   async logTail(lines = 60): Promise<string> {
@@ -182,7 +185,7 @@ export class TestKubelet {
   async destroy(): Promise<void> {
     await this.stop('SIGKILL').catch(() => undefined);
     const { directory, cgroupRoot } = this.#options;
-    for (const mount of await mountsAt(directory)) await runProgram('umount', ['-l', mount]).catch(() => undefined);
+    for (const mount of await mountsAt(directory)) await execa('umount', ['-l', mount], LIMITS).catch(() => undefined);
     for (const top of ['', ...(await readdir('/sys/fs/cgroup'))]) await removeCgroups(join('/sys/fs/cgroup', top, cgroupRoot));
     for (const made of this.#madeDirectories) await rmdir(made).catch(() => undefined);
   }
@@ -246,12 +249,8 @@ function enterScript(directory: string): string {
 async function makeMissing(paths: readonly string[]): Promise<string[]> {
   const made: string[] = [];
   for (const path of paths) {
-    const isThere = await access(path).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) continue;
-    await mkdir(path, { recursive: true });
+    if (await pathExists(path)) continue;
+    await ensureDir(path);
     made.push(path);
   }
   return made;
@@ -264,7 +263,7 @@ async function makeCgroup(cgroup: string): Promise<void> {
     .filter((line) => /- cgroup2? /.test(line))
     .map((line) => line.split(' ')[4] ?? '');
   for (const hierarchy of hierarchies) {
-    await mkdir(join(hierarchy, cgroup), { recursive: true });
+    await ensureDir(join(hierarchy, cgroup));
     for (const file of ['cpuset.cpus', 'cpuset.mems']) {
       const own = join(hierarchy, cgroup, file);
       if ((await readFile(own, 'utf8').catch(() => 'not here')).trim() !== '') continue;

@@ -2,15 +2,16 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, readdir, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { V1Container, V1EnvVar, V1LifecycleHandler, V1VolumeMount } from '@kubernetes/client-node';
 import { linesOf, readLog } from '../../support/pods.ts';
 import { IMAGES } from '../../support/test-image.ts';
 import type { Case } from './cases.ts';
 import { container, HTTPD, pod, SLEEP } from './pods.ts';
-import type { ContainerManifest, PodStatus } from './pods.ts';
+import type { PodStatus } from './pods.ts';
 import { containerOf, hierarchies, idOf } from './world.ts';
 import type { World } from './world.ts';
 
-const mount = (name: string, mountPath: string, rest: object = {}): object => ({ name, mountPath, ...rest });
+const mount = (name: string, mountPath: string, rest: Partial<V1VolumeMount> = {}): V1VolumeMount => ({ name, mountPath, ...rest });
 
 /** Each with pods of its own; they run all at once. */
 export const POD_CASES: readonly Case[] = [
@@ -50,32 +51,30 @@ async function initContainers(world: World): Promise<void> {
   const init = container('first', 'echo made by init > /data/file; sleep 1', { volumeMounts: [data] });
   const sidecar = container('sidecar', `echo yes > /data/sidecar; ${SLEEP}`, { volumeMounts: [data], restartPolicy: 'Always' });
   const main = container('main', `cat /data/file /data/sidecar > /data/seen; ${SLEEP}`, { volumeMounts: [data] });
-  const manifest = pod('init', [main], { initContainers: [init, sidecar], volumes: [{ name: 'data', emptyDir: {} }] });
+  const volumes = [{ name: 'data', emptyDir: {} }];
+  const manifest = pod('init', [main], { initContainers: [init, sidecar], volumes });
   await world.withPod(manifest, async (name) => {
     const ready = await world.untilReady(name);
     const first = containerOf(ready, 'first').state.terminated;
     assert.deepEqual([first?.exitCode, first?.reason], [0, 'Completed']);
-    const started = containerOf(ready, 'main').state.running?.startedAt ?? '';
+    const startedAt = containerOf(ready, 'main').state.running?.startedAt;
     assert.ok(
-      Date.parse(started) >= Date.parse(first?.finishedAt ?? ''),
-      `main started at ${started}, init ended at ${first?.finishedAt ?? ''}`,
+      Number(startedAt) >= Number(first?.finishedAt),
+      `main started at ${String(startedAt)}, init ended at ${String(first?.finishedAt)}`,
     );
     assert.ok(containerOf(ready, 'sidecar').state.running, 'the sidecar must run on');
     assert.match(await world.run(name, 'main', 'cat', '/data/seen'), /made by init\s+yes/);
   });
   const failing = container('first', 'echo init fails; exit 4');
-  await world.withPod(
-    pod('init-fails', [main], { ...manifest.spec, containers: [main], initContainers: [failing], restartPolicy: 'Never' }),
-    async (name) => {
-      const failed = await world.untilPod(name, 'Failed', (one) => one.phase === 'Failed');
-      assert.equal(containerOf(failed, 'first').state.terminated?.exitCode, 4);
-      assert.equal(containerOf(failed, 'main').containerID, '');
-    },
-  );
+  await world.withPod(pod('init-fails', [main], { initContainers: [failing], restartPolicy: 'Never', volumes }), async (name) => {
+    const failed = await world.untilPod(name, 'Failed', (one) => one.phase === 'Failed');
+    assert.equal(containerOf(failed, 'first').state.terminated?.exitCode, 4);
+    assert.equal(containerOf(failed, 'main').containerID, '');
+  });
 }
 
 async function terminationMessages(world: World): Promise<void> {
-  const containers: readonly ContainerManifest[] = [
+  const containers: V1Container[] = [
     container('file', 'printf "the last words" > /dev/termination-log'),
     container('failed', 'printf "why it failed" > /dev/termination-log; exit 7'),
     container('from-log', 'echo first line; echo last line; exit 1', { terminationMessagePolicy: 'FallbackToLogsOnError' }),
@@ -93,7 +92,7 @@ async function terminationMessages(world: World): Promise<void> {
 }
 
 async function cannotStart(world: World): Promise<void> {
-  const missing: ContainerManifest = { ...container('main', ''), command: ['/no/such/program'] };
+  const missing = container('main', '', { command: ['/no/such/program'] });
   await world.withPod(pod('cannot-start', [missing]), async (name) => {
     const waiting = await world.untilPod(name, 'waiting', (one) => one.containers[0]?.state.waiting?.reason === 'CreateContainerError');
     assert.match(containerOf(waiting).state.waiting?.message ?? '', /\/no\/such\/program: no such file or directory/);
@@ -117,7 +116,7 @@ async function configuration(world: World): Promise<void> {
   const host = join(world.hostDirectory, 'configuration');
   await mkdir(host);
   await writeFile(join(host, 'file'), 'from the host');
-  const field = (name: string, fieldPath: string): object => ({ name, valueFrom: { fieldRef: { fieldPath } } });
+  const field = (name: string, fieldPath: string): V1EnvVar => ({ name, valueFrom: { fieldRef: { fieldPath } } });
   const env = [
     { name: 'PLAIN', value: 'a value with $ and "quotes"' },
     field('POD_NAME', 'metadata.name'),
@@ -260,7 +259,7 @@ async function untilDone(check: () => Promise<unknown>): Promise<void> {
 async function deletion(world: World): Promise<void> {
   const host = join(world.hostDirectory, 'deletion');
   await mkdir(host);
-  const say = (word: string): object => ({ exec: { command: ['sh', '-c', `echo ${word} >> /host/events`] } });
+  const say = (word: string): V1LifecycleHandler => ({ exec: { command: ['sh', '-c', `echo ${word} >> /host/events`] } });
   const main = container('main', 'trap "sleep 1; echo terminated >> /host/events; exit 0" TERM; while :; do sleep 0.2; done', {
     lifecycle: { postStart: say('postStart'), preStop: say('preStop') },
     volumeMounts: [mount('host', '/host'), mount('memory', '/memory')],

@@ -1,3 +1,5 @@
+import { loadYaml } from '@kubernetes/client-node';
+import type { V1Container, V1ContainerStatus, V1ObjectMeta, V1Pod, V1PodSpec } from '@kubernetes/client-node';
 import { IMAGES } from '../../support/test-image.ts';
 
 /** The node's name; static pods carry it at the end of theirs. */
@@ -7,84 +9,27 @@ export const NODE_NAME = 'podwright-test';
 export const SLEEP = 'trap "exit 0" TERM; while :; do sleep 0.2; done';
 export const HTTPD = 'mkdir -p /tmp/www; echo page > /tmp/www/index.html; exec httpd -f -p 8080 -h /tmp/www';
 
-/** Of a Pod (https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/) what the tests set. */
-export interface PodManifest {
-  readonly metadata: { readonly name: string; readonly namespace: string; readonly labels?: Readonly<Record<string, string>> };
-  readonly spec: {
-    readonly containers: readonly ContainerManifest[];
-    readonly initContainers?: readonly ContainerManifest[];
-    readonly restartPolicy?: 'Always' | 'OnFailure' | 'Never';
-    readonly terminationGracePeriodSeconds?: number;
-    readonly dnsPolicy?: 'Default';
-    readonly volumes?: readonly object[];
-  };
-}
-
-export interface Probe {
-  readonly exec?: { readonly command: readonly string[] };
-  readonly httpGet?: { readonly path: string; readonly port: number };
-  readonly periodSeconds?: number;
-  readonly failureThreshold?: number;
-  readonly timeoutSeconds?: number;
-  readonly initialDelaySeconds?: number;
-}
-
-export interface ContainerManifest {
-  readonly name: string;
-  readonly image: string;
-  readonly imagePullPolicy: 'Never';
-  readonly command: readonly string[];
-  readonly env?: readonly object[];
-  readonly volumeMounts?: readonly object[];
-  readonly resources?: { readonly limits?: Readonly<Record<string, string>>; readonly requests?: Readonly<Record<string, string>> };
-  readonly livenessProbe?: Probe;
-  readonly readinessProbe?: Probe;
-  readonly lifecycle?: object;
-  readonly restartPolicy?: 'Always';
-  readonly terminationMessagePolicy?: 'FallbackToLogsOnError';
-}
+/** A pod as the tests write it: its name and its containers are always there. */
+export type PodManifest = V1Pod & { readonly metadata: V1ObjectMeta & { readonly name: string }; readonly spec: V1PodSpec };
 
 /** A pod of one or more containers, without a grace period worth waiting for. */
-export function pod(name: string, containers: readonly ContainerManifest[], spec: Partial<PodManifest['spec']> = {}): PodManifest {
+export function pod(name: string, containers: V1Container[], spec: Partial<V1PodSpec> = {}): PodManifest {
   return {
+    apiVersion: 'v1',
+    kind: 'Pod',
     metadata: { name, namespace: 'default', labels: { app: name } },
     spec: { terminationGracePeriodSeconds: 2, dnsPolicy: 'Default', containers, ...spec },
   };
 }
 
 /** A container that runs a shell script in busybox. */
-export function container(name: string, script: string, rest: Partial<ContainerManifest> = {}): ContainerManifest {
+export function container(name: string, script: string, rest: Partial<V1Container> = {}): V1Container {
   return { name, image: IMAGES.busybox, imagePullPolicy: 'Never', command: ['sh', '-c', script], ...rest };
 }
 
-/** What the kubelet says of one container, in words of PodStatus. */
-export interface ContainerView {
-  readonly name: string;
-  /** podwright://... */
-  readonly containerID: string;
-  readonly imageID: string;
-  readonly ready: boolean;
-  readonly restartCount: number;
-  readonly state: ContainerStateView;
-  readonly lastState: ContainerStateView;
-}
-
-export interface ContainerStateView {
-  readonly waiting?: { readonly reason: string; readonly message?: string };
-  readonly running?: { readonly startedAt: string };
-  readonly terminated?: TerminatedView;
-}
-
-export interface TerminatedView {
-  /** podwright://... */
-  readonly containerID: string;
-  readonly exitCode: number;
-  readonly reason: string;
-  readonly message?: string;
-  /** RFC 3339, whole seconds. */
-  readonly startedAt: string;
-  readonly finishedAt: string;
-}
+/** What the kubelet says of one container. `containerID` is "podwright://...", or empty where there was none yet. */
+export type ContainerView = Pick<V1ContainerStatus, 'name' | 'ready' | 'restartCount' | 'imageID'> &
+  Required<Pick<V1ContainerStatus, 'containerID' | 'state' | 'lastState'>>;
 
 export interface PodStatus {
   /** As in its manifest. */
@@ -97,38 +42,26 @@ export interface PodStatus {
   readonly initContainers: readonly ContainerView[];
 }
 
-/** From an item of the kubelet's /pods. */
-export function podFromKubelet(item: unknown): PodStatus {
-  const { metadata, status } = item as {
-    metadata: { name: string; uid: string };
-    status: {
-      phase?: string;
-      podIP?: string;
-      conditions?: { type: string; status: string }[];
-      containerStatuses?: Partial<ContainerView>[];
-      initContainerStatuses?: Partial<ContainerView>[];
-    };
-  };
+/** From the PodList of the kubelet's /pods, whose items are null where there are none. */
+export function podsFromKubelet(json: string): PodStatus[] {
+  const { items } = loadYaml<{ readonly items: readonly V1Pod[] | null }>(json); // JSON is YAML
+  return (items ?? []).map(podFromKubelet);
+}
+
+function podFromKubelet({ metadata, status }: V1Pod): PodStatus {
   return {
-    name: metadata.name.replace(new RegExp(`-${NODE_NAME}$`), ''),
-    uid: metadata.uid,
-    phase: status.phase ?? '',
-    podIP: status.podIP ?? '',
-    ready: status.conditions?.find(({ type }) => type === 'Ready')?.status === 'True',
-    containers: (status.containerStatuses ?? []).map(containerFromKubelet),
-    initContainers: (status.initContainerStatuses ?? []).map(containerFromKubelet),
+    name: (metadata?.name ?? '').replace(new RegExp(`-${NODE_NAME}$`), ''),
+    uid: metadata?.uid ?? '',
+    phase: status?.phase ?? '',
+    podIP: status?.podIP ?? '',
+    ready: status?.conditions?.find(({ type }) => type === 'Ready')?.status === 'True',
+    containers: (status?.containerStatuses ?? []).map(containerFromKubelet),
+    initContainers: (status?.initContainerStatuses ?? []).map(containerFromKubelet),
   };
 }
 
 /** JSON from the kubelet leaves out what is empty. */
-function containerFromKubelet(view: Partial<ContainerView>): ContainerView {
-  return {
-    name: view.name ?? '',
-    containerID: view.containerID ?? '',
-    imageID: view.imageID ?? '',
-    ready: view.ready ?? false,
-    restartCount: view.restartCount ?? 0,
-    state: view.state ?? {},
-    lastState: view.lastState ?? {},
-  };
+function containerFromKubelet(status: V1ContainerStatus): ContainerView {
+  const { name, ready, restartCount, imageID, containerID = '', state = {}, lastState = {} } = status;
+  return { name, ready, restartCount, imageID, containerID, state, lastState };
 }

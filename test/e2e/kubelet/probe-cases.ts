@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { V1ContainerStateTerminated } from '@kubernetes/client-node';
 import type { Case } from './cases.ts';
 import { container, pod } from './pods.ts';
-import type { PodStatus, TerminatedView } from './pods.ts';
+import type { PodStatus } from './pods.ts';
 import { HTTPD, SLEEP } from './pods.ts';
 import { containerOf } from './world.ts';
 import type { World } from './world.ts';
@@ -77,7 +78,7 @@ async function backOff(world: World): Promise<void> {
   await world.withPod(pod('crash', [container('main', 'echo crashing; sleep 0.5; exit 3')]), async (name) => {
     const counts: number[] = [];
     const addresses = new Set<string>();
-    const ends = new Map<string, TerminatedView>();
+    const ends = new Map<string | undefined, V1ContainerStateTerminated>();
     const third = await world.untilPod(name, 'restarted 3 times', (one) => {
       const [view] = one.containers;
       if (view === undefined) return false;
@@ -90,9 +91,9 @@ async function backOff(world: World): Promise<void> {
     assert.ok(counts.length >= 3, `restart counts seen: ${counts.join(', ')}`);
     assert.equal(addresses.size, 1, `a restarted container must keep its pod: ${[...addresses].join(', ')}`);
     assert.equal((await world.sandboxesOf(name)).length, 1);
-    const inOrder = [...ends.values()].toSorted((a, b) => Date.parse(a.startedAt) - Date.parse(b.startedAt));
+    const inOrder = [...ends.values()].toSorted((a, b) => Number(a.startedAt) - Number(b.startedAt));
     for (const end of inOrder) assert.deepEqual([end.exitCode, end.reason], [3, 'Error']);
-    const starts = inOrder.map(({ startedAt }) => Date.parse(startedAt));
+    const starts = inOrder.map(({ startedAt }) => Number(startedAt));
     const [first = 0, second = 0] = starts.slice(1).map((start, index) => start - (starts[index] ?? 0));
     assert.ok(second > first && second >= 9000, `the pauses must grow: ${first} ms, ${second} ms`);
     const pauses = [...(await readFile(world.kubelet.logFile, 'utf8')).matchAll(backOffOf(third.uid))].map(([, pause]) => pause);

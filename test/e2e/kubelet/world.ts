@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { access, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathExists } from 'fs-extra/esm';
 import { PodSandboxState } from '../../../api/cri/enums.ts';
 import type { TestDaemon } from '../../support/daemon.ts';
 import type { Downtime } from './log-review.ts';
@@ -122,10 +123,7 @@ export class World {
 
 /** Below /sys/fs/cgroup: the one of version 2, or those of version 1 that the kubelet uses for its pods. */
 export async function hierarchies(): Promise<readonly string[]> {
-  return access('/sys/fs/cgroup/cgroup.controllers').then(
-    () => [''],
-    () => ['memory', 'cpu', 'pids'],
-  );
+  return (await pathExists('/sys/fs/cgroup/cgroup.controllers')) ? [''] : ['memory', 'cpu', 'pids'];
 }
 
 /** The id in podwright://ID. */

@@ -7,7 +7,8 @@
  *
  * With `oom` as its second argument it is one boot, with both drivers' OOM kills alone.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import { ensureDir } from 'fs-extra/esm';
 import { afterBoot } from './after-boot.ts';
 import type { Shutdown } from './after-boot.ts';
 import { GuestNode, output } from './node.ts';
@@ -96,7 +97,7 @@ async function readState(): Promise<State> {
 }
 
 async function writeState(state: State): Promise<void> {
-  await mkdir('/var/lib/vm-test', { recursive: true });
+  await ensureDir('/var/lib/vm-test');
   // Protocol messages have 64-bit numbers.
   await writeFile(
     STATE_FILE,

@@ -1,18 +1,16 @@
 /** The node inside the guest: the unit as it is installed, and the daemon behind it. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { access, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
+import { ensureDir } from 'fs-extra/esm';
 import { AdminClient } from '../../../src/cli/admin-client.ts';
 import { connect } from '../../../src/cli/cri-client.ts';
 import type { CriClient } from '../../../src/cli/cri-client.ts';
 import { difference, takeInventory } from '../../support/inventory.ts';
 import type { Inventory } from '../../support/inventory.ts';
 import type { PodHost } from '../../support/pods.ts';
-
-const execute = promisify(execFile);
 
 export type Driver = 'systemd' | 'cgroupfs';
 
@@ -26,7 +24,7 @@ const CGROUP_ROOT = '/sys/fs/cgroup';
 export const PIDS_LIMIT = 123;
 
 export async function output(program: string, ...args: readonly string[]): Promise<string> {
-  const { stdout } = await execute(program, args, { timeout: PATIENCE_MS, maxBuffer: 8 * 1024 * 1024 });
+  const { stdout } = await execa(program, args, { timeout: PATIENCE_MS });
   return stdout.trimEnd();
 }
 
@@ -63,7 +61,7 @@ export class GuestNode implements PodHost {
 
   /** Writes the configuration for this driver and starts the unit, anew where it runs. Ends when systemd has heard READY. */
   async restartWithDriver(): Promise<void> {
-    await mkdir('/etc/podwright/conf.d', { recursive: true });
+    await ensureDir('/etc/podwright/conf.d');
     const lines = [
       // "auto" must find systemd by itself.
       ...(this.driver === 'systemd' ? [] : ['cgroup_manager = "cgroupfs"']),
@@ -220,7 +218,7 @@ async function makeCgroup(path: string): Promise<void> {
     const controllers = (await readFile(join(directory, 'cgroup.controllers'), 'utf8')).trim().split(' ');
     await writeFile(join(directory, 'cgroup.subtree_control'), controllers.map((each) => `+${each}`).join(' '));
     directory = join(directory, part);
-    await mkdir(directory, { recursive: true });
+    await ensureDir(directory);
   }
 }
 
@@ -244,11 +242,4 @@ export async function monitorOf(containerId: string, pid: number): Promise<numbe
     `the parent of ${pid} is no monitor of ${containerId}: ${command}`,
   );
   return parent;
-}
-
-export async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -4,11 +4,12 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathExists } from 'fs-extra/esm';
 import { ContainerState, NamespaceMode } from '../../../api/cri/enums.ts';
 import type { ContainerStatus } from '../../../api/cri/runtime.ts';
 import { containerConfig, containerStatus, podConfig, removePod, shell, until } from '../../support/pods.ts';
 import type { Pod } from '../../support/pods.ts';
-import { exists, PATIENCE_MS } from './node.ts';
+import { PATIENCE_MS } from './node.ts';
 import type { GuestNode } from './node.ts';
 import { step, tell } from './steps.ts';
 
@@ -113,7 +114,7 @@ async function checkKills(node: GuestNode, plan: Plan, all: readonly Running[]):
   let seenByMonitors = 0;
   for (const { id, wanted } of all) {
     const { exitCode, reason } = await ended(node, id);
-    const seen = await exists(`${node.root}/containers/${id}/persist/oom`);
+    const seen = await pathExists(`${node.root}/containers/${id}/persist/oom`);
     if (seen) seenByMonitors += 1;
     if (exitCode !== wanted.exitCode || reason !== wanted.reason)
       wrong.push(
@@ -183,7 +184,7 @@ async function run(node: GuestNode, pod: Pod, image: string, wanted: Case): Prom
   const { containerId: id } = await node.runtime.createContainer({ podSandboxId: pod.id, config: limited, sandboxConfig: pod.config });
   await node.runtime.startContainer({ containerId: id });
   const pid = await node.pidOf(id);
-  await until(`${wanted.name} waits`, async () => exists(`/proc/${pid}/root/hold`), PATIENCE_MS);
+  await until(`${wanted.name} waits`, async () => pathExists(`/proc/${pid}/root/hold`), PATIENCE_MS);
   return { id, pid, wanted };
 }
 
@@ -201,5 +202,5 @@ async function letGo({ pid, wanted }: Running): Promise<void> {
 
 async function untilEnded({ pid, wanted }: Running): Promise<void> {
   // One that does not end is told with all others that are wrong.
-  await until(`${wanted.name} ends`, async () => !(await exists(`/proc/${pid}`)), PATIENCE_MS).catch(() => undefined);
+  await until(`${wanted.name} ends`, async () => !(await pathExists(`/proc/${pid}`)), PATIENCE_MS).catch(() => undefined);
 }

@@ -1,7 +1,8 @@
 /** What must work on a node before it is booted again: one pod that stays, and others that come and go. */
 import assert from 'node:assert/strict';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ensureDir, pathExists } from 'fs-extra/esm';
 import { CgroupDriver, ContainerState, NamespaceMode, PodSandboxState } from '../../../api/cri/enums.ts';
 import type { ContainerConfig, Init, LinuxContainerResources } from '../../../api/cri/runtime.ts';
 import {
@@ -21,7 +22,7 @@ import {
 } from '../../support/pods.ts';
 import type { Pod } from '../../support/pods.ts';
 import type { Inventory } from '../../support/inventory.ts';
-import { cgroupFile, cgroupOf, exists, monitorOf, output, PATIENCE_MS, PIDS_LIMIT } from './node.ts';
+import { cgroupFile, cgroupOf, monitorOf, output, PATIENCE_MS, PIDS_LIMIT } from './node.ts';
 import type { Driver, GuestNode } from './node.ts';
 import { need, skip, step } from './steps.ts';
 
@@ -131,7 +132,7 @@ async function thenRemoved(node: GuestNode, pod: Pod, podCgroup: string | undefi
 }
 
 async function startResident(node: GuestNode, image: string): Promise<Resident> {
-  await mkdir(node.logDirectory, { recursive: true });
+  await ensureDir(node.logDirectory);
   await node.makeParentCgroups();
   const inventory = await node.inventory();
   const { pod, podCgroup } = await runPod(node, 'resident');
@@ -330,7 +331,7 @@ async function outputIn(node: GuestNode, containerId: string, command: readonly 
 
 async function untilGone(path: string): Promise<void> {
   const end = Date.now() + PATIENCE_MS;
-  while (await exists(path)) {
+  while (await pathExists(path)) {
     assert.ok(Date.now() < end, `${path} does not go`);
     await sleep(100);
   }
