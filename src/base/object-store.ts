@@ -31,10 +31,6 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
     this.#disk = disk;
   }
 
-  directoryOf(id: string): string {
-    return this.#disk.directoryOf(id);
-  }
-
   /** Tells of every change from now on, in its order, at once when readers see it. A listener must not throw. */
   onChange(listener: (change: Change<R, S>) => void): void {
     this.#listeners.push(listener);

@@ -1,11 +1,11 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { waitFor } from '../base/deadline.ts';
 import { DaemonError, hasErrno } from '../base/errors.ts';
 import type { TerminalSize } from '../linux/console.ts';
 import { connectPackets, type PacketConnection } from '../linux/seqpacket.ts';
+import type { Bundle } from './bundle.ts';
 import { isAliveState, requireState, type Container } from './container.ts';
 import type { Containers } from './containers.ts';
 
@@ -42,7 +42,7 @@ export async function attach(
 ): Promise<void> {
   const container = containers.get(request.containerId);
   requireState(container, 'attach');
-  const bundle = containers.bundleOf(container.record);
+  const bundle = containers.bundleOf(container.record.id);
   const connection = await connect(containers, container, io, signal);
   const ended = new AbortController();
   try {
@@ -60,7 +60,7 @@ export async function attach(
 
 async function connect(containers: Containers, { record }: Container, io: AttachIo, signal: AbortSignal): Promise<PacketConnection> {
   try {
-    return await connectPackets(join(containers.bundleOf(record), 'attach'), {
+    return await connectPackets(containers.bundleOf(record.id).attachSocket, {
       signal,
       onPacket: (packet) => {
         const output = packet[0] === STDOUT ? io.stdout : packet[0] === STDERR ? io.stderr : undefined;
@@ -86,14 +86,14 @@ async function copyIn(stdin: Readable, connection: PacketConnection, stdinOnce: 
 
 /** conmon's control line for a size: `1 HEIGHT WIDTH`. */
 async function followSizes(
-  bundle: string,
+  bundle: Bundle,
   first: TerminalSize | undefined,
   resizes: AsyncIterable<TerminalSize>,
   signal: AbortSignal,
 ): Promise<void> {
   const tell = async ({ width, height }: TerminalSize): Promise<void> => {
     try {
-      const control = await open(join(bundle, 'ctl'), constants.O_WRONLY | constants.O_NONBLOCK);
+      const control = await open(bundle.controlFifo, constants.O_WRONLY | constants.O_NONBLOCK);
       try {
         await control.writeFile(`1 ${height} ${width}\n`);
       } finally {

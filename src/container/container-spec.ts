@@ -3,8 +3,6 @@ import { DaemonError, fail, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { readFileInRoot } from '../linux/files.ts';
 import { readMounts } from '../linux/mounts.ts';
-import { namespacePaths } from '../podsandbox/run.ts';
-import { sandboxPaths } from '../podsandbox/sandbox-files.ts';
 import { buildSpec } from '../ocispec/build.ts';
 import { listHostDevices, resolveDevices } from '../ocispec/devices.ts';
 import type { ContainerSpecInput, PodFiles, ResolvedMount } from '../ocispec/input.ts';
@@ -51,7 +49,7 @@ export async function prepareSpec(
     imageConfig: image.config.config ?? {},
     rootfsPath,
     user,
-    namespaces: { ...namespacePaths(parts, sandbox.record), pid: pidNamespace },
+    namespaces: { ...parts.sandboxes.pathsOf(sandbox.record.id).namespacesOf(sandbox.record), pid: pidNamespace },
     cgroupsPath: record.cgroupsPath,
     podFiles: podFiles(parts, request),
     mounts,
@@ -81,7 +79,7 @@ export function containerSpec(input: ContainerSpecInput): OciSpec {
 
 function podFiles(parts: ContainerParts, request: CreateRequest): PodFiles {
   const { record } = request.sandbox;
-  const paths = sandboxPaths(parts.sandboxRunDirectory, record.id);
+  const paths = parts.sandboxes.pathsOf(record.id);
   return {
     hosts: paths.hosts,
     resolvConf: paths.resolvConf,

@@ -10,13 +10,14 @@ import { RecordStore } from '../base/record-store.ts';
 import { readOomKills } from '../linux/kernel-log.ts';
 import { SIGKILL } from '../linux/process.ts';
 import { requireReady, type Sandbox } from '../podsandbox/sandbox.ts';
+import type { Bundle } from './bundle.ts';
 import type { Container, ContainerRecord, ContainerState } from './container.ts';
 import { isAliveState, isContainerRecord, isContainerState } from './container.ts';
-import { bundleOf, createContainer } from './create.ts';
+import { createContainer } from './create.ts';
 import { Exits, type ExitsOptions } from './exits.ts';
 import { OomKills } from './oom-kills.ts';
 import type { ContainerParts } from './parts.ts';
-import { runtimeOf } from './parts.ts';
+import { bundleOf, runtimeOf } from './parts.ts';
 import { containerName, planContainer } from './plan.ts';
 import { removeContainer, removeUnfinishedContainer } from './remove.ts';
 import { startContainer, type StartLife } from './start.ts';
@@ -25,7 +26,6 @@ import { StopLoops } from './stop-loops.ts';
 const RECORD_VERSION = 1;
 
 export interface ContainersOptions {
-  readonly directory: string;
   readonly badDirectory: string;
   readonly parts: ContainerParts;
   /** Most a CreateContainer may take on its own, milliseconds. */
@@ -47,11 +47,11 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
   readonly #oomKills: OomKills;
 
   constructor(options: ContainersOptions) {
-    const { directory, badDirectory, log, parkMs, createBudgetMs } = options;
+    const { parts, badDirectory, log, parkMs, createBudgetMs } = options;
     super({
       store: new ObjectStore(
         new RecordStore({
-          directory,
+          directory: parts.recordDirectory,
           badDirectory,
           kind: 'container',
           version: RECORD_VERSION,
@@ -70,7 +70,7 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
       parkMs,
       log,
     });
-    this.parts = options.parts;
+    this.parts = parts;
     this.#log = log;
     this.#stops = new StopLoops(log);
     this.#oomKills = new OomKills({ parts: this.parts, store: this.store, readKernelLog: readOomKills, log });
@@ -172,8 +172,8 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
     await Promise.allSettled(creates.map(([, done]) => done));
   }
 
-  bundleOf(record: ContainerRecord): string {
-    return bundleOf(this.parts, record.id);
+  bundleOf(id: string): Bundle {
+    return bundleOf(this.parts, id);
   }
 
   async #create(

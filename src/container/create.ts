@@ -1,9 +1,8 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { reasonOf } from '../base/deadline.ts';
 import { DaemonError, fail, messageOf, withWords } from '../base/errors.ts';
-import type { ContainerId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { ObjectStore } from '../base/object-store.ts';
 import { allSettledOrThrow } from '../base/settle.ts';
@@ -16,35 +15,27 @@ import { requireReady } from '../podsandbox/sandbox.ts';
 import type { ResolvedMount } from '../ocispec/input.ts';
 import type { OciSpec } from '../ocispec/oci-types.ts';
 import { specToJson } from '../ocispec/spec-json.ts';
+import type { Bundle } from './bundle.ts';
 import { imagesOf, type ContainerRecord, type ContainerState } from './container.ts';
 import { containerSpec, prepareSpec } from './container-spec.ts';
 import type { CreateRequest } from './create-request.ts';
 import { makeImageDirectories } from './image-directories.ts';
-import { runtimeOf, type ContainerParts } from './parts.ts';
+import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
 import { withPidNamespace } from './pid-namespace.ts';
 import { writeProcess } from './process-file.ts';
 import { resolveImageVolumes, resolveVolumes } from './volumes.ts';
 
 type Store = ObjectStore<ContainerRecord, ContainerState>;
 
-export function bundleOf(parts: Pick<ContainerParts, 'bundleDirectory'>, id: ContainerId): string {
-  return join(parts.bundleDirectory, id);
-}
-
 /** Where the images of its mounts are mounted, in the order of those mounts. */
-function volumeDirectories(bundle: string, { volumeImageIds = [] }: ContainerRecord): string[] {
-  return volumeImageIds.map((_, index) => join(bundle, 'image-volumes', String(index)));
+function volumeDirectories(bundle: Bundle, { volumeImageIds = [] }: ContainerRecord): string[] {
+  return volumeImageIds.map((_, index) => bundle.imageVolume(index));
 }
 
 /** Unmounts the container's root file system and its image volumes; what is not mounted is unmounted already. */
-export async function unmountAll(parts: Pick<ContainerParts, 'bundleDirectory' | 'rootfs'>, record: ContainerRecord): Promise<void> {
+export async function unmountAll(parts: ContainerParts, record: ContainerRecord): Promise<void> {
   const bundle = bundleOf(parts, record.id);
-  for (const target of [...volumeDirectories(bundle, record), join(bundle, 'rootfs')]) await parts.rootfs.unmount(record.id, target);
-}
-
-/** Where conmon keeps the exit code over a reboot. */
-export function persistDirectoryOf(store: Pick<Store, 'directoryOf'>, id: ContainerId): string {
-  return join(store.directoryOf(id), 'persist');
+  for (const target of [...volumeDirectories(bundle, record), bundle.rootfs]) await parts.rootfs.unmount(record.id, target);
 }
 
 /**
@@ -73,22 +64,22 @@ export async function createContainer(
     const intent = await store.begin(record);
     stage('container.recorded');
     const bundle = bundleOf(parts, record.id);
-    undo.add('remove the bundle', async () => rm(bundle, { recursive: true, force: true }));
+    undo.add('remove the bundle', async () => rm(bundle.directory, { recursive: true, force: true }));
     undo.add('remove the rootfs', async () => {
       await unmountAll(parts, record);
       await parts.rootfs.remove(record.id);
     });
     undo.add('remove the container', async () => sweep(parts, request, false));
-    const [, ofHost] = await allSettledOrThrow([prepareFiles(parts, store, request, work), resolveVolumes(record.config, work)]);
+    const [, ofHost] = await allSettledOrThrow([prepareFiles(parts, request, work), resolveVolumes(record.config, work)]);
     stage('container.rootfs.mounted');
     const ofImages = resolveImageVolumes(record.config, volumeDirectories(bundle, record));
     const mounts = inOrderOf(record.config, [...ofHost, ...ofImages]);
     const { created, user } = await withPidNamespace(request, async (pidNamespace) => {
-      const prepared = await prepareSpec(parts, request, { rootfsPath: join(bundle, 'rootfs'), mounts, pidNamespace, log });
+      const prepared = await prepareSpec(parts, request, { rootfsPath: bundle.rootfs, mounts, pidNamespace, log });
       await makeImageDirectories(prepared);
-      await writeSpec(store, request, bundle, containerSpec(prepared));
+      await writeSpec(bundle, containerSpec(prepared));
       if (work.aborted) throw reasonOf(work);
-      return { created: await monitorContainer(parts, store, request, work), user: prepared.user };
+      return { created: await monitorContainer(parts, request, work), user: prepared.user };
     });
     const { uid, gid, additionalGids } = user;
     const { process, monitor } = created;
@@ -114,11 +105,8 @@ export async function createContainer(
   }
 }
 
-async function writeSpec(store: Store, { record }: CreateRequest, bundle: string, spec: OciSpec): Promise<void> {
-  await allSettledOrThrow([
-    writeFile(join(bundle, 'config.json'), specToJson(spec), { mode: 0o600 }),
-    writeProcess(store, record.id, spec.process),
-  ]);
+async function writeSpec(bundle: Bundle, spec: OciSpec): Promise<void> {
+  await allSettledOrThrow([writeFile(bundle.specFile, specToJson(spec), { mode: 0o600 }), writeProcess(bundle, spec.process)]);
 }
 
 /** A limit that the runtime itself does not fit in is the request's to mend: its words do not name the field. */
@@ -138,10 +126,10 @@ function inOrderOf({ mounts }: ContainerConfig, resolved: readonly ResolvedMount
 }
 
 /** The directories, the log's directory, and the mounted root file system. */
-async function prepareFiles(parts: ContainerParts, store: Store, request: CreateRequest, work: AbortSignal): Promise<void> {
+async function prepareFiles(parts: ContainerParts, request: CreateRequest, work: AbortSignal): Promise<void> {
   const { record, image, volumeImages } = request;
   const bundle = bundleOf(parts, record.id);
-  const target = join(bundle, 'rootfs');
+  const target = bundle.rootfs;
   const directories = volumeDirectories(bundle, record);
   const volumes = volumeImages.map(({ chain }, index) => ({ chain, target: directories[index] ?? '' }));
   const makeBundle = async (): Promise<void> => {
@@ -150,18 +138,13 @@ async function prepareFiles(parts: ContainerParts, store: Store, request: Create
   };
   await allSettledOrThrow([
     makeBundle(),
-    mkdir(persistDirectoryOf(store, record.id), { recursive: true, mode: 0o700 }),
+    mkdir(bundle.persistDirectory, { recursive: true, mode: 0o700 }),
     parts.placement.prepareMonitor(record.cgroupParent, record.id),
     record.logPath === '' ? Promise.resolve() : makeRequestedDirectory(dirname(record.logPath), work),
   ]);
 }
 
-async function monitorContainer(
-  parts: ContainerParts,
-  store: Store,
-  request: CreateRequest,
-  work: AbortSignal,
-): Promise<MonitoredContainer> {
+async function monitorContainer(parts: ContainerParts, request: CreateRequest, work: AbortSignal): Promise<MonitoredContainer> {
   const { record, sandbox } = request;
   const config: ContainerConfig = record.config;
   const making = createMonitored(parts.monitor, runtimeOf(parts, record), {
@@ -169,7 +152,6 @@ async function monitorContainer(
     name: record.name,
     bundle: bundleOf(parts, record.id),
     logPath: record.logPath === '' ? '/dev/null' : record.logPath,
-    persistDirectory: persistDirectoryOf(store, record.id),
     terminal: config.tty,
     stdin: config.stdin,
     stdinOnce: config.stdinOnce,

@@ -11,6 +11,7 @@ import { execProcess, type ExecOptions } from '../ocispec/process.ts';
 import { specToJson } from '../ocispec/spec-json.ts';
 import { requireState, type ContainerRecord } from './container.ts';
 import type { Containers } from './containers.ts';
+import { ExecFiles } from './exec-files.ts';
 import { runtimeOf } from './parts.ts';
 import { readProcess } from './process-file.ts';
 import { SharedStderr } from './shared-stderr.ts';
@@ -29,23 +30,15 @@ export function exitCodeOf(exit: ExitStatus): number {
   return exit.code ?? 128 + exit.signal;
 }
 
-/** Files of one exec: the process object for the runtime, and the pid it answers with. */
-export interface ExecFiles {
-  readonly directory: string;
-  readonly processFile: string;
-  readonly pidFile: string;
-}
-
 /** Writes the OCI process object: that of the container's own process, with the command and terminal of the request. */
 export async function writeExecFiles(containers: Containers, record: ContainerRecord, options: ExecOptions): Promise<ExecFiles> {
-  const directory = join(containers.parts.execDirectory, randomBytes(16).toString('hex'));
-  const files = { directory, processFile: join(directory, 'process.json'), pidFile: join(directory, 'pid') };
-  const process = specToJson(execProcess(await readProcess(containers.store, record.id), options));
+  const files = new ExecFiles(join(containers.parts.execDirectory, randomBytes(16).toString('hex')));
+  const process = specToJson(execProcess(await readProcess(containers.bundleOf(record.id), record.id), options));
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await mkdir(files.directory, { recursive: true, mode: 0o700 });
     await writeFile(files.processFile, process, { mode: 0o600 });
   } catch (error) {
-    await rm(directory, { recursive: true, force: true });
+    await rm(files.directory, { recursive: true, force: true });
     throw error;
   }
   return files;
@@ -107,7 +100,12 @@ export async function startExec(
     const stdin = input === undefined ? undefined : writer(input.writeEnd);
     Object.assign(streams, { stdin, stdout, stderr });
     const exit = await runtimeOf(containers.parts, record)
-      .exec({ containerId: record.id, ...files, stdio: [input?.readEnd ?? 'ignore', out.writeEnd, err.writeEnd] })
+      .exec({
+        containerId: record.id,
+        pidFile: files.pidFile,
+        processFile: files.processFile,
+        stdio: [input?.readEnd ?? 'ignore', out.writeEnd, err.writeEnd],
+      })
       .finally(() => {
         closeAll([out.writeEnd, err.writeEnd, ...(input === undefined ? [] : [input.readEnd])]);
       });

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { settledWithin, waitFor } from '../base/deadline.ts';
@@ -10,15 +9,8 @@ import { describeExit } from '../ociruntime/oci-runtime.ts';
 import { runtimeWords } from '../ociruntime/runtime-words.ts';
 import type { ContainerRecord } from './container.ts';
 import type { Containers } from './containers.ts';
-import {
-  adoptFromFile,
-  exitCodeOf,
-  removeExecFiles,
-  requireExecutable,
-  startExec,
-  writeExecFiles,
-  type ExecFiles,
-} from './exec-process.ts';
+import type { ExecFiles } from './exec-files.ts';
+import { adoptFromFile, exitCodeOf, removeExecFiles, requireExecutable, startExec, writeExecFiles } from './exec-process.ts';
 import { runtimeOf } from './parts.ts';
 import { WORDS_MS } from './shared-stderr.ts';
 
@@ -164,7 +156,7 @@ async function startOnTerminal(
   output: Output,
 ): Promise<{ terminal: Terminal; exit: Promise<ExitStatus> }> {
   const what = `exec container ${record.id}`;
-  const socket = listenForTerminal(join(files.directory, 'tty'));
+  const socket = listenForTerminal(files.consoleSocket);
   try {
     await runOnTerminal(containers, record, request, files, socket.path);
     // The terminal's buffer is used again for the next read, so the client gets a copy.
@@ -193,7 +185,13 @@ async function runOnTerminal(
   const words = readText(errors.readEnd, 8192);
   try {
     const exit = await runtimeOf(containers.parts, record)
-      .exec({ containerId: record.id, ...files, stdio: ['ignore', 'ignore', errors.writeEnd], consoleSocket })
+      .exec({
+        containerId: record.id,
+        pidFile: files.pidFile,
+        processFile: files.processFile,
+        stdio: ['ignore', 'ignore', errors.writeEnd],
+        consoleSocket,
+      })
       .finally(() => {
         closeAll([errors.writeEnd]);
       });

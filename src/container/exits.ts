@@ -1,5 +1,3 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { sleep } from '../base/deadline.ts';
 import { messageOf } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
@@ -9,11 +7,10 @@ import { stage } from '../base/stage.ts';
 import { nowNs } from '../base/time.ts';
 import { adoptOrphan, type ExitStatus } from '../linux/children.ts';
 import { isAlive, SIGKILL, signalProcess, type ProcessIdentity } from '../linux/process.ts';
-import { readExit } from '../ociruntime/exits.ts';
+import { readExit, removeExitFile } from '../ociruntime/exits.ts';
 import type { Container, ContainerRecord, ContainerState, ExitedFields, ExitReason } from './container.ts';
 import { isAliveState } from './container.ts';
-import { persistDirectoryOf } from './create.ts';
-import type { ContainerParts } from './parts.ts';
+import { bundleOf, type ContainerParts } from './parts.ts';
 import { releaseContainer } from './remove.ts';
 import type { OomKills } from './oom-kills.ts';
 import { madeOf } from './start.ts';
@@ -150,11 +147,11 @@ export class Exits {
     const { store, parts } = this.#options;
     const container = store.get(id);
     if (container === undefined || !isAliveState(container.state)) {
-      await rm(join(parts.monitor.exitDirectory, id), { force: true });
+      await removeExitFile(parts.monitor.exitDirectory, id);
       return;
     }
     const { record, state } = container;
-    const exit = await readExit(persistDirectoryOf(store, id));
+    const exit = await readExit(bundleOf(parts, id).persistDirectory);
     if (exit === undefined && (await isAlive(state.monitor))) return;
     if (exit === undefined) {
       await this.#adopt(id, state.process);
@@ -178,9 +175,9 @@ export class Exits {
   }
 
   async #howItEnded(container: Container): Promise<Omit<ExitedFields, 'startedAtNs'>> {
-    const { store, oomKills } = this.#options;
+    const { parts, oomKills } = this.#options;
     const { record } = container;
-    const exit = await readExit(persistDirectoryOf(store, record.id));
+    const exit = await readExit(bundleOf(parts, record.id).persistDirectory);
     const status = this.#orphans.get(record.id);
     if (exit === undefined && status === undefined) return { ...LOST, finishedAtNs: nowNs() };
     const { exitCode, finishedAtNs, oomSeen } = exit ?? { exitCode: codeOf(status), finishedAtNs: nowNs(), oomSeen: false };
@@ -200,7 +197,7 @@ export class Exits {
     this.#wake(record.id);
     stage('container.end-recorded');
     await released;
-    await rm(join(parts.monitor.exitDirectory, record.id), { force: true });
+    await removeExitFile(parts.monitor.exitDirectory, record.id);
   }
 
   /** Gives back what an ended container holds. A failure is only logged: RemoveContainer does the same again. */

@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { sleep } from '../base/deadline.ts';
 import { DaemonError, hasErrno, unlessMissing } from '../base/errors.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
+import type { Bundle } from './bundle.ts';
 
 /** conmon's control line for "reopen the log" (conmon src/ctrl.c, REOPEN_LOGS_EVENT). */
 const REOPEN_LOG = '2 0 0\n';
@@ -14,19 +14,19 @@ const NEW_FILE_POLL_MS = 10;
  * path still exists there was no rotation, and a reopen would lose lines.
  * @throws FailedPrecondition where the monitor is dead, DeadlineExceeded where no file appears.
  */
-export async function reopenLog(bundle: string, logPath: string, timeoutMs: number): Promise<void> {
+export async function reopenLog(bundle: Bundle, logPath: string, timeoutMs: number): Promise<void> {
   // One at a time: a second reopen of the same rotation would lose lines.
   await reopening.run(logPath, async () => reopen(bundle, logPath, timeoutMs));
 }
 
 const reopening = new KeyedMutex<string>();
 
-async function reopen(bundle: string, logPath: string, timeoutMs: number): Promise<void> {
+async function reopen(bundle: Bundle, logPath: string, timeoutMs: number): Promise<void> {
   if (await exists(logPath)) return;
   let control;
   try {
     // Without O_NONBLOCK the open would wait for a reader for ever (fifo(7)); with it a dead monitor is ENXIO.
-    control = await open(join(bundle, 'ctl'), constants.O_WRONLY | constants.O_NONBLOCK);
+    control = await open(bundle.controlFifo, constants.O_WRONLY | constants.O_NONBLOCK);
   } catch (error) {
     if (!hasErrno(error, 'ENXIO', 'ENOENT')) throw error;
     throw new DaemonError('FailedPrecondition', `reopen log ${logPath}: the container's monitor is gone`, { cause: error });

@@ -14,7 +14,7 @@ import { readExit } from '../ociruntime/exits.ts';
 import type { CgroupPlacement } from '../ociruntime/placement.ts';
 import type { Container, ContainerRecord, ContainerState } from './container.ts';
 import { isAliveState } from './container.ts';
-import { persistDirectoryOf } from './create.ts';
+import { bundleOf, type ContainerParts } from './parts.ts';
 import { shareOomKills } from './share-oom-kills.ts';
 import type { OomSuspect } from './share-oom-kills.ts';
 
@@ -22,12 +22,11 @@ import type { OomSuspect } from './share-oom-kills.ts';
 const LOG_WAIT_MS = 200;
 
 export interface OomKillsOptions {
-  readonly parts: {
+  readonly parts: Pick<ContainerParts, 'oomLedgerFile' | 'bundleDirectory' | 'recordDirectory'> & {
     readonly cgroups: Pick<Cgroups, 'version' | 'oomKills' | 'goneOomKills'>;
     readonly placement: Pick<CgroupPlacement, 'driver' | 'containerDirectory' | 'parentDirectory'>;
-    readonly oomLedgerFile: string;
   };
-  readonly store: Pick<ObjectStore<ContainerRecord, ContainerState>, 'list' | 'claims' | 'directoryOf'>;
+  readonly store: Pick<ObjectStore<ContainerRecord, ContainerState>, 'list' | 'claims'>;
   /** The kills that the kernel's log has; undefined where it cannot be read. */
   readonly readKernelLog: () => readonly OomKill[] | undefined;
   readonly log: Log;
@@ -148,9 +147,9 @@ export class OomKills {
 
   /** Also for the others that have ended at the same time and are not on record yet: the kills cannot be told apart later. */
   async #share(container: Container, others: readonly Container[], kills: number, seenByMonitor: boolean): Promise<Map<string, number>> {
-    const { store } = this.#options;
+    const { parts } = this.#options;
     const seen = await Promise.all(
-      others.map(async ({ record }) => (await readExit(persistDirectoryOf(store, record.id)))?.oomSeen === true),
+      others.map(async ({ record }) => (await readExit(bundleOf(parts, record.id).persistDirectory))?.oomSeen === true),
     );
     const suspects = (): OomSuspect[] =>
       [container, ...others].map((each, index) => ({

@@ -1,18 +1,19 @@
+import { join } from 'node:path';
 import type { ImageStore } from '../image/store.ts';
 import type { OciRuntime } from '../ociruntime/oci-runtime.ts';
 import type { Cgroups } from '../linux/cgroups/cgroups.ts';
 import type { MonitoredParts } from '../podsandbox/parts.ts';
 import type { Sandboxes } from '../podsandbox/sandboxes.ts';
 import type { RootfsStore } from '../storage/rootfs.ts';
+import { Bundle } from './bundle.ts';
 import type { ContainerRecord } from './container.ts';
 
 /** What the operations of a container work with. */
 export interface ContainerParts extends MonitoredParts {
   /** Bundles, one directory per container: RUN/bundles. */
   readonly bundleDirectory: string;
-  /** RUN/sandboxes and RUN/ns, as the sandboxes made them. */
-  readonly sandboxRunDirectory: string;
-  readonly namespaceDirectory: string;
+  /** Records, one directory per container: ROOT/containers. */
+  readonly recordDirectory: string;
   readonly sandboxes: Sandboxes;
   readonly images: ImageStore;
   readonly rootfs: RootfsStore;
@@ -25,4 +26,11 @@ export interface ContainerParts extends MonitoredParts {
 
 export function runtimeOf(parts: Pick<ContainerParts, 'runtimes'>, record: ContainerRecord): OciRuntime {
   return parts.runtimes.get(record.runtimeHandler);
+}
+
+export function bundleOf(
+  { bundleDirectory, recordDirectory }: Pick<ContainerParts, 'bundleDirectory' | 'recordDirectory'>,
+  id: string,
+): Bundle {
+  return new Bundle(join(bundleDirectory, id), join(recordDirectory, id));
 }

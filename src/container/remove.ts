@@ -1,12 +1,12 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { ObjectStore } from '../base/object-store.ts';
 import { stage } from '../base/stage.ts';
+import { removeExitFile } from '../ociruntime/exits.ts';
 import { sweepContainer } from '../ociruntime/sweep.ts';
-import { bundleOf, unmountAll } from './create.ts';
+import { unmountAll } from './create.ts';
 import { imagesOf } from './container.ts';
 import type { Container, ContainerRecord, ContainerState } from './container.ts';
-import { runtimeOf, type ContainerParts } from './parts.ts';
+import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
 
 type Store = ObjectStore<ContainerRecord, ContainerState>;
 
@@ -40,8 +40,8 @@ export async function removeUnfinishedContainer(parts: ContainerParts, store: St
 async function removeRemains(parts: ContainerParts, store: Store, record: ContainerRecord): Promise<void> {
   await parts.rootfs.remove(record.id);
   stage('container.rootfs.removed');
-  await rm(bundleOf(parts, record.id), { recursive: true, force: true });
-  await rm(join(parts.monitor.exitDirectory, record.id), { force: true });
+  await rm(bundleOf(parts, record.id).directory, { recursive: true, force: true });
+  await removeExitFile(parts.monitor.exitDirectory, record.id);
   for (const id of imagesOf(record)) parts.images.release(id, record.id);
   await store.remove(record.id);
   stage('container.forgotten');

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { LinuxContainerResources } from '../../api/cri/runtime.ts';
 import { writeFileAtomic } from '../base/atomic-file.ts';
 import { DaemonError, fail } from '../base/errors.ts';
@@ -11,7 +10,6 @@ import { ociResources } from '../ocispec/resources.ts';
 import { specFromJson, specToJson } from '../ocispec/spec-json.ts';
 import { requireState } from './container.ts';
 import type { Containers } from './containers.ts';
-import { bundleOf } from './create.ts';
 import { runtimeOf } from './parts.ts';
 
 /**
@@ -37,7 +35,7 @@ export async function updateContainer(containers: Containers, id: ContainerId, c
     }
     stage('container.updated');
     await store.save(id, { ...state, resources });
-    await rewriteSpec(join(bundleOf(parts, id), 'config.json'), limits);
+    await rewriteSpec(containers.bundleOf(id).specFile, limits);
   });
 }
 

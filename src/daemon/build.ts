@@ -16,6 +16,7 @@ import { SystemdPlacement } from '../ociruntime/systemd-placement.ts';
 import { RuntimeHandlers } from '../ociruntime/runtime-handlers.ts';
 import type { RestoreParts } from '../pod/restore.ts';
 import type { SandboxParts } from '../podsandbox/parts.ts';
+import { SandboxPaths, type SandboxDirectories } from '../podsandbox/sandbox-paths.ts';
 import { Sandboxes } from '../podsandbox/sandboxes.ts';
 import { readHostFacts, type HostFacts } from '../ocispec/host-facts.ts';
 import type { SpecSettings } from '../ocispec/input.ts';
@@ -51,7 +52,12 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
   const cgroups = await detectCgroups();
   const placement = cgroupManager === 'systemd' ? new SystemdPlacement(cgroups) : new CgroupfsPlacement(cgroups);
   const runtimes = buildRuntimes(config);
-  const networks = buildNetworks(config, log);
+  const directories: SandboxDirectories = {
+    files: join(runDir, 'sandboxes'),
+    namespaces: join(runDir, 'ns'),
+    infra: join(runDir, 'infra'),
+  };
+  const networks = buildNetworks(config, directories, log);
   const exitDirectory = join(runDir, 'exits');
   const monitor: MonitorOptions = {
     conmonPath: conmon,
@@ -71,9 +77,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
   };
   const sandboxParts: SandboxParts = {
     ...common,
-    runDirectory: join(runDir, 'sandboxes'),
-    namespaceDirectory: join(runDir, 'ns'),
-    infraDirectory: join(runDir, 'infra'),
+    directories,
     defaultSysctls: () => config.current.defaultSysctls,
     networks,
     detachBudgetMs: timeouts.cniDelMs,
@@ -88,15 +92,13 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     log,
   });
   const containers = new Containers({
-    directory: join(root, 'containers'),
     badDirectory,
     parts: {
       ...common,
+      recordDirectory: join(root, 'containers'),
       bundleDirectory: join(runDir, 'bundles'),
       execDirectory: join(runDir, 'exec'),
       oomLedgerFile: join(runDir, 'oom.json'),
-      sandboxRunDirectory: sandboxParts.runDirectory,
-      namespaceDirectory: sandboxParts.namespaceDirectory,
       sandboxes,
       images,
       rootfs: storage.rootfs,
@@ -152,8 +154,8 @@ function environmentOf(path: string): Readonly<Record<string, string>> {
   return basename(path) === 'runc' ? { ...CHILD_ENVIRONMENT, ...SHORT_LIVED_GO } : CHILD_ENVIRONMENT;
 }
 
-function buildNetworks(config: LiveConfig, log: Log): Networks {
-  const { cni, timeouts, root, runDir } = config.current;
+function buildNetworks(config: LiveConfig, directories: SandboxDirectories, log: Log): Networks {
+  const { cni, timeouts, root } = config.current;
   return new Networks({
     confDir: cni.confDir,
     binDirs: cni.binDirs,
@@ -162,7 +164,8 @@ function buildNetworks(config: LiveConfig, log: Log): Networks {
     ...(cni.defaultNetwork === '' ? {} : { networkName: cni.defaultNetwork }),
     addTimeoutMs: timeouts.cniAddMs,
     delTimeoutMs: timeouts.cniDelMs,
-    releaseNamespace: async (id) => onThread('unpinNamespaces', { directory: join(runDir, 'ns', id), kinds: ['net'] }),
+    releaseNamespace: async (id) =>
+      onThread('unpinNamespaces', { directory: new SandboxPaths(directories, id).namespaces, kinds: ['net'] }),
   });
 }
 

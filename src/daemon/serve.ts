@@ -107,7 +107,7 @@ async function startAdapters(parts: DaemonParts, closers: Closer[]): Promise<voi
   closers.push(async () => storage.close());
   await networks.start();
   closers.push(async () => networks.close());
-  await Promise.all([runtimes.probe(log), prepareInfraRootfs(sandboxParts.infraDirectory)]);
+  await Promise.all([runtimes.probe(log), prepareInfraRootfs(sandboxParts)]);
 }
 
 async function restoreState(parts: DaemonParts, closers: Closer[]): Promise<void> {
@@ -130,7 +130,7 @@ async function restoreState(parts: DaemonParts, closers: Closer[]): Promise<void
   await exits.start();
   const infraWatch = new AbortController();
   void watchInfraProcesses(restoreParts, infraWatch.signal);
-  void watchNamespaces(restoreParts, parts.sandboxParts, infraWatch.signal);
+  void watchNamespaces(restoreParts, infraWatch.signal);
   closers.push(async () => {
     infraWatch.abort();
     exits.close();

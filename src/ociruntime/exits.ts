@@ -28,6 +28,16 @@ export async function readExit(persistDirectory: string): Promise<ContainerExit 
   return { exitCode: code, finishedAtNs: mtimeNs, oomSeen };
 }
 
+/** The file by which conmon tells of a container's end. */
+export function exitFileOf(exitDirectory: string, containerId: string): string {
+  return join(exitDirectory, containerId);
+}
+
+/** Removes the exit file, once the end is on record or the container is gone. Idempotent. */
+export async function removeExitFile(exitDirectory: string, containerId: string): Promise<void> {
+  await rm(exitFileOf(exitDirectory, containerId), { force: true });
+}
+
 /** Watches the directory where conmon writes one exit file per container, and names each container whose file is there. */
 export class ExitDirectory {
   readonly #path: string;

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { settledWithin, sleep, waitFor, withTimeout } from '../base/deadline.ts';
 import { DaemonError, messageOf, unlessMissing } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
@@ -11,6 +10,7 @@ import { identify } from '../linux/process.ts';
 import type { Child } from '../linux/spawn.ts';
 import { killGroup, spawn } from '../linux/spawn.ts';
 import { CreatorWatch } from './creator-watch.ts';
+import type { MonitoredBundle } from './monitored-bundle.ts';
 import type { OciRuntime } from './oci-runtime.ts';
 import { runtimeWords } from './runtime-words.ts';
 
@@ -19,10 +19,8 @@ export interface MonitorRequest {
   readonly containerId: string;
   /** The name in conmon's own log lines. */
   readonly name: string;
-  readonly bundle: string;
+  readonly bundle: MonitoredBundle;
   readonly logPath: string;
-  /** A directory that survives a reboot; the exit code is written to its file `exit`. */
-  readonly persistDirectory: string;
   readonly terminal: boolean;
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
@@ -159,7 +157,7 @@ function spawnMonitor(options: MonitorOptions, runtime: OciRuntime, request: Mon
         _OCI_STARTPIPE: '4',
         [OWNER_VARIABLE]: request.containerId,
       },
-      cwd: request.bundle,
+      cwd: request.bundle.directory,
       stdio: ['ignore', 'ignore', stderr.writeEnd, sync.writeEnd, start.readEnd],
       newSession: true,
     });
@@ -175,11 +173,12 @@ function spawnMonitor(options: MonitorOptions, runtime: OciRuntime, request: Mon
 }
 
 function conmonArgs(options: MonitorOptions, runtime: OciRuntime, request: MonitorRequest): string[] {
+  const { bundle } = request;
   const args = [
     // The flush of the log would hold up the exit code, on a busy disk by seconds.
     '--sync', '--no-sync-log', '--full-attach', '--cid', request.containerId, '--cuuid', request.containerId, '--name', request.name,
-    '--bundle', request.bundle, '--container-pidfile', join(request.bundle, 'pidfile'),
-    '--persist-dir', request.persistDirectory, '--exit-dir', options.exitDirectory,
+    '--bundle', bundle.directory, '--container-pidfile', bundle.pidFile,
+    '--persist-dir', bundle.persistDirectory, '--exit-dir', options.exitDirectory,
     '--log-path', request.logPath, '--log-level', 'warning', '--runtime', runtime.path,
     '--socket-dir-path', options.exitDirectory,
   ]; // prettier-ignore
@@ -253,8 +252,8 @@ function parseAnswer(text: string): SyncMessage | undefined {
 }
 
 /** The pid that the runtime wrote for this container, if it got so far. */
-export async function readContainerPid(bundle: string): Promise<number | undefined> {
-  const text = await unlessMissing(readFile(join(bundle, 'pidfile'), 'utf8'), undefined);
+export async function readContainerPid({ pidFile }: MonitoredBundle): Promise<number | undefined> {
+  const text = await unlessMissing(readFile(pidFile, 'utf8'), undefined);
   const pid = Number(text);
   return Number.isInteger(pid) && pid > 0 ? pid : undefined;
 }

@@ -1,14 +1,14 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { messageOf, unlessMissing } from '../base/errors.ts';
 import { isObjectId, type ContainerId } from '../base/ids.ts';
 import { idField, type LogFields } from '../base/log.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import { isPinned } from '../linux/namespaces.ts';
 import { identify, isAlive, SIGKILL, signalProcess } from '../linux/process.ts';
+import { exitFileOf, removeExitFile } from '../ociruntime/exits.ts';
 import { readContainerPid } from '../ociruntime/monitor.ts';
+import type { MonitoredBundle } from '../ociruntime/monitored-bundle.ts';
 import { killCreators } from '../ociruntime/sweep.ts';
-import { namespacePaths } from '../podsandbox/run.ts';
 import { removeSandboxFiles } from '../podsandbox/sandbox-files.ts';
 import { unpinSandbox } from '../podsandbox/unpin.ts';
 import type { RestoreParts } from './restore.ts';
@@ -37,11 +37,11 @@ export async function compareInventory(parts: RestoreParts): Promise<InventoryDi
   const ofContainer = (id: string): boolean => containers.store.claims(id);
   // In the order of removal: plugins find what they made while the namespace is there.
   add('attachment', await sandboxParts.networks.attachments(), ofSandbox);
-  add('namespace', await objectIds(sandboxParts.namespaceDirectory), (id) => ofSandbox(id) || sandboxParts.networks.needsNamespace(id));
-  add('infra bundle', await objectIds(sandboxParts.infraDirectory), ofSandbox);
+  add('namespace', await objectIds(sandboxParts.directories.namespaces), (id) => ofSandbox(id) || sandboxParts.networks.needsNamespace(id));
+  add('infra bundle', await objectIds(sandboxParts.directories.infra), ofSandbox);
   add('bundle', await objectIds(containers.parts.bundleDirectory), ofContainer);
   // Behind the bundles, whose cgroups lie in its own.
-  add('directory', await objectIds(sandboxParts.runDirectory), ofSandbox);
+  add('directory', await objectIds(sandboxParts.directories.files), ofSandbox);
   add('rootfs', await containers.parts.rootfs.list(), ofContainer);
   add('exit file', await objectIds(containers.parts.monitor.exitDirectory), (id) => ofSandbox(id) || ofContainer(id));
   return { unclaimed, missing: await findMissing(parts) };
@@ -51,7 +51,7 @@ async function findMissing(parts: RestoreParts): Promise<Difference[]> {
   const missing: Difference[] = [];
   for (const { record, state } of parts.sandboxes.list()) {
     if (state.is !== 'Ready') continue;
-    for (const path of Object.values(namespacePaths(parts.sandboxParts, record))) {
+    for (const path of Object.values(parts.sandboxes.pathsOf(record.id).namespacesOf(record))) {
       if (path !== 'host' && !(await isPinned(path))) missing.push({ kind: 'namespace', name: path });
     }
   }
@@ -79,27 +79,27 @@ export async function removeUnclaimed(parts: RestoreParts): Promise<void> {
 
 /** An exit file may be a container's or an infra process's. */
 function fieldsOf({ containers }: RestoreParts, kind: string, name: string): LogFields {
-  if (kind === 'exit file') return { path: join(containers.parts.monitor.exitDirectory, name) };
+  if (kind === 'exit file') return { path: exitFileOf(containers.parts.monitor.exitDirectory, name) };
   return idField(kind === 'bundle' || kind === 'rootfs' ? 'container' : 'sandbox', name);
 }
 
 async function removeOne(parts: RestoreParts, kind: string, name: string): Promise<void> {
-  const { sandboxParts, containers } = parts;
+  const { sandboxParts, sandboxes, containers } = parts;
   switch (kind) {
     case 'namespace':
       // Its attachment was released before, or queued.
       await unpinSandbox(sandboxParts, name);
       return;
     case 'directory':
-      await removeSandboxFiles(sandboxParts.runDirectory, name);
+      await removeSandboxFiles(sandboxes.pathsOf(name));
       // The cgroup of a pod that named none is known by its id.
       await sandboxParts.placement.removeParent(sandboxParts.placement.parent('', name));
       return;
     case 'infra bundle':
-      await removeUnknownContainer(parts, join(sandboxParts.infraDirectory, name), name);
+      await removeUnknownContainer(parts, sandboxes.pathsOf(name).infra, name);
       return;
     case 'bundle':
-      await removeUnknownContainer(parts, join(containers.parts.bundleDirectory, name), name);
+      await removeUnknownContainer(parts, containers.bundleOf(name), name);
       return;
     case 'rootfs':
       await containers.parts.rootfs.remove(name as ContainerId);
@@ -108,14 +108,14 @@ async function removeOne(parts: RestoreParts, kind: string, name: string): Promi
       await releaseUnclaimed(parts, name);
       return;
     default:
-      await rm(join(containers.parts.monitor.exitDirectory, name), { force: true });
+      await removeExitFile(containers.parts.monitor.exitDirectory, name);
   }
 }
 
 /** The attachment's own record says who the pod was. What cannot be released now is released when it can be. */
-async function releaseUnclaimed({ sandboxParts }: RestoreParts, containerId: string): Promise<void> {
-  const { networks, namespaceDirectory, detachBudgetMs } = sandboxParts;
-  const netnsPath = join(namespaceDirectory, containerId, 'net');
+async function releaseUnclaimed({ sandboxes, sandboxParts }: RestoreParts, containerId: string): Promise<void> {
+  const { networks, detachBudgetMs } = sandboxParts;
+  const { netns: netnsPath } = sandboxes.pathsOf(containerId);
   const pod = { name: '', namespace: '', uid: '' };
   try {
     if (await isPinned(netnsPath)) await networks.detach({ containerId, netnsPath, pod }, AbortSignal.timeout(detachBudgetMs));
@@ -125,7 +125,7 @@ async function releaseUnclaimed({ sandboxParts }: RestoreParts, containerId: str
 }
 
 /** A container whose record is lost: all that is known of it is its bundle. */
-async function removeUnknownContainer(parts: RestoreParts, bundle: string, id: string): Promise<void> {
+async function removeUnknownContainer(parts: RestoreParts, bundle: MonitoredBundle, id: string): Promise<void> {
   const { runtimes, placement } = parts.containers.parts;
   const pid = await readContainerPid(bundle);
   const process = pid === undefined ? undefined : await identify(pid);
@@ -141,13 +141,13 @@ async function removeUnknownContainer(parts: RestoreParts, bundle: string, id: s
     await placement.removeContainer(parent, id);
     await placement.removeParent(parent);
   }
-  await onThread('unmountAllBelow', { prefix: bundle });
-  await rm(bundle, { recursive: true, force: true });
+  await onThread('unmountAllBelow', { prefix: bundle.directory });
+  await rm(bundle.directory, { recursive: true, force: true });
 }
 
 /** From the bundle's spec; empty where there is none, or half a one. */
-async function cgroupsPathOf(bundle: string): Promise<string> {
-  const text = await unlessMissing(readFile(join(bundle, 'config.json'), 'utf8'), '{}');
+async function cgroupsPathOf({ specFile }: MonitoredBundle): Promise<string> {
+  const text = await unlessMissing(readFile(specFile, 'utf8'), '{}');
   try {
     return (JSON.parse(text) as { linux?: { cgroupsPath?: string } }).linux?.cgroupsPath ?? '';
   } catch {

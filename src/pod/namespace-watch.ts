@@ -1,8 +1,7 @@
 import { sleep } from '../base/deadline.ts';
 import { messageOf } from '../base/errors.ts';
 import { isPinned } from '../linux/namespaces.ts';
-import type { SandboxParts } from '../podsandbox/parts.ts';
-import { namespacePaths } from '../podsandbox/run.ts';
+import type { Sandboxes } from '../podsandbox/sandboxes.ts';
 import type { SandboxRecord } from '../podsandbox/sandbox.ts';
 import type { PodParts } from './stop-pod.ts';
 
@@ -10,26 +9,22 @@ import type { PodParts } from './stop-pod.ts';
 const POLL_MS = 5_000;
 
 /** The path of a namespace that a sandbox should have and has not; undefined where it has all. */
-export async function lostNamespace(parts: Pick<SandboxParts, 'namespaceDirectory'>, record: SandboxRecord): Promise<string | undefined> {
-  for (const path of Object.values(namespacePaths(parts, record))) {
+export async function lostNamespace(sandboxes: Sandboxes, record: SandboxRecord): Promise<string | undefined> {
+  for (const path of Object.values(sandboxes.pathsOf(record.id).namespacesOf(record))) {
     if (path !== 'host' && !(await isPinned(path))) return path;
   }
   return undefined;
 }
 
 /** A pod whose namespace somebody has unmounted gets no new container: it is NotReady, so that the kubelet makes another. */
-export async function watchNamespaces(
-  parts: PodParts,
-  sandboxParts: Pick<SandboxParts, 'namespaceDirectory'>,
-  signal: AbortSignal,
-): Promise<void> {
+export async function watchNamespaces(parts: PodParts, signal: AbortSignal): Promise<void> {
   const { sandboxes, log } = parts;
   while (!signal.aborted) {
     await sleep(POLL_MS, signal);
     for (const { record, state } of sandboxes.list()) {
       if (state.is !== 'Ready') continue;
       try {
-        const lost = await lostNamespace(sandboxParts, record);
+        const lost = await lostNamespace(sandboxes, record);
         if (lost === undefined || sandboxes.store.get(record.id)?.state.is !== 'Ready') continue;
         log.warn('a namespace of a pod sandbox is gone; the sandbox is NotReady', { sandboxId: record.id, path: lost });
         await sandboxes.markLost(record.id, `its namespace ${lost} is gone`);

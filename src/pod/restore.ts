@@ -1,5 +1,4 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import type { SandboxId } from '../base/ids.ts';
 import type { Container, ContainerRecord } from '../container/container.ts';
@@ -9,6 +8,7 @@ import { runtimeOf } from '../container/parts.ts';
 import { bootId, isAlive } from '../linux/process.ts';
 import type { SandboxParts } from '../podsandbox/parts.ts';
 import type { Sandbox, SandboxRecord } from '../podsandbox/sandbox.ts';
+import type { Sandboxes } from '../podsandbox/sandboxes.ts';
 import { lostNamespace } from './namespace-watch.ts';
 import { RestoreQueue } from './restore-queue.ts';
 import { removePod, stopPod, type PodParts } from './stop-pod.ts';
@@ -142,21 +142,21 @@ async function endSandbox(parts: RestoreParts, { id }: { readonly id: SandboxId 
 async function lookAtSandbox(parts: RestoreParts, sandbox: Sandbox, boot: string): Promise<void> {
   const { sandboxes, sandboxParts } = parts;
   const { record } = sandbox;
-  const lost = await whatIsLost(sandboxParts, sandbox, boot);
+  const lost = await whatIsLost(sandboxes, sandbox, boot);
   if (lost === undefined) return;
   parts.log.warn('a pod sandbox did not outlive the daemon', { sandboxId: record.id, reason: lost });
   await sandboxes.markLost(record.id, lost);
   if (record.bootId === boot) return;
   // The namespace went with the boot, so the addresses are released now, not when the kubelet gets round to it.
   if (record.namespaces.net === 'pod') await sandboxParts.networks.detachLater({ containerId: record.id });
-  await rm(join(sandboxParts.namespaceDirectory, record.id), { recursive: true, force: true });
+  await rm(sandboxes.pathsOf(record.id).namespaces, { recursive: true, force: true });
 }
 
 /** What a Ready sandbox cannot do without and has lost; undefined where nothing is. */
-async function whatIsLost(parts: SandboxParts, sandbox: Sandbox, boot: string): Promise<string | undefined> {
+async function whatIsLost(sandboxes: Sandboxes, sandbox: Sandbox, boot: string): Promise<string | undefined> {
   const { record, state } = sandbox;
   if (record.bootId !== boot) return 'the node was restarted';
-  const path = await lostNamespace(parts, record);
+  const path = await lostNamespace(sandboxes, record);
   if (path !== undefined) return `its namespace ${path} is gone`;
   if (state.infra !== undefined && !(await isAlive(state.infra.process))) return 'its infra process has ended';
   return undefined;

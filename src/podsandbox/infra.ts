@@ -4,24 +4,22 @@ import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { stage } from '../base/stage.ts';
 import { exitOf, SIGKILL, signalProcess } from '../linux/process.ts';
+import { removeExitFile } from '../ociruntime/exits.ts';
 import { createMonitored } from '../ociruntime/monitor.ts';
 import { buildSpec } from '../ocispec/build.ts';
 import { specToJson } from '../ocispec/spec-json.ts';
 import { sweepContainer } from '../ociruntime/sweep.ts';
-import type { SandboxParts } from './parts.ts';
+import { pathsOf, type SandboxParts } from './parts.ts';
 import { pauseProgram } from './pause-program.ts';
+import { infraRootfs } from './sandbox-paths.ts';
 import type { InfraProcess, SandboxRecord } from './sandbox.ts';
 
 /** How long a killed infra process may take to go, milliseconds. */
 const KILL_WAIT_MS = 10_000;
 
-export function bundleOf(parts: Pick<SandboxParts, 'infraDirectory'>, id: string): string {
-  return join(parts.infraDirectory, id);
-}
-
 /** Writes the root file system that all infra containers share, read-only: the pause program and its mount points. */
-export async function prepareInfraRootfs(infraDirectory: string): Promise<void> {
-  const rootfs = join(infraDirectory, 'rootfs');
+export async function prepareInfraRootfs({ directories }: Pick<SandboxParts, 'directories'>): Promise<void> {
+  const rootfs = infraRootfs(directories);
   for (const directory of ['proc', 'dev', 'sys']) await mkdir(join(rootfs, directory), { recursive: true, mode: 0o755 });
   const program = join(rootfs, 'pause');
   await rm(program, { force: true });
@@ -36,27 +34,26 @@ export async function startInfra(
   namespaces: { net: string; ipc: string; uts: string },
   work: AbortSignal,
 ): Promise<InfraProcess> {
-  const bundle = bundleOf(parts, record.id);
-  await mkdir(join(bundle, 'persist'), { recursive: true, mode: 0o700 });
+  const { infra: bundle, infraLog } = pathsOf(parts, record.id);
+  await mkdir(bundle.persistDirectory, { recursive: true, mode: 0o700 });
   const spec = buildSpec({
     kind: 'infra',
     sandboxId: record.id,
     sandboxConfig: record.config,
-    rootfsPath: join(parts.infraDirectory, 'rootfs'),
+    rootfsPath: infraRootfs(parts.directories),
     namespaces,
     cgroupsPath: parts.placement.cgroupsPath(record.cgroupParent, record.id),
     settings: parts.specSettings(),
     host: parts.hostFacts(),
     annotations: parts.placement.runtimeAnnotations('infra'),
   });
-  await writeFile(join(bundle, 'config.json'), specToJson(spec), { mode: 0o600 });
+  await writeFile(bundle.specFile, specToJson(spec), { mode: 0o600 });
   const runtime = parts.runtimes.get(record.runtimeHandler);
   const created = await createMonitored(parts.monitor, runtime, {
     containerId: record.id,
     name: `${record.name}_infra`,
     bundle,
-    logPath: join(bundle, 'log'),
-    persistDirectory: join(bundle, 'persist'),
+    logPath: infraLog,
     terminal: false,
     stdin: false,
     stdinOnce: false,
@@ -87,6 +84,6 @@ export async function removeInfra(parts: SandboxParts, record: SandboxRecord, in
     containerId: record.id,
     monitorKnown: infra !== undefined,
   });
-  await rm(join(parts.monitor.exitDirectory, record.id), { force: true });
-  await rm(bundleOf(parts, record.id), { recursive: true, force: true });
+  await removeExitFile(parts.monitor.exitDirectory, record.id);
+  await rm(pathsOf(parts, record.id).infra.directory, { recursive: true, force: true });
 }

@@ -4,6 +4,7 @@ import type { CgroupPlacement } from '../ociruntime/placement.ts';
 import type { RuntimeHandlers } from '../ociruntime/runtime-handlers.ts';
 import type { HostFacts } from '../ocispec/host-facts.ts';
 import type { SpecSettings } from '../ocispec/input.ts';
+import { SandboxPaths, type SandboxDirectories } from './sandbox-paths.ts';
 
 /** What whatever runs under a monitor is made with: containers, and the infra process of a sandbox. */
 export interface MonitoredParts {
@@ -18,15 +19,14 @@ export interface MonitoredParts {
 
 /** What the operations of a sandbox work with. */
 export interface SandboxParts extends MonitoredParts {
-  /** Volatile files, one directory per sandbox: RUN/sandboxes. */
-  readonly runDirectory: string;
-  /** Pinned namespaces, one directory per sandbox: RUN/ns. */
-  readonly namespaceDirectory: string;
-  /** Infra containers' bundles, and the root file system they share: RUN/infra. */
-  readonly infraDirectory: string;
+  readonly directories: SandboxDirectories;
   /** Sysctls that every pod gets unless it names them itself. */
   readonly defaultSysctls: () => Readonly<Record<string, string>>;
   readonly networks: Networks;
   /** Most all CNI DELs of a pod may take, milliseconds. */
   readonly detachBudgetMs: number;
+}
+
+export function pathsOf({ directories }: Pick<SandboxParts, 'directories'>, id: string): SandboxPaths {
+  return new SandboxPaths(directories, id);
 }

@@ -2,22 +2,14 @@ import type { Duplex } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { waitFor } from '../base/deadline.ts';
 import { connectInNamespace } from '../linux/netns-connect.ts';
-import { namespacePaths } from './run.ts';
 import { requireReady } from './sandbox.ts';
 import type { Sandboxes } from './sandboxes.ts';
 
 /** Connects a stream with a port of the pod's loopback until both directions have ended. @throws where nothing listens there. */
-export async function portForward(
-  sandboxes: Sandboxes,
-  namespaceDirectory: string,
-  id: string,
-  port: number,
-  stream: Duplex,
-  signal: AbortSignal,
-): Promise<void> {
+export async function portForward(sandboxes: Sandboxes, id: string, port: number, stream: Duplex, signal: AbortSignal): Promise<void> {
   const sandbox = sandboxes.get(id);
   requireReady(sandbox, 'port-forward');
-  const { net } = namespacePaths({ namespaceDirectory }, sandbox.record);
+  const { net } = sandboxes.pathsOf(sandbox.record.id).namespacesOf(sandbox.record);
   const socket = await connectInNamespace(net === 'host' ? undefined : net, port, signal);
   try {
     stream.pipe(socket);

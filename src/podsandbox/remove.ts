@@ -1,7 +1,7 @@
 import type { Log } from '../base/log.ts';
 import type { ObjectStore } from '../base/object-store.ts';
 import { stage } from '../base/stage.ts';
-import type { SandboxParts } from './parts.ts';
+import { pathsOf, type SandboxParts } from './parts.ts';
 import { removeSandboxFiles } from './sandbox-files.ts';
 import type { SandboxRecord, SandboxState } from './sandbox.ts';
 import { takeDown } from './stop.ts';
@@ -27,7 +27,7 @@ export async function removeUnfinishedSandbox(parts: SandboxParts, store: Store,
 }
 
 async function removeRemains(parts: SandboxParts, store: Store, record: SandboxRecord, ownsCgroup: boolean): Promise<void> {
-  await removeSandboxFiles(parts.runDirectory, record.id);
+  await removeSandboxFiles(pathsOf(parts, record.id));
   stage('sandbox.files.removed');
   if (ownsCgroup) await parts.placement.removeParent(record.cgroupParent);
   stage('sandbox.cgroup.removed');

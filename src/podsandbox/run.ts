@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { messageOf, withWords } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { ObjectStore } from '../base/object-store.ts';
@@ -9,28 +8,13 @@ import { onThread } from '../linux/kernel-threads.ts';
 import { interfaceOfSysctl } from '../linux/namespaces.ts';
 import { podSysctls } from '../ocispec/sysctls.ts';
 import { startInfra, removeInfra } from './infra.ts';
-import type { SandboxParts } from './parts.ts';
+import { pathsOf, type SandboxParts } from './parts.ts';
 import { attachRequest, detachRequest } from './network.ts';
 import type { InfraProcess, SandboxNetwork, SandboxRecord, SandboxState } from './sandbox.ts';
 import { makeRequestedDirectory, makeSandboxFiles, removeSandboxFiles, writeHosts } from './sandbox-files.ts';
 import { unpinSandbox } from './unpin.ts';
 
 type Store = ObjectStore<SandboxRecord, SandboxState>;
-
-/** The paths or `host` of a sandbox's namespaces, for the spec of a container in it. */
-export function namespacePaths(
-  parts: Pick<SandboxParts, 'namespaceDirectory'>,
-  record: SandboxRecord,
-): { net: string; ipc: string; uts: string } {
-  const directory = join(parts.namespaceDirectory, record.id);
-  const ownNetwork = record.namespaces.net === 'pod';
-  return {
-    net: ownNetwork ? join(directory, 'net') : 'host',
-    ipc: record.namespaces.ipc === 'pod' ? join(directory, 'ipc') : 'host',
-    // A pod on the node's network has the node's name too.
-    uts: ownNetwork ? join(directory, 'uts') : 'host',
-  };
-}
 
 /**
  * Makes a sandbox: on success it is Ready, on failure nothing of it is left; after a crash the next start removes what is
@@ -51,7 +35,7 @@ export async function runSandbox(parts: SandboxParts, store: Store, record: Sand
     });
     await pin(parts, record);
     stage('sandbox.pinned');
-    undo.add('remove the files', async () => removeSandboxFiles(parts.runDirectory, record.id));
+    undo.add('remove the files', async () => removeSandboxFiles(pathsOf(parts, record.id)));
     const makeCgroup = async (): Promise<void> => {
       // Until it is known: what fails half-way is ours, and it is removed only where it is empty.
       ownsCgroup = true;
@@ -62,7 +46,7 @@ export async function runSandbox(parts: SandboxParts, store: Store, record: Sand
       makeCgroup().then(async () => makeInfra(parts, record, work, undo, log)),
       makeFiles(parts, record, work),
     ]);
-    if (network.ips.length > 0) await writeHosts(parts.runDirectory, record, network.ips);
+    if (network.ips.length > 0) await writeHosts(pathsOf(parts, record.id), record, network.ips);
     await intent.flushed;
     await store.save(record.id, { is: 'Ready', network, infra, ownsCgroup });
     stage('sandbox.ready');
@@ -79,7 +63,7 @@ async function pin(parts: SandboxParts, record: SandboxRecord): Promise<void> {
   const ownNetwork = net === 'pod';
   const sysctls = sysctlsOf(parts, record, 'before the network');
   await onThread('pinNamespaces', {
-    directory: join(parts.namespaceDirectory, record.id),
+    directory: pathsOf(parts, record.id).namespaces,
     net: ownNetwork,
     ipc: ipc === 'pod',
     uts: ownNetwork,
@@ -97,7 +81,7 @@ function sysctlsOf(parts: SandboxParts, record: SandboxRecord, when: 'before the
 
 async function attachNetwork(parts: SandboxParts, record: SandboxRecord, work: AbortSignal, undo: UndoStack): Promise<SandboxNetwork> {
   if (record.namespaces.net === 'node') return { ips: [] };
-  const request = attachRequest(record, namespacePaths(parts, record).net);
+  const request = attachRequest(record, pathsOf(parts, record.id).netns);
   undo.add('detach the network', async () => {
     try {
       await parts.networks.detach(detachRequest(record, request.netnsPath), AbortSignal.timeout(parts.detachBudgetMs));
@@ -123,13 +107,13 @@ async function makeInfra(
 ): Promise<InfraProcess | undefined> {
   if (record.namespaces.pid !== 'pod') return undefined;
   undo.add('remove the infra container', async () => removeInfra(parts, record, undefined, log));
-  return startInfra(parts, record, namespacePaths(parts, record), work);
+  return startInfra(parts, record, pathsOf(parts, record.id).namespacesOf(record), work);
 }
 
 async function makeFiles(parts: SandboxParts, record: SandboxRecord, work: AbortSignal): Promise<void> {
   const logDirectory = record.config.logDirectory;
   await Promise.all([
-    makeSandboxFiles(parts.runDirectory, record),
+    makeSandboxFiles(pathsOf(parts, record.id), record),
     logDirectory === '' ? Promise.resolve() : makeRequestedDirectory(logDirectory, work),
   ]);
   stage('sandbox.files');

@@ -1,9 +1,9 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { DaemonError } from '../base/errors.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import { run } from '../linux/spawn.ts';
 import { podFileContents } from './pod-files.ts';
+import type { SandboxPaths } from './sandbox-paths.ts';
 import type { SandboxRecord } from './sandbox.ts';
 
 /** As docker and CRI-O: most pods never ask for another size. */
@@ -11,30 +11,9 @@ const SHM_SIZE_BYTES = 64 * 1024 * 1024;
 /** Most the making of a log directory may take, milliseconds: it may lie on a file system that hangs. */
 const DIRECTORY_TIMEOUT_MS = 20_000;
 
-/** The host paths of a pod's own files. */
-export interface SandboxPaths {
-  readonly directory: string;
-  readonly hosts: string;
-  readonly resolvConf: string;
-  readonly hostname: string;
-  readonly shm: string;
-}
-
-export function sandboxPaths(runDirectory: string, id: string): SandboxPaths {
-  const directory = join(runDirectory, id);
-  return {
-    directory,
-    hosts: join(directory, 'hosts'),
-    resolvConf: join(directory, 'resolv.conf'),
-    hostname: join(directory, 'hostname'),
-    shm: join(directory, 'shm'),
-  };
-}
-
 /** Writes hosts, hostname and resolv.conf, and mounts the pod's /dev/shm where it has an IPC namespace of its own. */
-export async function makeSandboxFiles(runDirectory: string, record: SandboxRecord): Promise<void> {
-  const paths = sandboxPaths(runDirectory, record.id);
-  await mkdir(paths.directory, { recursive: true, mode: 0o711 });
+export async function makeSandboxFiles(paths: SandboxPaths, record: SandboxRecord): Promise<void> {
+  await mkdir(paths.files, { recursive: true, mode: 0o711 });
   const contents = await podFileContents({
     config: record.config,
     hostname: record.hostname,
@@ -51,25 +30,25 @@ export async function makeSandboxFiles(runDirectory: string, record: SandboxReco
 }
 
 /** Writes hosts again, when the pod's addresses are known: the pod finds itself by its name. */
-export async function writeHosts(runDirectory: string, record: SandboxRecord, ips: readonly string[]): Promise<void> {
+export async function writeHosts(paths: SandboxPaths, record: SandboxRecord, ips: readonly string[]): Promise<void> {
   const contents = await podFileContents({
     config: record.config,
     hostname: record.hostname,
     hostNetwork: record.namespaces.net === 'node',
     ips,
   });
-  await writeFile(sandboxPaths(runDirectory, record.id).hosts, contents.hosts, { mode: 0o644 });
+  await writeFile(paths.hosts, contents.hosts, { mode: 0o644 });
 }
 
 /** Idempotent. */
-export async function unmountSandboxShm(runDirectory: string, id: string): Promise<void> {
-  await onThread('unmount', { path: sandboxPaths(runDirectory, id).shm });
+export async function unmountSandboxShm(paths: SandboxPaths): Promise<void> {
+  await onThread('unmount', { path: paths.shm });
 }
 
 /** Removes a sandbox's volatile files. Idempotent. */
-export async function removeSandboxFiles(runDirectory: string, id: string): Promise<void> {
-  await unmountSandboxShm(runDirectory, id);
-  await rm(sandboxPaths(runDirectory, id).directory, { recursive: true, force: true });
+export async function removeSandboxFiles(paths: SandboxPaths): Promise<void> {
+  await unmountSandboxShm(paths);
+  await rm(paths.files, { recursive: true, force: true });
 }
 
 /**

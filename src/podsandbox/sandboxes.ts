@@ -9,9 +9,10 @@ import { nowNs } from '../base/time.ts';
 import { bootId } from '../linux/process.ts';
 import { planSandbox } from './plan.ts';
 import { removeSandbox, removeUnfinishedSandbox } from './remove.ts';
-import type { SandboxParts } from './parts.ts';
+import { pathsOf, type SandboxParts } from './parts.ts';
 import { runSandbox } from './run.ts';
 import { sandboxRuntimeSpec } from './runtime-spec.ts';
+import type { SandboxPaths } from './sandbox-paths.ts';
 import type { Sandbox, SandboxRecord, SandboxState } from './sandbox.ts';
 import { isSandboxRecord, isSandboxState, sandboxName } from './sandbox.ts';
 import { stopSandbox } from './stop.ts';
@@ -114,6 +115,10 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
       const state = this.store.get(id)?.state;
       if (state?.is === 'Ready') await this.store.saveTowardsEnd(id, { ...state, is: 'Lost', reason });
     });
+  }
+
+  pathsOf(id: string): SandboxPaths {
+    return pathsOf(this.#options.parts, id);
   }
 
   /** The OCI runtime spec of its infra container, or as much of one as a sandbox without has. */

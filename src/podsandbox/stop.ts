@@ -4,8 +4,7 @@ import { stage } from '../base/stage.ts';
 import { isPinned } from '../linux/namespaces.ts';
 import { removeInfra } from './infra.ts';
 import { detachRequest } from './network.ts';
-import type { SandboxParts } from './parts.ts';
-import { namespacePaths } from './run.ts';
+import { pathsOf, type SandboxParts } from './parts.ts';
 import { unmountSandboxShm } from './sandbox-files.ts';
 import type { SandboxRecord, SandboxState } from './sandbox.ts';
 import { unpinSandbox } from './unpin.ts';
@@ -37,17 +36,17 @@ export async function takeDown(parts: SandboxParts, record: SandboxRecord, state
   stage('sandbox.detached');
   await unpinSandbox(parts, record.id);
   stage('sandbox.unpinned');
-  await unmountSandboxShm(parts.runDirectory, record.id);
+  await unmountSandboxShm(pathsOf(parts, record.id));
 }
 
 /** How long a stop waits for the release of a network whose namespace is gone, milliseconds; the queue goes on with it. */
 const RELEASE_PATIENCE_MS = 5000;
 
 async function releaseNetwork(parts: SandboxParts, record: SandboxRecord, isUnfinished: boolean): Promise<void> {
-  const { net } = namespacePaths(parts, record);
-  if (await isPinned(net)) {
+  const { netns } = pathsOf(parts, record.id);
+  if (await isPinned(netns)) {
     try {
-      await parts.networks.detach(detachRequest(record, net), AbortSignal.timeout(parts.detachBudgetMs));
+      await parts.networks.detach(detachRequest(record, netns), AbortSignal.timeout(parts.detachBudgetMs));
       return;
     } catch (error) {
       if (!isUnfinished) throw error;

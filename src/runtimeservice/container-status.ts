@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { unlessMissing } from '../base/errors.ts';
 import { toPlainJson } from '../base/json.ts';
 import { isAliveState, type Container } from '../container/container.ts';
@@ -20,7 +19,7 @@ export function containerStatus(parts: RuntimeServiceParts): RuntimeServiceHandl
 /** What `crictl inspect` shows besides the status. */
 async function containerInfo(parts: RuntimeServiceParts, container: Container): Promise<Readonly<Record<string, unknown>>> {
   const { record, state } = container;
-  const spec = await unlessMissing(readFile(join(parts.containers.bundleOf(record), 'config.json'), 'utf8'), undefined);
+  const spec = await unlessMissing(readFile(parts.containers.bundleOf(record.id).specFile, 'utf8'), undefined);
   return {
     sandboxID: record.sandboxId,
     pid: isAliveState(state) ? state.process.pid : 0,

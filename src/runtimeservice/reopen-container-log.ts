@@ -12,7 +12,7 @@ export function reopenContainerLog(parts: Pick<RuntimeServiceParts, 'containers'
     const container = parts.containers.get(request.containerId);
     requireState(container, 'reopen log of');
     const { record } = container;
-    if (record.logPath !== '') await reopenLog(parts.containers.bundleOf(record), record.logPath, REOPEN_TIMEOUT_MS);
+    if (record.logPath !== '') await reopenLog(parts.containers.bundleOf(record.id), record.logPath, REOPEN_TIMEOUT_MS);
     return {};
   };
 }

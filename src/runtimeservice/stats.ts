@@ -4,7 +4,6 @@ import { messageOf } from '../base/errors.ts';
 import { idField, type ObjectKind } from '../base/log.ts';
 import type { Container } from '../container/container.ts';
 import { readInterfaces, type InterfaceCounters } from '../linux/network-stats.ts';
-import { namespacePaths } from '../podsandbox/run.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import type { RuntimeServiceHandlers } from './handlers.ts';
 import { hasLabels } from './labels.ts';
@@ -120,6 +119,6 @@ async function podStatsOf(parts: RuntimeServiceParts, sandbox: Sandbox): Promise
 
 /** None for a pod on the node's network: those figures are the node's. */
 export function interfacesOf(parts: RuntimeServiceParts, sandbox: Sandbox): InterfaceCounters[] | undefined {
-  const { net } = namespacePaths(parts.containers.parts, sandbox.record);
+  const { net } = parts.sandboxes.pathsOf(sandbox.record.id).namespacesOf(sandbox.record);
   return net === 'host' || sandbox.state.is !== 'Ready' ? undefined : readInterfaces(net);
 }

@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { statOfProcess } from '../../../src/linux/process.ts';
 import { createMonitored, type MonitoredContainer } from '../../../src/ociruntime/monitor.ts';
+import { MonitoredBundle } from '../../../src/ociruntime/monitored-bundle.ts';
 import { OciRuntime } from '../../../src/ociruntime/oci-runtime.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
@@ -32,9 +33,8 @@ async function setUp(t: TestContext, { runtime: runtimeScript = 'exit 0', conmon
     createMonitored({ conmonPath, exitDirectory: join(directory, 'exits'), logSizeMaxBytes: -1 }, runtime, {
       containerId: 'c1',
       name: 'test',
-      bundle: directory,
+      bundle: new MonitoredBundle(directory, directory),
       logPath: join(directory, 'log'),
-      persistDirectory: directory,
       terminal: false,
       stdin: false,
       stdinOnce: false,

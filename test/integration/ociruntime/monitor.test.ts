@@ -8,6 +8,7 @@ import { DaemonError } from '../../../src/base/errors.ts';
 import { findProcessesByEnvironment, isAlive } from '../../../src/linux/process.ts';
 import { readExit } from '../../../src/ociruntime/exits.ts';
 import { createMonitored, OWNER_VARIABLE, type MonitoredContainer, type MonitorRequest } from '../../../src/ociruntime/monitor.ts';
+import { MonitoredBundle } from '../../../src/ociruntime/monitored-bundle.ts';
 import { OciRuntime } from '../../../src/ociruntime/oci-runtime.ts';
 import { killCreators } from '../../../src/ociruntime/sweep.ts';
 import { makeBundle } from '../../support/runc-container.ts';
@@ -39,9 +40,8 @@ async function setUp(t: TestContext, { conmonPath = '/usr/bin/conmon', script, r
     createMonitored({ conmonPath, exitDirectory, logSizeMaxBytes: -1 }, runtime, {
       containerId: id,
       name: 'test',
-      bundle: directory,
+      bundle: new MonitoredBundle(directory, persistDirectory),
       logPath: join(directory, 'log'),
-      persistDirectory,
       terminal: false,
       stdin: false,
       stdinOnce: false,

@@ -40,8 +40,10 @@ function oomKills(pod: Pod, directory: string): OomKills {
       },
       placement: { driver: 'cgroupfs', containerDirectory: (parent, id) => `${parent}/${id}`, parentDirectory: (parent) => parent },
       oomLedgerFile: join(directory, 'oom.json'),
+      bundleDirectory: join(directory, 'bundles'),
+      recordDirectory: directory,
     },
-    store: { list: () => pod.containers, claims: () => true, directoryOf: (id: string) => join(directory, id) },
+    store: { list: () => pod.containers, claims: () => true },
     // Only the end of a container's first process is told there by a number that we know; the second one lost a child.
     readKernelLog: () => [{ pid: PID.first }],
     log: silentLog,
