@@ -17,6 +17,7 @@ import { listenMetrics } from '../metrics/listen.ts';
 import { Metrics } from '../metrics/metrics.ts';
 import { ExitDirectory } from '../ociruntime/exits.ts';
 import { routeExit, watchInfraProcesses } from '../pod/exit-router.ts';
+import { inventoryOf } from '../pod/inventory.ts';
 import { removeUnclaimed } from '../pod/leftovers.ts';
 import { watchNamespaces } from '../pod/namespace-watch.ts';
 import { restore } from '../pod/restore.ts';
@@ -119,7 +120,7 @@ async function restoreState(parts: DaemonParts, closers: Closer[]): Promise<void
   closers.push(() => {
     ended.abort();
   });
-  await restore(restoreParts, { afterwards: async () => removeUnclaimed(restoreParts), signal: ended.signal });
+  await restore(restoreParts, { afterwards: async () => removeUnclaimed(inventoryOf(restoreParts), log), signal: ended.signal });
   const exits = new ExitDirectory({
     path: exitDirectory,
     log,

@@ -1,0 +1,92 @@
+import { readdir } from 'node:fs/promises';
+import { unlessMissing } from '../base/errors.ts';
+import { isObjectId, type ContainerId } from '../base/ids.ts';
+import { idField, type LogFields } from '../base/log.ts';
+import { exitFileOf, removeExitFile } from '../ociruntime/exits.ts';
+import { removeSandboxFiles } from '../podsandbox/sandbox-files.ts';
+import { unpinSandbox } from '../podsandbox/unpin.ts';
+import { releaseUnknownAttachment, removeUnknownContainer } from './remove-unknown.ts';
+import type { RestoreParts } from './restore.ts';
+
+/** One kind of thing that pods and containers have outside their records, each known by the id of its object. */
+export interface InventoryKind {
+  readonly kind: 'attachment' | 'namespace' | 'infra bundle' | 'bundle' | 'directory' | 'rootfs' | 'exit file';
+  /** The ids for which one exists. */
+  readonly list: () => Promise<readonly string[]>;
+  readonly isClaimed: (id: string) => boolean;
+  /** Removes one that no record claims. Idempotent. */
+  readonly remove: (id: string) => Promise<void>;
+  /** What a log line about one carries. */
+  readonly fields: (id: string) => LogFields;
+}
+
+/** Every kind there is, in the order of removal: plugins find what they made while the namespace is there. */
+export function inventoryOf(parts: RestoreParts): readonly InventoryKind[] {
+  const { sandboxes, containers, sandboxParts } = parts;
+  const { directories, networks, placement, monitor } = sandboxParts;
+  const { bundleDirectory, rootfs } = containers.parts;
+  const ofSandbox = {
+    isClaimed: (id: string): boolean => sandboxes.store.claims(id),
+    fields: (id: string): LogFields => idField('sandbox', id),
+  };
+  const ofContainer = {
+    isClaimed: (id: string): boolean => containers.store.claims(id),
+    fields: (id: string): LogFields => idField('container', id),
+  };
+  return [
+    {
+      ...ofSandbox,
+      kind: 'attachment',
+      list: async () => networks.attachments(),
+      remove: async (id) => releaseUnknownAttachment(parts, id),
+    },
+    {
+      ...ofSandbox,
+      kind: 'namespace',
+      list: async () => objectIds(directories.namespaces),
+      isClaimed: (id) => ofSandbox.isClaimed(id) || networks.needsNamespace(id),
+      // Its attachment was released before, or queued.
+      remove: async (id) => unpinSandbox(sandboxParts, id),
+    },
+    {
+      ...ofSandbox,
+      kind: 'infra bundle',
+      list: async () => objectIds(directories.infra),
+      remove: async (id) => removeUnknownContainer(parts, sandboxes.pathsOf(id).infra, id),
+    },
+    {
+      ...ofContainer,
+      kind: 'bundle',
+      list: async () => objectIds(bundleDirectory),
+      remove: async (id) => removeUnknownContainer(parts, containers.bundleOf(id), id),
+    },
+    {
+      ...ofSandbox,
+      kind: 'directory',
+      list: async () => objectIds(directories.files),
+      remove: async (id) => {
+        await removeSandboxFiles(sandboxes.pathsOf(id));
+        // The cgroup of a pod that named none is known by its id. Behind the bundles, whose cgroups lie in it.
+        await placement.removeParent(placement.parent('', id));
+      },
+    },
+    {
+      ...ofContainer,
+      kind: 'rootfs',
+      list: async () => rootfs.list(),
+      remove: async (id) => rootfs.remove(id as ContainerId),
+    },
+    {
+      kind: 'exit file',
+      list: async () => objectIds(monitor.exitDirectory),
+      // It may be a container's or an infra process's.
+      isClaimed: (id) => ofSandbox.isClaimed(id) || ofContainer.isClaimed(id),
+      remove: async (id) => removeExitFile(monitor.exitDirectory, id),
+      fields: (id) => ({ path: exitFileOf(monitor.exitDirectory, id) }),
+    },
+  ];
+}
+
+async function objectIds(directory: string): Promise<string[]> {
+  return (await unlessMissing(readdir(directory), [] as string[])).filter(isObjectId);
+}
