@@ -77,5 +77,5 @@ export interface FailureReport {
   readonly message: string;
 }
 
-/** The trailer that carries a failure, URI-encoded, of an answer whose first bytes were on their way already. */
+/** The trailer that carries a failure, URI-encoded, where the first bytes of the answer had left already. */
 export const FAILURE_TRAILER = 'podwright-failure';

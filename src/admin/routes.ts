@@ -95,14 +95,14 @@ async function saveImages(backend: AdminBackend, { url, response, signal }: Exch
   response.end();
 }
 
-/** A view of the answer that whoever writes the archive may end, while the trailer is still to come. */
+/** A stream onto the answer for the writer of the archive, who ends it: the answer itself stays open for its trailer. */
 function keepOpen(response: ServerResponse): Writable {
   const target = new Writable({
     write(chunk: Buffer, _encoding, written) {
       response.write(chunk, written);
     },
   });
-  // Whoever writes to it hears of a failure by its own call; without a listener it would end the daemon.
+  // The writer hears of a failure by its own call. Without this listener the failure would end the daemon.
   return target.on('error', () => undefined);
 }
 

@@ -1,4 +1,4 @@
-/** A map for what can be had again: the entry that was set first goes when there are more than `limit`. */
+/** A map for what can be had again. Where there are more than `limit` entries, the oldest goes. */
 export class BoundedMap<Key, Value> {
   readonly #limit: number;
   readonly #entries = new Map<Key, Value>();

@@ -1,21 +1,21 @@
 import { setImmediate as nextCheck, setTimeout as sleepTimer } from 'node:timers/promises';
 import { DaemonError } from './errors.ts';
 
-/** Node's timers take no longer time: they would fire at once. */
+/** The longest time that Node's timers take; with more they fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Resolves when the event loop has handed on all that was to be read when this was called. A timer that is due says nothing of
- * that: a loop that was held up runs its timers before it reads. Immediates run just after a poll (libuv, design overview), so a
- * whole poll lies between two of them. One poll brings what is in a pipe, the next its end of file.
+ * Resolves when the event loop has handed on all that could be read when this was called. A timer cannot say so: a loop that was
+ * held up runs its timers before it reads. Immediates run just after a poll (libuv, design overview), so a whole poll lies
+ * between two of them. One poll brings what is in a pipe, the next its end of file.
  */
 async function polled(): Promise<void> {
   for (let immediates = 0; immediates < 3; immediates += 1) await nextCheck();
 }
 
 /**
- * Waits for what the event loop's I/O brings, `ms` long; what has come by then counts, also where the loop was held up and has
- * not read it yet.
+ * Waits up to `ms` for `work`, which I/O brings to its end. What has come by then counts, also where the loop was held up and
+ * has not read it yet.
  * @returns whether `work` has settled.
  */
 export async function settledWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
@@ -34,8 +34,8 @@ export async function settledWithin(work: Promise<unknown>, ms: number): Promise
 }
 
 /**
- * Aborts with the outer signal, or after `timeoutMs` with a DeadlineExceeded that says `what` took too long. A time longer than
- * 24 days counts as that. What has come within the time is handed on first, see {@link polled}.
+ * Aborts with the outer signal, or after `timeoutMs` with a DeadlineExceeded that says `what` took too long. More than 24 days
+ * count as 24 days. What has come within the time is handed on first, see {@link polled}.
  */
 export function withTimeout(outer: AbortSignal | undefined, timeoutMs: number, what: string): { signal: AbortSignal; clear: () => void } {
   const controller = new AbortController();

@@ -39,7 +39,7 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** What the kernel says where the node has no more of something: room, descriptors, memory. errno(3). */
+/** The codes with which the kernel says that something has run out: room, descriptors, memory. errno(3). */
 const EXHAUSTED: readonly string[] = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM'];
 
 /**
@@ -58,7 +58,7 @@ function isCausedBy(error: unknown, codes: readonly string[]): boolean {
   return error instanceof Error && error.cause !== undefined && isCausedBy(error.cause, codes);
 }
 
-/** A bare system error, with what was being done in front; any other value as it is, it has words of its own. */
+/** A bare system error with what was being done in front. Any other value stays as it is: it has words of its own. */
 export function withWords(what: string, error: unknown): unknown {
   if (error instanceof DaemonError || !isSystemError(error)) return error;
   const { code, syscall = 'write', path = 'a file' } = error;
@@ -88,7 +88,7 @@ export async function unlessMissing<T, U>(work: Promise<T>, otherwise: U): Promi
   }
 }
 
-/** Clean-up that a read-only file system leaves undone: no reason for a start to fail, the next one does it. */
+/** Runs a clean-up that a read-only file system may leave undone. This is no reason for a start to fail: the next one does it. */
 export async function unlessReadOnly(cleanUp: Promise<unknown>): Promise<void> {
   try {
     await cleanUp;

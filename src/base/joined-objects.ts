@@ -54,7 +54,7 @@ export abstract class JoinedObjects<R extends { readonly id: string; readonly na
   /** Removes a Parked object and forgets it. The lock is held. */
   protected abstract removeParked(object: StoredPair<R, S>): Promise<void>;
 
-  /** Removes what there may be of an object that was never finished, and forgets it. The lock is held. */
+  /** Removes whatever was made of an object that was never finished, and forgets it. The lock is held. */
   protected abstract removeCreating(record: R): Promise<void>;
 
   /** Every object that callers may see. */
@@ -125,7 +125,7 @@ export abstract class JoinedObjects<R extends { readonly id: string; readonly na
     return this.#claim(id);
   }
 
-  /** The object is being removed: no clock does so any more. */
+  /** The object is being removed: its parking clock must not do so again. */
   protected endParking(id: string): void {
     this.#parking.end(id);
   }
@@ -147,7 +147,8 @@ export abstract class JoinedObjects<R extends { readonly id: string; readonly na
         );
       }
     }
-    // One piece of work a name, so this is what an earlier one could not take back: the name must not be lost with it.
+    // Only one piece of work runs for a name, so this is what an earlier one could not take back. The name must not be lost with
+    // it.
     const left = this.store.creatingByName(name);
     if (left !== undefined) await this.removeUnfinished(left);
     return undefined;
@@ -185,7 +186,7 @@ export abstract class JoinedObjects<R extends { readonly id: string; readonly na
 
   async #expire(id: R['id']): Promise<void> {
     const { kind, noun, log } = this.#life;
-    // Looked at under the lock: a retry that has come just now has it.
+    // Looked at under the lock: a retry that came a moment ago has the object already.
     await this.locked(id, async () => {
       const object = this.store.get(id);
       if (object?.state.is !== 'Parked') return;

@@ -45,7 +45,7 @@ export class JoinedWork<T> {
       running.waiters -= 1;
       if (running.waiters === 0 && options.endsWithLastWaiter) {
         running.controller.abort(new DaemonError('Canceled', `${options.what}: nobody waits for it any more`));
-        // What is being taken back must not be joined by a newcomer.
+        // A newcomer must not join work that is being taken back.
         if (this.#running.get(key) === running) this.#running.delete(key);
       }
     }

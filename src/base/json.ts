@@ -46,7 +46,10 @@ export function toPlainJson(value: unknown): string {
   });
 }
 
-/** A text that is the same for two values of plain data where they say the same: order of keys and absent fields do not count. */
+/**
+ * A text that is equal for two values of plain data that say the same: the order of keys and fields that are undefined do not
+ * count.
+ */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, function (this: Record<string, unknown>, key: string, plain: unknown): unknown {
     const original = this[key];

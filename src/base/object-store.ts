@@ -52,7 +52,7 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
    */
   async begin(record: R): Promise<{ readonly flushed: Promise<void> }> {
     const owner = this.#idsByName.get(record.name);
-    // Its undo may already be pushed: it must then not take the name from its owner.
+    // The caller's undo may be pushed already; it must not take the name from its owner.
     if (owner !== undefined) fail('AlreadyExists', `the name ${record.name} belongs to ${owner}, which must be removed first`);
     this.#idsByName.set(record.name, record.id);
     this.#records.set(record.id, record);
@@ -74,8 +74,9 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
   }
 
   /**
-   * As {@link save}, for a step towards the end of an object: where the disk fails (full, read-only) it is only shown, with a
-   * warning, since an end must not depend on writing. A restart then finds the state before, and comes to the same end by itself.
+   * As {@link save}, for a step towards the end of an object: where the disk fails (full, read-only), the state is only shown,
+   * with a warning, since an end must not depend on writing. A restart then finds the state before, and comes to the same end by
+   * itself.
    */
   async saveTowardsEnd(id: string, state: S, options: { durable?: boolean } = {}): Promise<StoredPair<R, S>> {
     try {
@@ -86,8 +87,8 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
   }
 
   /**
-   * As {@link save} without a flush, for what has happened already and a restart finds out by itself: where the disk fails it
-   * is only shown.
+   * As {@link save} without a flush, for what has happened already and what a restart finds out by itself. Where the disk fails,
+   * the state is only shown.
    * @returns the failure.
    */
   async saveOrShow(id: string, state: S): Promise<unknown> {
@@ -102,8 +103,8 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
   }
 
   /**
-   * Writes a state at once, and shows it when it would outlive a loss of power too: for what must not be forgotten once it
-   * was told. What `shown` resolves to is seen by readers. Where the disk fails as {@link saveTowardsEnd}.
+   * Writes a state at once, and shows it only when it would outlive a loss of power: for what must not be forgotten once it was
+   * told. Readers see it when `shown` resolves. Where the disk fails, it does as {@link saveTowardsEnd}.
    */
   async saveThenShow(id: string, state: S): Promise<{ readonly shown: Promise<StoredPair<R, S>> }> {
     const record = this.#records.get(id) ?? fail('NotFound', `object ${id} is gone`);

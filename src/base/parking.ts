@@ -10,8 +10,8 @@ export interface ParkingOptions {
 }
 
 /**
- * The clocks of finished objects whose callers left before the answer (ARCHITECTURE.md, "Two signals"). What Parked means on disk,
- * and the lock under which it is looked at, are the owner's.
+ * The clocks of finished objects whose callers left before the answer (ARCHITECTURE.md, "Two signals"). What Parked means on
+ * disk, and the lock under which it is looked at, are the owner's affair.
  */
 export class Parking {
   readonly #options: ParkingOptions;

@@ -78,7 +78,7 @@ export class RecordStore<R extends { readonly id: string }, S> {
     await Promise.all([syncFile(join(directory, 'state.json')), syncDirectory(directory)]);
   }
 
-  /** Tells that an object goes on towards its end with a state that could not be written. */
+  /** Logs that an object goes on towards its end although its state could not be written. */
   tellUnwritten(id: string, error: unknown): void {
     const { kind, log } = this.#options;
     log.warn(`the state of a ${kind} could not be written; its end does not wait for that`, {
@@ -126,7 +126,7 @@ export class RecordStore<R extends { readonly id: string }, S> {
       return undefined;
     }
     if (text === undefined) {
-      // A removal, or a creation before its intent, was cut short: there was no effect yet, or none is left to claim.
+      // A removal, or a creation before its intent, was cut short. Nothing was made yet, or nothing is left to remove.
       await rm(this.directoryOf(id), { recursive: true, force: true });
       return undefined;
     }

@@ -7,7 +7,7 @@ export interface Section {
   readonly isForeign: boolean;
 }
 
-/** Shorter ones are not kept: it would take fifty of them in one turn to make a standstill. */
+/** Shorter sections are not kept: it would take fifty of them in one turn to make a standstill. */
 export const SECTION_WORTH_MS = 1;
 /** Most that is kept between two looks. */
 const SECTIONS_KEPT = 256;
@@ -15,7 +15,7 @@ const SECTIONS_KEPT = 256;
 const sections: Section[] = [];
 let sleeper: (() => void) | undefined;
 
-/** Keeps a section that has ended, so that a standstill can be told by its name. One inside another is kept before it. */
+/** Keeps a section that has ended, so that a standstill can be told by its name. An inner section is kept before the outer one. */
 export function noteSection(name: string, startedMs: number, durationMs: number, isForeign = false): void {
   if (durationMs >= SECTION_WORTH_MS && sections.length < SECTIONS_KEPT) sections.push({ name, startedMs, durationMs, isForeign });
 }
@@ -36,7 +36,7 @@ export function takeSections(): Section[] {
   return sections.splice(0);
 }
 
-/** Work is about to begin: wakes the watch of the event loop where it sleeps. Costs nothing where it does not. */
+/** Work is about to begin. Wakes the watch of the event loop if it sleeps; costs nothing if it does not. */
 export function noteActivity(): void {
   if (sleeper === undefined) return;
   const wake = sleeper;

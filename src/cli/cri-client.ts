@@ -77,7 +77,7 @@ function grpcOptions({ timeoutMs }: CallOptions): GrpcCallOptions {
   return timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
 }
 
-/** Cancels `call` when the signal aborts; the function it gives stops that. */
+/** Cancels `call` when the signal aborts, until the function that it returns is called. */
 function cancelWith(signal: AbortSignal | undefined, call: { cancel(): void }): () => void {
   const cancel = (): void => {
     call.cancel();

@@ -111,8 +111,8 @@ export class AttachmentRecords {
   }
 
   /**
-   * Removes a record, also one that was set aside. That there is none is fine, and where the disk fails it is forgotten with
-   * a warning: the network is released, and a later start that finds the file releases it once more.
+   * Removes a record, also one that was set aside. It is fine where there is none. Where the disk fails, the record is only
+   * forgotten, with a warning: the network is released by then, and a later start that finds the file releases it once more.
    */
   async remove(id: string): Promise<void> {
     try {
@@ -142,7 +142,7 @@ export class AttachmentRecords {
       return true;
     } catch (error) {
       if (!isSystemError(error)) throw error;
-      // The end of a pod does not wait for that: the next start finds the record where it was.
+      // The end of a pod does not depend on this write: the next start finds the record where it was.
       this.#log.warn(`cni attachment record ${this.#file(id)} cannot be written: ${messageOf(error)}; the next start does it`, {
         sandboxId: id,
       });

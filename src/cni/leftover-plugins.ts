@@ -7,7 +7,7 @@ const ROUND_MS = 100;
 /**
  * Ends the plugins that a killed daemon left running for containers, so that no late ADD comes after our DEL, and no two DELs
  * run at once. They are known by CNI_CONTAINERID in their environment, which what they start (IPAM plugins, iptables) inherits.
- * @param command only those of this command: what an ADD that worked has left behind is the network's.
+ * @param command only plugins that run this command: what an ADD that worked has left running belongs to the network.
  * @returns how many processes were killed.
  */
 export async function endLeftoverPlugins(containerIds: readonly string[], command?: 'DEL'): Promise<number> {

@@ -19,7 +19,7 @@ export interface NetworkStatus {
 
 /** Ask the plugins no more often than this, milliseconds: the kubelet asks us every 5 s. */
 const FRESH_MS = 10_000;
-/** While the answer is no, a plugin that comes up is noticed sooner, milliseconds. */
+/** The same while the answer is no, so that a plugin that comes up is noticed sooner, milliseconds. */
 const FRESH_WHEN_NOT_READY_MS = 2000;
 /** Most a Status call waits for the plugins, milliseconds; then it answers with what was known before. */
 const WAIT_MS = 2000;
@@ -97,7 +97,7 @@ export class NetworkStatusProbe {
 
   async #checkVersions(conf: NetworkConf): Promise<void> {
     for (const plugin of conf.plugins) {
-      // One that does not say is tried: its ADD will tell.
+      // A plugin that does not say its versions is tried: its ADD will tell.
       const versions = await pluginVersions(this.#runner, conf, plugin, { timeoutMs: this.#pluginTimeoutMs }).catch(() => undefined);
       if (versions === undefined || versions.includes(conf.cniVersion)) continue;
       throw new DaemonError(

@@ -24,12 +24,12 @@ import type { Limits } from './plugin.ts';
 
 const RETRY_LONGEST_MS = 5 * 60_000;
 const RETRY_CONCURRENCY = 4;
-/** In which all queued detaches are tried that are due, and what a try gets at least, milliseconds. */
+/** The time in which all due detaches of the queue are tried, and the least that one try gets, milliseconds. */
 const RETRY_ROUND_MS = 60_000;
 const RETRY_LEAST_MS = 2000;
-/** Tries of an ADD that its plugin refused and goes on refusing in the same words: nine minutes. */
+/** How often a DEL is tried that its plugin refuses in the words in which it refused the ADD: nine minutes. */
 const REFUSED_TRIES = 10;
-/** A plugin that is down for long fails the release of every pod that is tried meanwhile; the kernel pays for each namespace. */
+/** While a plugin is down, the release of every pod fails, and each pod keeps a namespace of the kernel. */
 const KEPT_NAMESPACES = 128;
 
 /**
@@ -217,7 +217,7 @@ export class Networks {
   /**
    * Lets the current network's plugins free what belongs to no attachment of ours (GC, from version 1.1.0). To be called
    * after the restore. Attaches and detaches wait for it; while some are under way, nothing is done.
-   * @param inUse sandboxes that are attached for all their owner knows: their own record may be lost.
+   * @param inUse the sandboxes that their owner believes to be attached; our record of one may be lost.
    * @returns whether the plugins were asked.
    * @throws {DaemonError} with the plugins' words.
    */
@@ -279,7 +279,7 @@ export class Networks {
   }
 
   async #takeBack(record: AttachmentRecord, last: number): Promise<void> {
-    // On disk before the first DEL: what was refused then is known also to those who try later.
+    // On disk before the first DEL, so that later tries know what was refused.
     if (record.refusal !== undefined) {
       await this.#records.save(record).catch((error: unknown) => {
         this.#log.warn(`note how a plugin refused an attach: ${messageOf(error)}`, { sandboxId: record.containerId });
@@ -364,7 +364,7 @@ export class Networks {
     });
   }
 
-  /** Of attachments without a result all plugins, of the others those that detach: which were under way is not on disk. */
+  /** Ends every plugin of an attachment without a result, and the DELs of the others. Which were under way is not on disk. */
   async #endLeftovers(): Promise<void> {
     const unfinished = [...this.#records.all(), ...this.#pending.all()]
       .filter(({ result }) => result === undefined)

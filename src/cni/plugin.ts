@@ -37,7 +37,7 @@ export interface PluginRun {
   readonly ok: boolean;
 }
 
-/** SPEC.md, "Error": try again later; the plugin is not available; it is not, and containers may have lost the network. */
+/** SPEC.md, "Error": 11 try again later; 50 not available; 51 not available, and containers may have lost the network. */
 const UNAVAILABLE_CODES = [11, 50, 51];
 /** The search path for what plugins call themselves (iptables, tc, ip), where the daemon has none. */
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -95,7 +95,7 @@ export class PluginRunner {
     } catch (error) {
       if (!hasErrno(error, 'ENOENT')) throw notRun(call, error, limits, path);
     }
-    // It was there before: an upgrade may have moved it.
+    // It was found before, so an upgrade may have moved it.
     const moved = await inWordsOf(call, this.#finder.look(call.type));
     try {
       return await this.#execute(moved, call, input, limits);

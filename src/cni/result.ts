@@ -5,7 +5,7 @@ import type { JsonObject } from './network-conf.ts';
 /** A plugin's answer to ADD, as it came; `cniVersion` is filled in where the plugin left it out. */
 export type CniResult = JsonObject & { readonly cniVersion: string };
 
-/** Takes a plugin's answer for a result. @throws Error that says what it is instead. */
+/** Checks that a plugin's answer is a result. @throws Error that says what the answer is. */
 export function resultFrom(answer: unknown, cniVersion: string): CniResult {
   if (!isJsonObject(answer)) throw new Error('the answer is not a JSON object, must be a CNI result');
   const own = answer['cniVersion'];

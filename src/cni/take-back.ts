@@ -19,8 +19,8 @@ export interface TakeBack {
 }
 
 /**
- * Takes back an ADD that did not come to its end: DEL for the plugins up to `last` in reverse order. A plugin that fails does not
- * keep those before it from freeing what they hold.
+ * Takes back an ADD that was not finished: DEL for the plugins up to `last`, in reverse order. A plugin that fails does not keep
+ * those before it from freeing what they hold.
  * @returns the words of a plugin that was given up, undefined where none was.
  * @throws {DaemonError} with the words of every plugin that failed.
  */
@@ -45,8 +45,8 @@ export async function takeBackAdd(runner: PluginRunner, work: TakeBack): Promise
 }
 
 /**
- * Whether a plugin that said the same words to ADD and to DEL means its own arguments: without them its DEL works, and with them
- * it still does not. Then ADD has made nothing (a port that is none, for portmap).
+ * Whether a plugin that refused ADD and DEL in the same words refuses its capability arguments: without them its DEL works, and
+ * with them it fails as before. Then ADD has made nothing (an example is portmap with a port that is none).
  */
 async function refusesItsArguments(runner: PluginRunner, work: TakeBack, plugin: PluginConf, words: string): Promise<boolean> {
   const { conf, target, limits } = work;

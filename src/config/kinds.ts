@@ -83,7 +83,7 @@ export const optionalUnixSocket: Kind<string> = {
   write: (value) => (value === '' ? '' : `unix://${value}`),
 };
 
-/** A switch for what this version does not have: a key that did nothing would be taken for protection. */
+/** A switch for what this version does not have. It refuses `true`: a key that did nothing would be taken for protection. */
 export function notSupported(what: string): Kind<boolean> {
   return {
     is: `false: ${what} are not supported by this version`,

@@ -56,7 +56,7 @@ function overlayNode(draft: Draft, name: string, value: unknown, node: SchemaNod
   }
 }
 
-/** Entries that several sources name are one entry, key by key. */
+/** An entry that several sources name is one entry, laid over key by key. */
 function overlayEntries(draft: Draft, source: object, node: Named<SchemaKeys>, path: string, refuse: Refuse): void {
   for (const [entry, value] of Object.entries(source) as [string, unknown][]) {
     if (!/^[A-Za-z0-9][\w.-]*$/.test(entry)) {

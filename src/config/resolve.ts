@@ -3,7 +3,7 @@ import { isAbsolute, join } from 'node:path';
 import { unlessMissing } from '../base/errors.ts';
 import type { Config, RuntimeHandlerConfig, Settings } from './schema.ts';
 
-/** What of this machine decides settings that are left open. */
+/** The facts of this machine that decide settings which are left open. */
 export interface Host {
   /** systemd is process 1 and all controllers are on cgroup v2. */
   readonly systemdOnCgroup2: boolean;
@@ -32,7 +32,7 @@ export async function detectHost(): Promise<Host> {
   };
 }
 
-/** Closes what the settings left open. A program that is not found keeps its bare name: who starts it says so. */
+/** Decides what the settings left open. A program that is not found keeps its bare name: whoever starts it says that it is missing. */
 export async function resolveSettings(settings: Settings, host: Host): Promise<Config> {
   const { cgroupManager, image, runtime } = settings;
   const handlers: Record<string, RuntimeHandlerConfig> = {};

@@ -44,7 +44,7 @@ export interface NewImage {
   readonly manifest?: { readonly bytes: Buffer; readonly mediaType: string } | undefined;
   readonly layers: readonly LayerSource[];
   readonly names: readonly string[];
-  /** `repository@digest` of what it was found by, besides its names with the manifest's own digest. */
+  /** `repository@digest` of the indexes that led to it. Those of the manifest itself come from `repositories`. */
   readonly digests?: readonly string[] | undefined;
   /** Repositories in whose name the manifest's digest is known. */
   readonly repositories: readonly string[];
@@ -101,7 +101,7 @@ export async function assembleImage(parts: ImageParts, image: NewImage, options:
   const release = parts.images.retain([...chains, ...digests, ...work.flatMap(({ source }) => source.digest ?? [])]);
   const undo = new UndoStack();
   try {
-    // Looked at in the turn of the retaining: a removal from here on leaves the layers.
+    // Looked at in the same turn in which they are retained: a removal that begins later leaves these layers.
     const known = parts.images.get(digestOf(image.config) as string as ImageId);
     if (known !== undefined) return await addNames(parts, known, image, work);
     await fetchLayers(parts, image, work, options, undo);
@@ -179,7 +179,7 @@ async function fetchLayer(parts: ImageParts, image: NewImage, part: Part, option
     { blobDigest: source.digest, diffId },
     AbortSignal.any([options.signal, stop.signal]),
   );
-  // What the unpacking finds wrong ends the receiving at once.
+  // A fault that the unpacking finds ends the download at once.
   unpacking.result.catch((error: unknown) => {
     stop.abort(error);
   });
@@ -198,7 +198,7 @@ async function fetchLayer(parts: ImageParts, image: NewImage, part: Part, option
     unpacking.grown(await receiving, true);
     stage(`${options.stages}.layer-received`);
   } catch (error) {
-    // Of two failures the first counts: the other only heard that it should stop.
+    // Of two failures the first counts: the other is only the answer to being stopped.
     const isFirst = !stop.signal.aborted;
     stop.abort(error);
     await Promise.allSettled([unpacking.result]);
@@ -301,7 +301,7 @@ function describe(parts: ImageParts, { source, made, diffId, chain }: Part): Ima
   }
   if (source.digest !== undefined)
     return { digest: source.digest, sizeBytes: source.sizeBytes ?? 0, mediaType: source.mediaType, diffId, chain };
-  // A docker-archive's layer that is here already, under another image: that one knows its blob.
+  // A layer of a docker-archive that is here already belongs to another image, which knows its blob.
   const known = parts.images
     .list()
     .flatMap(({ layers }) => layers)

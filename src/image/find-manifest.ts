@@ -3,7 +3,7 @@ import type { Digest } from '../base/ids.ts';
 import type { Descriptor, Index, Manifest, OciImageConfig, Platform } from './oci-types.ts';
 import { candidatesFor, noImageFor } from './platform.ts';
 
-/** A circle of indexes cannot be made with digests, but a long ladder can, and one with many rungs. */
+/** Digests make a circle of indexes impossible, but not a long chain of them, nor a wide one. */
 const MAX_NESTED_INDEXES = 4;
 const MAX_DOCUMENTS = 16;
 

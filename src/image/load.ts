@@ -91,7 +91,7 @@ async function decompressFile(path: string, target: string, options: LoadOptions
     const compression = detectCompression(start);
     if (compression === 'none') return undefined;
     options.progress?.(`decompressing ${compression} archive`);
-    // A failure of the reading ends the decompressor, and that the copying.
+    // A failure of the reading ends the decompressor, which ends the copying.
     const stream = pipeline(file.createReadStream({ start: 0, autoClose: false }), decompressor(compression), () => undefined);
     return await spoolStream(target, stream, options);
   } finally {
@@ -149,7 +149,10 @@ function checkNumber(is: number, most: number, what: string): void {
   if (is > most) throw new DaemonError('InvalidArgument', `it has ${is} ${what}, must have at most ${most}`);
 }
 
-/** Of descriptors that differ in platform the one that fits; others are images without a name, each its own. */
+/**
+ * Of descriptors that differ in their platform, the one that fits. Those without a platform are all taken: each is an image of
+ * its own.
+ */
 function chooseOfGroup(descriptors: readonly Descriptor[], platform: Platform): readonly Descriptor[] {
   if (descriptors.length === 1 || descriptors.every((descriptor) => descriptor.platform === undefined)) return descriptors;
   return [choosePlatform(descriptors, platform) ?? noImageFor(descriptors, platform)];

@@ -153,7 +153,7 @@ export class ImagePuller {
     });
   }
 
-  /** An image's config, from here where it is known already. */
+  /** An image's config; from our own disk where the image is here already. */
   async #config(repository: Repository, descriptor: Descriptor, signal: AbortSignal): Promise<Buffer> {
     const { blobs, images } = this.#parts;
     const { digest, size } = descriptor;

@@ -64,7 +64,10 @@ function hostOf(name: string): string | undefined {
   return isHost ? first : undefined;
 }
 
-/** What a name as written may mean: itself where it says its registry or there is no list; else in each registry of the list, in its order. */
+/**
+ * The names that a name as written may mean: itself, where it says its registry or there is no list; else one for each registry
+ * of the list, in its order.
+ */
 export function candidatesOf(name: string, searchRegistries: readonly string[]): string[] {
   if (hostOf(name) !== undefined || searchRegistries.length === 0) return [name];
   return searchRegistries.map((registry) => `${registry}/${name}`);

@@ -94,7 +94,7 @@ async function writeDocker(parts: ImageParts, images: readonly ImageRecord[], ar
   for (const [diffId, digest] of layers) await addPlainLayer(parts, archive, `${hexOf(diffId)}.tar`, digest);
 }
 
-/** Adds a layer decompressed. Its size stands before it in the archive, so that it is written to a file of ours first. */
+/** Adds a layer, decompressed. Its size comes first in the archive, so the layer is written to a file of ours to learn it. */
 async function addPlainLayer(parts: ImageParts, archive: ArchiveWriter, name: string, digest: Digest): Promise<void> {
   const path = parts.blobs.path(digest);
   const file = await open(path, 'r');

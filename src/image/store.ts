@@ -23,13 +23,13 @@ export interface ImageStoreParts {
   readonly layers: LayerStore;
   readonly rootfs: RootfsStore;
   readonly log: Log;
-  /** Registries that names without one are pulled from, and so mean, before docker.io. Asked at every look. Default none. */
+  /** Registries in which a name without one is looked for before docker.io, as a pull does. Asked at every look. Default none. */
   readonly searchRegistries?: () => readonly string[];
 }
 
 const WHOLE_STORE = 'all';
 const BAD = 'bad';
-/** Fewer digits would make an id of nearly any word of the letters a to f. */
+/** With fewer digits, nearly any word made of the letters a to f would be taken for an id. */
 const MIN_PREFIX_DIGITS = 3;
 
 /**
@@ -204,7 +204,7 @@ export class ImageStore {
   async collect(): Promise<void> {
     const { layers, blobs, rootfs, log } = this.#parts;
     const mounted = await rootfs.chains();
-    // From here to the first removal of each store nothing is awaited, so that nobody begins to need what is to go.
+    // Nothing is awaited from here to the first removal of each store, so nobody can begin to need what is about to go.
     const needed = new Set<Digest>(this.#retained.keys());
     for (const { chain, layers: own, configDigest, manifestDigest } of this.#images.values()) {
       needed.add(configDigest).add(manifestDigest);

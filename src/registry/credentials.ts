@@ -31,8 +31,8 @@ export interface Challenge {
 }
 
 /**
- * Reads a WWW-Authenticate header: RFC 9110, section 11.6.1. What is not understood is left out. Takes a time that grows with
- * the length only, since the header is whatever a registry sends.
+ * Reads a WWW-Authenticate header: RFC 9110, section 11.6.1. What is not understood is left out. Takes linear time, since a
+ * registry may send any header.
  */
 export function readChallenges(header: string): Challenge[] {
   const found: { scheme: string; parameters: Record<string, string> }[] = [];

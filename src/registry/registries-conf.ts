@@ -149,7 +149,7 @@ function flag(table: Table, key: string): boolean {
   return value;
 }
 
-/** What would make no URL, found when it is read rather than at every pull. */
+/** Refuses what would make no URL when the file is read, and not at every pull. */
 function checkHost(location: string): void {
   const [host = ''] = location.split('/');
   if (!isHost(host)) throw new Error(`location "${location}" must begin with a host, with a port where it has one`);
@@ -186,7 +186,7 @@ function readMirror(table: Table, byDigestOnly: boolean): Mirror {
   return { location, insecure: flag(table, 'insecure'), from };
 }
 
-/** The name with the prefix replaced. A prefix for many hosts has no location that could stand in for each. */
+/** The name with the prefix replaced. A prefix with `*` stands for many hosts, so without a location of its own the name stays. */
 function rewrite(name: string, prefix: string, location: string): string {
   if (prefix.startsWith('*.')) return location === prefix ? name : `${location}/${name.slice(name.indexOf('/') + 1)}`;
   return `${location}${name.slice(prefix.length)}`;

@@ -18,7 +18,7 @@ const MAX_TRIES = 4;
 const FIRST_PAUSE_MS = 300;
 const MAX_RETRY_AFTER_MS = 30_000;
 const MAX_ERROR_BYTES = 64 * 1024;
-/** Hosts and repositories that something is remembered of; a challenge has up to 16 KiB. */
+/** For how many hosts or repositories something is remembered. A challenge has up to 16 KiB. */
 const MAX_REMEMBERED = 200;
 
 /** An OCI distribution client (distribution spec 1.1, pull): manifests and blobs by digest or tag, with mirrors and authentication. */
@@ -26,9 +26,9 @@ export class RegistryClient {
   readonly #conf: () => RegistriesConf;
   readonly #transport: Transport;
   readonly #tokens: Tokens;
-  /** What hosts speak that may be insecure. */
+  /** What each insecure host speaks, where it is known. */
   readonly #schemes = new BoundedMap<string, 'http' | 'https'>(MAX_REMEMBERED);
-  /** Authorization that a host took for a scope, to save the first refusal. */
+  /** The challenge that a host gave for a scope. Answering it at once saves the first refusal. */
   readonly #challenges = new BoundedMap<string, string>(MAX_REMEMBERED);
 
   /** @param conf is asked at every fetch, so that a reload takes effect. */
@@ -39,8 +39,8 @@ export class RegistryClient {
   }
 
   /**
-   * The repository of one image, for the fetches of one pull, which `watch` looks at; its signal should be among those of the
-   * fetches. @throws PermissionDenied where registries.conf blocks it.
+   * The repository of one image, for all fetches of one pull. `watch` looks after them, so each fetch should end with its
+   * signal. @throws PermissionDenied where registries.conf blocks it.
    */
   repository(asked: Asked, credentials: Credentials | undefined, watch: StallWatch): Repository {
     const get = async (fetch: Fetch): Promise<HttpResponse> => this.#get(fetch);
@@ -85,7 +85,7 @@ export class RegistryClient {
     const first = known === undefined ? undefined : await this.#answer(known, scope, fetch);
     const response = await this.#send(fetch, first);
     const asks = response.headers['www-authenticate'];
-    // Where a redirect leads is not for it to say who gets the credentials (CVE-2020-15157 is of this kind).
+    // The host that a redirect leads to must not decide who gets the credentials (CVE-2020-15157 is of this kind).
     if (response.status !== 401 || asks === undefined || response.isFromElsewhere) return response;
     const challenge = typeof asks === 'string' ? asks : asks.join(', ');
     const answer = await this.#answer(challenge, scope, fetch, first);
@@ -95,7 +95,7 @@ export class RegistryClient {
     return await this.#send(fetch, answer);
   }
 
-  /** What answers a registry's challenge; undefined where we have nothing for it. A token that it has `refused` is not given again. */
+  /** The Authorization for a registry's challenge; undefined where we have none. A token that it has `refused` is not used again. */
   async #answer(header: string, scope: string, fetch: Fetch, refused?: string): Promise<string | undefined> {
     const { endpoint, credentials, signal, answerTimeoutMs } = fetch;
     const challenges = readChallenges(header);
@@ -108,8 +108,9 @@ export class RegistryClient {
   }
 
   /**
-   * Sends by https. Where that fails and the endpoint may be insecure, by http, and from then on where it is sure that the host
-   * has no https. A host that spoke https is asked by nothing else while it may still do so: a fault of a moment brings no credentials to light.
+   * Sends by https. Where that fails and the endpoint may be insecure, sends by plain http. Later requests go by plain http at
+   * once only where it is certain that the host has no https. A host that has spoken https gets no plain http while it may still
+   * speak https: a moment's fault must not expose credentials.
    */
   async #send({ endpoint, what, headers: own, signal, answerTimeoutMs }: Fetch, authorization?: string): Promise<HttpResponse> {
     const { insecure, host } = endpoint;
@@ -132,7 +133,7 @@ export class RegistryClient {
     const response = await this.#transport.request(`http://${url}`, options);
     if (hasNoHttps) this.#schemes.set(host, 'http');
     else if (response.status === 400) {
-      // So servers answer that speak https alone.
+      // This is how a server that speaks https alone answers plain http.
       await discard(response.body);
       throw failure;
     }

@@ -60,7 +60,7 @@ export class Repository {
   readonly #credentials: Credentials | undefined;
   readonly #name: string;
   readonly #watch: StallWatch;
-  /** The one that answered last is asked first. */
+  /** The endpoint that answered last is asked first. */
   #good: Endpoint | undefined;
 
   /** @param name to be shown, `docker.io/library/busybox` */
@@ -96,11 +96,11 @@ export class Repository {
     return { content: watched(piecesOf(response, signal), offsetBytes - start, this.#watch), offsetBytes: start };
   }
 
-  /** Asks the endpoints in turn; the registry's own failure, not a mirror's, is the one to hear of. */
+  /** Asks the endpoints in turn. Where all fail, the error is the registry's own, not a mirror's. */
   async #ask(what: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<HttpResponse> {
     const order =
       this.#good === undefined ? this.#endpoints : [this.#good, ...this.#endpoints.filter((endpoint) => endpoint !== this.#good)];
-    // One that takes connections and says nothing must leave time for the next.
+    // An endpoint that takes connections and never answers must leave time for the next.
     const answerTimeoutMs = Math.ceil(this.#watch.timeoutMs / order.length);
     let failure: unknown;
     for (const endpoint of order) {
@@ -135,7 +135,7 @@ async function* watched(pieces: AsyncGenerator<Uint8Array, void>, oldBytes: numb
   }
 }
 
-/** Counts what begins a value of JSON, before it is parsed; those in text count too. */
+/** Counts the characters that begin a JSON value, before anything is parsed. Those inside strings count too. */
 function refuseManyValues(bytes: Buffer, what: string): void {
   if (bytes.length <= MAX_MANIFEST_VALUES) return;
   let values = 0;

@@ -1,16 +1,16 @@
 import { DaemonError } from '../base/errors.ts';
 
-/** Least that must come, so that a byte now and then does not keep a pull, and those that wait behind it, for hours. */
+/** The least rate. Without it, a byte now and then would keep a pull, and those that wait behind it, for hours. */
 const MIN_BYTES_PER_SECOND = 256;
-/** Least at which what is here already may come once more, from a registry without ranges, without that it counts as waiting. */
+/** The least rate at which a registry without ranges may send again what is here already. Slower counts as waiting. */
 const RESENT_BYTES_PER_SECOND = 64 * 1024;
 
 /**
- * Ends what waits for a registry that sends nothing, or hardly anything. One watches over all that is fetched for an image, since
- * one part may well wait while another one comes. Time in which nobody waits for the registry does not count.
+ * Ends a pull whose registry sends nothing, or hardly anything. One watch is for all that is fetched for an image, since one
+ * part may wait while another comes. Only the time in which somebody waits for the registry counts.
  */
 export class StallWatch {
-  /** How long it may take to send so many bytes a second on average. */
+  /** The time over which the least rate must be reached, milliseconds. */
   readonly timeoutMs: number;
   readonly #leastBytes: number;
   readonly #controller = new AbortController();
@@ -41,7 +41,7 @@ export class StallWatch {
     }
   }
 
-  /** What was asked for, and not just more of it, has begun to come. */
+  /** A new answer has begun to come: the time starts anew. */
   answered(): void {
     this.#sinceMs = Date.now();
     this.#bytes = 0;
@@ -52,7 +52,7 @@ export class StallWatch {
     if (this.#bytes >= this.#leastBytes) this.answered();
   }
 
-  /** What is here already came again: no progress, but no standstill for as long as it really came. */
+  /** Bytes that are here already came again. This is no progress, but while they come it is no standstill either. */
   resent(bytes: number): void {
     const nowMs = Date.now();
     this.#sinceMs += Math.min(nowMs - this.#lastMs, (bytes / RESENT_BYTES_PER_SECOND) * 1000);

@@ -6,7 +6,7 @@ export function tlsReason(error: unknown): string | undefined {
   return error instanceof Error ? OPENSSL.exec(error.message)?.[1]?.trim() : undefined;
 }
 
-/** Whether the other side answered in no TLS at all, but in text such as `HTTP/1.1 400`. */
+/** Whether the other side answered without TLS, in text such as `HTTP/1.1 400`. */
 export function isPlainHttp(error: unknown): boolean {
   const reason = tlsReason(error);
   return reason === 'wrong version number' || reason === 'packet length too long' || reason === 'http request';

@@ -20,7 +20,7 @@ export interface HttpResponse {
   readonly body: Dispatcher.ResponseData['body'];
   /** Where the answer came from, after redirects. */
   readonly url: string;
-  /** Whether a redirect led away from the origin that was asked; it stays so where another one led back. */
+  /** Whether a redirect left the origin that was asked. It stays true where a later one leads back. */
   readonly isFromElsewhere: boolean;
 }
 
@@ -34,9 +34,9 @@ export interface TransportOptions {
 /** Node's fetch standard has 20; registries send one. */
 const MAX_REDIRECTS = 10;
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
-/** Of these a POST becomes a GET without its body: RFC 9110, 15.4. */
+/** Redirects after which a POST becomes a GET without its body: RFC 9110, 15.4. */
 const REDIRECTS_TO_GET: readonly number[] = [301, 302, 303];
-/** Most that is spent on an answer that nobody wants, milliseconds: a new connection is not much dearer. */
+/** How long an answer that nobody wants is read, milliseconds. More is not worth it: a new connection costs little. */
 const DISCARD_MS = 1000;
 const DISCARD_BYTES = 64 * 1024;
 const DEFAULT_IDLE_TIMEOUT_MS = 300_000;
@@ -55,8 +55,8 @@ export class Transport {
   }
 
   /**
-   * Sends a request and follows redirects. To another origin the Authorization goes no further, also where that leads back, and
-   * a body does not go at all.
+   * Sends a request and follows redirects. A redirect to another origin takes the Authorization away, for good, even where a
+   * later one leads back. A request with a body does not follow it at all.
    * @throws RegistryUnavailable when no answer comes; FailedPrecondition for a redirect that is not followed; the signal's reason.
    */
   async request(url: string, options: HttpRequest): Promise<HttpResponse> {
@@ -128,7 +128,7 @@ export class Transport {
   }
 }
 
-/** Where a redirect leads. @throws FailedPrecondition where that is no URL, or plain http which the one who is asked must not use. */
+/** Where a redirect leads. @throws FailedPrecondition where that is no URL, or is plain http and the endpoint must use https. */
 function redirectTarget(what: string, location: string, at: URL, insecure: boolean): URL {
   if (!URL.canParse(location, at.href)) throw refused(`${what}: redirected to what is no URL`);
   const next = new URL(location, at);
@@ -137,12 +137,12 @@ function redirectTarget(what: string, location: string, at: URL, insecure: boole
   return next;
 }
 
-/** It would be no better at the next try. */
+/** A failure that another try would not mend. */
 function refused(words: string): DaemonError {
   return new DaemonError('FailedPrecondition', words);
 }
 
-/** Reads an answer away, so that its connection can be used again; one that is long or slow is cut off. */
+/** Reads an answer and drops it, so that its connection can be used again. A long or slow one is cut off. */
 export async function discard(body: Dispatcher.ResponseData['body']): Promise<void> {
   const signal = AbortSignal.timeout(DISCARD_MS);
   await body.dump({ limit: DISCARD_BYTES, signal }).catch(() => undefined);

@@ -18,8 +18,8 @@ import { subjectOf } from './subject.ts';
 export const MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /**
- * A client whose deadline passes resets the stream itself, a moment before the server's timer fires. A reset this close
- * to the deadline is the deadline, milliseconds.
+ * A client whose deadline passes resets the stream itself, a moment before the server's timer fires. A reset within so many
+ * milliseconds of the deadline counts as the deadline.
  */
 const DEADLINE_SLACK_MS = 50;
 
@@ -27,7 +27,7 @@ const DEADLINE_SLACK_MS = 50;
 const QUIET = /^(Version|Status|RuntimeConfig|ContainerStatus|PodSandboxStatus|ImageStatus|ImageFsInfo|List\w+|Stream\w+|\w+Stats)$/;
 const SLOW_MS = 1000;
 
-/** Answers a client may well bring about; any other is the node's trouble and a warning. */
+/** Codes that a client brings about itself. Any other is a fault of the node, and is logged as a warning. */
 const EXPECTED: readonly status[] = [
   status.CANCELLED,
   status.INVALID_ARGUMENT,
@@ -42,8 +42,8 @@ type UnaryHandler<Request, Response> = (request: Request, call: Call) => Promise
 type StreamHandler<Request, Response> = (request: Request, call: Call) => AsyncIterable<Init<Response>>;
 
 /**
- * Whether a call ended before its handler was called. grpc-js 1.14 emits `cancelled` on the call it makes for the handler, so
- * not at all where the end came between the request's message and the end of its stream; what it goes by is private.
+ * Whether a call ended before its handler was called. grpc-js 1.14 emits `cancelled` only on the object that it makes for the
+ * handler. An end that comes before that is not emitted at all, and only a private field tells it.
  */
 function isOver(grpcCall: AnyCall): boolean {
   const { call } = grpcCall as unknown as { readonly call?: { readonly cancelled?: boolean } };
@@ -195,7 +195,7 @@ export class Calls {
           if (!out.write(encode(rpc, method, next.value))) await waitFor(once(out, 'drain'), call.signal);
         }
       } finally {
-        // A source that is in the middle of something ends when that ends; nobody waits for it.
+        // A source that is busy ends when its present step ends; nobody waits for it.
         void messages.return?.().catch(() => undefined);
       }
     };

@@ -32,8 +32,8 @@ export interface CriServer {
   /** How many calls are under way. */
   readonly callsInFlight: number;
   /**
-   * Takes no more calls, ends the streaming ones, waits for the others, at most `graceMs`, then ends them as well. The
-   * socket is gone from the start on, so that a new client fails at once and tries again.
+   * Takes no more calls, ends the streaming ones, waits for the others, at most `graceMs`, then ends them as well. The socket is
+   * removed first, so that a new client fails at once and tries again.
    */
   close(graceMs: number): Promise<void>;
 }
@@ -99,7 +99,8 @@ function entriesOf(service: object, handlers: object): { rpc: string; method: Me
 }
 
 function register(server: Server, calls: Calls, service: object, handlers: object): void {
-  // Bytes pass grpc-js as they are: the wrapper decodes and encodes, so that what fails there is measured and worded too.
+  // grpc-js hands bytes through as they are. The wrapper decodes and encodes them, so that a failure there is measured and put
+  // into words too.
   const asIs = (bytes: Buffer): Buffer => bytes;
   for (const { rpc, method, handler } of entriesOf(service, handlers)) {
     const type = method.responseStream ? 'serverStream' : 'unary';

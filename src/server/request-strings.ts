@@ -1,6 +1,6 @@
 import { DaemonError } from '../base/errors.ts';
 
-/** What a user of the cluster writes and nothing here gives to the kernel: a NUL byte in them does no harm. */
+/** Fields that users of the cluster write and that never reach the kernel: a NUL byte in them does no harm. */
 const FREE_TEXT: ReadonlySet<string> = new Set(['annotations', 'auth']);
 
 /** Fields that hold a path, or a list of them. */
@@ -12,8 +12,8 @@ const PATH_LIMIT_BYTES = 4095;
 const NAME_LIMIT_BYTES = 255;
 
 /**
- * Refuses what no call of the kernel takes: a NUL byte in any text of a request (paths, names and arguments would be cut there),
- * and a path or a part of one that is too long. @throws InvalidArgument that names the field, as the API spells it.
+ * Refuses what no system call accepts: a NUL byte in a text of the request (the kernel would cut the text there), and a path, or
+ * a part of one, that is too long. @throws InvalidArgument that names the field, as the API spells it.
  */
 export function checkStrings(rpc: string, request: unknown): void {
   const fault = findFault(request, '', false);

@@ -6,7 +6,7 @@ import { removeStaleSocket } from '../base/stale-socket.ts';
 /** Longest path of a unix socket, bytes: sun_path less its final zero, unix(7). */
 const PATH_LIMIT_BYTES = 107;
 
-/** A place for a socket whose final path is taken only when it is bound and has its mode and owner. */
+/** A socket that appears at its final path only when it is bound and has its mode and owner. */
 export interface SocketPlace {
   /** Where to bind: in a directory that nobody else may enter. */
   readonly bindPath: string;

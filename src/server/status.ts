@@ -30,7 +30,7 @@ const KNOWN_BY_PREFIX: readonly ErrorKind[] = ['RegistryUnavailable', 'Signature
  * clients take a header list of 64 KiB (Node's default; Go's is larger).
  */
 const DETAILS_LIMIT = 4096;
-/** How much of the end is kept of a longer one: the cause of a failed command is in its last line. */
+/** How many of these are the end of a longer message: the cause of a failed command is in its last line. */
 const DETAILS_TAIL = 1024;
 
 export interface CallStatus {

@@ -6,9 +6,9 @@ const LONGEST_MS = 2 ** 31 - 1;
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 
 /**
- * A `grpc-timeout` header that a timer can hold: one of more than 24 days is taken away, as if there were no deadline.
- * grpc-js 1.14 cuts it to 32 bits instead, and the call may fail in its first millisecond; the kubelet sends such ones when
- * it stops a container with a long grace period.
+ * Drops a `grpc-timeout` of more than 24 days, as if no deadline were set: no timer of Node holds more. grpc-js 1.14 would cut
+ * it to 32 bits, and the call could fail in its first millisecond. The kubelet sends such timeouts when it stops a container
+ * with a long grace period.
  */
 export function withoutLongTimeout(header: string): string | undefined {
   const match = /^(\d{1,8})([HMSmun])$/.exec(header);

@@ -30,7 +30,7 @@ const CHUNK_BYTES = 256 * 1024;
 /** Decompressed data that may wait for its reader, so that both work at the same time. */
 const READ_AHEAD_BYTES = 2 * CHUNK_BYTES;
 
-/** A stream that decompresses. A failure is told to who reads it, also to one who comes later: it must not end the daemon. */
+/** A stream that decompresses. A failure goes to its reader, also to one that comes later; it must not end the daemon. */
 export function decompressor(compression: Exclude<Compression, 'none'>): Gunzip | ZstdDecompress {
   const options = { chunkSize: CHUNK_BYTES, readableHighWaterMark: READ_AHEAD_BYTES };
   const stream = compression === 'gzip' ? createGunzip(options) : createZstdDecompress(options);

@@ -6,9 +6,9 @@ import type { ByteString } from '../linux/at-calls.ts';
 const NAMESPACES = ['user.', 'trusted.', 'security.', 'system.'];
 
 /**
- * Sets the extended attributes of one entry by `set`, but not those that mean nothing here or would be orders to overlayfs
- * (`user.overlay.` is none: only mounts with the option userxattr read it, and we make none).
- * `leftOut` is told about what the archive wants and no file can have.
+ * Sets the extended attributes of one entry by `set`. Left out are those that mean nothing here, and those that would be orders
+ * to overlayfs. (`user.overlay.*` is no order: only mounts with the option userxattr read it, and we make none.) `leftOut` is
+ * told of attributes that no file can have.
  */
 export function setEntryAttributes(
   attributes: ReadonlyMap<ByteString, Buffer>,

@@ -9,8 +9,8 @@ import { close } from '../linux/libc.ts';
 type Merged = readonly number[];
 
 /**
- * Gives directories that a layer has, but does not describe, the owner, mode, attributes and times which they have in the
- * layers below, so that the layer does not change them (a tar with `a/b` but no `a/`). Looks as overlayfs does: a file, a
+ * A layer may have directories that it does not describe (a tar with `a/b` but no `a/`). Gives them the owner, mode, attributes
+ * and times that they have in the layers below, so that the layer does not change them. Looks as overlayfs does: a file, a
  * whiteout or an opaque directory ends the search.
  *
  * @param layer the layer's directory; `implied` its undescribed directories, parents first; `lower` topmost first.

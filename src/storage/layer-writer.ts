@@ -169,8 +169,8 @@ export class LayerWriter implements TarSink {
   }
 
   /**
-   * The root's owner and times, and its mode with what everybody may do in a root that no entry describes: archives made of a
-   * private directory (mktemp -d) say 0700, and nobody but root could run in them.
+   * Takes the root's owner and times, and its mode with 0755 added. Archives made of a private directory (mktemp -d) say 0700,
+   * and only root could run in such an image.
    */
   #describeRoot(entry: TarEntry): void {
     this.#decorate(this.#root.fd, { ...entry, mode: entry.mode | ROOT_MODE });
@@ -188,7 +188,7 @@ export class LayerWriter implements TarSink {
     this.#directories.describe(joinNames(parent.path, name), entry.modified);
   }
 
-  /** Makes a directory where there is none. One that takes the place of something else of this layer must not show the one below. */
+  /** Makes a directory where there is none. One that replaces something of this layer is opaque, so that none below shows through. */
   #makeDirectory(parent: OpenDirectory, name: ByteString): void {
     let replaces = false;
     try {

@@ -145,8 +145,8 @@ export class LayerStore {
   }
 
   /**
-   * Finishes a staged layer that has been unpacked, once the layers below are known: its undescribed directories look like
-   * theirs, and it has its record. What it needs still is to be on disk ({@link sync}) and to be adopted.
+   * Finishes an unpacked, staged layer, once the layers below are known: directories that it does not describe are made to look
+   * like theirs, and its record is written. It must then be put on disk ({@link sync}) and adopted.
    * @param lower the trees of the layers below, topmost first.
    */
   async complete(staged: StagedLayer, parent: Digest | undefined, unpacked: UnpackResult, lower: readonly string[]): Promise<LayerRecord> {
@@ -195,7 +195,7 @@ export class LayerStore {
     await this.#workers.run('remove', { parent: join(this.#directory, STAGING), name: staged.name });
   }
 
-  /** Removes a layer. At once nobody sees it any more; resolves when its space is free. */
+  /** Removes a layer. From now on nobody sees it; resolves when its space is free. */
   async remove(chain: Digest): Promise<void> {
     if (!this.#layers.delete(chain)) return;
     const away = await this.#renames.run(nameOf(chain), async () => await this.#takeAway(nameOf(chain)));

@@ -33,7 +33,7 @@ export function resolveInLayer(root: number, path: ByteString): ByteString {
       const part = rest.pop() ?? '';
       if (part === '' || part === '.') continue;
       if (part === '..') {
-        // Never above the root: what is below it is ours alone, so that so many steps down are so many up.
+        // This never leads above the root. Nobody else changes what is below it, so as many steps lead up as have led down.
         if (real.pop() === undefined) continue;
         if (missing > 0) missing -= 1;
         else moveTo(at.openDirectoryAt(current, '..'));

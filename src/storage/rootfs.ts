@@ -94,7 +94,7 @@ export class RootfsStore {
   async remove(containerId: ContainerId): Promise<void> {
     this.#measured.delete(containerId);
     const own = join(this.#directory, containerId);
-    // A thread takes longer to start than a few files to remove.
+    // Starting a thread takes longer than removing a few files.
     if (await removeSmall(own)) return;
     await this.#workers.run('remove', { parent: dirname(own), name: basename(own) });
   }
@@ -170,8 +170,8 @@ export class RootfsStore {
 }
 
 /**
- * After a volatile mount the kernel refuses the writable layer. In the same boot nothing of it is lost, and the mark goes; after
- * another one any part of it may be missing, and it is made anew.
+ * The kernel refuses a writable layer that was mounted volatile before. In the same boot nothing of it is lost, so the kernel's
+ * mark is removed. After another boot any part of it may be missing, so it is made anew.
  */
 async function prepareAgain(own: string, boot: string): Promise<void> {
   const before = await unlessMissing(readFile(join(own, 'boot'), 'utf8'), '');

@@ -8,7 +8,7 @@ import type { FromWorker, JobKind, JobRequest, Jobs, ToWorker } from './worker-p
 const ENTRY = new URL(import.meta.url.endsWith('.ts') ? './storage-worker.ts' : './storage-worker.js', import.meta.url);
 
 export interface StorageWorkersOptions {
-  /** Threads at most. Jobs beyond share them: a job that waits for a network holds none. Default 2. */
+  /** Most threads. Further jobs share them; a job that waits for the network holds none. Default 2. */
   readonly maxThreads?: number;
   /** How long a thread without work is kept, milliseconds; then it ends and its memory goes back. Default 2000. */
   readonly idleMs?: number;

@@ -11,11 +11,11 @@ import type { RawHeader, TarEntry, TarEntryType } from './tar-header.ts';
 /** What a {@link TarReader} hands its entries to, in the archive's order. */
 export interface TarSink extends SparseSink {
   entry(entry: TarEntry): void;
-  /** A piece of the data of the file entry before; valid during the call only. */
+  /** A piece of the last file entry's data; valid during the call only. */
   data(piece: Buffer): void;
-  /** So many bytes of the file entry before come next that the archive does not have, as they are all zero. */
+  /** A hole in the last file entry: so many zero bytes come next, which the archive does not store. */
   hole(sizeBytes: number): void;
-  /** The file entry before is complete. */
+  /** The last file entry is complete. */
   endOfFile(): void;
 }
 
@@ -225,7 +225,7 @@ export class TarReader {
     try {
       this.#passEntry(raw, name, linkName, pax, oldSparse);
     } catch (error) {
-      // The words of what reads the header's fields, with the entry they are about.
+      // The error is that of a header's field. It gets the name of the entry that the header is for.
       if (error instanceof DaemonError && error.message.startsWith('read tar: ')) {
         throw badTar(`entry '${showBytes(name)}': ${error.message.slice('read tar: '.length)}`);
       }

@@ -80,8 +80,8 @@ async function* piecesOf(
 }
 
 /**
- * Decompresses all pieces. Node's zstd stream ends with the first frame (also a skippable one), so that what it has not
- * consumed goes into another: an archive may be made of many frames. What follows the members of a gzip archive is passed over.
+ * Decompresses all pieces. Node's zstd stream ends after one frame, also a skippable one, and an archive may have many: what is
+ * left goes into a new stream. What follows the members of a gzip archive is passed over.
  */
 async function decompress(
   compression: Exclude<Compression, 'none'>,

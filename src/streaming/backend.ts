@@ -61,10 +61,10 @@ export interface AttachStreams {
  */
 export interface StreamingBackend {
   /**
-   * Runs a command in a running container. Everything it wrote must have been handed to the streams when this resolves.
-   * `size` is the terminal's first size where the client has told one; `resizes` yields the later ones, the last one
-   * only where several came since.
-   * On abort a command on a terminal is hung up (SIGHUP); one without sees the end of its stdin and broken pipes.
+   * Runs a command in a running container. Everything it wrote must have been handed to the streams when this resolves. `size`
+   * is the terminal's first size where the client has told one; `resizes` yields the later ones; where several have come since
+   * the last look, only the newest. On abort a command on a terminal is hung up (SIGHUP); one without sees the end of its stdin
+   * and broken pipes.
    */
   exec(
     request: ExecRequest & { readonly size?: TerminalSize },

@@ -16,9 +16,9 @@ export interface PortForwardDeps {
 }
 
 /**
- * Forwards one connection until it is over, and tells the client where it could not be made. It never throws.
- * A connection that breaks later is only reset: client-go gives up every other one with it at the first word on an error
- * stream (tools/portforward, handleConnection).
+ * Forwards one connection until it is over, and tells the client where it could not be made. It never throws. A connection that
+ * breaks later is only reset, without a word: at the first word on an error stream, client-go gives up all its other connections
+ * too (tools/portforward, handleConnection).
  */
 export async function forwardPort(deps: PortForwardDeps, sandboxId: string, pair: PortPair, session: AbortSignal): Promise<void> {
   const { port, data, error } = pair;

@@ -191,7 +191,7 @@ export class SpdyConnection implements StreamOwner {
         if (frame.id % 2 === 1) this.#reply(ping(frame.id)); // an even one answers ours
         break;
       case 'GoAway':
-        // The peers say it when they close, never to finish what is open (moby/spdystream reads no further either).
+        // The peers send GOAWAY only to close, never to let open streams finish (moby/spdystream reads no further either).
         this.#over(undefined);
         break;
       case 'Settings':
@@ -228,7 +228,7 @@ export class SpdyConnection implements StreamOwner {
       clearInterval(this.#watch);
       this.#watch = undefined;
     } else {
-      // Whoever does not read does not learn that the peer has gone; a write tells.
+      // A side that does not read learns only by writing that the peer has gone.
       this.#watch ??= setInterval(() => {
         this.#reply(ping(this.#nextPing));
         this.#nextPing = (this.#nextPing + 2) % 0x7ffffffe || 2;

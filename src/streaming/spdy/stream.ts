@@ -15,8 +15,8 @@ export interface StreamOwner {
 }
 
 /**
- * One stream of a SPDY connection, opened by the peer. `end()` half-closes it, `destroy()` resets it unless both sides
- * are done. An unheard 'error' event is not a fault: streams break whenever a client leaves.
+ * One stream of a SPDY connection, opened by the peer. `end()` half-closes it, `destroy()` resets it unless both sides are done.
+ * Nobody need listen for 'error': streams break whenever a client leaves.
  */
 export class SpdyStream extends Duplex {
   readonly id: number;
@@ -41,8 +41,8 @@ export class SpdyStream extends Duplex {
   }
 
   /**
-   * The peer reset the stream. Behind the end of what we had to say that is how a client leaves a stream it has no more
-   * use for, so what it sent before still counts; otherwise the stream is broken.
+   * The peer reset the stream. After our own end, this only says that the client is done with the stream, and what it sent
+   * before still counts. Before our end, the stream is broken.
    */
   receiveReset(): void {
     const complete = this.writableEnded;

@@ -94,7 +94,7 @@ export class ChannelSocket {
       return;
     }
     this.#socket.pause();
-    // Whoever does not read does not learn that the peer has gone; a write tells.
+    // A side that does not read learns only by writing that the peer has gone.
     this.#watch ??= setInterval(() => {
       this.#socket.ping();
     }, this.#options.watchMs ?? WATCH_MS).unref();
@@ -137,7 +137,7 @@ export class ChannelSocket {
   }
 }
 
-/** One channel. Its ends are not told to the client: the protocol has a word for the client's only. */
+/** One channel. The client is not told when we end it: the protocol has a message for the client's end only. */
 export class Channel extends Duplex {
   readonly #socket: ChannelSocket;
   readonly #number: number;

@@ -53,7 +53,7 @@ export async function servePortChannels(
     prefix.writeUInt16LE(port);
     data.write(prefix);
     error.write(prefix);
-    // The client can neither end its direction nor see the end of ours: when the port has, it is over.
+    // The client can neither end its direction nor see ours end, so the connection is over when the port ends it.
     data.once('finish', () => {
       data.receiveEnd();
     });
