@@ -161,16 +161,30 @@ export class OomKills {
     if (isShort()) await sleep(LOG_WAIT_MS);
     if (!isShort()) return shareOomKills(kills, suspects());
     const told = await this.#toldBySystemd([container, ...others]);
-    const named = suspects().map((suspect) => ({ ...suspect, seenByMonitor: suspect.seenByMonitor || told.has(suspect.id) }));
-    return shareOomKills(kills, named, { allAreNamed: told.size > 0 });
+    const named = suspects().map((suspect) => ({ ...suspect, seenByMonitor: suspect.seenByMonitor || told?.has(suspect.id) === true }));
+    const shares = shareOomKills(kills, named, { allAreNamed: told !== undefined && told.size > 0 });
+    const words = suspects().map(({ id, logged, seenByMonitor: isSeen }) => {
+      const sources = [
+        `${logged} in the kernel's log`,
+        ...(isSeen ? ['seen by its monitor'] : []),
+        ...(told?.has(id) === true ? ['told by systemd'] : []),
+      ];
+      return `${id}: ${shares.get(id) ?? 0} (${sources.join(', ')})`;
+    });
+    const journal = told === undefined ? '; there is no journal to ask' : '';
+    this.#options.log.info(`containers of a pod ended together after ${kills} OOM kills; by container: ${words.join('; ')}${journal}`, {
+      cgroup: container.record.cgroupParent,
+    });
+    return shares;
   }
 
-  /** Of these containers those of whose scope systemd told a kill, by id; none where there is no journal to ask. */
-  async #toldBySystemd(containers: readonly Container[]): Promise<ReadonlySet<string>> {
-    if (this.#options.parts.placement.driver !== 'systemd') return new Set();
+  /** Of these containers those of whose scope systemd told a kill, by id; undefined where there is no journal to ask. */
+  async #toldBySystemd(containers: readonly Container[]): Promise<ReadonlySet<string> | undefined> {
+    if (this.#options.parts.placement.driver !== 'systemd') return undefined;
     const unitOf = ({ record }: Container): string => basename(this.#cgroupOf(record));
     const units = await unitsOutOfMemory(containers.map(unitOf));
-    return new Set(containers.filter((each) => units?.has(unitOf(each)) === true).map(({ record }) => record.id));
+    if (units === undefined) return undefined;
+    return new Set(containers.filter((each) => units.has(unitOf(each))).map(({ record }) => record.id));
   }
 
   /** Containers whose cgroup is gone, while their end is not on record. */

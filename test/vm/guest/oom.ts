@@ -9,7 +9,7 @@ import { ContainerState, NamespaceMode } from '../../../api/cri/enums.ts';
 import type { ContainerStatus } from '../../../api/cri/runtime.ts';
 import { containerConfig, containerStatus, podConfig, removePod, shell, until } from '../../support/pods.ts';
 import type { Pod } from '../../support/pods.ts';
-import { PATIENCE_MS } from './node.ts';
+import { output, PATIENCE_MS } from './node.ts';
 import type { GuestNode } from './node.ts';
 import { step, tell } from './steps.ts';
 
@@ -118,7 +118,7 @@ async function checkKills(node: GuestNode, plan: Plan, all: readonly Running[]):
     if (seen) seenByMonitors += 1;
     if (exitCode !== wanted.exitCode || reason !== wanted.reason)
       wrong.push(
-        `${wanted.name}: ${exitCode} ${reason}, must be ${wanted.exitCode} ${wanted.reason}; conmon has ${seen ? '' : 'not '}seen it`,
+        `${wanted.name}: ${exitCode} ${reason}, must be ${wanted.exitCode} ${wanted.reason} (${id}); conmon has ${seen ? '' : 'not '}seen it`,
       );
   }
   const kills = all.filter(({ wanted }) => wanted.reason === 'OOMKilled').length;
@@ -126,7 +126,17 @@ async function checkKills(node: GuestNode, plan: Plan, all: readonly Running[]):
     kind: 'note',
     text: `${kills} OOM kills and ${all.length - kills} others, ${wrong.length} wrong; conmon alone has seen ${seenByMonitors}`,
   });
+  if (wrong.length > 0) tell({ kind: 'note', text: await whatWasTold() });
   assert.deepEqual(wrong, []);
+}
+
+/** What the daemon and systemd have said of kills: for whoever asks why a case is wrong. */
+async function whatWasTold(): Promise<string> {
+  const ours = await output('journalctl', '--quiet', '--no-pager', '--unit=podwright.service', '--lines=20', '--grep=OOM kills').catch(
+    String,
+  );
+  const units = ['--output=json', '--output-fields=UNIT', '_PID=1', 'MESSAGE_ID=fe6faa94e7774663a0da52717891d8ef'];
+  return `${ours}\n${await output('journalctl', '--quiet', '--no-pager', '--lines=40', ...units)}`;
 }
 
 async function ended(node: GuestNode, id: string): Promise<{ exitCode: number; reason: string }> {
