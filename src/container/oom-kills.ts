@@ -109,7 +109,7 @@ export class OomKills {
       // Version 1 does not count what was in cgroups below it that are gone.
       return own > 0 || (cgroups.version === 'v1' && seenByMonitor);
     }
-    if (ledger === undefined) return seenByMonitor || (exitCode !== 0 && this.#killsNamed(container) > 0);
+    if (ledger === undefined) return seenByMonitor || (exitCode !== 0 && this.#killsNamed(container).all > 0);
     const told = ledger.told[record.id];
     if (told !== undefined) return told > 0;
     if (unexplained(ledger) <= 0) return false;
@@ -154,10 +154,11 @@ export class OomKills {
     const suspects = (): OomSuspect[] =>
       [container, ...others].map((each, index) => ({
         id: each.record.id,
-        logged: this.#killsNamed(each),
+        logged: this.#killsNamed(each).all,
         seenByMonitor: [seenByMonitor, ...seen][index] === true,
       }));
-    const isShort = (): boolean => others.length > 0 && sum(suspects().map(({ logged }) => logged)) < kills;
+    // A kill that is only likely one's own may be another's.
+    const isShort = (): boolean => others.length > 0 && sum([container, ...others].map((each) => this.#killsNamed(each).certain)) < kills;
     if (isShort()) await sleep(LOG_WAIT_MS);
     if (!isShort()) return shareOomKills(kills, suspects());
     const told = await this.#toldBySystemd([container, ...others]);
@@ -197,10 +198,11 @@ export class OomKills {
     return found.flat();
   }
 
-  /** How many kills the kernel's log has of the container: of its first process, or in its cgroup. */
-  #killsNamed({ record, state }: Container): number {
-    const isOurs = ({ pid, cgroup }: OomKill): boolean => pid === state.process.pid || cgroup?.includes(record.id) === true;
-    return (this.#options.readKernelLog() ?? []).filter(isOurs).length;
+  /** The kills that the kernel's log has of the container: of its first process, or in its cgroup. */
+  #killsNamed({ record, state }: Container): { readonly all: number; readonly certain: number } {
+    const isFirst = ({ pid }: OomKill): boolean => pid === state.process.pid;
+    const kills = (this.#options.readKernelLog() ?? []).filter((kill) => isFirst(kill) || kill.cgroup?.includes(record.id) === true);
+    return { all: kills.length, certain: kills.filter((kill) => isFirst(kill) || kill.isCgroupLikely !== true).length };
   }
 
   #alive(parent: string): Container[] {

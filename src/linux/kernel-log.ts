@@ -15,6 +15,11 @@ export interface OomKill {
   readonly pid: number;
   /** From the root of the hierarchy. The kernel does not tell it with every kill. */
   readonly cgroup?: string | undefined;
+  /**
+   * Whether the cgroup is only likely. A cgroup was being killed as a whole just before; where that ended is not told while the
+   * lines with cgroups are held back.
+   */
+  readonly isCgroupLikely?: true;
 }
 
 /**
@@ -37,29 +42,33 @@ export function readOomKills(): OomKill[] | undefined {
  * before the others. mm/oom_kill.c: dump_oom_victim(), __oom_kill_process(); mm/memcontrol.c: mem_cgroup_print_oom_group()
  */
 export function parseOomKills(text: string): OomKill[] {
-  const kills: { pid: number; cgroup?: string | undefined }[] = [];
+  const kills: { pid: number; cgroup?: string | undefined; isCgroupLikely?: true }[] = [];
   let victim: OomKill | undefined;
-  let wholeCgroup: string | undefined;
+  let whole: OomKill | undefined;
   for (const line of text.split('\n')) {
     const [, priority, message = ''] = /^<(\d+)>(?:\[[^\]]*\])*\s*(.*)$/.exec(line) ?? [];
     if (priority === undefined || Number(priority) >= FIRST_USER_PRIORITY) continue;
     const chosen = /^oom-kill:constraint=.*?,task_memcg=(\/.*),task=.{0,15},pid=(\d+),uid=\d+$/.exec(message);
     if (chosen !== null) {
       victim = { pid: Number(chosen[2]), cgroup: chosen[1] };
-      wholeCgroup = undefined;
+      whole = undefined;
       continue;
     }
-    const whole = /^Tasks in (\/.*) are going to be killed due to memory\.oom\.group set$/.exec(message);
+    const tasksIn = /^Tasks in (\/.*) are going to be killed due to memory\.oom\.group set$/.exec(message);
     const lastKill = kills.at(-1);
-    if (whole !== null && lastKill !== undefined) {
-      wholeCgroup = whole[1];
-      lastKill.cgroup = wholeCgroup;
+    if (tasksIn !== null && lastKill !== undefined) {
+      lastKill.cgroup = tasksIn[1];
+      delete lastKill.isCgroupLikely;
+      whole = lastKill;
       continue;
     }
     const killed = /^(?:Memory cgroup out|Out) of memory(?: \([^)]*\))?: Killed process (\d+) \(/.exec(message);
     if (killed === null) continue;
     const pid = Number(killed[1]);
-    kills.push({ pid, cgroup: wholeCgroup ?? (victim?.pid === pid ? victim.cgroup : undefined) });
+    // The first of a whole cgroup is told once more with the others.
+    if (whole === undefined || whole.pid === pid)
+      kills.push({ pid, cgroup: whole?.cgroup ?? (victim?.pid === pid ? victim.cgroup : undefined) });
+    else kills.push({ pid, cgroup: whole.cgroup, isCgroupLikely: true });
   }
   return kills;
 }

@@ -28,11 +28,15 @@ test('parseOomKills() gives every kill, with its cgroup where the kernel tells i
 
 test('parseOomKills() gives all kills of a cgroup that is killed as a whole its name, the first too', () => {
   const tasks = (path: string): string => `<6>[  123.2] Tasks in ${path} are going to be killed due to memory.oom.group set`;
-  const log = [killed(1), tasks('/pods.slice/a.scope'), killed(2), killed(3), killed(4), tasks('/pods.slice/b.scope'), killed(5)];
-  assert.deepStrictEqual(
-    parseOomKills(log.join('\n')).map(({ pid, cgroup }) => [pid, cgroup]),
-    [[1, '/pods.slice/a.scope'], [2, '/pods.slice/a.scope'], [3, '/pods.slice/a.scope'], [4, '/pods.slice/b.scope'], [5, '/pods.slice/b.scope']],
-  ); // prettier-ignore
+  const log = [killed(1), tasks('/pods.slice/a.scope'), killed(2), killed(1), killed(4), tasks('/pods.slice/b.scope'), killed(5)];
+  const [a, b] = ['/pods.slice/a.scope', '/pods.slice/b.scope'];
+  assert.deepStrictEqual(parseOomKills(log.join('\n')), [
+    { pid: 1, cgroup: a },
+    { pid: 2, cgroup: a, isCgroupLikely: true },
+    { pid: 1, cgroup: a },
+    { pid: 4, cgroup: b },
+    { pid: 5, cgroup: b, isCgroupLikely: true },
+  ]);
 });
 
 test('parseOomKills() believes no process: neither what one writes to the log nor its name', () => {
