@@ -1,4 +1,5 @@
 /** The daemon answers while the kernel is slow: here the disk, which an unmount would wait for. */
+// alone: it measures how long the event loop stands still.
 import assert from 'node:assert/strict';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';

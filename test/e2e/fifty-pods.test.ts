@@ -1,3 +1,4 @@
+// alone: it measures the daemon under as much load as the machine bears.
 import assert from 'node:assert/strict';
 import { ContainerState, PodSandboxState } from '../../api/cri/enums.ts';
 import type { TestDaemon } from '../support/daemon.ts';

@@ -1,4 +1,5 @@
 /** A start of the daemon while plugins hang: a bound on the whole, not on each pod. */
+// alone: it measures the time to a first answer.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';

@@ -1,3 +1,4 @@
+// alone: it holds up the daemon for as long as its timers are, and no longer.
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';

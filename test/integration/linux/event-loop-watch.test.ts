@@ -1,3 +1,4 @@
+// alone: it compares the watch with the clock.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';

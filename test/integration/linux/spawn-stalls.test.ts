@@ -1,3 +1,4 @@
+// alone: it holds up the loop for as long as its timers are, and no longer.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';

@@ -1,0 +1,93 @@
+/**
+ * Runs test files in lanes. A lane is a process with network and mount namespaces of its own: bridges, addresses, firewall
+ * rules and mounts of one are not seen by another, and each has the loopback for itself. Cgroups and processes they share;
+ * every daemon of the tests has its own. Root.
+ */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { REPOSITORY } from './test-files.ts';
+import type { FilesResult, RunOptions } from './test-files.ts';
+
+export interface LaneRequest {
+  readonly file: string;
+  readonly options: RunOptions;
+}
+
+export interface LaneAnswer {
+  /** What the file has printed. */
+  readonly text: string;
+  readonly result: FilesResult;
+}
+
+/** A file that says so measures what a neighbour would disturb. */
+const ALONE = /^\/\/ alone: \S/m;
+/** As in a new machine: the loopback is up, and mounts reach the pods that are made in it. */
+const ENTER = 'ip link set lo up && mount --make-rshared / && exec "$@"';
+
+/** Runs every file, those that say `// alone:` at the end with no other lane at work. */
+export async function runInLanes(
+  files: readonly string[],
+  lanes: number,
+  options: RunOptions,
+  say: (text: string) => void,
+): Promise<FilesResult[]> {
+  const sorted = await Promise.all(files.map(async (file) => ({ file, isAlone: ALONE.test(await readFile(file, 'utf8')) })));
+  const alone = sorted.filter(({ isAlone }) => isAlone).map(({ file }) => file);
+  const together = sorted.filter(({ isAlone }) => !isAlone).map(({ file }) => file);
+  const results: FilesResult[] = [];
+  const queue = { files: together, options, say, results };
+  await Promise.all(Array.from({ length: Math.min(lanes, together.length) }, async () => runLane(queue)));
+  await runLane({ ...queue, files: alone });
+  return results;
+}
+
+interface Queue {
+  /** What is still to be run; lanes take from its front. */
+  readonly files: string[];
+  readonly options: RunOptions;
+  readonly say: (text: string) => void;
+  readonly results: FilesResult[];
+}
+
+async function runLane({ files, options, say, results }: Queue): Promise<void> {
+  let lane: ChildProcess | undefined;
+  for (let file = files.shift(); file !== undefined; file = files.shift()) {
+    lane ??= startLane();
+    const { text, result } = await ask(lane, { file, options });
+    say(text);
+    results.push(result);
+    if (lane.exitCode !== null || lane.signalCode !== null) lane = undefined;
+  }
+  if (lane === undefined) return;
+  const ended = once(lane, 'exit');
+  lane.disconnect();
+  await ended;
+}
+
+function startLane(): ChildProcess {
+  const lane = [process.execPath, join(import.meta.dirname, 'test-lane.ts')];
+  return spawn('unshare', ['--net', '--mount', '--propagation', 'private', '--', 'sh', '-c', ENTER, 'lane', ...lane], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+}
+
+/** The answer of a lane. One that ends without is the failure of its file. */
+async function ask(lane: ChildProcess, request: LaneRequest): Promise<LaneAnswer> {
+  const answer = new Promise<LaneAnswer>((resolve) => {
+    const ended = (code: number | null, signal: string | null): void => {
+      const failure = `its lane ended with ${signal ?? String(code)}`;
+      const outcome = { file: relative(REPOSITORY, request.file), name: '(the file itself)', durationMs: 0, failure };
+      resolve({ text: `FAIL ${outcome.file}: ${failure}\n`, result: { outcomes: [outcome], standstill: { ms: 0, line: '' } } });
+    };
+    lane.once('exit', ended);
+    lane.once('message', (message) => {
+      lane.off('exit', ended);
+      resolve(message as LaneAnswer);
+    });
+  });
+  lane.send(request);
+  return answer;
+}
