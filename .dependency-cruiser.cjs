@@ -86,12 +86,12 @@ module.exports = {
     ),
     rule(
       'cri-code-only-at-the-edge',
-      'Between server and cli, CRI messages are plain data: import types, and the numbers of enums.ts.',
+      'Between server and cli, CRI messages are plain data: import types, the numbers of enums.ts and the table of shapes.ts.',
       {
         path: '^src/',
         pathNot: '^src/(server|cli)/',
       },
-      { path: '^api/', pathNot: '^api/cri/enums\\.ts$', dependencyTypesNot: ['type-only'] },
+      { path: '^api/', pathNot: '^api/cri/(enums|shapes)\\.ts$', dependencyTypesNot: ['type-only'] },
     ),
     rule(
       'spawn-only-in-linux',

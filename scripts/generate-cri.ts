@@ -1,5 +1,5 @@
 /**
- * Writes api/cri/enums.ts and api/cri/runtime.ts from api/cri/api.proto: `npm run generate`.
+ * Writes api/cri/enums.ts, runtime.ts and shapes.ts from api/cri/api.proto: `npm run generate`.
  *
  * The parser is protobufjs's; the output is plain interfaces and a pair of static functions a message on the Reader and
  * Writer of protobufjs/minimal, so that the daemon starts without parsing or compiling a proto.
@@ -7,10 +7,14 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import protobuf from 'protobufjs';
+import { CODEC_SUPPORT } from './cri-codec-support.ts';
 
 const FOLDER = join(import.meta.dirname, '../api/cri');
 const PACKAGE = 'runtime.v1';
 const HEADER = '// Generated from api.proto by scripts/generate-cri.ts (`npm run generate`). Not to be edited.\n';
+
+/** The messages that the daemon's records keep; shapes.ts tells their fields, and those of every message in them. */
+const KEPT = ['PodSandboxConfig', 'ContainerConfig', 'LinuxContainerResources'];
 
 /** How a scalar type stands in TypeScript, its default, and how it is read, written and found to be its default. */
 interface Scalar {
@@ -118,6 +122,15 @@ class FieldWriter {
     return `${this.name}: ${this.#scalar === undefined || this.#optional ? 'undefined' : this.#scalar.zero}`;
   }
 
+  /** Its type in shapes.ts. */
+  shape(): string {
+    if (this.#field instanceof protobuf.MapField) return 'map';
+    const isEnum = this.#field.resolvedType instanceof protobuf.Enum;
+    const type = isEnum ? 'number' : (this.#scalar?.type ?? this.#message);
+    if (this.#field.repeated) return `${type}[]`;
+    return this.#scalar !== undefined && this.#optional ? `${type}?` : type;
+  }
+
   #tag(wireType: number): number {
     return this.#field.id * 8 + wireType;
   }
@@ -182,6 +195,34 @@ function generateMessage(type: protobuf.Type): string {
   );
 }
 
+/** The kept messages and all that are in them, in the order of the proto. */
+function keptTypes(types: readonly protobuf.Type[]): protobuf.Type[] {
+  const found = new Set<protobuf.Type>();
+  const visit = (type: protobuf.Type): void => {
+    if (found.has(type)) return;
+    found.add(type);
+    for (const { resolvedType } of type.fieldsArray) if (resolvedType instanceof protobuf.Type) visit(resolvedType);
+  };
+  for (const type of types) if (KEPT.includes(localName(type))) visit(type);
+  return types.filter((type) => found.has(type));
+}
+
+const SHAPES_COMMENT = `/**
+ * The fields of every message that a record keeps, as data: each with the name of its type, \`[]\` for a list of it, \`?\` where it may be
+ * missing. A map is of text to text; a message may always be missing.
+ */
+`;
+
+function generateShapes(types: readonly protobuf.Type[]): string {
+  const one = (type: protobuf.Type): string => {
+    const fields = type.fieldsArray
+      .map((field) => new FieldWriter(field.resolve()))
+      .map((field) => `    ${field.name}: '${field.shape()}',\n`);
+    return fields.length === 0 ? `  ${localName(type)}: {},\n` : `  ${localName(type)}: {\n${fields.join('')}  },\n`;
+  };
+  return `${HEADER}\n${SHAPES_COMMENT}export const shapes = {\n${types.map(one).join('')}} as const;\n`;
+}
+
 function generateServices(services: readonly protobuf.Service[]): string {
   const one = (service: protobuf.Service): string => {
     const methods = service.methodsArray.map((method) => {
@@ -198,168 +239,6 @@ function generateServices(services: readonly protobuf.Service[]): string {
   };
   return `\n/** The RPCs of both services. */\nexport const services = {\n${services.map(one).join('')}};\n`;
 }
-
-const SUPPORT = `import protobuf from 'protobufjs/minimal.js';
-import type { Reader, Writer } from 'protobufjs/minimal.js';
-ENUM_IMPORTS
-export * from './enums.ts';
-
-/** What a message may be built from: any of its fields, at any depth. What is left out has its default. */
-export type Init<T> = T extends string | number | bigint | boolean | undefined | Uint8Array ? T
-  : T extends readonly (infer U)[] ? readonly Init<U>[]
-  : { readonly [K in keyof T]?: Init<T[K]> | undefined };
-
-/** A message without fields. */
-export type Empty = Record<never, never>;
-
-/** One message type on the wire. */
-export interface Codec<T> {
-  encode(message: Init<T>): Uint8Array;
-  /** @throws where the bytes are not such a message. Fields it does not know are left out. */
-  decode(bytes: Uint8Array): T;
-}
-
-/** One RPC. */
-export interface Method<Request, Response, Stream extends boolean> {
-  /** The HTTP/2 path. */
-  readonly path: string;
-  readonly requestStream: false;
-  /** Whether the answer is a stream of responses. */
-  readonly responseStream: Stream;
-  readonly encodeRequest: (message: Init<Request>) => Uint8Array;
-  readonly decodeRequest: (bytes: Uint8Array) => Request;
-  readonly encodeResponse: (message: Init<Response>) => Uint8Array;
-  readonly decodeResponse: (bytes: Uint8Array) => Response;
-}
-
-/** A function an RPC: what a service must have, no more and no less. A streaming one yields its responses. */
-export type Handlers<Service, Call> = {
-  readonly [Name in keyof Service & string as Uncapitalize<Name>]:
-    Service[Name] extends Method<infer Request, infer Response, infer Stream>
-      ? (request: Request, call: Call) => Stream extends true ? AsyncIterable<Init<Response>> : Promise<Init<Response>>
-      : never;
-};
-
-function codec<T>(read: (r: Reader) => T, write: (w: Writer, m: Init<T>) => void): Codec<T> {
-  return {
-    encode: (message) => {
-      const w = protobuf.Writer.create();
-      write(w, message);
-      return w.finish();
-    },
-    decode: (bytes) => read(protobuf.Reader.create(bytes)),
-  };
-}
-
-function method<Request, Response, Stream extends boolean>(
-  path: string, responseStream: Stream, request: Codec<Request>, response: Codec<Response>,
-): Method<Request, Response, Stream> {
-  return {
-    path, requestStream: false, responseStream,
-    encodeRequest: request.encode, decodeRequest: request.decode, encodeResponse: response.encode, decodeResponse: response.decode,
-  };
-}
-
-/** Reads what the next length spans; a second piece of the same field is merged into the first. */
-function nested<T>(r: Reader, read: (r: Reader, into?: T) => T, into?: T): T {
-  const end = r.size() + r.pos;
-  const outer = r.len;
-  if (end > outer) throw new RangeError(\`a message ends at byte \${end}, past the end of what holds it at \${outer}\`);
-  r.len = end;
-  const message = read(r, into);
-  if (r.pos !== end) throw new RangeError(\`a message ends at byte \${r.pos}, its length says \${end}\`);
-  r.len = outer;
-  return message;
-}
-
-function packed(r: Reader, one: () => unknown): void {
-  nested(r, () => {
-    while (r.pos < r.len) one();
-  });
-}
-
-function readEmpty(r: Reader, m: Empty = {}): Empty {
-  while (r.pos < r.len) {
-    const tag = r.tag();
-    r.skipType(tag & 7, 0, tag >>> 3);
-  }
-  return m;
-}
-
-function writeEmpty(): void {
-  // No fields.
-}
-
-/** A string that is not UTF-8 is refused, as the proto3 specification wants. */
-function readString(r: Reader): string {
-  const start = r.pos;
-  const text = r.string();
-  if (!text.includes('\\ufffd')) return text;
-  r.pos = start;
-  return r.stringVerify();
-}
-
-/** Half of a surrogate pair would make the whole message unreadable for the other side. */
-function writeString(w: Writer, text: string): void {
-  w.string(text.toWellFormed());
-}
-
-interface Long { readonly low: number; readonly high: number }
-
-function readInt64(r: Reader): bigint {
-  const { low, high } = r.int64() as Long;
-  return high === 0 ? BigInt(low >>> 0) : (BigInt(high) << 32n) | BigInt(low >>> 0);
-}
-
-function readUint64(r: Reader): bigint {
-  const { low, high } = r.uint64() as Long;
-  return high === 0 ? BigInt(low >>> 0) : (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
-}
-
-function writeInt64(w: Writer, value: bigint): void {
-  if (BigInt.asIntN(64, value) !== value) throw new RangeError(\`\${value} does not fit in an int64\`);
-  writeBits(w, value);
-}
-
-function writeUint64(w: Writer, value: bigint): void {
-  if (BigInt.asUintN(64, value) !== value) throw new RangeError(\`\${value} does not fit in a uint64\`);
-  writeBits(w, value);
-}
-
-function writeBits(w: Writer, value: bigint): void {
-  const small = Number(value);
-  if (Number.isSafeInteger(small)) w.int64(small);
-  else w.int64({ low: Number(BigInt.asIntN(32, value)), high: Number(BigInt.asIntN(32, value >> 32n)), unsigned: false } as never);
-}
-
-function readEntry(r: Reader, map: Record<string, string>): void {
-  let key = '';
-  let value = '';
-  nested(r, () => {
-    while (r.pos < r.len) {
-      const tag = r.tag();
-      if (tag === 10) key = readString(r);
-      else if (tag === 18) value = readString(r);
-      else r.skipType(tag & 7, 0, tag >>> 3);
-    }
-  });
-  // Plain assignment to this one name would be lost.
-  if (key === '__proto__') Object.defineProperty(map, key, { value, enumerable: true, configurable: true, writable: true });
-  else map[key] = value;
-}
-
-function writeMap(w: Writer, tag: number, map: { readonly [key: string]: string | undefined } | undefined): void {
-  if (map === undefined) return;
-  for (const key of Object.keys(map)) {
-    const value = map[key];
-    if (value === undefined) continue;
-    w.uint32(tag).fork();
-    writeString(w.uint32(10), key);
-    writeString(w.uint32(18), value);
-    w.ldelim();
-  }
-}
-`;
 
 interface Declarations {
   readonly enums: readonly protobuf.Enum[];
@@ -392,7 +271,10 @@ export function generate(proto: string): Record<string, string> {
     `${HEADER}\n/** A number of the enum, or one that a later version of the CRI added. */\n` +
     `type Open<T> = T[keyof T] | (number & Record<never, never>);\n${enums.map(generateEnum).join('')}`;
   const names = enums.map(localName).sort();
-  const support = SUPPORT.replace('ENUM_IMPORTS', `import type {\n${names.map((name) => `  ${name},\n`).join('')}} from './enums.ts';`);
+  const support = CODEC_SUPPORT.replace(
+    'ENUM_IMPORTS',
+    `import type {\n${names.map((name) => `  ${name},\n`).join('')}} from './enums.ts';`,
+  );
   const codecs = types.map(localName).map((name) => `  ${name}: codec(read${name}, write${name}),\n`);
   const runtimeFile =
     HEADER +
@@ -400,7 +282,7 @@ export function generate(proto: string): Record<string, string> {
     types.map(generateMessage).join('') +
     `\n/** Every message type, by its name. */\nexport const messages = {\n${codecs.join('')}};\n` +
     generateServices(services);
-  return { 'enums.ts': enumFile, 'runtime.ts': runtimeFile };
+  return { 'enums.ts': enumFile, 'runtime.ts': runtimeFile, 'shapes.ts': generateShapes(keptTypes(types)) };
 }
 
 if (import.meta.main) {

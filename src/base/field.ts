@@ -73,6 +73,17 @@ export class Field {
     return this.list((entry) => entry.text());
   }
 
+  /** This object, all of whose fields are text. */
+  map(): Readonly<Record<string, string>> {
+    const object = this.object();
+    for (const name of Object.keys(object)) this.at(name).text();
+    return object as Readonly<Record<string, string>>;
+  }
+
+  flag(): boolean {
+    return typeof this.value === 'boolean' ? this.value : this.refuse('true or false');
+  }
+
   number(): number {
     return typeof this.value === 'number' ? this.value : this.refuse('a number');
   }

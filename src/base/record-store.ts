@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory, syncFile, writeFileAtomic } from './atomic-file.ts';
 import { messageOf, unlessMissing } from './errors.ts';
+import { Field } from './field.ts';
 import { isObjectId } from './ids.ts';
 import { fromJson, toJson } from './json.ts';
 import { idField, type Log, type ObjectKind } from './log.ts';
@@ -27,8 +28,10 @@ export interface RecordStoreOptions<R, S> {
   readonly kind: ObjectKind;
   /** The version this daemon writes; it reads this one and older ones. */
   readonly version: number;
-  readonly isRecord: (data: unknown, id: string) => data is R;
-  readonly isState: (data: unknown) => data is S;
+  /** Reads what was written as the record of an id. @throws in words that name the field where it cannot be one. */
+  readonly readRecord: (data: Field, id: string) => R;
+  /** Reads what was written as a state. @throws in words that name the field where it cannot be one. */
+  readonly readState: (data: Field) => S;
   readonly log: Log;
 }
 
@@ -130,31 +133,26 @@ export class RecordStore<R extends { readonly id: string }, S> {
       await rm(this.directoryOf(id), { recursive: true, force: true });
       return undefined;
     }
-    const record = this.#parse(text);
-    if ('problem' in record || !this.#options.isRecord(record.data, id)) {
-      await this.#setAside(
-        id,
-        recordFile,
-        'problem' in record ? record.problem : `its fields are not those of a ${this.#options.kind} record`,
-      );
+    const record = this.#read(text, (data) => this.#options.readRecord(data, id));
+    if ('problem' in record) {
+      await this.#setAside(id, recordFile, record.problem);
       return undefined;
     }
-    return { record: record.data, state: await this.#loadState(id) };
+    return { record: record.value, state: await this.#loadState(id) };
   }
 
   async #loadState(id: string): Promise<S | undefined> {
+    const { kind, log, readState } = this.#options;
     const stateFile = join(this.directoryOf(id), 'state.json');
     const text = await unlessMissing(readFile(stateFile, 'utf8'), undefined).catch((error: unknown) => ({ problem: messageOf(error) }));
     if (text === undefined) return undefined;
-    const state = typeof text === 'object' ? text : this.#parse(text);
-    if (!('problem' in state) && this.#options.isState(state.data)) return state.data;
-    const problem = 'problem' in state ? state.problem : `its fields are not those of a ${this.#options.kind} state`;
-    const { kind, log } = this.#options;
-    log.error(`${kind} state ${stateFile}: ${problem}; the ${kind} is taken as never finished and is removed`, idField(kind, id));
+    const state = typeof text === 'object' ? text : this.#read(text, readState);
+    if ('value' in state) return state.value;
+    log.error(`${kind} state ${stateFile}: ${state.problem}; the ${kind} is taken as never finished and is removed`, idField(kind, id));
     return undefined;
   }
 
-  #parse(text: string): { data: unknown } | { problem: string } {
+  #read<T>(text: string, read: (data: Field) => T): { readonly value: T } | { readonly problem: string } {
     if (text.trim() === '') return { problem: 'the file is empty' };
     let envelope: Partial<Envelope> | null;
     try {
@@ -165,7 +163,11 @@ export class RecordStore<R extends { readonly id: string }, S> {
     if (typeof envelope !== 'object' || envelope === null || typeof envelope.version !== 'number') return { problem: 'it has no version' };
     const { version } = this.#options;
     if (envelope.version > version) return { problem: `its version is ${envelope.version}, this daemon reads up to ${version}` };
-    return { data: envelope.data };
+    try {
+      return { value: read(new Field(envelope.data, '')) };
+    } catch (error) {
+      return { problem: messageOf(error) };
+    }
   }
 
   async #setAside(id: string, file: string, problem: string): Promise<void> {

@@ -1,7 +1,11 @@
 import type { ContainerConfig, ImageSpec, LinuxContainerResources, Mount } from '../../api/cri/runtime.ts';
 import { DaemonError } from '../base/errors.ts';
+import { present } from '../base/field.ts';
+import type { Field } from '../base/field.ts';
 import type { ContainerId, ImageId, SandboxId } from '../base/ids.ts';
 import type { ProcessIdentity } from '../linux/process.ts';
+import { readCriMessage } from '../podsandbox/cri-message.ts';
+import { readProcessIdentity } from '../podsandbox/sandbox.ts';
 
 /** The user a container's first process runs as, as numbers. */
 export interface ContainerUser {
@@ -105,50 +109,65 @@ export function isImageVolume(mount: Mount): mount is Mount & { image: ImageSpec
   return mount.image !== undefined && mount.image.image !== '';
 }
 
-export function isContainerRecord(data: unknown, id: string): data is ContainerRecord {
-  const record = data as Partial<ContainerRecord> | null;
-  return (
-    typeof record === 'object' &&
-    record !== null &&
-    record.id === id &&
-    typeof record.name === 'string' &&
-    typeof record.sandboxId === 'string' &&
-    isConfig(record.config) &&
-    typeof record.runtimeHandler === 'string' &&
-    typeof record.logPath === 'string' &&
-    typeof record.stopSignal === 'number' &&
-    typeof record.imageId === 'string' &&
-    (record.volumeImageIds === undefined || Array.isArray(record.volumeImageIds)) &&
-    typeof record.createdAtNs === 'bigint' &&
-    typeof record.bootId === 'string' &&
-    typeof record.cgroupParent === 'string' &&
-    typeof record.cgroupsPath === 'string'
-  );
+/** Reads a record. One that List and Status could not show is none: it must not break them for all. @throws in words that name the field. */
+export function readContainerRecord(record: Field, id: string): ContainerRecord {
+  const config = record.at('config');
+  config.at('metadata').object();
+  return {
+    ...record.object(),
+    id: record.at('id').oneOf([id]) as ContainerId,
+    name: record.at('name').text(),
+    sandboxId: record.at('sandboxId').text() as SandboxId,
+    config: readCriMessage(config, 'ContainerConfig'),
+    imageId: record.at('imageId').text() as ImageId,
+    ...present({ volumeImageIds: record.at('volumeImageIds').given?.texts() as ImageId[] | undefined }),
+    imageRef: record.at('imageRef').given?.text() ?? '',
+    createdAtNs: record.at('createdAtNs').bigint(),
+    bootId: record.at('bootId').text(),
+    runtimeHandler: record.at('runtimeHandler').text(),
+    logPath: record.at('logPath').text(),
+    stopSignal: record.at('stopSignal').number(),
+    cgroupParent: record.at('cgroupParent').text(),
+    cgroupsPath: record.at('cgroupsPath').text(),
+  };
 }
 
-/** As far as every List and Status looks into it: one bad record must not break them for all. */
-function isConfig(config: unknown): boolean {
-  const { metadata, labels, annotations, mounts } = (config ?? {}) as Partial<ContainerConfig>;
-  return isObject(metadata) && isObject(labels) && isObject(annotations) && Array.isArray(mounts);
+const STATES = ['Parked', 'Created', 'Starting', 'Running', 'Exited', 'Removing'] as const satisfies ContainerState['is'][];
+
+/** Reads a state. @throws in words that name the field. */
+export function readContainerState(state: Field): ContainerState {
+  const is = state.at('is').oneOf(STATES);
+  const user = state.at('user');
+  const made = {
+    ...state.object(),
+    process: readProcessIdentity(state.at('process')),
+    monitor: readProcessIdentity(state.at('monitor')),
+    user: {
+      uid: user.at('uid').number(),
+      gid: user.at('gid').number(),
+      additionalGids: user.at('additionalGids').list((gid) => gid.number()),
+    },
+    ...present({ resources: readResources(state.at('resources').given) }),
+  };
+  const startedAtNs = state.at('startedAtNs');
+  if (is === 'Starting' || is === 'Running') return { ...made, is, startedAtNs: startedAtNs.bigint() };
+  const ended = { ...made, ...present({ startedAtNs: startedAtNs.given?.bigint() }) };
+  if (is === 'Exited') return { ...ended, is, ...readEnd(state) };
+  if (is === 'Removing') return { ...ended, is, ...(state.at('finishedAtNs').given === undefined ? {} : readEnd(state)) };
+  return { ...made, is };
 }
 
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null;
+function readEnd(state: Field): ExitedFields {
+  return {
+    finishedAtNs: state.at('finishedAtNs').bigint(),
+    exitCode: state.at('exitCode').number(),
+    reason: state.at('reason').text() as ExitReason, // a later version may know more
+    message: state.at('message').given?.text() ?? '',
+  };
 }
 
-const STATES: readonly string[] = ['Parked', 'Created', 'Starting', 'Running', 'Exited', 'Removing'] satisfies ContainerState['is'][];
-
-export function isContainerState(data: unknown): data is ContainerState {
-  const state = data as Partial<ContainerState> | null;
-  return (
-    typeof state === 'object' &&
-    state !== null &&
-    typeof state.is === 'string' &&
-    STATES.includes(state.is) &&
-    isObject(state.process) &&
-    isObject(state.monitor) &&
-    Array.isArray(state.user?.additionalGids)
-  );
+function readResources(resources: Field | undefined): LinuxContainerResources | undefined {
+  return resources && readCriMessage(resources, 'LinuxContainerResources');
 }
 
 /** Whether its first process may still be there. */

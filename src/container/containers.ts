@@ -12,7 +12,7 @@ import { SIGKILL } from '../linux/process.ts';
 import { requireReady, type Sandbox } from '../podsandbox/sandbox.ts';
 import type { Bundle } from './bundle.ts';
 import type { Container, ContainerRecord, ContainerState } from './container.ts';
-import { isAliveState, isContainerRecord, isContainerState } from './container.ts';
+import { isAliveState, readContainerRecord, readContainerState } from './container.ts';
 import { createContainer } from './create.ts';
 import { Exits, type ExitsOptions } from './exits.ts';
 import { OomKills } from './oom-kills.ts';
@@ -55,8 +55,8 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
           badDirectory,
           kind: 'container',
           version: RECORD_VERSION,
-          isRecord: isContainerRecord,
-          isState: isContainerState,
+          readRecord: readContainerRecord,
+          readState: readContainerState,
           log,
         }),
       ),

@@ -1,7 +1,10 @@
 import type { PodSandboxConfig } from '../../api/cri/runtime.ts';
 import { DaemonError } from '../base/errors.ts';
+import { present } from '../base/field.ts';
+import type { Field } from '../base/field.ts';
 import type { SandboxId } from '../base/ids.ts';
 import type { ProcessIdentity } from '../linux/process.ts';
+import { readCriMessage } from './cri-message.ts';
 
 /** Whose namespace a pod's processes use. */
 export type NamespaceOwner = 'pod' | 'node';
@@ -70,44 +73,50 @@ export function requireReady(sandbox: Sandbox, action: string): void {
   throw new DaemonError('FailedPrecondition', `${action}: pod sandbox ${sandbox.record.id} is ${sandbox.state.is}, must be Ready`);
 }
 
-export function isSandboxRecord(data: unknown, id: string): data is SandboxRecord {
-  const record = data as Partial<SandboxRecord> | null;
-  return (
-    typeof record === 'object' &&
-    record !== null &&
-    record.id === id &&
-    typeof record.name === 'string' &&
-    isConfig(record.config) &&
-    typeof record.runtimeHandler === 'string' &&
-    typeof record.hostname === 'string' &&
-    typeof record.createdAtNs === 'bigint' &&
-    typeof record.bootId === 'string' &&
-    typeof record.cgroupParent === 'string' &&
-    isObject(record.namespaces)
-  );
+/** Reads a record. One that List and Status could not show is none: it must not break them for all. @throws in words that name the field. */
+export function readSandboxRecord(record: Field, id: string): SandboxRecord {
+  const config = record.at('config');
+  config.at('metadata').object();
+  const namespaces = record.at('namespaces');
+  return {
+    ...record.object(),
+    id: record.at('id').oneOf([id]) as SandboxId,
+    name: record.at('name').text(),
+    config: readCriMessage(config, 'PodSandboxConfig'),
+    runtimeHandler: record.at('runtimeHandler').text(),
+    ...present({ askedHandler: record.at('askedHandler').given?.text() }),
+    createdAtNs: record.at('createdAtNs').bigint(),
+    bootId: record.at('bootId').text(),
+    namespaces: {
+      net: namespaces.at('net').oneOf(['pod', 'node']),
+      ipc: namespaces.at('ipc').oneOf(['pod', 'node']),
+      pid: namespaces.at('pid').oneOf(['pod', 'node', 'container']),
+    },
+    hostname: record.at('hostname').text(),
+    cgroupParent: record.at('cgroupParent').text(),
+  };
 }
 
-/** As far as every List and Status looks into it: one bad record must not break them for all. */
-function isConfig(config: unknown): boolean {
-  const { metadata, labels, annotations } = (config ?? {}) as Partial<PodSandboxConfig>;
-  return isObject(metadata) && isObject(labels) && isObject(annotations);
+const STATES = ['Parked', 'Ready', 'Lost', 'Stopping', 'NotReady', 'Removing'] as const satisfies SandboxState['is'][];
+
+/** Reads a state. @throws in words that name the field. */
+export function readSandboxState(state: Field): SandboxState {
+  const is = state.at('is').oneOf(STATES);
+  const infra = state.at('infra').given;
+  const alive = {
+    ...state.object(),
+    network: { ...state.at('network').object(), ips: state.at('network').at('ips').texts() },
+    ...present({
+      infra: infra && { process: readProcessIdentity(infra.at('process')), monitor: readProcessIdentity(infra.at('monitor')) },
+    }),
+    ownsCgroup: state.at('ownsCgroup').given?.flag() ?? false,
+  };
+  return is === 'Lost' ? { ...alive, is, reason: state.at('reason').given?.text() ?? '' } : { ...alive, is };
 }
 
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null;
-}
-
-const STATES: readonly string[] = ['Parked', 'Ready', 'Lost', 'Stopping', 'NotReady', 'Removing'] satisfies SandboxState['is'][];
-
-export function isSandboxState(data: unknown): data is SandboxState {
-  const state = data as Partial<SandboxState> | null;
-  return (
-    typeof state === 'object' &&
-    state !== null &&
-    typeof state.is === 'string' &&
-    STATES.includes(state.is) &&
-    Array.isArray(state.network?.ips)
-  );
+/** Reads how a process is known again. @throws in words that name the field. */
+export function readProcessIdentity(process: Field): ProcessIdentity {
+  return { pid: process.at('pid').number(), startTime: process.at('startTime').text(), bootId: process.at('bootId').text() };
 }
 
 /** The identity of a RunPodSandbox request, in the form that CRI-O and containerd use too. */

@@ -14,7 +14,7 @@ import { runSandbox } from './run.ts';
 import { sandboxRuntimeSpec } from './runtime-spec.ts';
 import type { SandboxPaths } from './sandbox-paths.ts';
 import type { Sandbox, SandboxRecord, SandboxState } from './sandbox.ts';
-import { isSandboxRecord, isSandboxState, sandboxName } from './sandbox.ts';
+import { readSandboxRecord, readSandboxState, sandboxName } from './sandbox.ts';
 import { stopSandbox } from './stop.ts';
 
 /** The version of the records this daemon writes. */
@@ -45,8 +45,8 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
           badDirectory,
           kind: 'sandbox',
           version: RECORD_VERSION,
-          isRecord: isSandboxRecord,
-          isState: isSandboxState,
+          readRecord: readSandboxRecord,
+          readState: readSandboxState,
           log,
         }),
       ),

@@ -31,8 +31,8 @@ async function smallDisk(t: TestContext) {
         badDirectory: join(disk, 'bad'),
         kind: 'container',
         version: 1,
-        isRecord: (data): data is Thing => typeof (data as Thing).id === 'string',
-        isState: (data): data is string => typeof data === 'string',
+        readRecord: (data) => ({ ...(data.object() as unknown as Thing), id: data.at('id').text() }),
+        readState: (data) => data.text(),
         log: { ...silentLog, warn: (message) => warnings.push(message) },
       }),
     );

@@ -77,8 +77,8 @@ async function harbour(t: TestContext, { parkMs = PARK_MS, budgetMs = 60_000 } =
     badDirectory: join(directory, 'bad'),
     kind: 'sandbox',
     version: 1,
-    isRecord: (data, id): data is Boat => (data as Partial<Boat>).id === id,
-    isState: (data): data is BoatState => typeof (data as Partial<BoatState>).is === 'string',
+    readRecord: (data, id) => ({ ...(data.object() as unknown as Boat), id: data.at('id').oneOf([id]) }),
+    readState: (data) => data.object() as unknown as BoatState,
     log: silentLog,
   });
   const boats = new Boats({

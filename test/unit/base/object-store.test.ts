@@ -25,8 +25,8 @@ async function storeIn(t: TestContext) {
       badDirectory: `${directory}-bad`,
       kind: 'container',
       version: 1,
-      isRecord: (data, id): data is Thing => (data as Partial<Thing>).id === id,
-      isState: (data): data is ThingState => typeof data === 'string',
+      readRecord: (data, id) => ({ id: data.at('id').oneOf([id]), name: data.at('name').text() }),
+      readState: (data) => data.oneOf(['Ready', 'Stopping']),
       log: silentLog,
     });
     const store = new ObjectStore(disk);

@@ -30,8 +30,8 @@ async function storeIn(t: TestContext, version = 2) {
     badDirectory,
     kind: 'container',
     version,
-    isRecord: (data, id): data is Thing => (data as Partial<Thing>).id === id && typeof (data as Partial<Thing>).size === 'bigint',
-    isState: (data): data is ThingState => typeof (data as Partial<ThingState>).is === 'string',
+    readRecord: (data, id) => ({ id: data.at('id').oneOf([id]), size: data.at('size').bigint() }),
+    readState: (data) => ({ is: data.at('is').text() }),
     log,
   });
   await store.load();
@@ -97,9 +97,10 @@ const WRONG = [
   [
     'a record of another object',
     `{"version":2,"data":{"id":"${OTHER}","size":{"$int64":"1"}}}`,
-    /its fields are not those of a container record/,
+    /record\.json: id: must be a{64}, is "b{64}"; set aside as/,
   ],
   ['a record that is only a null', 'null', /it has no version/],
+  ['a record without its data', '{"version":2}', /record\.json: must be an object, is missing; set aside as/],
 ] as const;
 
 for (const [what, text, problem] of WRONG) {
@@ -143,11 +144,13 @@ test('a bad record that cannot be moved away is left out, and does not stop the 
   assert.match(errors[0] ?? '', /cannot be read or moved away/);
 });
 
+const OTHER_FIELDS = '{"version":2,"data":{}}';
+
 for (const [what, text] of [
   ['an empty state', ''],
   ['a state that was cut off', '{"version":2,'],
   ['a state of a newer daemon', '{"version":9,"data":{"is":"Ready"}}'],
-  ['a state with other fields', '{"version":2,"data":{}}'],
+  ['a state with other fields', OTHER_FIELDS],
 ] as const) {
   test(`${what} makes the object one that was never finished`, async (t) => {
     const { store, directory, errors } = await storeIn(t);
@@ -156,6 +159,7 @@ for (const [what, text] of [
 
     assert.deepStrictEqual(await store.load(), [{ record: { id: ID, size: 1n }, state: undefined }]);
     assert.match(errors[0] ?? '', /is taken as never finished/);
+    if (text === OTHER_FIELDS) assert.match(errors[0] ?? '', /state\.json: is: must be text, is missing; the container is taken/);
   });
 }
 
