@@ -2,11 +2,13 @@ import { access, mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectoryDurable, writeFileAtomic } from '../base/atomic-file.ts';
 import { hasErrno, isSystemError, messageOf, unlessMissing, unlessReadOnly } from '../base/errors.ts';
-import { documentOf, isJsonObject, networkFromList, parseObject } from './network-conf.ts';
+import { Field } from '../base/field.ts';
+import { documentOf, networkFromList } from './network-conf.ts';
 import { resultFrom } from './result.ts';
+import type { JsonObject } from '../base/field.ts';
 import type { Log } from '../base/log.ts';
 import type { CapabilityArgs } from './capability-args.ts';
-import type { JsonObject, NetworkConf } from './network-conf.ts';
+import type { NetworkConf } from './network-conf.ts';
 import type { CniResult } from './result.ts';
 
 /** The pod that an attachment is for; plugins are told (CNI_ARGS). */
@@ -173,7 +175,7 @@ export class AttachmentRecords {
   async #resultOf(record: AttachmentRecord): Promise<AttachmentRecord> {
     try {
       const text = await unlessMissing(readFile(this.#resultFile(record.containerId), 'utf8'), undefined);
-      return text === undefined ? record : { ...record, result: resultFrom(parseObject(text), record.network.cniVersion) };
+      return text === undefined ? record : { ...record, result: resultFrom(Field.parse(text, ''), record.network.cniVersion) };
     } catch (error) {
       this.#log.warn(`cni result ${this.#resultFile(record.containerId)} cannot be used: ${messageOf(error)}`, {
         sandboxId: record.containerId,
@@ -205,24 +207,18 @@ function toDisk(record: AttachmentRecord): JsonObject {
 
 function fromDisk(text: string): AttachmentRecord {
   if (text === '') throw new Error('the file is empty');
-  const document = parseObject(text);
-  if (document['version'] !== FORM) throw new Error(`version is ${JSON.stringify(document['version'])}, must be ${FORM}`);
-  const { network, pod, capabilityArgs, refusal } = document;
-  if (!isJsonObject(network) || !isJsonObject(pod)) throw new Error('"network" or "pod" is missing');
+  const record = Field.parse(text, '');
+  record.at('version').oneOf([FORM]);
+  const pod = record.at('pod');
+  const refusal = record.at('refusal').asObject();
   return {
-    containerId: textOf(document, 'containerId'),
-    pod: { name: textOf(pod, 'name'), namespace: textOf(pod, 'namespace'), uid: textOf(pod, 'uid') },
-    netnsPath: textOf(document, 'netnsPath'),
-    ifName: textOf(document, 'ifName'),
-    network: networkFromList(network),
-    capabilityArgs: isJsonObject(capabilityArgs) ? capabilityArgs : {},
-    createdAt: textOf(document, 'createdAt'),
-    ...(isJsonObject(refusal) ? { refusal: { index: Number(refusal['index']), words: textOf(refusal, 'words') } } : {}),
+    containerId: record.at('containerId').text(),
+    pod: { name: pod.at('name').text(), namespace: pod.at('namespace').text(), uid: pod.at('uid').text() },
+    netnsPath: record.at('netnsPath').text(),
+    ifName: record.at('ifName').text(),
+    network: networkFromList(record.at('network')),
+    capabilityArgs: record.at('capabilityArgs').asObject()?.object() ?? {},
+    createdAt: record.at('createdAt').text(),
+    ...(refusal === undefined ? {} : { refusal: { index: refusal.at('index').number(), words: refusal.at('words').text() } }),
   };
-}
-
-function textOf(document: JsonObject, name: string): string {
-  const value = document[name];
-  if (typeof value !== 'string') throw new Error(`"${name}" is ${JSON.stringify(value)}, must be text`);
-  return value;
 }

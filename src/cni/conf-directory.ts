@@ -1,11 +1,12 @@
 import { watch } from 'node:fs';
 import { readFile, readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { hasErrno, messageOf } from '../base/errors.ts';
-import { networkFromList, networkFromPlugin, parseObject } from './network-conf.ts';
+import { DaemonError, hasErrno, messageOf } from '../base/errors.ts';
+import { Field } from '../base/field.ts';
+import { networkFromList, networkFromPlugin } from './network-conf.ts';
 import type { BigIntStats, FSWatcher } from 'node:fs';
 import type { Log } from '../base/log.ts';
-import type { JsonObject, NetworkConf } from './network-conf.ts';
+import type { NetworkConf } from './network-conf.ts';
 
 /** A network that pods can be attached to, and where it was read. */
 export interface LoadedNetwork {
@@ -173,7 +174,7 @@ export class ConfDirectory {
   }
 
   async #load(file: string): Promise<NetworkConf> {
-    const document = parseObject(await readFile(file, 'utf8'));
+    const document = Field.parse(await readFile(file, 'utf8'), '');
     if (!file.endsWith('.conflist')) return networkFromPlugin(document);
     const conf = networkFromList(document);
     const whole = conf.readsFolder ? networkFromList(document, await readFolder(join(this.#options.dir, conf.name))) : conf;
@@ -236,7 +237,7 @@ function sameNetwork(before: LoadedNetwork | undefined, after: LoadedNetwork | u
 }
 
 /** The further plugins of a network: the `.conf` files of its folder in name order. */
-async function readFolder(folder: string): Promise<JsonObject[]> {
+async function readFolder(folder: string): Promise<Field[]> {
   let names: string[];
   try {
     names = (await readdir(folder)).filter((name) => extname(name) === '.conf').sort();
@@ -244,12 +245,13 @@ async function readFolder(folder: string): Promise<JsonObject[]> {
     if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return [];
     throw error;
   }
-  const read = async (name: string): Promise<JsonObject> => {
+  const read = async (path: string): Promise<Field> => {
     try {
-      return parseObject(await readFile(join(folder, name), 'utf8'));
+      return Field.parse(await readFile(path, 'utf8'), path);
     } catch (error) {
-      throw new Error(`${join(folder, name)}: ${messageOf(error)}`, { cause: error });
+      if (error instanceof DaemonError) throw error;
+      throw new Error(`${path}: ${messageOf(error)}`, { cause: error });
     }
   };
-  return Promise.all(names.map(read));
+  return Promise.all(names.map(async (name) => read(join(folder, name))));
 }

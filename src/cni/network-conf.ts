@@ -1,7 +1,5 @@
 import { chooseVersion } from './version.ts';
-
-/** A JSON object as it was read. */
-export type JsonObject = Readonly<Record<string, unknown>>;
+import type { Field, JsonObject } from '../base/field.ts';
 
 /** One plugin of a network's chain. */
 export interface PluginConf {
@@ -25,55 +23,35 @@ export interface NetworkConf {
   readonly plugins: readonly PluginConf[];
 }
 
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** @throws Error that says what is wrong, without the file's name. */
-export function parseObject(text: string): JsonObject {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new Error(`not JSON: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-  }
-  if (!isJsonObject(value)) throw new Error('not a JSON object');
-  return value;
-}
-
 /**
  * Reads a conf list (`.conflist`). `extraPlugins` are those of the network's folder, in order.
- * @throws Error that says which field is wrong.
+ * @throws InvalidArgument that names the field.
  */
-export function networkFromList(document: JsonObject, extraPlugins: readonly JsonObject[] = []): NetworkConf {
-  const inlined = document['plugins'] ?? [];
-  if (!Array.isArray(inlined)) throw new Error(`"plugins" is ${typeof inlined}, must be a list of plugins`);
-  const plugins = [...(inlined as unknown[]), ...extraPlugins].map((plugin, index) => pluginFrom(plugin, `plugins[${index}]`));
+export function networkFromList(list: Field, extraPlugins: readonly Field[] = []): NetworkConf {
   return {
-    name: networkName(document),
-    cniVersion: versionOf(document),
-    disableCheck: flag(document, 'disableCheck'),
-    disableGC: flag(document, 'disableGC'),
-    readsFolder: !flag(document, 'loadOnlyInlinedPlugins'),
-    plugins,
+    name: networkName(list),
+    cniVersion: versionOf(list),
+    disableCheck: flag(list.at('disableCheck')),
+    disableGC: flag(list.at('disableGC')),
+    readsFolder: !flag(list.at('loadOnlyInlinedPlugins')),
+    plugins: [...(list.at('plugins').given?.list(pluginFrom) ?? []), ...extraPlugins.map(pluginFrom)],
   };
 }
 
 /**
  * Reads a single plugin's configuration (`.conf`, `.json`): a network of that one plugin.
- * @throws Error that says which field is wrong.
+ * @throws InvalidArgument that names the field.
  */
-export function networkFromPlugin(document: JsonObject): NetworkConf {
-  if (document['type'] === undefined && document['plugins'] !== undefined) {
-    throw new Error('has "plugins" but no "type": a list of plugins must be in a file named .conflist');
-  }
+export function networkFromPlugin(plugin: Field): NetworkConf {
+  const plugins = plugin.at('plugins').given;
+  if (plugins !== undefined && plugin.at('type').value === undefined) plugins.refuse('in a file named .conflist');
   return {
-    name: networkName(document),
-    cniVersion: versionOf(document),
+    name: networkName(plugin),
+    cniVersion: versionOf(plugin),
     disableCheck: false,
     disableGC: false,
     readsFolder: false,
-    plugins: [pluginFrom(document, '')],
+    plugins: [pluginFrom(plugin)],
   };
 }
 
@@ -89,41 +67,33 @@ export function documentOf(conf: NetworkConf): JsonObject {
   };
 }
 
-function pluginFrom(document: unknown, where: string): PluginConf {
-  if (!isJsonObject(document)) throw new Error(`"${where}" is not an object, must be a plugin's configuration`);
-  const typeField = where === '' ? '"type"' : `"${where}.type"`;
-  const { type, capabilities } = document;
-  if (typeof type !== 'string' || type === '') throw new Error(`${typeField} is missing, must be the name of a plugin`);
-  if (type.includes('/') || type === '.' || type === '..') throw new Error(`${typeField} is "${type}", must be a file name without "/"`);
-  const declared = isJsonObject(capabilities) ? Object.entries(capabilities) : [];
-  return { type, capabilities: declared.filter(([, value]) => value === true).map(([name]) => name), document };
+function pluginFrom(plugin: Field): PluginConf {
+  const field = plugin.at('type');
+  const type = field.asText() ?? '';
+  if (type === '' || type.includes('/') || type === '.' || type === '..') field.refuse('the name of a plugin, a file name without "/"');
+  const declared = Object.entries(plugin.at('capabilities').asObject()?.object() ?? {});
+  return { type, capabilities: declared.filter(([, value]) => value === true).map(([name]) => name), document: plugin.object() };
 }
 
-function networkName(document: JsonObject): string {
-  const { name } = document;
-  if (typeof name !== 'string' || name === '') throw new Error('"name" is missing, must be the network\'s name');
+function networkName(document: Field): string {
+  const field = document.at('name');
+  const name = field.asText() ?? '';
   // SPEC.md, "Network configuration format": the name ends up in paths and in firewall chains.
-  if (!/^[A-Za-z0-9][\w.-]*$/.test(name)) {
-    throw new Error(`"name" is "${name}", must start with a letter or digit and have only letters, digits, "_", "." and "-"`);
-  }
-  return name;
+  return /^[A-Za-z0-9][\w.-]*$/.test(name) ? name : field.refuse('a network\'s name: a letter or digit, then only these, "_", "." and "-"');
 }
 
-function versionOf(document: JsonObject): string {
-  const { cniVersion, cniVersions } = document;
-  if (cniVersion !== undefined && typeof cniVersion !== 'string') throw new Error(`"cniVersion" is ${typeof cniVersion}, must be text`);
-  if (cniVersions !== undefined && !isTextList(cniVersions)) throw new Error('"cniVersions" is not a list of versions');
-  return chooseVersion(cniVersion, cniVersions);
-}
-
-function isTextList(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+function versionOf(document: Field): string {
+  const { value: cniVersion } = document.at('cniVersion');
+  const { value: cniVersions } = document.at('cniVersions');
+  return chooseVersion(
+    cniVersion === undefined ? undefined : document.at('cniVersion').text(),
+    cniVersions === undefined ? undefined : document.at('cniVersions').texts(),
+  );
 }
 
 /** libcni takes the text "true" and "false" for these as well. */
-function flag(document: JsonObject, name: string): boolean {
-  const value = document[name];
+function flag(field: Field): boolean {
+  const { value } = field;
   if (value === undefined || value === false || value === 'false') return false;
-  if (value === true || value === 'true') return true;
-  throw new Error(`"${name}" is ${JSON.stringify(value)}, must be true or false`);
+  return value === true || value === 'true' || field.refuse('true or false');
 }

@@ -1,7 +1,7 @@
 import { settledWithin } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import { hasStatusAndGc, networkStatus, pluginVersions } from './network.ts';
-import { isJsonObject } from './network-conf.ts';
+import { isJsonObject } from '../base/field.ts';
 import type { ConfDirectory, SkippedFile } from './conf-directory.ts';
 import type { NetworkConf } from './network-conf.ts';
 import type { PluginRunner } from './plugin.ts';

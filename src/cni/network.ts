@@ -1,7 +1,7 @@
 import { DaemonError, messageOf } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
 import { runtimeConfigFor } from './capability-args.ts';
-import { isJsonObject } from './network-conf.ts';
+import { Field } from '../base/field.ts';
 import { failure, refusalIn } from './plugin.ts';
 import { resultFrom } from './result.ts';
 import { atLeast } from './version.ts';
@@ -64,7 +64,7 @@ export async function addToNetwork(
       throw error;
     });
     try {
-      result = resultFrom(answer, conf.cniVersion);
+      result = resultFrom(new Field(answer, 'the answer'), conf.cniVersion);
     } catch (error) {
       throw failure(call, 'Internal', messageOf(error), error);
     }
@@ -155,7 +155,9 @@ export async function pluginVersions(runner: PluginRunner, conf: NetworkConf, pl
   // Plugins built with an old skeleton want all of these, though VERSION has no use for them.
   const call: PluginCall = { ...callOf(conf, plugin, 'VERSION'), netns: 'none', ifName: 'none', containerId: 'none' };
   const answer = await runner.call(call, { cniVersion: conf.cniVersion }, limits);
-  const versions = isJsonObject(answer) ? answer['supportedVersions'] : undefined;
-  if (!Array.isArray(versions)) throw failure(call, 'Internal', 'the answer has no "supportedVersions", must list versions');
-  return versions.map(String);
+  try {
+    return new Field(answer, 'the answer').at('supportedVersions').list(({ value }) => String(value));
+  } catch (error) {
+    throw failure(call, 'Internal', messageOf(error), error);
+  }
 }

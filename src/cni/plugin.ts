@@ -1,6 +1,6 @@
 import { DaemonError, hasErrno, kindOf, messageOf } from '../base/errors.ts';
 import { run, SHORT_LIVED_GO } from '../linux/spawn.ts';
-import { isJsonObject } from './network-conf.ts';
+import { isJsonObject } from '../base/field.ts';
 import type { ErrorKind } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { ExitStatus, RunResult } from '../linux/spawn.ts';
@@ -156,7 +156,7 @@ export function refusalIn(call: PluginCall, error: unknown): string | undefined 
   const prefix = `${title(call)}: `;
   if (!error.message.startsWith(prefix)) return undefined;
   const words = error.message.slice(prefix.length);
-  return /^(start |ended by signal |answered |the answer )/.test(words) ? undefined : words;
+  return /^(start |ended by signal |answered |the answer: )/.test(words) ? undefined : words;
 }
 
 /** An error in the name of one plugin's call. */

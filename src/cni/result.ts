@@ -1,15 +1,13 @@
 import { isIP } from 'node:net';
-import { isJsonObject } from './network-conf.ts';
-import type { JsonObject } from './network-conf.ts';
+import { isJsonObject } from '../base/field.ts';
+import type { Field, JsonObject } from '../base/field.ts';
 
 /** A plugin's answer to ADD, as it came; `cniVersion` is filled in where the plugin left it out. */
 export type CniResult = JsonObject & { readonly cniVersion: string };
 
-/** Checks that a plugin's answer is a result. @throws Error that says what the answer is. */
-export function resultFrom(answer: unknown, cniVersion: string): CniResult {
-  if (!isJsonObject(answer)) throw new Error('the answer is not a JSON object, must be a CNI result');
-  const own = answer['cniVersion'];
-  return { ...answer, cniVersion: typeof own === 'string' && own !== '' ? own : cniVersion };
+/** Checks that a plugin's answer is an object; its fields are the next plugin's to judge. @throws InvalidArgument that says what it is. */
+export function resultFrom(answer: Field, cniVersion: string): CniResult {
+  return { ...answer.object(), cniVersion: answer.at('cniVersion').asText() || cniVersion };
 }
 
 interface ListedAddress {

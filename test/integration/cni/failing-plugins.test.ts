@@ -53,7 +53,7 @@ const FAILURES: [Behaviour, string][] = [
   ['answers-garbage', 'answered what is not JSON: all is well'],
   ['answers-too-much', 'answered more than 1048576 bytes, must be less'],
   ['answers-nothing', 'answered nothing, must answer a JSON object'],
-  ['answers-a-list', 'the answer is not a JSON object, must be a CNI result'],
+  ['answers-a-list', 'the answer: must be an object, is an empty list'],
   ['crashes', 'ended by signal 11 without a word'],
 ];
 

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { Field } from '../../../src/base/field.ts';
 import { silentLog } from '../../../src/base/log.ts';
 import { AttachmentRecords } from '../../../src/cni/attachment-records.ts';
 import { networkFromList } from '../../../src/cni/network-conf.ts';
@@ -15,7 +16,7 @@ const RECORD: AttachmentRecord = {
   pod: { name: 'web', namespace: 'shop', uid: 'u' },
   netnsPath: '/run/x/net',
   ifName: 'eth0',
-  network: { ...networkFromList({ name: 'pods', plugins: [{ type: 'bridge' }] }), readsFolder: false },
+  network: { ...networkFromList(new Field({ name: 'pods', plugins: [{ type: 'bridge' }] }, '')), readsFolder: false },
   capabilityArgs: { portMappings: [{ hostPort: 1, containerPort: 2, protocol: 'tcp' }] },
   createdAt: '2026-01-01T00:00:00.000Z',
 };
@@ -78,7 +79,7 @@ test('records that cannot be used are set aside, said once, and stay listed unti
   assert.equal(lines.length, 4);
   assert.match(
     lines.find((line) => line.includes('newer')) ?? '',
-    /newer\.json cannot be used and is set aside as .*: version is 2, must be 1$/,
+    /newer\.json cannot be used and is set aside as .*: version: must be 1, is 2$/,
   );
   assert.match(lines.find((line) => line.includes('empty')) ?? '', /the file is empty$/);
 

@@ -49,7 +49,7 @@ test('the first valid file in name order is the default network', async (t) => {
     [join(dir, '07-empty.conflist'), join(dir, '10-a.conflist')],
   );
   assert.equal(lines.length, 2, 'one line for each file, though it was read twice');
-  assert.match(lines[1] ?? '', /10-a\.conflist is skipped: not JSON/);
+  assert.match(lines[1] ?? '', /10-a\.conflist is skipped: must be JSON: /);
 });
 
 test('a configured name picks the network; a missing one is said with the names that are there', async (t) => {

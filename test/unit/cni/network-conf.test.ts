@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { documentOf, networkFromList, networkFromPlugin, parseObject } from '../../../src/cni/network-conf.ts';
+import { Field } from '../../../src/base/field.ts';
+import { documentOf, networkFromList as fromList, networkFromPlugin as fromPlugin } from '../../../src/cni/network-conf.ts';
+import type { NetworkConf } from '../../../src/cni/network-conf.ts';
+
+const networkFromList = (document: unknown): NetworkConf => fromList(new Field(document, ''));
+const networkFromPlugin = (document: unknown): NetworkConf => fromPlugin(new Field(document, ''));
 
 const LIST = {
   cniVersion: '1.0.0',
@@ -29,7 +34,7 @@ test('networkFromList reads the plugins and the capabilities that each declares'
 test('networkFromList takes flags as booleans and as text', () => {
   const conf = networkFromList({ ...LIST, disableCheck: 'true', disableGC: true, loadOnlyInlinedPlugins: 'true' });
   assert.deepEqual([conf.disableCheck, conf.disableGC, conf.readsFolder], [true, true, false]);
-  assert.throws(() => networkFromList({ ...LIST, disableGC: 1 }), /"disableGC" is 1, must be true or false/);
+  assert.throws(() => networkFromList({ ...LIST, disableGC: 1 }), { message: 'disableGC: must be true or false, is 1' });
 });
 
 test('networkFromPlugin makes a network of one plugin', () => {
@@ -39,25 +44,27 @@ test('networkFromPlugin makes a network of one plugin', () => {
 
 test('a network survives its record', () => {
   const conf = networkFromList({ ...LIST, cniVersions: ['1.0.0', '1.1.0'], disableGC: true });
-  const again = networkFromList(parseObject(JSON.stringify(documentOf(conf))));
+  const again = networkFromList(JSON.parse(JSON.stringify(documentOf(conf))));
   assert.deepEqual(again, { ...conf, readsFolder: false });
   assert.equal(again.cniVersion, '1.1.0');
 });
 
 test('wrong configurations are refused with the field that is wrong', () => {
-  const refused: [() => unknown, RegExp][] = [
-    [() => parseObject('{"name": '), /^Error: not JSON: /],
-    [() => parseObject('[]'), /not a JSON object/],
-    [() => networkFromList({ ...LIST, name: '' }), /"name" is missing/],
-    [() => networkFromList({ ...LIST, name: '../x' }), /"name" is "..\/x", must start with a letter or digit/],
-    [() => networkFromList({ ...LIST, plugins: {} }), /"plugins" is object, must be a list of plugins/],
-    [() => networkFromList({ ...LIST, plugins: [{}] }), /"plugins\[0\].type" is missing, must be the name of a plugin/],
-    [() => networkFromList({ ...LIST, plugins: ['x'] }), /"plugins\[0\]" is not an object/],
-    [() => networkFromList({ ...LIST, plugins: [{ type: '../../bin/sh' }] }), /must be a file name without "\/"/],
-    [() => networkFromList({ ...LIST, cniVersion: 1 }), /"cniVersion" is number, must be text/],
+  const plugins = (...given: unknown[]): unknown => networkFromList({ ...LIST, plugins: given });
+  const refused: [() => unknown, string | RegExp][] = [
+    [() => networkFromList([1]), 'must be an object, is a list'],
+    [() => networkFromList({ ...LIST, name: '' }), /^name: must be a network's name: .*, is ""$/],
+    [() => networkFromList({ ...LIST, name: undefined }), /^name: must be a network's name: .*, is missing$/],
+    [() => networkFromList({ ...LIST, name: '../x' }), /^name: must be a network's name: a letter or digit, then .*, is "\.\.\/x"$/],
+    [() => networkFromList({ ...LIST, plugins: {} }), 'plugins: must be a list, is an object'],
+    [() => plugins(LIST.plugins[0], {}), 'plugins[1].type: must be the name of a plugin, a file name without "/", is missing'],
+    [() => plugins('x'), 'plugins[0]: must be an object, is "x"'],
+    [() => plugins({ type: '../../bin/sh' }), /^plugins\[0\]\.type: must be .*, a file name without "\/", is "\.\.\/\.\.\/bin\/sh"$/],
+    [() => networkFromList({ ...LIST, cniVersion: 1 }), 'cniVersion: must be text, is 1'],
+    [() => networkFromList({ ...LIST, cniVersions: ['1.0.0', 1] }), 'cniVersions[1]: must be text, is 1'],
     [() => networkFromList({ ...LIST, cniVersion: 'x' }), /"x" is not a CNI version/],
-    [() => networkFromPlugin(LIST), /a list of plugins must be in a file named .conflist/],
-    [() => networkFromPlugin({ name: 'one' }), /"type" is missing/],
+    [() => networkFromPlugin(LIST), 'plugins: must be in a file named .conflist, is a list'],
+    [() => networkFromPlugin({ name: 'one' }), /^type: must be the name of a plugin.*, is missing$/],
   ];
-  for (const [work, words] of refused) assert.throws(work, words);
+  for (const [work, words] of refused) assert.throws(work, { message: words });
 });

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addressesOf, resultFrom } from '../../../src/cni/result.ts';
+import { Field } from '../../../src/base/field.ts';
+import { addressesOf, resultFrom as resultOf } from '../../../src/cni/result.ts';
+import type { CniResult } from '../../../src/cni/result.ts';
+
+const resultFrom = (answer: unknown, cniVersion: string): CniResult => resultOf(new Field(answer, 'the answer'), cniVersion);
 
 const INTERFACES = [
   { name: 'cni0', mac: '0a:00:00:00:00:01' },
@@ -53,5 +57,6 @@ test('addressesOf leaves out what is no address', () => {
 test('resultFrom fills in the version that the plugin left out, and keeps the one it gave', () => {
   assert.equal(resultFrom({}, '0.4.0').cniVersion, '0.4.0');
   assert.equal(resultFrom({ cniVersion: '0.3.1' }, '0.4.0').cniVersion, '0.3.1');
-  assert.throws(() => resultFrom('text', '0.4.0'), /the answer is not a JSON object, must be a CNI result/);
+  assert.equal(resultFrom({ cniVersion: 5 }, '0.4.0').cniVersion, '0.4.0');
+  assert.throws(() => resultFrom('text', '0.4.0'), { message: 'the answer: must be an object, is "text"' });
 });
