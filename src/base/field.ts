@@ -76,7 +76,7 @@ export class Field {
   /** This object, all of whose fields are text. */
   map(): Readonly<Record<string, string>> {
     const object = this.object();
-    for (const name of Object.keys(object)) this.at(name).text();
+    for (const [name, value] of Object.entries(object)) if (typeof value !== 'string') this.at(name).text();
     return object as Readonly<Record<string, string>>;
   }
 
@@ -116,6 +116,10 @@ export class Field {
 
   asText(): string | undefined {
     return typeof this.value === 'string' ? this.value : undefined;
+  }
+
+  asNumber(): number | undefined {
+    return typeof this.value === 'number' ? this.value : undefined;
   }
 
   asObject(): Field | undefined {

@@ -1,5 +1,6 @@
 import { BoundedMap } from '../base/bounded-map.ts';
 import { DaemonError, kindOf } from '../base/errors.ts';
+import { Field } from '../base/field.ts';
 import { basicHeader, credentialsKey } from './credentials.ts';
 import type { Challenge, Credentials } from './credentials.ts';
 import { readAll } from './response-body.ts';
@@ -73,15 +74,16 @@ export class Tokens {
       throw new DaemonError(kind, `${prefix}token service ${showUrl(url)} answered ${response.status}`);
     }
     const answer = await readAnswer(url, response, request.signal);
-    const value = answer.token ?? answer.access_token;
-    if (typeof value !== 'string' || value === '')
-      throw new DaemonError('PermissionDenied', `token service ${showUrl(url)} answered without a token`);
+    const field = answer.at('token').given === undefined ? 'access_token' : 'token';
+    const value = answer.at(field).asText() ?? '';
+    // Nothing of the value is said: it may be a token all the same.
     if (value.length > MAX_TOKEN_LENGTH || !/^[\x21-\x7e]+$/.test(value))
       throw new DaemonError(
         'PermissionDenied',
-        `token service ${showUrl(url)} answered with a token that fits in no header: ${value.length} characters, must be at most ${MAX_TOKEN_LENGTH} of ASCII`,
+        `token service ${showUrl(url)}: ${field}: must be 1 to ${MAX_TOKEN_LENGTH} characters of ASCII, ` +
+          (answer.at(field).asText() === undefined ? 'is no text' : `is a text of ${value.length} characters`),
       );
-    const life = typeof answer.expires_in === 'number' ? Math.max(answer.expires_in, DEFAULT_LIFE_SECONDS) : DEFAULT_LIFE_SECONDS;
+    const life = Math.max(answer.at('expires_in').asNumber() ?? 0, DEFAULT_LIFE_SECONDS);
     return { header: `Bearer ${value}`, validUntilMs: startedMs + (life - MARGIN_SECONDS) * 1000 };
   }
 
@@ -103,14 +105,8 @@ export class Tokens {
   }
 }
 
-interface Answer {
-  readonly token?: unknown;
-  readonly access_token?: unknown;
-  readonly expires_in?: unknown;
-}
-
 /** @throws PermissionDenied where it is no JSON object, or too long. */
-async function readAnswer(url: URL, response: HttpResponse, signal: AbortSignal): Promise<Answer> {
+async function readAnswer(url: URL, response: HttpResponse, signal: AbortSignal): Promise<Field> {
   const refuse = (why: string, cause: unknown): never => {
     throw new DaemonError('PermissionDenied', `token service ${showUrl(url)} answered ${why}`, { cause });
   };
@@ -122,9 +118,10 @@ async function readAnswer(url: URL, response: HttpResponse, signal: AbortSignal)
     return refuse(`with more than ${MAX_ANSWER_BYTES} bytes`, error);
   }
   try {
-    const answer: unknown = JSON.parse(bytes.toString('utf8'));
-    return typeof answer === 'object' && answer !== null ? answer : {};
+    const answer = new Field(JSON.parse(bytes.toString('utf8')), '');
+    answer.object();
+    return answer;
   } catch (error) {
-    return refuse('with what is no JSON', error);
+    return refuse('with what is no JSON object', error);
   }
 }

@@ -3,7 +3,7 @@ import { chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/prom
 import { join } from 'node:path';
 import { makeDirectoryDurable, syncDirectory } from '../base/atomic-file.ts';
 import { DaemonError, fail, messageOf, unlessReadOnly } from '../base/errors.ts';
-import { isDigest } from '../base/ids.ts';
+import { Field, present } from '../base/field.ts';
 import type { Digest } from '../base/ids.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Log } from '../base/log.ts';
@@ -224,12 +224,15 @@ function nameOf(chain: Digest): string {
   return chain.slice('sha256:'.length, 'sha256:'.length + 16);
 }
 
+/** Reads a layer's record. @throws InvalidArgument that names the field. */
 function readRecord(text: string): LayerRecord {
-  const record = JSON.parse(text) as Partial<LayerRecord> | null;
-  if (record?.version !== 1) throw new Error(`version ${String(record?.version)}, must be 1`);
-  const { chain, diffId, parent, sizeBytes, inodes } = record;
-  if (chain === undefined || !isDigest(chain) || diffId === undefined || !isDigest(diffId)) throw new Error('it has no digests');
-  if (parent !== undefined && !isDigest(parent)) throw new Error('its parent is no digest');
-  if (typeof sizeBytes !== 'number' || typeof inodes !== 'number') throw new Error('it has no sizes');
-  return { version: 1, chain, diffId, ...(parent === undefined ? {} : { parent }), sizeBytes, inodes };
+  const record = Field.parse(text, '');
+  return {
+    version: record.at('version').oneOf([1]),
+    chain: record.at('chain').digest(),
+    diffId: record.at('diffId').digest(),
+    ...present({ parent: record.at('parent').given?.digest() }),
+    sizeBytes: record.at('sizeBytes').number(),
+    inodes: record.at('inodes').number(),
+  };
 }

@@ -183,7 +183,7 @@ test('a record that cannot be read is set aside, and its container is detached b
   await networks.start();
 
   assert.equal(lines.length, 1);
-  assert.match(lines[0] ?? '', /cannot be used and is set aside as .*\.json\.corrupt: not JSON/);
+  assert.match(lines[0] ?? '', /cannot be used and is set aside as .*\.json\.corrupt: must be JSON: /);
   assert.deepEqual((await networks.attachments()).sort(), [broken.containerId, fine.containerId].sort());
   assert.ok(networks.attachment(fine.containerId));
   await networks.detach(broken, soon());
