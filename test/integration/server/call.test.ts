@@ -40,7 +40,7 @@ test('a unary call answers, is logged with its request id and is counted', async
   assert.deepEqual(await client.runtime.version(), VERSION);
   assert.deepEqual(await client.runtime.startContainer({ containerId: 'c1' }), {});
 
-  const mine = lines.filter((line) => line['rpc'] === 'StartContainer');
+  const mine = lines.filter((line) => line.rpc === 'StartContainer');
   assert.deepEqual(
     mine.map(({ level, message, containerId }) => ({ level, message, containerId })),
     [
@@ -48,10 +48,10 @@ test('a unary call answers, is logged with its request id and is counted', async
       { level: 'debug', message: 'call finished', containerId: 'c1' },
     ],
   );
-  assert.match(String(mine[0]?.['requestId']), /^[0-9a-f]{8}$/);
-  assert.equal(mine[0]?.['requestId'], mine[1]?.['requestId']);
+  assert.match(String(mine[0]?.requestId), /^[0-9a-f]{8}$/);
+  assert.equal(mine[0]?.requestId, mine[1]?.requestId);
   assert.deepEqual(
-    lines.filter((line) => line['rpc'] === 'Version'),
+    lines.filter((line) => line.rpc === 'Version'),
     [],
     'a poll of the kubelet leaves no line',
   );
@@ -252,6 +252,6 @@ test('a call that ends between its message and the end of its stream is not begu
   const [headers] = (await answered) as [Record<string, string>];
   assert.equal(headers['grpc-status'], '4', 'DEADLINE_EXCEEDED');
   stream.end();
-  await eventually(() => lines.some((line) => line['rpc'] === 'StartContainer' && line['code'] === 'DEADLINE_EXCEEDED'));
+  await eventually(() => lines.some((line) => line.rpc === 'StartContainer' && line.code === 'DEADLINE_EXCEEDED'));
   assert.deepEqual([calls.length, server.callsInFlight], [0, 0]);
 });
