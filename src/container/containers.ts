@@ -7,7 +7,9 @@ import { JoinedObjects } from '../base/joined-objects.ts';
 import type { Log } from '../base/log.ts';
 import { ObjectStore } from '../base/object-store.ts';
 import { RecordStore } from '../base/record-store.ts';
+import type { ImageRecord } from '../image/store.ts';
 import { readOomKills } from '../linux/kernel-log.ts';
+import type { TreeUsage } from '../linux/measure-tree.ts';
 import { SIGKILL } from '../linux/process.ts';
 import { requireReady, type Sandbox } from '../podsandbox/sandbox.ts';
 import type { Bundle } from './bundle.ts';
@@ -170,6 +172,21 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
     for (const [controller] of creates)
       controller.abort(new DaemonError('FailedPrecondition', `create container: pod sandbox ${sandboxId} is being stopped`));
     await Promise.allSettled(creates.map(([, done]) => done));
+  }
+
+  /** The cgroup of the container's processes, below every hierarchy's root. */
+  cgroupOf({ cgroupParent, id }: ContainerRecord): string {
+    return this.parts.placement.containerDirectory(cgroupParent, id);
+  }
+
+  /** The image it was made from, as it is now; undefined where it is gone. */
+  imageOf({ imageId }: Pick<ContainerRecord, 'imageId'>): ImageRecord | undefined {
+    return this.parts.images.resolve(imageId);
+  }
+
+  /** What the container has written to its own layer. */
+  async writableLayerUsage({ id }: ContainerRecord): Promise<TreeUsage> {
+    return this.parts.rootfs.usage(id);
   }
 
   bundleOf(id: string): Bundle {

@@ -9,8 +9,7 @@ import type { Sandboxes } from './sandboxes.ts';
 export async function portForward(sandboxes: Sandboxes, id: string, port: number, stream: Duplex, signal: AbortSignal): Promise<void> {
   const sandbox = sandboxes.get(id);
   requireReady(sandbox, 'port-forward');
-  const { net } = sandboxes.pathsOf(sandbox.record.id).namespacesOf(sandbox.record);
-  const socket = await connectInNamespace(net === 'host' ? undefined : net, port, signal);
+  const socket = await connectInNamespace(sandboxes.networkNamespaceOf(sandbox.record), port, signal);
   try {
     stream.pipe(socket);
     socket.pipe(stream);

@@ -126,6 +126,17 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
     return sandboxRuntimeSpec(this.#options.parts, sandbox);
   }
 
+  /** The cgroup of the pod, below every hierarchy's root. */
+  cgroupOf({ cgroupParent }: SandboxRecord): string {
+    return this.#options.parts.placement.parentDirectory(cgroupParent);
+  }
+
+  /** The path of the pod's network namespace; undefined where it uses the node's. */
+  networkNamespaceOf(record: SandboxRecord): string | undefined {
+    const { net } = this.pathsOf(record.id).namespacesOf(record);
+    return net === 'host' ? undefined : net;
+  }
+
   protected async removeParked({ record }: Sandbox): Promise<void> {
     await removeSandbox(this.#options.parts, this.store, record.id, this.#options.log);
   }
