@@ -25,6 +25,8 @@ import { prepareInfraRootfs } from '../podsandbox/infra.ts';
 import { runtimeService } from '../runtimeservice/service.ts';
 import { imageService } from '../imageservice/service.ts';
 import { FiguresReader } from '../stats/figures.ts';
+import { PodFiguresReader } from '../stats/pod-figures.ts';
+import { PodUsageReader } from '../stats/pod-usage.ts';
 import { Sampler } from '../stats/sampler.ts';
 import { listen, unimplementedRpcs } from '../server/listen.ts';
 import { StreamingServer } from '../streaming/server.ts';
@@ -157,7 +159,8 @@ async function freeUnusedAddresses({ networks, sandboxes, log }: DaemonParts): P
 }
 
 async function openEdge(parts: DaemonParts, metrics: Metrics, closers: Closer[]): Promise<void> {
-  const { config, log, sandboxes, containers, networks, runtimes, restoreParts, placement, storage, images } = parts;
+  const { config, log, sandboxes, containers, networks, runtimes, restoreParts, placement, cgroups, storage, images } = parts;
+  const writableLayerMountpoint = storage.rootfsDirectory;
   const { listenPath, socketMode, socketUid, socketGid, runDir } = config.current;
   metrics.set('buildInfo', { version: VERSION, node: process.version }, 1);
   const streaming = await startStreaming(parts, closers);
@@ -168,10 +171,9 @@ async function openEdge(parts: DaemonParts, metrics: Metrics, closers: Closer[])
     runtimes,
     pod: restoreParts,
     cgroupDriver: placement.driver,
-    sampler: new Sampler(parts.cgroups),
-    figures: new FiguresReader(parts.cgroups),
+    usage: new PodUsageReader({ sandboxes, containers, sampler: new Sampler(cgroups), writableLayerMountpoint }),
+    figures: new PodFiguresReader({ sandboxes, containers, figures: new FiguresReader(cgroups), writableLayerMountpoint }),
     streaming,
-    writableLayerMountpoint: storage.rootfsDirectory,
     describe: () => ({ ...config.current }),
   });
   const image = imageService({ images, puller: storage.puller, usage: async () => storage.usage() });

@@ -4,8 +4,8 @@ import type { CgroupDriver } from '../ociruntime/placement.ts';
 import type { RuntimeHandlers } from '../ociruntime/runtime-handlers.ts';
 import type { PodParts } from '../pod/stop-pod.ts';
 import type { Sandboxes } from '../podsandbox/sandboxes.ts';
-import type { FiguresReader } from '../stats/figures.ts';
-import type { Sampler } from '../stats/sampler.ts';
+import type { PodFiguresReader } from '../stats/pod-figures.ts';
+import type { PodUsageReader } from '../stats/pod-usage.ts';
 import type { StreamingServer } from '../streaming/server.ts';
 
 /** What the RPCs of the RuntimeService work with. */
@@ -16,11 +16,9 @@ export interface RuntimeServiceParts {
   readonly networks: Networks;
   readonly runtimes: RuntimeHandlers;
   readonly cgroupDriver: CgroupDriver;
-  readonly sampler: Sampler;
-  readonly figures: FiguresReader;
+  readonly usage: PodUsageReader;
+  readonly figures: PodFiguresReader;
   readonly streaming: StreamingServer;
-  /** The directory by which ImageFsInfo names the file system of writable layers. */
-  readonly writableLayerMountpoint: string;
   /** The configuration in force, for `Status` with verbose. */
   readonly describe: () => Readonly<Record<string, unknown>>;
 }

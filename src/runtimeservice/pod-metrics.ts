@@ -2,14 +2,13 @@ import { MetricType } from '../../api/cri/enums.ts';
 import type { ContainerMetrics, Init, Metric, PodSandboxMetrics } from '../../api/cri/runtime.ts';
 import type { Call } from '../base/call.ts';
 import { messageOf } from '../base/errors.ts';
-import type { Container } from '../container/container.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
-import type { Figures, FileSystemFigures } from '../stats/pod-metrics.ts';
+import type { ContainerFigures, PodFigures } from '../stats/pod-figures.ts';
+import type { Figures } from '../stats/pod-metrics.ts';
 import { POD_METRICS } from '../stats/pod-metrics.ts';
 import { imageSpec } from './container-messages.ts';
 import type { RuntimeServiceHandlers } from './handlers.ts';
 import type { RuntimeServiceParts } from './parts.ts';
-import { interfacesOf } from './stats.ts';
 
 /** What every metric is labelled with, as cAdvisor's are in the kubelet; `id` is the cgroup, `name` the CRI's id. */
 const LABELS = ['container', 'id', 'image', 'name', 'namespace', 'pod'] as const;
@@ -40,59 +39,35 @@ export function streamPodSandboxMetrics(parts: RuntimeServiceParts): RuntimeServ
 
 /** A pod whose figures cannot be read (it is just ending) is left out; the others have theirs. */
 async function* eachPod(parts: RuntimeServiceParts, call: Call): AsyncGenerator<Init<PodSandboxMetrics>> {
-  const fileSystem = await parts.figures.ofFileSystem(parts.writableLayerMountpoint);
+  const fileSystem = await parts.figures.ofFileSystem();
   for (const sandbox of parts.sandboxes.list()) {
     if (sandbox.state.is !== 'Ready') continue;
     try {
-      yield await metricsOfPod(parts, sandbox, fileSystem);
+      yield podMetricsMessage(parts, sandbox, await parts.figures.ofPod(sandbox, fileSystem));
     } catch (error) {
       call.log.warn('pod metrics cannot be read', { sandboxId: sandbox.record.id, error: messageOf(error) });
     }
   }
 }
 
-async function metricsOfPod(parts: RuntimeServiceParts, sandbox: Sandbox, fileSystem: FileSystemFigures): Promise<Init<PodSandboxMetrics>> {
-  const { record } = sandbox;
+function podMetricsMessage(parts: RuntimeServiceParts, { record }: Sandbox, figures: PodFigures): Init<PodSandboxMetrics> {
   const { name = '', namespace = '' } = record.config.metadata ?? {};
-  const id = parts.containers.parts.placement.parentDirectory(record.cgroupParent);
-  const ofPod: Labels = { container: '', id, image: '', name: record.id, namespace, pod: name };
-  const figures = await parts.figures.ofCgroup(id);
-  const network = { interfaces: interfacesOf(parts, sandbox) };
-  const running = parts.containers.ofSandbox(record.id).filter(({ state }) => state.is === 'Running');
-  const containerMetrics: Init<ContainerMetrics>[] = [];
-  for (const container of running) containerMetrics.push(await metricsOfContainer(parts, container, ofPod, fileSystem));
+  const labels: Labels = { container: '', id: figures.cgroup, image: '', name: record.id, namespace, pod: name };
   return {
     podSandboxId: record.id,
-    metrics: [...metricMessages(figures, ofPod), ...metricMessages(network, { ...ofPod, container: NETWORK_CONTAINER })],
-    containerMetrics,
+    metrics: [...metricMessages(figures.ofPod, labels), ...metricMessages(figures.ofNetwork, { ...labels, container: NETWORK_CONTAINER })],
+    containerMetrics: figures.containers.map((each) => containerMetricsMessage(parts, each, labels)),
   };
 }
 
-async function metricsOfContainer(
+function containerMetricsMessage(
   parts: RuntimeServiceParts,
-  { record, state }: Container,
+  { container: { record }, cgroup, figures }: ContainerFigures,
   ofPod: Labels,
-  fileSystem: FileSystemFigures,
-): Promise<Init<ContainerMetrics>> {
-  const { placement, rootfs } = parts.containers.parts;
-  const path = placement.containerDirectory(record.cgroupParent, record.id);
-  const [figures, { usedBytes }] = await Promise.all([parts.figures.ofCgroup(path), rootfs.usage(record.id)]);
-  const isRunning = figures.usage !== undefined && state.is === 'Running';
-  const whole: Figures = {
-    ...figures,
-    ...withShares(figures, 'resources' in state ? state.resources?.cpuShares : undefined),
-    ...(isRunning ? { processes: await parts.figures.ofProcesses(path, state.process.pid), startedAtNs: state.startedAtNs } : {}),
-    fileSystem: { ...fileSystem, usedBytes: BigInt(usedBytes) },
-  };
+): Init<ContainerMetrics> {
   const image = imageSpec(parts, record.imageId, record.config.image)?.image ?? '';
-  const labels = { ...ofPod, container: record.config.metadata?.name ?? '', id: path, image, name: record.id };
-  return { containerId: record.id, metrics: metricMessages(whole, labels) };
-}
-
-/** Runtimes turn shares into a version 2 weight by more than one formula; what was asked for is what people look for. */
-function withShares({ counters }: Figures, shares: bigint | undefined): Pick<Figures, 'counters'> {
-  if (counters === undefined || shares === undefined || shares <= 0n) return {};
-  return { counters: { ...counters, limits: { ...counters.limits, cpuShares: shares } } };
+  const labels = { ...ofPod, container: record.config.metadata?.name ?? '', id: cgroup, image, name: record.id };
+  return { containerId: record.id, metrics: metricMessages(figures, labels) };
 }
 
 /** Without a timestamp: read when asked, so the time of the scrape is theirs. */

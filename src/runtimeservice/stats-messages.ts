@@ -10,20 +10,13 @@ import type {
   PsiStats,
   SwapUsage,
 } from '../../api/cri/runtime.ts';
-import type { Container } from '../container/container.ts';
-import type { Pressure } from '../linux/cgroups/figures.ts';
-import type { InterfaceCounters } from '../linux/network-stats.ts';
-import type { Sandbox } from '../podsandbox/sandbox.ts';
+import type { ContainerUsage, PodUsage } from '../stats/pod-usage.ts';
 import type { Sample } from '../stats/sampler.ts';
 
 /** The interface that CNI makes the pod's default one. */
 const DEFAULT_INTERFACE = 'eth0';
 
-export interface WritableLayer {
-  readonly mountpoint: string;
-  readonly usedBytes: number;
-  readonly inodesUsed: number;
-}
+type Pressure = NonNullable<Sample['usage']['pressure']['cpu']>;
 
 /** A figure, where it is known. */
 function value(figure: bigint | undefined): { value: bigint } | undefined {
@@ -36,7 +29,8 @@ function leftOf(limit: bigint | undefined, used: bigint | undefined): bigint | u
   return limit > used ? limit - used : 0n;
 }
 
-export function containerStatsMessage({ record }: Container, sample: Sample | undefined, layer: WritableLayer): Init<ContainerStats> {
+export function containerStatsMessage({ container, sample, writableLayer }: ContainerUsage): Init<ContainerStats> {
+  const { record } = container;
   const { config } = record;
   return {
     attributes: { id: record.id, metadata: config.metadata, labels: config.labels, annotations: config.annotations },
@@ -45,19 +39,15 @@ export function containerStatsMessage({ record }: Container, sample: Sample | un
       : { cpu: cpuMessage(sample), memory: memoryMessage(sample), swap: swapMessage(sample), io: ioMessage(sample) }),
     writableLayer: {
       timestamp: sample?.atNs ?? BigInt(Date.now()) * 1_000_000n,
-      fsId: { mountpoint: layer.mountpoint },
-      usedBytes: { value: BigInt(layer.usedBytes) },
-      inodesUsed: { value: BigInt(layer.inodesUsed) },
+      fsId: { mountpoint: writableLayer.mountpoint },
+      usedBytes: { value: BigInt(writableLayer.usedBytes) },
+      inodesUsed: { value: BigInt(writableLayer.inodesUsed) },
     },
   };
 }
 
-export function podStatsMessage(
-  { record }: Sandbox,
-  sample: Sample | undefined,
-  interfaces: readonly InterfaceCounters[] | undefined,
-  containers: readonly Init<ContainerStats>[],
-): Init<PodSandboxStats> {
+export function podStatsMessage({ sandbox, sample, interfaces, containers }: PodUsage): Init<PodSandboxStats> {
+  const { record } = sandbox;
   const { config } = record;
   const linux: Init<LinuxPodSandboxStats> = {
     ...(sample === undefined
@@ -69,7 +59,7 @@ export function podStatsMessage(
           process: { timestamp: sample.atNs, processCount: value(sample.usage.processes) },
         }),
     network: interfaces === undefined ? undefined : networkMessage(interfaces),
-    containers,
+    containers: containers.map(containerStatsMessage),
   };
   return { attributes: { id: record.id, metadata: config.metadata, labels: config.labels, annotations: config.annotations }, linux };
 }
@@ -121,7 +111,7 @@ function psiMessage(pressure: Pressure | undefined): Init<PsiStats> | undefined 
   return { some: line(pressure.some), full: line(pressure.full) };
 }
 
-function networkMessage(interfaces: readonly InterfaceCounters[]): Init<NetworkUsage> {
+function networkMessage(interfaces: NonNullable<PodUsage['interfaces']>): Init<NetworkUsage> {
   const messages = interfaces.map((each) => ({
     name: each.name,
     rxBytes: { value: each.rxBytes },

@@ -3,7 +3,6 @@ import type { Call } from '../base/call.ts';
 import { messageOf } from '../base/errors.ts';
 import { idField, type ObjectKind } from '../base/log.ts';
 import type { Container } from '../container/container.ts';
-import { readInterfaces, type InterfaceCounters } from '../linux/network-stats.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import type { RuntimeServiceHandlers } from './handlers.ts';
 import { hasLabels } from './labels.ts';
@@ -95,30 +94,10 @@ function readySandboxes(parts: RuntimeServiceParts, filter: { id: string; labelS
   });
 }
 
-async function statsOf(parts: RuntimeServiceParts, container: Container): Promise<Init<ContainerStats>> {
-  const { record, state } = container;
-  const { placement } = parts.containers.parts;
-  const isRunning = state.is === 'Running';
-  const [sample, layer] = await Promise.all([
-    isRunning ? parts.sampler.sample(placement.containerDirectory(record.cgroupParent, record.id), state.startedAtNs) : undefined,
-    parts.containers.parts.rootfs.usage(record.id),
-  ]);
-  return containerStatsMessage(container, sample, { ...layer, mountpoint: parts.writableLayerMountpoint });
+async function statsOf({ usage }: RuntimeServiceParts, container: Container): Promise<Init<ContainerStats>> {
+  return containerStatsMessage(await usage.ofContainer(container));
 }
 
-async function podStatsOf(parts: RuntimeServiceParts, sandbox: Sandbox): Promise<Init<PodSandboxStats>> {
-  const { record } = sandbox;
-  const { placement } = parts.containers.parts;
-  const containers = parts.containers.ofSandbox(record.id).filter(({ state }) => state.is === 'Running');
-  const [sample, stats] = await Promise.all([
-    parts.sampler.sample(placement.parentDirectory(record.cgroupParent), record.createdAtNs),
-    Promise.all(containers.map(async (container) => statsOf(parts, container))),
-  ]);
-  return podStatsMessage(sandbox, sample, interfacesOf(parts, sandbox), stats);
-}
-
-/** None for a pod on the node's network: those figures are the node's. */
-export function interfacesOf(parts: RuntimeServiceParts, sandbox: Sandbox): InterfaceCounters[] | undefined {
-  const { net } = parts.sandboxes.pathsOf(sandbox.record.id).namespacesOf(sandbox.record);
-  return net === 'host' || sandbox.state.is !== 'Ready' ? undefined : readInterfaces(net);
+async function podStatsOf({ usage }: RuntimeServiceParts, sandbox: Sandbox): Promise<Init<PodSandboxStats>> {
+  return podStatsMessage(await usage.ofPod(sandbox));
 }

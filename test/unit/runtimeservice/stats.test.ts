@@ -21,17 +21,13 @@ function world() {
   const all = [GOOD, BAD, ENDED].map((id) =>
     container({ id: id as Container['record']['id'], ...(id === ENDED ? { state: exited } : {}) }),
   );
-  const parts = {
-    containers: {
-      list: () => all,
-      parts: {
-        placement: { containerDirectory: (parent: string, id: string) => `${parent}/${id}` },
-        rootfs: { usage: async (id: string) => (id === BAD ? Promise.reject(new Error('EIO')) : { usedBytes: 1, inodesUsed: 1 }) },
-      },
+  const usage = {
+    ofContainer: async (of: Container) => {
+      if (of.record.id === BAD) throw new Error('EIO');
+      return { container: of, sample: undefined, writableLayer: { mountpoint: '/layers', usedBytes: 1, inodesUsed: 1 } };
     },
-    sampler: { sample: async () => undefined },
-    writableLayerMountpoint: '/layers',
-  } as unknown as RuntimeServiceParts;
+  };
+  const parts = { containers: { list: () => all }, usage } as unknown as RuntimeServiceParts;
   return { parts, call, warnings };
 }
 
