@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'smol-toml';
 import { DaemonError, hasErrno, messageOf } from '../base/errors.ts';
+import { Field } from '../base/field.ts';
 
 /** What is asked of a registry, as in a reference: `docker.io`, `library/busybox`, and a tag or digest with its mark. */
 export interface Asked {
@@ -36,12 +37,6 @@ interface Rule {
   readonly mirrors: readonly Mirror[];
 }
 
-type Table = Readonly<Record<string, unknown>>;
-
-function isTable(value: unknown): value is Table {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /**
  * registries.conf, version 2, with its drop-ins: where repositories are really fetched from. containers-registries.conf(5).
  * Read are unqualified-search-registries, and of each registry prefix, location, insecure, blocked, mirror and
@@ -63,7 +58,7 @@ export class RegistriesConf {
         throw new DaemonError('InvalidArgument', `read ${path}: ${messageOf(error)}`, { cause: error });
       }
       try {
-        conf.#take(parse(text));
+        conf.#take(new Field(parse(text), ''));
       } catch (error) {
         throw new DaemonError('InvalidArgument', `read ${path}: ${messageOf(error)}`, { cause: error });
       }
@@ -106,22 +101,12 @@ export class RegistriesConf {
     return best;
   }
 
-  #take(document: Table): void {
-    const { registry = [], 'unqualified-search-registries': search, registries } = document;
-    if (registries !== undefined) throw new Error('it has the format of version 1 ([registries.search]), must have that of version 2');
-    if (search !== undefined) {
-      if (!Array.isArray(search) || !search.every((entry) => typeof entry === 'string'))
-        throw new Error('unqualified-search-registries must be a list of hosts');
-      for (const host of search)
-        if (!isHost(host)) throw new Error(`"${host}" in unqualified-search-registries must be a host, with a port where it has one`);
-      this.#searchRegistries = search;
-    }
-    if (!Array.isArray(registry)) throw new Error('registry must be a list: [[registry]]');
-    for (const entry of registry) {
-      if (!isTable(entry)) throw new Error('registry must be a list of tables');
-      const rule = readRule(entry);
-      this.#rules.set(rule.prefix, rule);
-    }
+  #take(document: Field): void {
+    if (document.at('registries').value !== undefined)
+      throw new Error('it has the format of version 1 ([registries.search]), must have that of version 2');
+    const search = document.at('unqualified-search-registries').given?.list(readHost);
+    if (search !== undefined) this.#searchRegistries = search;
+    for (const rule of document.at('registry').given?.list(readRule) ?? []) this.#rules.set(rule.prefix, rule);
   }
 }
 
@@ -137,53 +122,55 @@ async function dropIns(directory: string): Promise<string[]> {
   }
 }
 
-function text(table: Table, key: string): string {
-  const value = table[key] ?? '';
-  if (typeof value !== 'string') throw new Error(`${key} must be text`);
+function text(field: Field): string {
+  const value = field.given?.text() ?? '';
   return value.replace(/^https?:\/\//, '').replace(/\/+$/, '');
 }
 
-function flag(table: Table, key: string): boolean {
-  const value = table[key] ?? false;
-  if (typeof value !== 'boolean') throw new Error(`${key} must be true or false`);
-  return value;
+function flag(field: Field): boolean {
+  return field.given?.flag() ?? false;
 }
 
-/** Refuses what would make no URL when the file is read, and not at every pull. */
-function checkHost(location: string): void {
+function readHost(field: Field): string {
+  const host = field.text();
+  return isHost(host) ? host : field.refuse('a host, with a port where it has one');
+}
+
+/** What would make no URL, found when it is read rather than at every pull. */
+function checkHost(field: Field, location: string): void {
   const [host = ''] = location.split('/');
-  if (!isHost(host)) throw new Error(`location "${location}" must begin with a host, with a port where it has one`);
+  if (!isHost(host)) field.refuse('a host, with a port where it has one, and a path');
 }
 
 function isHost(text: string): boolean {
   return /^[\w.-]+(:[0-9]+)?$|^\[[0-9a-fA-F:]+\](:[0-9]+)?$/.test(text) && URL.canParse(`https://${text}`);
 }
 
-function readRule(table: Table): Rule {
-  const location = text(table, 'location');
-  const prefix = text(table, 'prefix') || location;
-  if (prefix === '') throw new Error('a registry must have a prefix or a location');
-  checkHost(location || prefix.replace(/^\*\./, ''));
-  const mirrors: unknown = table['mirror'] ?? [];
-  if (!Array.isArray(mirrors) || !mirrors.every(isTable)) throw new Error(`mirror of ${prefix} must be a list: [[registry.mirror]]`);
-  const byDigestOnly = flag(table, 'mirror-by-digest-only');
+function readRule(table: Field): Rule {
+  const location = text(table.at('location'));
+  const prefix = text(table.at('prefix')) || location;
+  if (prefix === '') table.refuse('a registry with a prefix or a location');
+  if (location === '') checkHost(table.at('prefix'), prefix.replace(/^\*\./, ''));
+  else checkHost(table.at('location'), location);
+  const byDigestOnly = flag(table.at('mirror-by-digest-only'));
   return {
     prefix,
     location: location || prefix,
-    insecure: flag(table, 'insecure'),
-    blocked: flag(table, 'blocked'),
-    mirrors: mirrors.map((mirror) => readMirror(mirror, byDigestOnly)),
+    insecure: flag(table.at('insecure')),
+    blocked: flag(table.at('blocked')),
+    mirrors: table.at('mirror').given?.list((mirror) => readMirror(mirror, byDigestOnly)) ?? [],
   };
 }
 
-function readMirror(table: Table, byDigestOnly: boolean): Mirror {
-  const location = text(table, 'location');
-  if (location === '') throw new Error('a mirror must have a location');
-  checkHost(location);
-  const from = text(table, 'pull-from-mirror') || (byDigestOnly ? 'digest-only' : 'all');
-  if (from !== 'all' && from !== 'digest-only' && from !== 'tag-only')
-    throw new Error(`pull-from-mirror of ${location} must be all, digest-only or tag-only`);
-  return { location, insecure: flag(table, 'insecure'), from };
+function readMirror(table: Field, byDigestOnly: boolean): Mirror {
+  const location = text(table.at('location'));
+  checkHost(table.at('location'), location);
+  const from = table.at('pull-from-mirror');
+  return {
+    location,
+    insecure: flag(table.at('insecure')),
+    from: text(from) === '' ? (byDigestOnly ? 'digest-only' : 'all') : from.oneOf(['all', 'digest-only', 'tag-only']),
+  };
 }
 
 /** The name with the prefix replaced. A prefix with `*` stands for many hosts, so without a location of its own the name stays. */

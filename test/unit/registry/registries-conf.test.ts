@@ -98,14 +98,26 @@ test('a file that cannot be meant is refused by name', async (t) => {
   const cases: [string, RegExp][] = [
     ['not toml [', /registries.conf/],
     ['[registries.search]\nregistries = ["x"]', /version 1/],
-    ['[[registry]]\ninsecure = true', /prefix or a location/],
-    ['[[registry]]\nprefix = "x"\ninsecure = "yes"', /insecure must be true or false/],
-    ['[[registry]]\nprefix = "x"\n[[registry.mirror]]\ninsecure = true', /mirror must have a location/],
-    ['unqualified-search-registries = "x"', /must be a list/],
-    ['unqualified-search-registries = ["https://x"]', /"https:\/\/x" in unqualified-search-registries must be a host/],
-    ['[[registry]]\nlocation = "no host"', /location "no host" must begin with a host/],
-    ['[[registry]]\nlocation = "x:port/y"', /location "x:port\/y" must begin with a host/],
-    ['[[registry]]\nprefix = "x"\n[[registry.mirror]]\nlocation = "/y"', /location "\/y" must begin with a host/],
+    ['[[registry]]\ninsecure = true', /: registry\[0\]: must be a registry with a prefix or a location, is an object$/],
+    ['[[registry]]\nprefix = "x"\ninsecure = "yes"', /: registry\[0\]\.insecure: must be true or false, is "yes"$/],
+    [
+      '[[registry]]\nprefix = "x"\n[[registry.mirror]]\ninsecure = true',
+      /: registry\[0\]\.mirror\[0\]\.location: must be a host.*, is missing$/,
+    ],
+    ['unqualified-search-registries = "x"', /registries\.conf: unqualified-search-registries: must be a list, is "x"$/],
+    ['registry = "x"', /: registry: must be a list, is "x"$/],
+    ['[[registry]]\nprefix = "x"\n[[registry]]\nprefix = 5', /: registry\[1\]\.prefix: must be text, is 5$/],
+    [
+      '[[registry]]\nprefix = "x"\n[[registry.mirror]]\nlocation = "y"\npull-from-mirror = "z"',
+      /pull-from-mirror: must be one of all, digest-only, tag-only, is "z"$/,
+    ],
+    ['unqualified-search-registries = ["https://x"]', /unqualified-search-registries\[0\]: must be a host.*, is "https:\/\/x"$/],
+    ['[[registry]]\nlocation = "no host"', /: registry\[0\]\.location: must be a host.*, is "no host"$/],
+    ['[[registry]]\nlocation = "x:port/y"', /: registry\[0\]\.location: must be a host.*, is "x:port\/y"$/],
+    [
+      '[[registry]]\nprefix = "x"\n[[registry.mirror]]\nlocation = "/y"',
+      /: registry\[0\]\.mirror\[0\]\.location: must be a host.*, is "\/y"$/,
+    ],
   ];
   for (const [text, words] of cases) await assert.rejects(load(t, text), { kind: 'InvalidArgument', message: words });
 });
