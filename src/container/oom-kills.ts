@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { writeFileAtomic } from '../base/atomic-file.ts';
 import { sleep } from '../base/deadline.ts';
 import { messageOf, unlessMissing } from '../base/errors.ts';
+import { Field } from '../base/field.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Log } from '../base/log.ts';
 import type { ObjectStore } from '../base/object-store.ts';
@@ -239,7 +240,8 @@ export class OomKills {
       const { parts, log } = this.#options;
       try {
         const text = await unlessMissing(readFile(parts.oomLedgerFile, 'utf8'), '{}');
-        return new Map(Object.entries(JSON.parse(text) as Record<string, Ledger>));
+        const ledgers = Field.parse(text, '');
+        return new Map(Object.keys(ledgers.object()).map((parent) => [parent, readLedger(ledgers.at(parent))]));
       } catch (error) {
         log.warn(`${parts.oomLedgerFile} cannot be read; OOM kills are counted anew`, { error: messageOf(error) });
         return new Map<string, Ledger>();
@@ -258,6 +260,13 @@ export class OomKills {
       else await writeFileAtomic(file, JSON.stringify(Object.fromEntries(ledgers)), { durable: false });
     });
   }
+}
+
+/** @throws in words that name the field. */
+function readLedger(ledger: Field): Ledger {
+  const told = ledger.at('told');
+  for (const id of Object.keys(told.object())) told.at(id).number();
+  return { cgroup: ledger.at('cgroup').text(), settled: ledger.at('settled').number(), told: told.object() as Ledger['told'] };
 }
 
 /** Kills that no container was found for yet. */

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { silentLog } from '../../../src/base/log.ts';
+import type { Log } from '../../../src/base/log.ts';
 import type { Container } from '../../../src/container/container.ts';
 import { OomKills } from '../../../src/container/oom-kills.ts';
 import { bootId } from '../../../src/linux/process.ts';
+import { scratchDirectory } from '../../support/scratch.ts';
 
 const PARENT = '/pod';
 const PID = { first: 11, second: 22 } as const;
@@ -24,7 +26,7 @@ async function running(id: keyof typeof PID): Promise<Container> {
   return { record, state: { is: 'Running', process: { pid: PID[id] } } } as unknown as Container;
 }
 
-function oomKills(pod: Pod, directory: string): OomKills {
+function oomKills(pod: Pod, directory: string, log: Log = silentLog): OomKills {
   let counts = 0;
   return new OomKills({
     parts: {
@@ -46,7 +48,7 @@ function oomKills(pod: Pod, directory: string): OomKills {
     store: { list: () => pod.containers, claims: () => true },
     // Only the end of a container's first process is told there by a number that we know; the second one lost a child.
     readKernelLog: () => [{ pid: PID.first }],
-    log: silentLog,
+    log,
   });
 }
 
@@ -69,3 +71,20 @@ for (const moment of [1, 2]) {
     assert.deepEqual(await judged(moment), [true, true]);
   });
 }
+
+test('OomKills: of a ledger that is wrong the field is told, and kills are counted anew', async (t) => {
+  const directory = await scratchDirectory(t);
+  const warnings: string[] = [];
+  const log: Log = { ...silentLog, warn: (_message, fields) => warnings.push(String(fields?.error)) };
+  for (const [ledger, words] of [
+    [{ [PARENT]: { cgroup: '1', settled: 1, told: { first: 'all' } } }, '["/pod"].told.first: must be a number, is "all"'],
+    [{ [PARENT]: { cgroup: '1', settled: 1 } }, '["/pod"].told: must be an object, is missing'],
+    [[1], 'must be an object, is a list'],
+  ] as const) {
+    await writeFile(join(directory, 'oom.json'), JSON.stringify(ledger));
+    const first = await running('first');
+    const kills = oomKills({ containers: [first], gone: new Map([['first', 1]]), afterCount: new Map() }, directory, log);
+    assert.equal(await kills.wereIn(first, 137, false), true);
+    assert.equal(warnings.pop(), words);
+  }
+});
