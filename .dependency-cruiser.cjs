@@ -78,9 +78,9 @@ module.exports = {
     ),
     rule(
       'cri-types-above-adapters',
-      'Adapters speak OCI, CNI and registry types; CRI messages stop at the domain.',
+      'Adapters and image speak OCI, CNI and registry types; CRI messages stop at the domain.',
       {
-        path: `^src/(${belowTheDomain})/`,
+        path: `^src/(${belowTheDomain}|image)/`,
       },
       { path: '^api/' },
     ),

@@ -1,4 +1,3 @@
-import type { AuthConfig } from '../../api/cri/runtime.ts';
 import { sleep } from '../base/deadline.ts';
 import { DaemonError, kindOf } from '../base/errors.ts';
 import type { ImageId } from '../base/ids.ts';
@@ -17,6 +16,7 @@ import { digestOf, MAX_DOCUMENT_BYTES, readConfig, readManifest } from './oci-ty
 import type { Descriptor, Platform } from './oci-types.ts';
 import { hostPlatform } from './platform.ts';
 import type { ImageProgress } from './progress.ts';
+import { credentialsFor, type PullCredentials } from './pull-credentials.ts';
 import { candidatesOf, formatReference, parseReference, repositoryOf, withTag } from './reference.ts';
 import type { ImageReference } from './reference.ts';
 import type { ImageRecord } from './store.ts';
@@ -61,16 +61,16 @@ export class ImagePuller {
    * @throws InvalidArgument for a bad name, NotFound, PermissionDenied, RegistryUnavailable, FailedPrecondition for a wrong
    * digest, the call's own reason.
    */
-  async pull(name: string, auth: AuthConfig | undefined, call: AbortSignal): Promise<ImageRecord> {
+  async pull(name: string, given: PullCredentials | undefined, call: AbortSignal): Promise<ImageRecord> {
     const references = this.#candidates(name.trim());
     const platform = this.#options.platform ?? (await hostPlatform());
-    const key = JSON.stringify([references.map(formatReference), platform, credentialsKey(credentialsOf(auth)), auth?.serverAddress ?? '']);
+    const key = JSON.stringify([references.map(formatReference), platform, credentialsKey(given), given?.server ?? '']);
     const what = `pull ${name}`;
     return await this.#work.run(key, call, { budgetMs: PULL_BUDGET_MS, what, endsWithLastWaiter: true }, async (signal) => {
       const progress: ImageProgress = { what: name, startedAtMs: Date.now(), step: 'resolving', layers: [] };
       this.#progress.add(progress);
       try {
-        return await this.#pullFirst(references, auth, platform, progress, signal);
+        return await this.#pullFirst(references, given, platform, progress, signal);
       } finally {
         this.#progress.delete(progress);
       }
@@ -89,14 +89,14 @@ export class ImagePuller {
 
   async #pullFirst(
     references: readonly ImageReference[],
-    auth: AuthConfig | undefined,
+    given: PullCredentials | undefined,
     platform: Platform,
     progress: ImageProgress,
     signal: AbortSignal,
   ): Promise<ImageRecord> {
     for (const [index, reference] of references.entries()) {
       try {
-        return await this.#pullOne(reference, credentialsFor(auth, reference.domain), platform, progress, signal);
+        return await this.#pullOne(reference, credentialsFor(given, reference.domain), platform, progress, signal);
       } catch (error) {
         const isLast = index === references.length - 1;
         if (isLast || signal.aborted || (kindOf(error) !== 'NotFound' && kindOf(error) !== 'PermissionDenied'))
@@ -190,25 +190,4 @@ function explain(reference: ImageReference, error: unknown): unknown {
     return new DaemonError(error.kind, `RegistryUnavailable: pull ${name}: ${words}`, { cause: error });
   }
   return new DaemonError(error.kind, `pull ${name}: ${error.message}`, { cause: error });
-}
-
-/** CRI AuthConfig: `auth` is base64 of user:password, and some clients pad it with NULs. @throws InvalidArgument. */
-function credentialsOf(auth: AuthConfig | undefined): Credentials | undefined {
-  if (auth === undefined) return undefined;
-  const { username, password, identityToken, registryToken } = auth;
-  if (username !== '' || identityToken !== '' || registryToken !== '') return { username, password, identityToken, registryToken };
-  if (auth.auth === '') return undefined;
-  const plain = Buffer.from(auth.auth, 'base64').toString('utf8');
-  const colon = plain.indexOf(':');
-  if (colon === -1) throw new DaemonError('InvalidArgument', 'pull image: auth must be base64 of user:password');
-  return { username: plain.slice(0, colon), password: plain.slice(colon + 1).replace(/\0+$/, '') };
-}
-
-/** Credentials that name a server are for that server only. */
-function credentialsFor(auth: AuthConfig | undefined, domain: string): Credentials | undefined {
-  const server = auth?.serverAddress ?? '';
-  if (server === '') return credentialsOf(auth);
-  const host = server.replace(/^[a-z]+:\/\//, '').replace(/\/.*$/, '');
-  const isHub = domain === 'docker.io' && (host === 'index.docker.io' || host === 'registry-1.docker.io');
-  return host === domain || isHub ? credentialsOf(auth) : undefined;
 }

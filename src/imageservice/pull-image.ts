@@ -1,4 +1,6 @@
+import type { AuthConfig } from '../../api/cri/runtime.ts';
 import { fail } from '../base/errors.ts';
+import type { PullCredentials } from '../image/pull-credentials.ts';
 import type { ImageServiceHandlers } from './handlers.ts';
 import type { ImageServiceParts } from './parts.ts';
 
@@ -7,7 +9,21 @@ export function pullImage(parts: Pick<ImageServiceParts, 'puller'>): ImageServic
   return async ({ image: spec, auth }, call) => {
     const asked = spec?.image ?? '';
     if (asked === '') fail('InvalidArgument', 'pull image: image is empty, must name one');
-    const image = await parts.puller.pull(asked, auth, call.signal);
+    const image = await parts.puller.pull(asked, credentialsOf(auth), call.signal);
     return { imageRef: image.id };
   };
+}
+
+/** CRI AuthConfig: `auth` is base64 of user:password, and some clients pad it with NULs. @throws InvalidArgument. */
+export function credentialsOf(auth: AuthConfig | undefined): PullCredentials | undefined {
+  if (auth === undefined) return undefined;
+  const { username, password, identityToken, registryToken } = auth;
+  const server = auth.serverAddress === '' ? {} : { server: auth.serverAddress };
+  if (username !== '' || identityToken !== '' || registryToken !== '')
+    return { username, password, identityToken, registryToken, ...server };
+  if (auth.auth === '') return undefined;
+  const plain = Buffer.from(auth.auth, 'base64').toString('utf8');
+  const colon = plain.indexOf(':');
+  if (colon === -1) fail('InvalidArgument', 'pull image: auth must be base64 of user:password');
+  return { username: plain.slice(0, colon), password: plain.slice(colon + 1).replace(/\0+$/, ''), ...server };
 }

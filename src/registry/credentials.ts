@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Who asks a registry, as the kubelet passes it (CRI AuthConfig) or a login file has it. */
+/** Who asks a registry, as the kubelet passes it or a login file has it. */
 export interface Credentials {
   readonly username?: string | undefined;
   readonly password?: string | undefined;

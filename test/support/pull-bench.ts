@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { AuthConfig } from '../../api/cri/runtime.ts';
 import { ImagePuller } from '../../src/image/pull.ts';
+import type { PullCredentials } from '../../src/image/pull-credentials.ts';
+import { credentialsOf } from '../../src/imageservice/pull-image.ts';
 import { RegistriesConf } from '../../src/registry/registries-conf.ts';
 import { RegistryClient } from '../../src/registry/registry-client.ts';
 import type { TransportOptions } from '../../src/registry/transport.ts';
@@ -44,6 +46,6 @@ export async function pullBench(
 }
 
 /** Credentials as the kubelet sends them. */
-export function authConfig(fields: Partial<AuthConfig>): AuthConfig {
-  return { username: '', password: '', auth: '', serverAddress: '', identityToken: '', registryToken: '', ...fields };
+export function authConfig(fields: Partial<AuthConfig>): PullCredentials {
+  return credentialsOf({ username: '', password: '', auth: '', serverAddress: '', identityToken: '', registryToken: '', ...fields })!;
 }

@@ -9,6 +9,8 @@ import { makeLayer } from '../../../scripts/make-demo-image.ts';
 import type { ImageSource } from '../../../scripts/make-demo-image.ts';
 import { DaemonError } from '../../../src/base/errors.ts';
 import { ImagePuller } from '../../../src/image/pull.ts';
+import type { PullCredentials } from '../../../src/image/pull-credentials.ts';
+import { credentialsOf } from '../../../src/imageservice/pull-image.ts';
 import { RegistriesConf } from '../../../src/registry/registries-conf.ts';
 import { RegistryClient } from '../../../src/registry/registry-client.ts';
 import { FaultyRegistry } from '../../support/faulty-registry.ts';
@@ -66,8 +68,8 @@ async function serve(t: TestContext, options: FaultyRegistryOptions = {}): Promi
   return registry;
 }
 
-function auth(fields: Partial<AuthConfig>): AuthConfig {
-  return { username: '', password: '', auth: '', serverAddress: '', identityToken: '', registryToken: '', ...fields };
+function auth(fields: Partial<AuthConfig>): PullCredentials | undefined {
+  return credentialsOf({ username: '', password: '', auth: '', serverAddress: '', identityToken: '', registryToken: '', ...fields });
 }
 
 test('an image is pulled by tag, by digest, and again', async (t) => {
@@ -132,7 +134,7 @@ test('credentials of every kind are taken, wrong ones refused', async (t) => {
   const encoded = Buffer.from('user:secret\0').toString('base64');
   const basic = await serve(t, { auth: 'basic' });
   const bearer = await serve(t, { auth: 'bearer' });
-  const good: [FaultyRegistry, AuthConfig][] = [
+  const good: [FaultyRegistry, PullCredentials | undefined][] = [
     [basic, auth({ username: 'user', password: 'secret' })],
     [basic, auth({ auth: encoded })],
     [basic, auth({ auth: encoded, serverAddress: 'https://registry.example/v2/' })],
@@ -145,7 +147,7 @@ test('credentials of every kind are taken, wrong ones refused', async (t) => {
     const { puller } = await bench(t, registry.conf);
     assert.deepEqual((await puller.pull(NAME, credentials, signal)).names, [NAME]);
   }
-  const bad: [FaultyRegistry, AuthConfig | undefined][] = [
+  const bad: [FaultyRegistry, PullCredentials | undefined][] = [
     [basic, undefined],
     [basic, auth({ username: 'user', password: 'wrong' })],
     [basic, auth({ auth: encoded, serverAddress: 'elsewhere.example' })],
