@@ -1,11 +1,11 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { messageOf } from '../base/errors.ts';
+import { DiskLayout } from '../config/disk-layout.ts';
 import { configFlags } from '../config/flags.ts';
 import type { ConfigFlag } from '../config/flags.ts';
 import { DEFAULT_CONFIG_DIRECTORY, DEFAULT_CONFIG_FILE, loadConfig } from '../config/load.ts';
 import type { ConfigSources } from '../config/load.ts';
-import { join } from 'node:path';
 import { CliError, EXIT } from './exit-codes.ts';
 
 /** What commander made of a command's flags, by the flag's name in camelCase. */
@@ -43,7 +43,7 @@ export const CLIENT_FLAGS = configFlags().filter((flag) => flag.name === '--run-
 /** The admin socket of the daemon that has this configuration. */
 export async function adminSocketPath(options: Options): Promise<string> {
   const { config } = await orConfigError(loadConfig(configSources(options)));
-  return join(config.runDir, 'admin.sock');
+  return new DiskLayout(config).adminSocket;
 }
 
 /** Ends the command with the exit code of a wrong configuration where the loading fails. */

@@ -1,6 +1,7 @@
 import { access, constants, statfs } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { unlessMissing } from '../base/errors.ts';
+import { DiskLayout } from './disk-layout.ts';
 import type { Config, RuntimeHandlerConfig, Settings } from './schema.ts';
 
 /** The facts of this machine that decide settings which are left open. */
@@ -35,16 +36,17 @@ export async function detectHost(): Promise<Host> {
 /** Decides what the settings left open. A program that is not found keeps its bare name: whoever starts it says that it is missing. */
 export async function resolveSettings(settings: Settings, host: Host): Promise<Config> {
   const { cgroupManager, image, runtime } = settings;
+  const layout = new DiskLayout(settings);
   const handlers: Record<string, RuntimeHandlerConfig> = {};
   for (const [name, handler] of Object.entries(runtime.handlers)) {
     handlers[name] = {
       path: await findProgram(handler.path === '' ? name : handler.path, host.programDirs),
-      root: handler.root === '' ? join(settings.runDir, 'runtime', name) : handler.root,
+      root: handler.root === '' ? layout.runtimeRoot(name) : handler.root,
     };
   }
   return {
     ...settings,
-    listenPath: settings.listenPath === '' ? join(settings.runDir, 'podwright.sock') : settings.listenPath,
+    listenPath: settings.listenPath === '' ? layout.criSocket : settings.listenPath,
     cgroupManager: cgroupManager !== 'auto' ? cgroupManager : host.systemdOnCgroup2 ? 'systemd' : 'cgroupfs',
     conmon: await findProgram(settings.conmon, host.programDirs),
     runtime: { ...runtime, handlers },

@@ -2,11 +2,11 @@ import type { AdminBackend } from '../admin/backend.ts';
 import type { ProgramReport, StatusReport, UnfinishedWork } from '../admin/reports.ts';
 import { fail, messageOf, unlessMissing } from '../base/errors.ts';
 import { VERSION } from '../base/version.ts';
+import { DiskLayout } from '../config/disk-layout.ts';
 import { run } from '../linux/spawn.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { compareInventory } from '../pod/leftovers.ts';
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { DaemonParts } from './build.ts';
 
 /** What the admin socket serves, out of the daemon's parts. */
@@ -59,7 +59,7 @@ async function statusReport(parts: DaemonParts, startedAt: string): Promise<Stat
     containers: countStates(containers.store.list()),
     images: images.list().length,
     unfinished: unfinishedWork(parts),
-    setAside: await unlessMissing(readdir(join(config.current.root, 'bad')), []),
+    setAside: await unlessMissing(readdir(new DiskLayout(config.current).bad), []),
   };
 }
 

@@ -1,6 +1,7 @@
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import type { Log } from '../base/log.ts';
 import { Networks } from '../cni/networks.ts';
+import { DiskLayout } from '../config/disk-layout.ts';
 import type { LiveConfig } from '../config/live-config.ts';
 import { Containers } from '../container/containers.ts';
 import type { ImageStore } from '../image/store.ts';
@@ -46,19 +47,16 @@ export const CHILD_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sb
 
 /** Hands each constructor its slice of the configuration. */
 export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonParts> {
-  const { root, runDir, timeouts, cgroupManager, conmon } = config.current;
+  const { timeouts, cgroupManager, conmon } = config.current;
+  const layout = new DiskLayout(config.current);
   const storage = openStorage(config, log);
   const { images } = storage;
   const cgroups = await detectCgroups();
   const placement = cgroupManager === 'systemd' ? new SystemdPlacement(cgroups) : new CgroupfsPlacement(cgroups);
   const runtimes = buildRuntimes(config);
-  const directories: SandboxDirectories = {
-    files: join(runDir, 'sandboxes'),
-    namespaces: join(runDir, 'ns'),
-    infra: join(runDir, 'infra'),
-  };
+  const directories: SandboxDirectories = { files: layout.sandboxFiles, namespaces: layout.namespaces, infra: layout.infra };
   const networks = buildNetworks(config, directories, log);
-  const exitDirectory = join(runDir, 'exits');
+  const exitDirectory = layout.exits;
   const monitor: MonitorOptions = {
     conmonPath: conmon,
     exitDirectory,
@@ -82,9 +80,9 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     networks,
     detachBudgetMs: timeouts.cniDelMs,
   };
-  const badDirectory = join(root, 'bad');
+  const badDirectory = layout.bad;
   const sandboxes = new Sandboxes({
-    directory: join(root, 'sandboxes'),
+    directory: layout.sandboxRecords,
     badDirectory,
     parts: sandboxParts,
     runBudgetMs: timeouts.runPodSandboxMs,
@@ -95,10 +93,10 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     badDirectory,
     parts: {
       ...common,
-      recordDirectory: join(root, 'containers'),
-      bundleDirectory: join(runDir, 'bundles'),
-      execDirectory: join(runDir, 'exec'),
-      oomLedgerFile: join(runDir, 'oom.json'),
+      recordDirectory: layout.containerRecords,
+      bundleDirectory: layout.bundles,
+      execDirectory: layout.execs,
+      oomLedgerFile: layout.oomLedger,
       sandboxes,
       images,
       rootfs: storage.rootfs,
@@ -155,11 +153,11 @@ function environmentOf(path: string): Readonly<Record<string, string>> {
 }
 
 function buildNetworks(config: LiveConfig, directories: SandboxDirectories, log: Log): Networks {
-  const { cni, timeouts, root } = config.current;
+  const { cni, timeouts } = config.current;
   return new Networks({
     confDir: cni.confDir,
     binDirs: cni.binDirs,
-    cacheDir: join(root, 'cni'),
+    cacheDir: new DiskLayout(config.current).cni,
     log,
     ...(cni.defaultNetwork === '' ? {} : { networkName: cni.defaultNetwork }),
     addTimeoutMs: timeouts.cniAddMs,

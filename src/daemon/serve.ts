@@ -1,12 +1,14 @@
 import { mkdir, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { AdminServer } from '../admin/server.ts';
 import { sleep } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import type { Log, LogFields } from '../base/log.ts';
 import { PinoLog } from '../base/pino-log.ts';
 import { VERSION } from '../base/version.ts';
+import { DiskLayout } from '../config/disk-layout.ts';
 import type { LiveConfig } from '../config/live-config.ts';
+import type { Config } from '../config/schema.ts';
 import { becomeSubreaper, startZombieSweep } from '../linux/children.ts';
 import { EventLoopWatch, STANDSTILL_MS, type Standstill } from '../linux/event-loop-watch.ts';
 import { lockFile, type FileLock } from '../linux/files.ts';
@@ -43,7 +45,7 @@ type Closer = () => Promise<void> | void;
 
 /** Runs the daemon until SIGTERM or SIGINT. @throws where it cannot start, with what to do about it. */
 export async function serve(config: LiveConfig): Promise<void> {
-  const { log: logConfig, root, runDir } = config.current;
+  const { log: logConfig, runDir } = config.current;
   const log = PinoLog.open({ level: logConfig.level, format: logConfig.format });
   const closers: Closer[] = [];
   // A promise that nobody waited for has failed: a bug to be told, but no reason to end the daemon of a whole node.
@@ -60,7 +62,7 @@ export async function serve(config: LiveConfig): Promise<void> {
     watch.stop();
   });
   try {
-    const lock = await takeRoot(root);
+    const lock = await takeRoot(config.current);
     closers.push(() => {
       lock.release();
     });
@@ -96,9 +98,10 @@ function tellStandstill({ startedAt, what, durationMs, ownMs, processorMs, parts
   else log.debug('the machine let the event loop stand still', fields);
 }
 
-async function takeRoot(root: string): Promise<FileLock> {
+async function takeRoot(config: Config): Promise<FileLock> {
+  const { root } = config;
   await mkdir(root, { recursive: true, mode: 0o711 });
-  const lock = lockFile(join(root, 'daemon.lock'));
+  const lock = lockFile(new DiskLayout(config).lockFile);
   if (lock === false)
     throw new DaemonError('FailedPrecondition', `serve: another podwright already works on ${root}; a root has one daemon`);
   return lock;
@@ -161,7 +164,7 @@ async function freeUnusedAddresses({ networks, sandboxes, log }: DaemonParts): P
 async function openEdge(parts: DaemonParts, metrics: Metrics, closers: Closer[]): Promise<void> {
   const { config, log, sandboxes, containers, networks, runtimes, restoreParts, placement, cgroups, storage, images } = parts;
   const writableLayerMountpoint = storage.rootfsDirectory;
-  const { listenPath, socketMode, socketUid, socketGid, runDir } = config.current;
+  const { listenPath, socketMode, socketUid, socketGid } = config.current;
   metrics.set('buildInfo', { version: VERSION, node: process.version }, 1);
   const streaming = await startStreaming(parts, closers);
   const runtime = runtimeService({
@@ -177,7 +180,7 @@ async function openEdge(parts: DaemonParts, metrics: Metrics, closers: Closer[])
     describe: () => ({ ...config.current }),
   });
   const image = imageService({ images, puller: storage.puller, usage: async () => storage.usage() });
-  const admin = new AdminServer(join(runDir, 'admin.sock'), adminBackend(parts, metrics), log);
+  const admin = new AdminServer(new DiskLayout(config.current).adminSocket, adminBackend(parts, metrics), log);
   await admin.listen();
   closers.push(async () => admin.close());
   if (config.current.metrics.listen !== '') {

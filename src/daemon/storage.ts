@@ -1,5 +1,5 @@
-import { join } from 'node:path';
 import type { Log } from '../base/log.ts';
+import { DiskLayout } from '../config/disk-layout.ts';
 import type { LiveConfig } from '../config/live-config.ts';
 import type { Config } from '../config/schema.ts';
 import type { ImageParts } from '../image/assemble.ts';
@@ -29,16 +29,14 @@ export interface Storage {
 }
 
 export function openStorage(config: LiveConfig, log: Log): Storage {
-  const { root } = config.current;
+  const layout = new DiskLayout(config.current);
   let registries = new RegistriesConf();
   const workers = new StorageWorkers();
-  const imageDirectory = join(root, 'storage');
-  const rootfsDirectory = join(imageDirectory, 'rootfs');
-  const blobs = new BlobStore(join(imageDirectory, 'blobs'));
-  const layers = new LayerStore(join(imageDirectory, 'layers'), workers, log);
-  const rootfs = new RootfsStore(rootfsDirectory, layers, workers);
+  const blobs = new BlobStore(layout.blobs);
+  const layers = new LayerStore(layout.layers, workers, log);
+  const rootfs = new RootfsStore(layout.writableLayers, layers, workers);
   const searchRegistries = (): readonly string[] => registries.searchRegistries;
-  const images = new ImageStore({ directory: join(imageDirectory, 'images'), blobs, layers, rootfs, log, searchRegistries });
+  const images = new ImageStore({ directory: layout.imageRecords, blobs, layers, rootfs, log, searchRegistries });
   const imageParts: ImageParts = { images, blobs, layers, log };
   const stallTimeoutMs = (): number => config.current.image.pullProgressTimeoutMs;
   // A connection that died is taken up again once, before the pull is given up.
@@ -52,7 +50,7 @@ export function openStorage(config: LiveConfig, log: Log): Storage {
   });
   return {
     rootfs,
-    rootfsDirectory,
+    rootfsDirectory: layout.writableLayers,
     images,
     imageParts,
     puller,
@@ -78,11 +76,11 @@ export function openStorage(config: LiveConfig, log: Log): Storage {
       const written = await rootfs.totalUsage();
       return {
         images: {
-          mountpoint: imageDirectory,
+          mountpoint: layout.storage,
           usedBytes: content.usedBytes + blobs.usedBytes,
           inodesUsed: content.inodesUsed + blobs.list().length,
         },
-        containers: { mountpoint: rootfsDirectory, ...written },
+        containers: { mountpoint: layout.writableLayers, ...written },
       };
     },
   };

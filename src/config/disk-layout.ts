@@ -1,0 +1,104 @@
+import { join } from 'node:path';
+import type { Settings } from './schema.ts';
+
+/**
+ * What lies directly below the two directories of the configuration: `root`, which outlives a reboot, and `run_dir`, which does
+ * not. What an object has in its own directory is told by its class. docs/disk-layout.md shows all of it.
+ */
+export class DiskLayout {
+  readonly #root: string;
+  readonly #runDir: string;
+
+  constructor({ root, runDir }: Pick<Settings, 'root' | 'runDir'>) {
+    this.#root = root;
+    this.#runDir = runDir;
+  }
+
+  /** Held by the daemon that works on this root. */
+  get lockFile(): string {
+    return join(this.#root, 'daemon.lock');
+  }
+
+  get sandboxRecords(): string {
+    return join(this.#root, 'sandboxes');
+  }
+
+  get containerRecords(): string {
+    return join(this.#root, 'containers');
+  }
+
+  /** Records of sandboxes and containers that cannot be read, set aside for a person to look at. */
+  get bad(): string {
+    return join(this.#root, 'bad');
+  }
+
+  /** What CNI plugins have attached, and what is still to be released. */
+  get cni(): string {
+    return join(this.#root, 'cni');
+  }
+
+  /** Images, and what containers have written. */
+  get storage(): string {
+    return join(this.#root, 'storage');
+  }
+
+  get blobs(): string {
+    return join(this.storage, 'blobs');
+  }
+
+  get layers(): string {
+    return join(this.storage, 'layers');
+  }
+
+  get imageRecords(): string {
+    return join(this.storage, 'images');
+  }
+
+  get writableLayers(): string {
+    return join(this.storage, 'rootfs');
+  }
+
+  /** Where the CRI is served, unless the configuration names a place. */
+  get criSocket(): string {
+    return join(this.#runDir, 'podwright.sock');
+  }
+
+  get adminSocket(): string {
+    return join(this.#runDir, 'admin.sock');
+  }
+
+  /** The state of an OCI runtime, unless the configuration names a place. */
+  runtimeRoot(handler: string): string {
+    return join(this.#runDir, 'runtime', handler);
+  }
+
+  get namespaces(): string {
+    return join(this.#runDir, 'ns');
+  }
+
+  get sandboxFiles(): string {
+    return join(this.#runDir, 'sandboxes');
+  }
+
+  get infra(): string {
+    return join(this.#runDir, 'infra');
+  }
+
+  get bundles(): string {
+    return join(this.#runDir, 'bundles');
+  }
+
+  get execs(): string {
+    return join(this.#runDir, 'exec');
+  }
+
+  /** Where conmon writes a file for each container that has ended, and has its sockets. */
+  get exits(): string {
+    return join(this.#runDir, 'exits');
+  }
+
+  /** Whose OOM kills have been told. */
+  get oomLedger(): string {
+    return join(this.#runDir, 'oom.json');
+  }
+}
