@@ -1,7 +1,8 @@
 /** Bundles the daemon into dist/: podwright.js, and a file for each worker thread (src/**\/*-worker.ts). */
-import { glob, rm } from 'node:fs/promises';
+import { glob } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { build } from 'esbuild';
+import { remove } from 'fs-extra/esm';
 
 const REPOSITORY = join(import.meta.dirname, '..');
 
@@ -12,7 +13,7 @@ export async function bundle(outdir: string): Promise<void> {
     // A worker is found beside the file that starts it: there `./NAME-worker.ts`, in the bundle `./NAME-worker.js`.
     entryPoints.push({ in: join(REPOSITORY, file), out: basename(file, '.ts') });
   }
-  await rm(outdir, { recursive: true, force: true });
+  await remove(outdir);
   await build({
     entryPoints,
     outdir,

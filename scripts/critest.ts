@@ -7,10 +7,11 @@
  * Closes with one line: `critest: 102 passed, 0 failed, 35 skipped`. Exits 1 where a spec failed, none ran, or something
  * of the daemon was left behind.
  */
-import { appendFile, chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { remove } from 'fs-extra/esm';
 import { CRITEST_REGISTRIES, pushCritestImages } from '../test/support/critest-images.ts';
 import { readReport } from '../test/support/critest-report.ts';
 import type { CritestOutcome } from '../test/support/critest-report.ts';
@@ -51,7 +52,7 @@ async function main(program: string, options: readonly string[]): Promise<number
       await registry.stop();
     }
   } finally {
-    await rm(directory, { recursive: true, force: true });
+    await remove(directory);
   }
 }
 

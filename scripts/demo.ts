@@ -5,12 +5,12 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, open, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
-import { outputJson } from 'fs-extra/esm';
+import { outputJson, remove } from 'fs-extra/esm';
 import { NamespaceMode } from '../api/cri/enums.ts';
 import type { Init, PodSandboxConfig } from '../api/cri/runtime.ts';
 import { connect } from '../src/cli/cri-client.ts';
@@ -212,7 +212,7 @@ async function removeTraces(directory: string): Promise<void> {
   const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').filter((line) => line.includes(` ${directory}/`));
   if (mounts.length > 0) throw new Error(`mounts are left:\n${mounts.join('\n')}`);
   for (const hierarchy of await cgroupHierarchies()) await rmdir(join(hierarchy, 'podwright-demo')).catch(() => undefined);
-  await rm(directory, { recursive: true, force: true });
+  await remove(directory);
 }
 
 async function cgroupHierarchies(): Promise<string[]> {

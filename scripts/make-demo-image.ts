@@ -3,12 +3,13 @@
  * As a program: `node scripts/make-demo-image.ts FILE [NAME]` writes the demo's image as an OCI archive.
  */
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip, zstdCompress } from 'node:zlib';
 import { execa } from 'execa';
+import { remove } from 'fs-extra/esm';
 import { makeTar, type TarEntry } from './tar-writer.ts';
 
 export type LayerCompression = 'none' | 'gzip' | 'zstd';
@@ -70,7 +71,7 @@ export async function findBusybox(): Promise<{ path: string; libraries: string[]
     if (libraries.length > 0) return { path, libraries, release: () => Promise.resolve() };
   }
   const directory = await mkdtemp(join(tmpdir(), 'podwright-busybox-'));
-  const release = (): Promise<void> => rm(directory, { recursive: true, force: true });
+  const release = (): Promise<void> => remove(directory);
   try {
     await execa('apt-get', ['download', 'busybox'], { cwd: directory });
     const archive = (await readdir(directory)).find((name) => name.endsWith('.deb'));

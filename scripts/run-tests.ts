@@ -6,10 +6,11 @@
  * integration and e2e run in lanes (test-lanes.ts), file by file in each; one lane a processor, but no more than three, where
  * nothing else is asked. With REQUIRE_ALL=1 a skipped test counts as failed. Exits 1 when a test failed or none ran.
  */
-import { appendFile, readdir, writeFile } from 'node:fs/promises';
+import { appendFile, readdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { writeJson } from 'fs-extra/esm';
 import { REPOSITORY, runFiles } from './test-files.ts';
 import type { FilesResult } from './test-files.ts';
 import { runInLanes } from './test-lanes.ts';
@@ -61,7 +62,7 @@ async function report(name: string, results: readonly FilesResult[]): Promise<nu
   if (longest !== undefined && longest.ms > 0) process.stdout.write(`of all files: ${longest.line}\n`);
   const closing = `${name}: ${passed} passed, ${broken.length} failed, ${skips} skipped`;
   process.stdout.write(`${closing}\n`);
-  if (values.summary !== undefined) await writeFile(values.summary, JSON.stringify({ suite: name, outcomes }, undefined, 2));
+  if (values.summary !== undefined) await writeJson(values.summary, { suite: name, outcomes }, { spaces: 2 });
   const stepSummary = process.env['TEST_SUMMARY_FILE'];
   if (stepSummary !== undefined) await appendFile(stepSummary, `${closing}\n`);
   return broken.length > 0 || outcomes.length === 0 ? 1 : 0;

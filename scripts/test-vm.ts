@@ -8,10 +8,11 @@
  * The machine is built once and kept below $XDG_CACHE_HOME (or /var/cache), in podwright-vm. Closes with one line:
  * `vm: 48 passed, 0 failed, 1 skipped (NAME)`. Exits 1 when something failed or nothing ran.
  */
-import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { remove } from 'fs-extra/esm';
 import { guestImage } from '../test/vm/guest-image.ts';
 import type { GuestLine } from '../test/vm/guest/steps.ts';
 import { boot } from '../test/vm/machine.ts';
@@ -55,7 +56,7 @@ async function main(): Promise<number> {
   } finally {
     if (outcomes.some(({ kind }) => kind === 'failed')) await showConsoles(work);
     if (values.keep) tell(`kept: ${work}`);
-    else await rm(work, { recursive: true, force: true });
+    else await remove(work);
   }
   tell(`took ${seconds(started)}`);
   return report();

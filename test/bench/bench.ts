@@ -3,10 +3,11 @@
  * The first socket is ours; ratios are against the last. All sockets are measured in turns within one run, so that noise of
  * the machine meets them alike.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { remove } from 'fs-extra/esm';
 import { NamespaceMode } from '../../api/cri/enums.ts';
 import type { Init, PodSandboxConfig } from '../../api/cri/runtime.ts';
 import { connect, type CriClient } from '../../src/cli/cri-client.ts';
@@ -129,7 +130,7 @@ async function main(): Promise<void> {
     report(targets);
   } finally {
     for (const target of targets) target.client.close();
-    await rm(logDirectory, { recursive: true, force: true });
+    await remove(logDirectory);
   }
 }
 

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
+import { readJson } from 'fs-extra/esm';
 import { installPlugin } from '../support/cni.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { assertNothingNew, inventoryOf, sharedDaemon } from '../support/e2e-test.ts';
@@ -91,7 +92,7 @@ for (const [what, rate, says] of [
 test('a plugin is told of the pod what it declares: annotations, DNS, cgroup; and nothing else', async (daemon) => {
   await installPlugin(daemon.cniBinDir, 'asks', 'writes-what-it-gets', ['ADD', 'DEL']);
   const told = async (): Promise<unknown> =>
-    (JSON.parse(await readFile(join(daemon.cniBinDir, 'asks.config'), 'utf8')) as { runtimeConfig?: unknown }).runtimeConfig;
+    ((await readJson(join(daemon.cniBinDir, 'asks.config'))) as { runtimeConfig?: unknown }).runtimeConfig;
   await chain(daemon, { type: 'asks', capabilities: { 'io.kubernetes.cri.pod-annotations': true, dns: true, cgroupPath: true } });
   const annotations = { 'example.org/network': '{"a": 1}', [INGRESS]: '10M' };
   const { id, config } = await runPod(daemon, { change: { annotations } });

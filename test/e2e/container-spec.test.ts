@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, readdir, symlink } from 'node:fs/promises';
+import { readFile, readdir, symlink } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { ensureDir } from 'fs-extra/esm';
 import type { ContainerConfig, Init } from '../../api/cri/runtime.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
@@ -248,8 +249,8 @@ test('what one container writes to its root no other sees', async (daemon) => {
 test('a mount source that is a symlink is followed; mounts are made from the outside in', async (daemon) => {
   const pod = await runPod(daemon);
   const directory = join(daemon.directory, 'sources');
-  await mkdir(join(directory, 'outer'), { recursive: true });
-  await mkdir(join(directory, 'inner'), { recursive: true });
+  await ensureDir(join(directory, 'outer'));
+  await ensureDir(join(directory, 'inner'));
   await symlink(join(directory, 'inner'), join(directory, 'link'));
   const mount = (containerPath: string, name: string): object => ({ containerPath, hostPath: join(directory, name), propagation: 0 });
   const id = await createContainer(daemon, pod, shell('touch /vol/o /vol/sub/i'), {

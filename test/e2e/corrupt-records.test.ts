@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { readFile, readdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { remove } from 'fs-extra/esm';
 import { ContainerState } from '../../api/cri/enums.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { e2eTest } from '../support/e2e-test.ts';
@@ -28,7 +29,7 @@ const DAMAGES: readonly Damage[] = [
 
 /** Records set aside are kept for a person to look at. */
 const forget = async (daemon: TestDaemon): Promise<void> => {
-  for (const folder of ['bad', 'storage/images/bad', 'cni/bad']) await rm(join(daemon.root, folder), { recursive: true, force: true });
+  for (const folder of ['bad', 'storage/images/bad', 'cni/bad']) await remove(join(daemon.root, folder));
 };
 
 /** Every line of the log that names one of these files. */

@@ -1,11 +1,9 @@
 /** crictl (kubernetes-sigs/cri-tools) as a client that is not ours. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { execa } from 'execa';
+import { writeJson } from 'fs-extra/esm';
 import { cgroupFile, pidOf } from '../support/cgroup-files.ts';
 import { crictlCommand, noCrictl } from '../support/crictl.ts';
 import type { TestDaemon } from '../support/daemon.ts';
@@ -50,8 +48,8 @@ async function writeConfigs(daemon: TestDaemon, name: string, command: readonly 
     linux: { cgroup_parent: `${daemon.cgroup}/pod-${name}`, security_context },
   };
   const container = { metadata: { name: 'main' }, image: { image: IMAGES.busybox }, command, log_path: 'main.log', linux: { security_context } }; // prettier-ignore
-  await writeFile(files.pod, JSON.stringify(pod));
-  await writeFile(files.container, JSON.stringify(container));
+  await writeJson(files.pod, pod);
+  await writeJson(files.container, container);
   return files;
 }
 
@@ -144,7 +142,7 @@ test('crictl metricdescs and metricsp show the metrics of a pod', async (daemon)
 });
 
 test('crictl events shows each step of a pod', async (daemon) => {
-  const child = spawn(...(await crictlCommand(daemon, ['events'])), { stdio: ['ignore', 'pipe', 'ignore'] });
+  const child = execa(...(await crictlCommand(daemon, ['events'])), { stdio: ['ignore', 'pipe', 'ignore'], reject: false });
   try {
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
@@ -158,7 +156,7 @@ test('crictl events shows each step of a pod', async (daemon) => {
     await until('the start is told', async () => new RegExp(`"containerId":\\s*"${container}"[^]*CONTAINER_STARTED_EVENT`).test(output));
   } finally {
     child.kill();
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    await child;
   }
 });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readJson, writeJson } from 'fs-extra/esm';
 import type { TestDaemon } from '../support/daemon.ts';
 import { e2eTest } from '../support/e2e-test.ts';
 import { execOutput, runContainer, runPod, shell } from '../support/pods.ts';
@@ -16,14 +16,14 @@ e2eTest('a command gets the rights that its container was made with, whatever it
   const before = await identityIn(daemon, id);
 
   const file = join(daemon.runDir, 'bundles', id, 'config.json');
-  const spec = JSON.parse(await readFile(file, 'utf8')) as { process: Record<string, unknown> };
+  const spec = (await readJson(file)) as { process: Record<string, unknown> };
   const all = ['CAP_SYS_ADMIN', 'CAP_MKNOD', 'CAP_SYS_PTRACE', 'CAP_NET_ADMIN'];
   Object.assign(spec.process, {
     capabilities: { bounding: all, effective: all, permitted: all },
     user: { uid: 12, gid: 34 },
     env: ['PATH=/bin', 'FROM=container'],
   });
-  await writeFile(file, JSON.stringify(spec));
+  await writeJson(file, spec);
 
   assert.equal(await identityIn(daemon, id), before);
   await daemon.restart();

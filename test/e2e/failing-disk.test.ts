@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { execa } from 'execa';
+import { remove } from 'fs-extra/esm';
 import { ContainerState, PodSandboxState } from '../../api/cri/enums.ts';
 import { pidOf } from '../support/cgroup-files.ts';
 import { TestDaemon } from '../support/daemon.ts';
@@ -98,7 +99,7 @@ for (const [fault, { begin, mend, refusal }] of Object.entries(FAULTS)) {
         await mend(disk);
         await daemon.destroy();
         await execa('umount', ['-l', disk]);
-        await rm(disk, { recursive: true, force: true });
+        await remove(disk);
       }
     },
   );

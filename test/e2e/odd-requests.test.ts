@@ -3,10 +3,11 @@
  * with Internal or Unknown but for a reason listed here, and nothing is left.
  */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { after } from 'node:test';
 import { join } from 'node:path';
+import { remove } from 'fs-extra/esm';
 import type protobuf from 'protobufjs';
 import { CriError } from '../../src/cli/cri-client.ts';
 import { parseProto, readProto } from '../support/cri-facts.ts';
@@ -25,7 +26,7 @@ const PULL_TIMEOUT_MS = 200;
 
 const folders: string[] = [];
 after(async () => {
-  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+  for (const folder of folders) await remove(folder);
 });
 
 /** Answers under Internal or Unknown that are right, and why. */

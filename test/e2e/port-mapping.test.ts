@@ -1,12 +1,12 @@
 /** Host ports by the CNI capability portMappings, seen by traffic from outside the pod. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { execa } from 'execa';
 import { NamespaceMode, Protocol } from '../../api/cri/enums.ts';
 import type { Init, PortMapping } from '../../api/cri/runtime.ts';
 import { pidOf } from '../support/cgroup-files.ts';
@@ -127,7 +127,7 @@ test('a UDP host port leads to the pod, TCP of the same number does not', async 
   const pod = await runPod(daemon, { change: { portMappings: [mapping(port, 5353, { protocol: Protocol.UDP })] } });
   const pid = await pidOf(daemon, await runContainer(daemon, pod, SLEEP));
   const echo = `const s = require('node:dgram').createSocket('udp4'); s.on('message', (text, from) => s.send('echo ' + text, from.port, from.address)); s.bind(5353)`;
-  const server = spawn('nsenter', ['--target', String(pid), '--net', process.execPath, '-e', echo], { stdio: 'ignore' });
+  const server = execa('nsenter', ['--target', String(pid), '--net', process.execPath, '-e', echo], { stdio: 'ignore', reject: false });
   const socket = createSocket('udp4');
   try {
     const answers: string[] = [];
@@ -142,7 +142,7 @@ test('a UDP host port leads to the pod, TCP of the same number does not', async 
   } finally {
     socket.close();
     server.kill('SIGKILL');
-    await once(server, 'exit');
+    await server;
   }
 });
 

@@ -3,11 +3,12 @@
  * the machine would leave it. What was answered must be there after the next start. Here a missing fsync turns red.
  */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, open, readFile, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readFile, readdir, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { execa } from 'execa';
+import { remove } from 'fs-extra/esm';
 import { PodSandboxState } from '../../api/cri/enums.ts';
 import { installPlugin } from '../support/cni.ts';
 import { TestDaemon } from '../support/daemon.ts';
@@ -67,7 +68,7 @@ class Disk {
 
   async remove(): Promise<void> {
     await this.#unmount();
-    await rm(this.#directory, { recursive: true, force: true });
+    await remove(this.#directory);
   }
 
   async #unmount(): Promise<void> {

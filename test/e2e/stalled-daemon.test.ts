@@ -1,8 +1,9 @@
 // alone: it holds up the daemon for as long as its timers are, and no longer.
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ensureDir } from 'fs-extra/esm';
 import type { ContainerConfig, Init } from '../../api/cri/runtime.ts';
 import { mountOf } from '../../src/linux/mountinfo.ts';
 import { readMounts } from '../../src/linux/mounts.ts';
@@ -61,7 +62,7 @@ interface WithVolumes {
 async function runWithVolumes(daemon: TestDaemon, pod: Pod, index: number): Promise<WithVolumes> {
   const directory = join(daemon.directory, 'volumes', String(index));
   const sources = { '/there': join(directory, 'there'), '/made': join(directory, 'made') };
-  await mkdir(sources['/there'], { recursive: true });
+  await ensureDir(sources['/there']);
   await writeFile(join(sources['/there'], 'index'), String(index));
   const mounts: Init<ContainerConfig['mounts'][number]>[] = Object.entries(sources).map(([containerPath, hostPath]) => ({
     containerPath,

@@ -3,10 +3,11 @@
  * namespaces, and plugins that fail on demand (test/fixtures/cni/plugin).
  */
 import { randomBytes } from 'node:crypto';
-import { copyFile, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { remove, writeJson } from 'fs-extra/esm';
 import { pinNamespaces, unpinNamespaces } from '../../src/linux/namespaces.ts';
 
 /** Where the real plugins are: Debian's package, or what CNI_PLUGIN_DIR names. */
@@ -104,7 +105,7 @@ export async function makeCniLab(): Promise<CniLab> {
     bridgePlugin,
     configure: async (plugins = [bridgePlugin, portmap], more = {}) => {
       const list = { cniVersion: '1.0.0', name: network, ...more, plugins };
-      await writeFile(join(lab.confDir, '10-test.conflist'), JSON.stringify(list));
+      await writeJson(join(lab.confDir, '10-test.conflist'), list);
     },
     namespace: (name) => {
       namespaces.add(name);
@@ -119,7 +120,7 @@ export async function makeCniLab(): Promise<CniLab> {
       for (const name of namespaces) unpinNamespaces(join(dir, 'ns', name));
       await execa('ip', ['link', 'delete', lab.bridge]).catch(() => undefined);
       await removeFirewallRules(network);
-      await rm(dir, { recursive: true, force: true });
+      await remove(dir);
     },
   };
 }

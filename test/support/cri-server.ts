@@ -1,7 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { remove } from 'fs-extra/esm';
 import { services } from '../../api/cri/runtime.ts';
 import { unimplemented } from '../../src/base/call.ts';
 import type { Log, LogFields } from '../../src/base/log.ts';
@@ -50,7 +51,7 @@ export interface Served {
 
 export async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'podwright-server-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  t.after(() => remove(folder));
   return folder;
 }
 

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
+import { writeJson } from 'fs-extra/esm';
 import { ContainerState } from '../../api/cri/enums.ts';
 import { connect } from '../../src/cli/cri-client.ts';
 import type { CriClient } from '../../src/cli/cri-client.ts';
@@ -128,7 +129,7 @@ export class TestDaemon {
 
   async writeCniConf(plugins: readonly object[], cniVersion = '1.0.0'): Promise<void> {
     const list = { cniVersion, name: this.network, plugins };
-    await writeFile(join(this.cniConfDir, '10-test.conflist'), JSON.stringify(list, undefined, 2));
+    await writeJson(join(this.cniConfDir, '10-test.conflist'), list, { spaces: 2 });
   }
 
   get pid(): number {

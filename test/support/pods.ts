@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ensureDir } from 'fs-extra/esm';
 import { ContainerState, NamespaceMode } from '../../api/cri/enums.ts';
 import type { ContainerConfig, ContainerStatus, ExecSyncResponse, Init, PodSandboxConfig } from '../../api/cri/runtime.ts';
 import { CriError } from '../../src/cli/cri-client.ts';
@@ -81,8 +82,8 @@ export async function containerConfig(
   const { name = 'main', attempt = 0, image = IMAGES.busybox } = options;
   const logDirectory = pod.config.logDirectory ?? '';
   const volumes = `${logDirectory}.volumes/${name}`;
-  await mkdir(join(logDirectory, name), { recursive: true });
-  await mkdir(volumes, { recursive: true });
+  await ensureDir(join(logDirectory, name));
+  await ensureDir(volumes);
   await writeFile(join(volumes, 'hosts'), '127.0.0.1 localhost\n10.0.0.1 from-the-kubelet\n');
   await writeFile(join(volumes, 'termination-log'), '');
   const mount = (containerPath: string, hostPath: string): Init<ContainerConfig['mounts'][number]> => ({

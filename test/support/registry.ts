@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { remove, writeJson } from 'fs-extra/esm';
 import type { ImageSource } from '../../scripts/make-demo-image.ts';
 import { pushImage } from '../../scripts/push-image.ts';
 import type { ManifestForm, PushedImage } from '../../scripts/push-image.ts';
@@ -144,7 +145,7 @@ export class TestRegistry {
   /** Ends it and removes its content. */
   async stop(): Promise<void> {
     await this.halt();
-    await rm(this.directory, { recursive: true, force: true });
+    await remove(this.directory);
   }
 
   async #configure(): Promise<void> {
@@ -157,7 +158,7 @@ export class TestRegistry {
       ...(isPrivate ? { auth: { htpasswd: { realm: 'test', path: join(this.directory, 'htpasswd') } } } : {}),
     };
     await writeFile(join(this.directory, 'htpasswd'), HTPASSWD);
-    await writeFile(join(this.directory, 'config.yml'), JSON.stringify(config)); // JSON is YAML
+    await writeJson(join(this.directory, 'config.yml'), config); // JSON is YAML
   }
 
   async #answers(): Promise<boolean> {

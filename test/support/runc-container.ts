@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { readJson, writeJson } from 'fs-extra/esm';
 import { bindMount } from '../../src/linux/mounts.ts';
 import { run } from '../../src/linux/spawn.ts';
 import { scratchDirectory } from './scratch.ts';
@@ -31,14 +32,14 @@ export async function makeBundle(t: TestContext, args: readonly string[], option
   await mkdir(join(directory, 'rootfs'));
   bindMount('/', join(directory, 'rootfs'), { readOnly: true });
   await run('runc', { args: ['spec', '--bundle', directory], timeoutMs: 20_000 });
-  const spec = JSON.parse(await readFile(join(directory, 'config.json'), 'utf8')) as {
+  const spec = (await readJson(join(directory, 'config.json'))) as {
     process: Record<string, unknown>;
     linux: Record<string, unknown>;
   };
   spec.process['args'] = args;
   spec.process['terminal'] = options.terminal === true;
   spec.linux['cgroupsPath'] = `/${id}`;
-  await writeFile(join(directory, 'config.json'), JSON.stringify(spec));
+  await writeJson(join(directory, 'config.json'), spec);
   return { directory, id, runtimeRoot, runc };
 }
 

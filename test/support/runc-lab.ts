@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ensureDir, remove } from 'fs-extra/esm';
 import { busyboxLayer } from '../../scripts/make-demo-image.ts';
 import type { Cgroups } from '../../src/linux/cgroups/cgroups.ts';
 import { detectCgroups } from '../../src/linux/cgroups/detect.ts';
@@ -44,7 +45,7 @@ export class RuncLab {
     await mkdir(lab.rootfs);
     const { tar } = await busyboxLayer('none');
     await check(run('tar', { args: ['-x', '-f', '-', '-C', lab.rootfs], input: tar, timeoutMs: TIMEOUT_MS }), 'tar');
-    await mkdir(join(lab.rootfs, 'etc'), { recursive: true });
+    await ensureDir(join(lab.rootfs, 'etc'));
     await writeFile(join(lab.rootfs, 'etc/passwd'), 'root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n');
     await writeFile(join(lab.rootfs, 'etc/group'), 'root:x:0:\napp:x:1000:\nextra:x:2000:app\n');
     await writeFile(join(directory, 'hosts'), '10.9.8.7 from-the-pod\n');
@@ -134,7 +135,7 @@ export class RuncLab {
     unpinNamespaces(join(this.directory, 'ns'));
     await unmountAllBelow(this.directory);
     await this.#cgroups.remove(this.#cgroup);
-    await rm(this.directory, { recursive: true, force: true });
+    await remove(this.directory);
   }
 }
 

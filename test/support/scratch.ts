@@ -1,7 +1,8 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { ensureDir, remove } from 'fs-extra/esm';
 import { unmountAllBelow } from '../../src/linux/mounts.ts';
 
 /** A directory for one test; at its end everything mounted below it is unmounted and it is removed. */
@@ -9,13 +10,13 @@ export async function scratchDirectory(t: TestContext, name = 'podwright-test'):
   const directory = await mkdtemp(join(tmpdir(), `${name}-`));
   t.after(async () => {
     await unmountAllBelow(directory);
-    await rm(directory, { recursive: true, force: true });
+    await remove(directory);
   });
   return directory;
 }
 
 /** Writes files as the kernel shows them, a line end behind each; the directory is made. */
 export async function writeKernelFiles(directory: string, files: Readonly<Record<string, string>>): Promise<void> {
-  await mkdir(directory, { recursive: true });
+  await ensureDir(directory);
   for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), `${text}\n`);
 }

@@ -2,6 +2,7 @@ import { readFile, readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
+import { remove } from 'fs-extra/esm';
 
 /** What of a test daemon its leftovers are known by. */
 export interface Traces {
@@ -33,7 +34,7 @@ export async function endAsPowerLoss(traces: Traces & { readonly runDir: string 
   await unmountBelow(traces.directory);
   await unmountBelow(traces.root);
   await removeCgroups(traces.cgroup);
-  await rm(traces.runDir, { recursive: true, force: true });
+  await remove(traces.runDir);
 }
 
 async function killProcesses(traces: Traces): Promise<void> {

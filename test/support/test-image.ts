@@ -1,6 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { remove } from 'fs-extra/esm';
 import { busyboxLayer, dockerArchive, makeLayer, ociArchive } from '../../scripts/make-demo-image.ts';
 import type { ImageLayer, ImageRunConfig, ImageSource } from '../../scripts/make-demo-image.ts';
 import type { TarEntry } from '../../scripts/tar-writer.ts';
@@ -116,5 +117,5 @@ export async function writeArchive(
   const folder = await mkdtemp(join(tmpdir(), 'podwright-images-'));
   const path = join(folder, 'images.tar');
   await writeFile(path, format === 'oci' ? ociArchive(selected) : dockerArchive(selected));
-  return { path, remove: () => rm(folder, { recursive: true, force: true }) };
+  return { path, remove: () => remove(folder) };
 }

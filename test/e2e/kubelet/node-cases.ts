@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { remove } from 'fs-extra/esm';
 import { until } from '../../support/pods.ts';
 import type { Case } from './cases.ts';
 import { container, NODE_NAME, pod, SLEEP } from './pods.ts';
@@ -254,7 +255,7 @@ export async function removeEverything(world: World): Promise<void> {
   const left = mounts.split('\n').filter((line) => line.includes(`${world.kubelet.root}/`));
   assert.deepEqual(left, [], 'mounts below the kubelet are left');
   await until('no cgroup of a pod is left', async () => (await podCgroups(world)).length === 0, 60_000);
-  await rm(world.hostDirectory, { recursive: true, force: true });
+  await remove(world.hostDirectory);
 }
 
 async function podCgroups(world: World): Promise<string[]> {

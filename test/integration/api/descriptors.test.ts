@@ -3,11 +3,12 @@
  * cache. UPDATE_CRI_FACTS=1 prints the checked-in facts again, for a new tag.
  */
 import assert from 'node:assert/strict';
-import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { execa } from 'execa';
+import { remove } from 'fs-extra/esm';
 import { FACTS_FILE, factsOf, readFactsFile, readProto, readTag } from '../../support/cri-facts.ts';
 import type { CriFacts } from '../../support/cri-facts.ts';
 
@@ -28,7 +29,7 @@ async function moduleFacts(tag: string): Promise<CriFacts | { readonly unreachab
     if (missing !== undefined) return { unreachable: (missing.stderr ?? '').trim().split('\n').at(-1) || missing.message };
     return JSON.parse((await execa('go', ['run', '.'], go)).stdout) as CriFacts;
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await remove(folder);
   }
 }
 

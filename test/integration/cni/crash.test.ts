@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, readFile, readdir, rm, symlink } from 'node:fs/promises';
+import { readFile, readdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -9,6 +9,7 @@ import { findProcessesByEnvironment } from '../../../src/linux/process.ts';
 import { installPlugin, makeCniLab, REAL_PLUGINS, removeFirewallRules } from '../../support/cni.ts';
 import { networksOf, podIn, soon } from '../../support/networks.ts';
 import type { ChildProcess } from 'node:child_process';
+import { pathExists } from 'fs-extra/esm';
 import type { AttachRequest } from '../../../src/cni/attachment.ts';
 import type { CniLab } from '../../support/cni.ts';
 
@@ -26,10 +27,7 @@ async function restoreAndTryAgain(lab: CniLab, request: AttachRequest): Promise<
   const networks = networksOf(lab);
   await networks.start();
   try {
-    const pinned = await access(request.netnsPath).then(
-      () => true,
-      () => false,
-    );
+    const pinned = await pathExists(request.netnsPath);
     for (const containerId of await networks.attachments()) {
       await networks.detach({ ...request, containerId, netnsPath: pinned ? request.netnsPath : undefined }, soon());
     }

@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { execa } from 'execa';
+import { readJson } from 'fs-extra/esm';
 import { installPlugin, makeCniLab, removeFirewallRules } from '../../support/cni.ts';
 import { collectingLog, networksOf, podIn, soon, withoutNamespace } from '../../support/networks.ts';
 import type { Networks } from '../../../src/cni/networks.ts';
@@ -84,8 +85,7 @@ test("each plugin is told the pod, its own capabilities' arguments and the resul
   await networks.start();
   const pod = { ...podIn(lab), capabilityArgs: { dns: { servers: ['192.0.2.53'] }, bandwidth: { ingressRate: 1 } } };
   const { results } = await networks.attach(pod, soon());
-  const told = async (): Promise<Record<string, unknown>> =>
-    JSON.parse(await readFile(join(lab.binDir, 'tells.config'), 'utf8')) as Record<string, unknown>;
+  const told = async (): Promise<Record<string, unknown>> => (await readJson(join(lab.binDir, 'tells.config'))) as Record<string, unknown>;
 
   const atAdd = await told();
   assert.deepEqual(atAdd['runtimeConfig'], { dns: { servers: ['192.0.2.53'] } });

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, after, test } from 'node:test';
+import { readJson, remove } from 'fs-extra/esm';
 import { silentLog } from '../../../src/base/log.ts';
 import { PluginFinder } from '../../../src/cni/plugin-finder.ts';
 import { PluginRunner } from '../../../src/cni/plugin.ts';
@@ -15,7 +16,7 @@ let binDir = '';
 before(async () => {
   binDir = await mkdtemp(join(tmpdir(), 'plugins-'));
 });
-after(() => rm(binDir, { recursive: true, force: true }));
+after(() => remove(binDir));
 
 const CALL: PluginCall = {
   command: 'ADD',
@@ -126,7 +127,7 @@ test('a plugin gets its configuration, the CNI variables, the search path, and n
       `PATH=${process.env['PATH'] ?? ''}`,
     ],
   );
-  assert.deepEqual(JSON.parse(await readFile(join(binDir, 'fixture.config'), 'utf8')), { name: 'x', prevResult: { cniVersion: '1.0.0' } });
+  assert.deepEqual(await readJson(join(binDir, 'fixture.config')), { name: 'x', prevResult: { cniVersion: '1.0.0' } });
 });
 
 test('each run is observed with its time and outcome', async () => {

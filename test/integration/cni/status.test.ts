@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { readJson, remove } from 'fs-extra/esm';
 import { installPlugin, makeCniLab, REAL_PLUGINS, realVersions } from '../../support/cni.ts';
 import { networksOf, podIn, soon } from '../../support/networks.ts';
 import type { Networks } from '../../../src/cni/networks.ts';
@@ -34,7 +35,7 @@ afterEach(async () => {
 });
 
 test('without a configuration the network is not ready; one that comes is seen by the next status', async () => {
-  await rm(lab.confDir, { recursive: true });
+  await remove(lab.confDir);
   await start({ rescanMs: 600_000 });
   assert.equal(await notReady(), `no network configuration in ${lab.confDir}`);
   await assert.rejects(networks.attach(podIn(lab), soon()), {
@@ -116,7 +117,7 @@ test('GC tells the plugins which attachments are valid', async () => {
   const pod = podIn(lab);
   await networks.attach(pod, soon());
   assert.equal(await networks.collectGarbage(['1'.repeat(64), pod.containerId], soon()), true);
-  const config = JSON.parse(await readFile(join(lab.binDir, 'fixture.config'), 'utf8')) as Record<string, unknown>;
+  const config = (await readJson(join(lab.binDir, 'fixture.config'))) as Record<string, unknown>;
   assert.deepEqual(
     config['cni.dev/valid-attachments'],
     [pod.containerId, '1'.repeat(64)].map((containerID) => ({ containerID, ifname: 'eth0' })),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rename, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { readJson } from 'fs-extra/esm';
 import { dockerArchive, makeLayer, ociArchive } from '../../../scripts/make-demo-image.ts';
 import type { ImageSource } from '../../../scripts/make-demo-image.ts';
 import type { Log } from '../../../src/base/log.ts';
@@ -71,7 +72,7 @@ test('corrupt, empty and newer records cost their own image only, and the log na
     throw new Error(`no record of ${name}`);
   };
   const [corrupt, empty, newer] = await Promise.all(['corrupt', 'empty', 'newer'].map(fileOf));
-  const layerless = JSON.parse(await readFile(await fileOf('layerless'), 'utf8')) as { chain: string };
+  const layerless = (await readJson(await fileOf('layerless'))) as { chain: string };
   await rename(join(root, 'layers', layerless.chain.slice(7, 23)), join(scratch, 'taken'));
   await writeFile(corrupt!, '{"version":1,"id":"sha256:');
   await truncate(empty!);

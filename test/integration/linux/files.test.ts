@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
-import { chmod, link, mkdir, rename, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, link, rename, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ensureDir } from 'fs-extra/esm';
 import { lockFile, openInRoot, readFileInRoot, resolveInRoot, statInRoot } from '../../../src/linux/files.ts';
 import { close, O_RDONLY } from '../../../src/linux/libc.ts';
 import { run } from '../../../src/linux/spawn.ts';
@@ -14,7 +15,7 @@ const LIMIT = 64 * 1024;
 test('readFileInRoot never leaves the root, by whatever symlink', async (t) => {
   const directory = await scratchDirectory(t);
   const root = join(directory, 'root');
-  await mkdir(join(root, 'etc', 'deep'), { recursive: true });
+  await ensureDir(join(root, 'etc', 'deep'));
   await writeFile(join(directory, 'secret'), 'outside');
   await writeFile(join(root, 'etc', 'passwd'), 'inside');
   const links = {
@@ -83,7 +84,7 @@ test('readFileInRoot reads up to the limit, not a byte more', async (t) => {
 test('openInRoot stays inside while directories are swapped under it', { timeout: 20_000 }, async (t) => {
   const directory = await scratchDirectory(t);
   const root = join(directory, 'root');
-  await mkdir(join(root, 'a', 'b'), { recursive: true });
+  await ensureDir(join(root, 'a', 'b'));
   await writeFile(join(root, 'a', 'b', 'file'), 'inside');
   await writeFile(join(directory, 'file'), 'outside');
   await symlink('../..', join(root, 'evil'));

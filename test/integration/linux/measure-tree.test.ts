@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { readdirSync, renameSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { ensureDir } from 'fs-extra/esm';
 import { createFileAt, makeDirectoryAt, openDirectory, openDirectoryAt } from '../../../src/linux/at-calls.ts';
 import { close } from '../../../src/linux/libc.ts';
 import { measureTree } from '../../../src/linux/measure-tree.ts';
@@ -110,7 +111,7 @@ test('a tree of any depth takes what du says', async (t) => {
 
 test('what is moved while the walk is below it costs its own branch only', async (t) => {
   const path = await scratchDirectory(t);
-  await mkdir(join(path, 'top/a'), { recursive: true });
+  await ensureDir(join(path, 'top/a'));
   await deepen(join(path, 'top/a'), 300, 'd', []);
   await mkdir(join(path, 'top/b'));
   await writeFile(join(path, 'top/z'), Buffer.alloc(3_000_000));

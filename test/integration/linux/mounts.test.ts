@@ -4,6 +4,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { ensureDir } from 'fs-extra/esm';
 import {
   bindMount,
   mountOverlay,
@@ -30,11 +31,11 @@ async function workspace(t: TestContext, name?: string): Promise<string> {
 async function makeLayers(directory: string, count: number, nested = ''): Promise<string[]> {
   const layers = Array.from({ length: count }, (_each, index) => join(directory, 'layers', `l${index}`, nested));
   for (const [index, layer] of layers.entries()) {
-    await mkdir(layer, { recursive: true });
+    await ensureDir(layer);
     await writeFile(join(layer, `only-${index}`), String(index));
     await writeFile(join(layer, 'same'), `from ${index}`);
   }
-  for (const name of ['upper', 'work', 'target']) await mkdir(join(directory, name), { recursive: true });
+  for (const name of ['upper', 'work', 'target']) await ensureDir(join(directory, name));
   return layers;
 }
 
@@ -104,7 +105,7 @@ for (const classic of [false, true]) {
 test('bindMount shows a directory, read-only all the way down where asked', async (t) => {
   const directory = await workspace(t);
   const [source, target] = [join(directory, 'source'), join(directory, 'target')];
-  await mkdir(join(source, 'below'), { recursive: true });
+  await ensureDir(join(source, 'below'));
   await mkdir(target);
   mountTmpfs(join(source, 'below'), { sizeBytes: 1024 * 1024, mode: 0o700 });
   await writeFile(join(source, 'below', 'file'), 'x');
@@ -181,9 +182,9 @@ test('unmount does not follow a symlink at the end', async (t) => {
 test('unmountAllBelow clears a tree and leaves its neighbours', async (t) => {
   const directory = await workspace(t);
   for (const name of ['pod', 'pod/a', 'pod/a/b', 'pod2']) {
-    await mkdir(join(directory, name), { recursive: true });
+    await ensureDir(join(directory, name));
     mountTmpfs(join(directory, name), { sizeBytes: 1024 * 1024, mode: 0o755 });
-    if (name === 'pod') await mkdir(join(directory, 'pod', 'a'), { recursive: true });
+    if (name === 'pod') await ensureDir(join(directory, 'pod', 'a'));
   }
   const gone = await unmountAllBelow(join(directory, 'pod'));
   assert.deepEqual(

@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ensureDir } from 'fs-extra/esm';
 import type { ContainerConfig, Init, LinuxContainerSecurityContext } from '../../../api/cri/runtime.ts';
 import { bindMount } from '../../../src/linux/mounts.ts';
 import { pauseProgram } from '../../../src/podsandbox/pause-program.ts';
@@ -201,7 +202,7 @@ test('a read-only root is read-only, and what is mounted in it stays writable', 
 
 test('volumes are nested, read-only, recursively read-only and without execution as asked', async () => {
   const source = join(lab.directory, 'volumes');
-  for (const name of ['outer/inner', 'ro/sub', 'rro/sub', 'noexec', 'sub']) await mkdir(join(source, name), { recursive: true });
+  for (const name of ['outer/inner', 'ro/sub', 'rro/sub', 'noexec', 'sub']) await ensureDir(join(source, name));
   for (const name of ['ro', 'rro']) bindMount(join(source, 'sub'), join(source, name, 'sub'), {});
   await writeFile(join(source, 'noexec/run'), '#!/bin/sh\necho ran\n', { mode: 0o755 });
   const volume = (containerPath: string, name: string, more = {}) => ({

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, lstat, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { connect as connectSocket, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { execa } from 'execa';
 import { services } from '../../../api/cri/runtime.ts';
 import { DaemonError } from '../../../src/base/errors.ts';
 import { connect, CriError } from '../../../src/cli/cri-client.ts';
@@ -42,10 +42,10 @@ test('owner and mode of the socket are as asked for', { skip: process.getuid?.()
 test('the socket of a killed daemon is replaced', async (t) => {
   const path = join(await temporaryFolder(t), 'cri.sock');
   const program = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => console.log('bound'))`;
-  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = execa(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'], reject: false });
   await once(child.stdout, 'data');
   child.kill('SIGKILL');
-  await once(child, 'exit');
+  await child;
   assert.ok((await lstat(path)).isSocket());
   // What a daemon leaves that is killed while it binds.
   await mkdir(`${path}.new`);
@@ -74,7 +74,7 @@ test('a live socket with a full backlog is refused too', async (t) => {
     server.listen({ path: ${JSON.stringify(path)}, backlog: 0 }, () => {
       process.stdout.write('bound\\n', () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0));
     });`;
-  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = execa(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'], reject: false });
   t.after(() => child.kill('SIGKILL'));
   await once(child.stdout, 'data');
   const waiting = Array.from({ length: 3 }, () => connectSocket(path).on('error', () => {}));

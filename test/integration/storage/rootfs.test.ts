@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { ensureDir } from 'fs-extra/esm';
 import type { ContainerId, Digest } from '../../../src/base/ids.ts';
 import { run } from '../../../src/linux/spawn.ts';
 import { startImageStorage } from '../../support/image-storage.ts';
@@ -33,7 +34,7 @@ test('a writable layer of any shape is measured and removed whole, and nothing a
   for (const [name, script] of Object.entries(TREES)) {
     const id = String(++number).repeat(64) as ContainerId;
     const upper = join(root, 'rootfs', id, 'upper');
-    await mkdir(upper, { recursive: true });
+    await ensureDir(upper);
     await writeFile(join(root, 'rootfs', id, 'chain'), 'sha256:x');
     await shell(`cd "$1"; ln -s "$2" out; ${script}`, upper, join(root, 'outside'));
     const { inodesUsed } = await stores.rootfs.usage(id);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { ensureDir } from 'fs-extra/esm';
 import { makeTar } from '../../../scripts/tar-writer.ts';
 import type { TarEntry } from '../../../scripts/tar-writer.ts';
 import { run } from '../../../src/linux/spawn.ts';
@@ -142,7 +143,7 @@ async function snapshot(path: string): Promise<string> {
 test('no archive reaches anything outside its layer', async (t) => {
   const scratch = await scratchDirectory(t);
   const outside = join(scratch, 'outside');
-  await mkdir(join(outside, 'directory'), { recursive: true });
+  await ensureDir(join(outside, 'directory'));
   await writeFile(join(outside, 'secret'), 'secret');
   const before = await snapshot(outside);
   const results: Record<string, string> = {};

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { ensureDir } from 'fs-extra/esm';
 import { makeLayer, ociArchive } from '../../../scripts/make-demo-image.ts';
 import type { ContainerId, Digest } from '../../../src/base/ids.ts';
 import { loadArchive } from '../../../src/image/load.ts';
@@ -90,7 +91,7 @@ test('after a reboot the writable layer is made anew, for any part of it may be 
 
 test('a daemon that was killed before its first mount has left nothing in the way', async (t) => {
   const { mount, own, stores, target } = await lab(t);
-  await mkdir(join(own, 'upper'), { recursive: true });
+  await ensureDir(join(own, 'upper'));
   await mount();
   assert.equal(((await stat(target)).mode & 0o777).toString(8), '755');
   await stores.rootfs.unmount(CONTAINER, target);

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, open, rmdir, writeFile } from 'node:fs/promises';
+import { open, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { execa } from 'execa';
+import { ensureDir } from 'fs-extra/esm';
 import { makeCniLab } from '../../support/cni.ts';
 import { difference, takeInventory } from '../../support/inventory.ts';
 import { networksOf, podIn, soon } from '../../support/networks.ts';
@@ -18,7 +18,7 @@ test('the inventory lists each kind of thing that a daemon can leave, and nothin
   await networks.start();
   t.after(() => networks.close());
   const root = join(lab.dir, 'root');
-  await mkdir(join(root, 'sandboxes'), { recursive: true });
+  await ensureDir(join(root, 'sandboxes'));
   const cgroup = `/inventory-${lab.network}`;
   const scope: InventoryScope = {
     home: lab.dir,
@@ -43,11 +43,12 @@ test('the inventory lists each kind of thing that a daemon can leave, and nothin
   t.after(() => held.close().catch(() => undefined));
   const hierarchy = join('/sys/fs/cgroup/unified', cgroup);
   const other = join('/sys/fs/cgroup', cgroup);
-  const made = await mkdir(join(hierarchy, 'pod'), { recursive: true }).then(
+  const made = await ensureDir(join(hierarchy, 'pod')).then(
     () => hierarchy,
-    async () => mkdir(join(other, 'pod'), { recursive: true }).then(() => other),
+    async () => ensureDir(join(other, 'pod')).then(() => other),
   );
-  const sleeper = spawn('sleep', ['60'], { env: { CNI_NETNS: pod.netnsPath }, stdio: 'ignore', detached: true });
+  const options = { env: { CNI_NETNS: pod.netnsPath }, extendEnv: false, stdio: 'ignore', detached: true, reject: false } as const;
+  const sleeper = execa('sleep', ['60'], options);
   await once(sleeper, 'spawn');
   t.after(() => sleeper.kill('SIGKILL'));
   const left = difference(before, await takeInventory(scope));

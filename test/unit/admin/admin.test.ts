@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { afterEach, beforeEach, test } from 'node:test';
+import { remove } from 'fs-extra/esm';
 import type { AdminBackend } from '../../../src/admin/backend.ts';
 import type { StatusReport } from '../../../src/admin/reports.ts';
 import { AdminServer } from '../../../src/admin/server.ts';
@@ -28,7 +29,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await server.close();
-  await rm(folder, { recursive: true });
+  await remove(folder);
 });
 
 /** Starts a server whose domain does what `parts` says and fails in everything else. */

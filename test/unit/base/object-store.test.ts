@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { remove } from 'fs-extra/esm';
 import { silentLog } from '../../../src/base/log.ts';
 import { ObjectStore, resolveId } from '../../../src/base/object-store.ts';
 import { RecordStore } from '../../../src/base/record-store.ts';
@@ -85,7 +86,7 @@ test('begin() that fails on the disk frees the name', async (t) => {
 
 test('begin() frees the name also where the disk does not let go of what it began', async (t) => {
   const { store, directory } = await storeIn(t);
-  await rm(directory, { recursive: true });
+  await remove(directory);
   await writeFile(directory, 'a file, where the directory was');
   await assert.rejects(store.begin({ id: A, name: 'web' }), { code: 'ENOTDIR' });
   assert.deepStrictEqual([store.claims(A), store.listCreating()], [false, []]);
@@ -114,7 +115,7 @@ test('a state that cannot be written is not shown, but for one towards the end',
   const { store, directory } = await storeIn(t);
   await store.begin({ id: A, name: 'web' });
   await store.save(A, 'Ready');
-  await rm(join(directory, A), { recursive: true });
+  await remove(join(directory, A));
   await assert.rejects(store.save(A, 'Stopping'), { code: 'ENOENT' });
   assert.equal(store.get(A)?.state, 'Ready');
   await store.saveTowardsEnd(A, 'Stopping');
@@ -181,7 +182,7 @@ test('what has happened already is shown even where the disk fails, and the fail
   await store.begin({ id: A, name: 'web' });
   await store.save(A, 'Ready');
   assert.equal(await store.saveOrShow(A, 'Stopping'), undefined);
-  await rm(directory, { recursive: true });
+  await remove(directory);
   await writeFile(directory, 'no directory');
   const failure = await store.saveOrShow(A, 'Ready');
   assert.ok(failure instanceof Error);

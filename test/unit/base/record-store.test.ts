@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { ensureDir } from 'fs-extra/esm';
 import { unlessMissing } from '../../../src/base/errors.ts';
 import { silentLog, type Log } from '../../../src/base/log.ts';
 import { RecordStore } from '../../../src/base/record-store.ts';
@@ -40,7 +41,7 @@ async function storeIn(t: TestContext, version = 2) {
 
 /** Puts a file into the directory of the object, as a crash or a person may have left it. */
 async function plant(directory: string, id: string, file: string, text: string): Promise<void> {
-  await mkdir(join(directory, id), { recursive: true });
+  await ensureDir(join(directory, id));
   await writeFile(join(directory, id, file), text);
 }
 
@@ -124,7 +125,7 @@ for (const [what, text, problem] of WRONG) {
 
 test('a record that cannot be read at all is set aside as well', async (t) => {
   const { store, directory, badDirectory, errors } = await storeIn(t);
-  await mkdir(join(directory, ID, 'record.json'), { recursive: true });
+  await ensureDir(join(directory, ID, 'record.json'));
 
   assert.deepStrictEqual(await store.load(), []);
   assert.equal((await readdir(badDirectory)).length, 1);

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { afterEach, beforeEach, test } from 'node:test';
+import { remove } from 'fs-extra/esm';
 import { runCli } from '../../../src/cli/cli.ts';
 import type { LiveConfig } from '../../../src/config/live-config.ts';
 
@@ -20,7 +21,7 @@ beforeEach(async () => {
   await mkdir(join(folder, 'conf.d'));
 });
 afterEach(async () => {
-  await rm(folder, { recursive: true });
+  await remove(folder);
 });
 
 /** Runs a command with the test's own configuration folder, where `args` does not name another. */

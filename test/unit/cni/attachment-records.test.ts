@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -8,6 +8,7 @@ import { silentLog } from '../../../src/base/log.ts';
 import { AttachmentRecords } from '../../../src/cni/attachment-records.ts';
 import { networkFromList } from '../../../src/cni/network-conf.ts';
 import type { TestContext } from 'node:test';
+import { remove, writeJson } from 'fs-extra/esm';
 import type { AttachmentRecord } from '../../../src/cni/attachment-records.ts';
 import type { Log } from '../../../src/base/log.ts';
 
@@ -23,7 +24,7 @@ const RECORD: AttachmentRecord = {
 
 async function directory(t: TestContext): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'records-'));
-  t.after(() => rm(dir, { recursive: true, force: true }));
+  t.after(() => remove(dir));
   return dir;
 }
 
@@ -67,7 +68,7 @@ test('records that cannot be used are set aside, said once, and stay listed unti
   await writeFile(join(dir, 'empty.json'), '');
   await writeFile(join(dir, 'newer.json'), '{"version": 2}');
   await writeFile(join(dir, 'torn.json'), '{"version": 1, "cont');
-  await writeFile(join(dir, 'other.json'), JSON.stringify({ version: 1, ...RECORD }));
+  await writeJson(join(dir, 'other.json'), { version: 1, ...RECORD });
   await writeFile(join(dir, 'good.json.0123456789ab.tmp'), 'half');
   const lines: string[] = [];
   const log: Log = { ...silentLog, error: (message) => lines.push(message) };

@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { silentLog } from '../../../src/base/log.ts';
 import { ConfDirectory } from '../../../src/cni/conf-directory.ts';
 import type { TestContext } from 'node:test';
+import { remove } from 'fs-extra/esm';
 import type { Log } from '../../../src/base/log.ts';
 
 function list(name: string, type = 'bridge'): string {
@@ -15,7 +16,7 @@ function list(name: string, type = 'bridge'): string {
 
 async function directory(t: TestContext, files: Record<string, string>): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'confs-'));
-  t.after(() => rm(dir, { recursive: true, force: true }));
+  t.after(() => remove(dir));
   for (const [name, text] of Object.entries(files)) await writeFile(join(dir, name), text);
   return dir;
 }

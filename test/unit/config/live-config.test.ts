@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { remove } from 'fs-extra/esm';
 import { LiveConfig } from '../../../src/config/live-config.ts';
 
 async function liveConfig(t: TestContext, text: string): Promise<{ live: LiveConfig; write: (text: string) => Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'podwright-config-'));
-  t.after(() => rm(folder, { recursive: true }));
+  t.after(() => remove(folder));
   await mkdir(join(folder, 'conf.d'));
   const write = (next: string): Promise<void> => writeFile(join(folder, 'c.toml'), next);
   await write(text);

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { remove } from 'fs-extra/esm';
 import { configFlags } from '../../../src/config/flags.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import type { ConfigSources, LoadedConfig } from '../../../src/config/load.ts';
@@ -15,7 +16,7 @@ beforeEach(async () => {
   await mkdir(join(folder, 'conf.d'));
 });
 afterEach(async () => {
-  await rm(folder, { recursive: true });
+  await remove(folder);
 });
 
 async function load(main: string, dropIns: Record<string, string> = {}, flags: ConfigSources['flags'] = []): Promise<LoadedConfig> {

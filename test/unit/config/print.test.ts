@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { remove } from 'fs-extra/esm';
 import { loadConfig } from '../../../src/config/load.ts';
 import { defaultSettings } from '../../../src/config/overlay.ts';
 import { printMarkdown, printToml } from '../../../src/config/print.ts';
@@ -26,7 +27,7 @@ const FULL = `
 
 test('printToml() prints what loads as the same configuration', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'podwright-config-'));
-  t.after(() => rm(folder, { recursive: true }));
+  t.after(() => remove(folder));
   await mkdir(join(folder, 'conf.d'));
   const load = async (text: string) => {
     await writeFile(join(folder, 'c.toml'), text);

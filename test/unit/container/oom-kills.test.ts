@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { remove } from 'fs-extra/esm';
 import { silentLog } from '../../../src/base/log.ts';
 import type { Log } from '../../../src/base/log.ts';
 import type { Container } from '../../../src/container/container.ts';
@@ -62,7 +63,7 @@ async function judged(moment: number): Promise<boolean[]> {
     const kills = oomKills(pod, directory);
     return [await kills.wereIn(first, 137, false), await kills.wereIn(second, 3, false)];
   } finally {
-    await rm(directory, { recursive: true });
+    await remove(directory);
   }
 }
 

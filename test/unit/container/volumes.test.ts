@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdir, symlink } from 'node:fs/promises';
+import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { ensureDir } from 'fs-extra/esm';
 import { resolveImageVolumes, resolveVolumes } from '../../../src/container/volumes.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 import { containerConfig } from '../../support/spec-inputs.ts';
@@ -32,7 +33,7 @@ test('image volumes are no business of the host', async () => {
 
 test('a sub path of an image volume is found as if the image were the root', async (t) => {
   const root = await scratchDirectory(t);
-  await mkdir(join(root, 'data/deep'), { recursive: true });
+  await ensureDir(join(root, 'data/deep'));
   await symlink('/data', join(root, 'absolute'));
   await symlink('../../..', join(root, 'above'));
   const resolve = (imageSubPath: string): unknown => {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { remove } from 'fs-extra/esm';
 import { spawn } from '../../../src/linux/spawn.ts';
 import { pauseProgram } from '../../../src/podsandbox/pause-program.ts';
 
@@ -23,7 +24,7 @@ test('pauseProgram() is a small static program for x64 and arm64, and nothing fo
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   test(`pauseProgram() runs until ${signal}, and then exits with 0`, async (t) => {
     const directory = await mkdtemp(join(tmpdir(), 'podwright-pause-'));
-    t.after(async () => rm(directory, { recursive: true, force: true }));
+    t.after(async () => remove(directory));
     const program = join(directory, 'pause');
     await writeFile(program, pauseProgram(process.arch), { mode: 0o555 });
 

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { remove } from 'fs-extra/esm';
 import { RegistriesConf } from '../../../src/registry/registries-conf.ts';
 
 async function load(t: TestContext, main: string, dropIns: Readonly<Record<string, string>> = {}): Promise<RegistriesConf> {
   const directory = await mkdtemp(join(tmpdir(), 'podwright-conf-'));
-  t.after(async () => rm(directory, { recursive: true }));
+  t.after(async () => remove(directory));
   await mkdir(join(directory, 'd'));
   await writeFile(join(directory, 'registries.conf'), main);
   for (const [name, text] of Object.entries(dropIns)) await writeFile(join(directory, 'd', name), text);

@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { execa } from 'execa';
+import { ensureDir, remove } from 'fs-extra/esm';
 import { bundle } from '../../../scripts/build.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../../..');
 
 test('bundle() makes a daemon that runs, without the marks of the crash tests', async (t) => {
   const cache = join(REPOSITORY, 'node_modules/.cache'); // in the repository: the bundle loads koffi from node_modules
-  await mkdir(cache, { recursive: true });
+  await ensureDir(cache);
   const outdir = await mkdtemp(join(cache, 'build-'));
-  t.after(() => rm(outdir, { recursive: true }));
+  t.after(() => remove(outdir));
 
   await bundle(outdir);
 

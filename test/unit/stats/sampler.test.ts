@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mock, test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { ensureDir, remove } from 'fs-extra/esm';
 import { cgroupsOf } from '../../../src/linux/cgroups/detect.ts';
 import { rate, Sampler } from '../../../src/stats/sampler.ts';
 import { cgroup2Mount } from '../../support/cgroup-mounts.ts';
@@ -18,7 +19,7 @@ async function samplerIn(t: TestContext) {
     mock.timers.reset();
   });
   const use = async (path: string, cpuUs: number): Promise<void> => {
-    await mkdir(join(root, path), { recursive: true });
+    await ensureDir(join(root, path));
     await writeFile(join(root, path, 'cpu.stat'), `usage_usec ${cpuUs}\n`);
   };
   return { sampler: new Sampler(cgroupsOf([cgroup2Mount(root)])), use, root };
@@ -54,7 +55,7 @@ test('a cgroup that is gone has no sample, and one of the same name begins anew'
   const { sampler, use, root } = await samplerIn(t);
   await use('/pod', 50_000_000);
   await sampler.sample('/pod', 0n);
-  await rm(join(root, 'pod'), { recursive: true });
+  await remove(join(root, 'pod'));
   mock.timers.tick(1_000);
   assert.equal(await sampler.sample('/pod', 0n), undefined);
 
