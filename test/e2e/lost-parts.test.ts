@@ -6,7 +6,7 @@ import { PodSandboxState } from '../../api/cri/enums.ts';
 import { pidOf } from '../support/cgroup-files.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
 import { failureOf, runContainer, runPod, until, waitForExit } from '../support/pods.ts';
-import { connectWebSocket } from '../support/streaming/websocket-client.ts';
+import { attachByUrl, Output } from '../support/streaming/kubernetes-client.ts';
 
 const ROUNDS = 8;
 const test = sharedDaemon();
@@ -31,13 +31,12 @@ test("an attach that loses the race with the container's end says that it has en
     const { url } = await daemon.runtime.attach({ containerId: id, tty: false, stdin: false, stdout: true, stderr: true });
     // The daemon finds the client and the container's end at the same time.
     process.kill(daemon.pid, 'SIGSTOP');
-    const connecting = connectWebSocket(url, ['v5.channel.k8s.io']);
+    const connecting = attachByUrl(url, { stdout: new Output(), stderr: new Output() });
     process.kill(pid, 'SIGKILL');
     await new Promise((resolve) => setTimeout(resolve, 300));
     process.kill(daemon.pid, 'SIGCONT');
-    const client = await connecting;
-    await client.over();
-    const { status, message = '' } = JSON.parse(client.text(3)) as { status: string; message?: string };
+    const end = await (await connecting).over();
+    const { status, message = '' } = end.status ?? assert.fail('the server has not said how it ended');
     const words = message.replaceAll(/[0-9a-f]{64}/g, 'ID');
     said.set(words, (said.get(words) ?? 0) + 1);
     if (status !== 'Success') assert.match(words, /^attach container ID: it (has ended|is Exited, must be Running)$/);

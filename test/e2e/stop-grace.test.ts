@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { access, rename } from 'node:fs/promises';
+import { PassThrough } from 'node:stream';
 import { ContainerState, PodSandboxState } from '../../api/cri/enums.ts';
 import { cgroupFile, pidOf } from '../support/cgroup-files.ts';
 import type { TestDaemon } from '../support/daemon.ts';
@@ -7,7 +8,7 @@ import { sharedDaemon } from '../support/e2e-test.ts';
 import { containerStatus, execOutput, failureOf, runContainer, runPod, shell, until, waitForOutput, type Pod } from '../support/pods.ts';
 import { openSpdy } from '../support/streaming/harness.ts';
 import { SpdyClient, upgradeToSpdy } from '../support/streaming/spdy-client.ts';
-import { connectWebSocket } from '../support/streaming/websocket-client.ts';
+import { execByUrl, Terminal } from '../support/streaming/kubernetes-client.ts';
 
 const GRACE_S = 12n;
 const test = sharedDaemon();
@@ -54,11 +55,10 @@ test('in the grace period of its stop a container can be looked into: ExecSync, 
   assert.deepEqual([spdy.stdout?.text, /"message":"(\d+)"/.exec(spdy.error.text)?.[1]], ['alive\n', '3'], spdy.error.text);
   spdy.client.socket.destroy();
 
-  const socket = await connectWebSocket((await daemon.runtime.exec({ ...request, tty: true, stdin: true, stderr: false })).url, [
-    'v5.channel.k8s.io',
-  ]);
-  await socket.over();
-  assert.equal(socket.text(1), 'alive\r\n', socket.text(3));
+  const { url } = await daemon.runtime.exec({ ...request, tty: true, stdin: true, stderr: false });
+  const [stdin, stdout] = [new PassThrough(), new Terminal(80, 24)];
+  const { status } = await (await execByUrl(url, { stdin, stdout, tty: true })).over();
+  assert.deepEqual([stdout.text, status?.details?.causes?.[0]?.message], ['alive\r\n', '3'], JSON.stringify(status));
   await end();
 });
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { rename } from 'node:fs/promises';
+import { PassThrough } from 'node:stream';
+import { execa } from 'execa';
 import { ContainerState } from '../../api/cri/enums.ts';
 import { crictlCommand, noCrictl } from '../support/crictl.ts';
 import type { TestDaemon } from '../support/daemon.ts';
@@ -20,13 +20,13 @@ import {
   waitForOutput,
 } from '../support/pods.ts';
 import { openSpdy } from '../support/streaming/harness.ts';
+import { attachByUrl, execByUrl, forwardByUrl, Output, Terminal } from '../support/streaming/kubernetes-client.ts';
 import { SpdyClient, upgradeToSpdy } from '../support/streaming/spdy-client.ts';
-import { connectWebSocket } from '../support/streaming/websocket-client.ts';
 
 const TRANSPORTS = ['spdy', 'websocket'] as const;
 
 interface Ran {
-  readonly code: number | null;
+  readonly code: number | undefined;
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -35,15 +35,11 @@ interface Ran {
 async function runCrictl(daemon: TestDaemon, args: readonly string[], input: string | Buffer = '', terminal = false): Promise<Ran> {
   const [program, all] = await crictlCommand(daemon, args);
   const quoted = [program, ...all].map((part) => `'${part}'`).join(' ');
-  const child = terminal ? spawn('script', ['-qec', quoted, '/dev/null']) : spawn(program, all);
-  const out: Buffer[] = [];
-  const err: Buffer[] = [];
-  child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
-  child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
-  child.stdin.on('error', () => undefined);
-  child.stdin.end(input);
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, stdout: Buffer.concat(out).toString('latin1'), stderr: Buffer.concat(err).toString() };
+  const options = { input, encoding: 'latin1', reject: false, stripFinalNewline: false } as const;
+  const { exitCode, stdout, stderr } = await (terminal
+    ? execa('script', ['-qec', quoted, '/dev/null'], options)
+    : execa(program, all, options));
+  return { code: exitCode, stdout, stderr };
 }
 
 const e2e = sharedDaemon({ skip: false });
@@ -108,10 +104,10 @@ e2e('crictl port-forward serves 20 parallel HTTP requests over both transports',
   const fetched = ['wget', '-q', '-O', '-', 'http://127.0.0.1/'];
   await until('the server listens', async () => (await execSync(daemon, id, fetched)).exitCode === 0); // crictl ends at the first refusal
   for (const transport of TRANSPORTS) {
-    const child = spawn(...(await crictlCommand(daemon, ['port-forward', '--transport', transport, pod.id, ':80'])), { stdio: 'pipe' });
+    const command = await crictlCommand(daemon, ['port-forward', '--transport', transport, pod.id, ':80']);
+    const child = execa(...command, { all: true, reject: false });
     let said = '';
-    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    child.all.on('data', (chunk: Buffer) => (said += chunk.toString()));
     try {
       const port = await until('crictl forwards', () => Promise.resolve(/127\.0\.0\.1:(\d+)/.exec(said)?.[1]));
       const pages = await Promise.all(
@@ -127,9 +123,44 @@ e2e('crictl port-forward serves 20 parallel HTTP requests over both transports',
       );
     } finally {
       child.kill();
-      await once(child, 'close');
+      await child;
     }
   }
+});
+
+e2e("Kubernetes' client runs commands, attaches and forwards a port", async (daemon) => {
+  const pod = await runPod(daemon);
+  const script = 'httpd -p 127.0.0.1:81 -h /www; while read line; do echo "got $line"; done; echo over';
+  const id = await runContainer(daemon, pod, shell(script), { change: { stdin: true, stdinOnce: true } });
+  const request = { containerId: id, tty: false, stdin: true, stdout: true, stderr: true };
+  const cmd = ['sh', '-c', 'cat; echo failed >&2; exit 7'];
+  const streams = (): { stdin: PassThrough; stdout: Output; stderr: Output } => ({
+    stdin: new PassThrough(),
+    stdout: new Output(),
+    stderr: new Output(),
+  });
+
+  const run = streams();
+  run.stdin.end('input'); // `cat` ends with it
+  const ran = await (await execByUrl((await daemon.runtime.exec({ ...request, cmd })).url, run)).over();
+  assert.deepEqual([run.stdout.text, run.stderr.text], ['input', 'failed\n']);
+  assert.deepEqual([ran.status?.reason, ran.status?.details?.causes?.[0]?.message], ['NonZeroExitCode', '7']);
+
+  const [input, output, error] = [new PassThrough(), new Output(), new Output()];
+  const { url } = await daemon.runtime.portForward({ podSandboxId: pod.id, port: [81] });
+  const forwarded = await forwardByUrl(url, 81, input, output, error);
+  input.write('GET / HTTP/1.0\r\n\r\n');
+  await forwarded.over();
+  assert.match(output.text, /It works/, error.text);
+
+  const attached = streams();
+  const attachment = await attachByUrl((await daemon.runtime.attach(request)).url, attached);
+  attached.stdin.write('one\n');
+  await until('the answer', () => Promise.resolve(attached.stdout.text === 'got one\n'));
+  attached.stdin.end(); // stdin_once: the container's input ends with it
+  assert.equal((await attachment.over()).status?.status, 'Success');
+  assert.equal(attached.stdout.text, 'got one\nover\n');
+  await waitForExit(daemon, id);
 });
 
 e2e('Exec, Attach and PortForward refuse what the CRI forbids', async (daemon) => {
@@ -180,11 +211,11 @@ e2e('a terminal session is hung up when its client vanishes or the container sto
   first.client.socket.destroy();
   await until('it is hung up', async () => (await sleepers()) === 0);
 
-  const second = await connectWebSocket((await daemon.runtime.exec(request)).url, ['v5.channel.k8s.io']);
-  await until('it runs', () => Promise.resolve(second.text(1) === 'ready\r\n'));
+  const terminal = new Terminal(80, 24);
+  const second = await execByUrl((await daemon.runtime.exec(request)).url, { stdin: new PassThrough(), stdout: terminal, tty: true });
+  await until('it runs', () => Promise.resolve(terminal.text === 'ready\r\n'));
   await daemon.runtime.stopContainer({ containerId: id, timeout: 1n });
-  await second.over();
-  assert.match(second.text(3), /"Failure"/);
+  assert.equal((await second.over()).status?.status, 'Failure');
 });
 
 e2e('port-forward reaches 127.0.0.1 of the pod, and tells of a refused port', async (daemon) => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { eventually, openSpdy, sleep, startServer } from '../../support/streaming/harness.ts';
+import { attachByUrl, Output, Terminal } from '../../support/streaming/kubernetes-client.ts';
 import { connectWebSocket } from '../../support/streaming/websocket-client.ts';
 
 const request = { containerId: 'local', tty: false, stdin: true, stdout: true, stderr: false };
@@ -8,15 +10,32 @@ const request = { containerId: 'local', tty: false, stdin: true, stdout: true, s
 test('attach carries input and output, and ends with the container, over both transports', { timeout: 10_000 }, async (t) => {
   const { server } = await startServer(t);
   const spdy = await openSpdy(server.attachUrl(request), ['stdin', 'stdout']);
-  const webSocket = await connectWebSocket(server.attachUrl(request), ['v5.channel.k8s.io']);
+  const [stdin, stdout] = [new PassThrough(), new Output()];
+  const webSocket = await attachByUrl(server.attachUrl(request), { stdin, stdout });
   await spdy.stdin?.write('one');
-  await webSocket.send(0, 'two');
-  await eventually('the echo', () => spdy.stdout?.text === 'one' && webSocket.text(1) === 'two');
+  stdin.write('two');
+  await eventually('the echo', () => spdy.stdout?.text === 'one' && stdout.text === 'two');
   await spdy.stdin?.write('exit');
-  await webSocket.send(0, 'exit');
-  await Promise.all([spdy.error.over(), webSocket.over()]);
+  stdin.write('exit');
+  const [end] = await Promise.all([webSocket.over(), spdy.error.over()]);
   assert.match(spdy.error.text, /Success/);
-  assert.match(webSocket.text(3), /Success/);
+  assert.deepEqual(end, { closeCode: 1000, status: { metadata: {}, status: 'Success' } });
+});
+
+test("attach by Kubernetes' client: sizes arrive, and output goes on when its input has ended", { timeout: 10_000 }, async (t) => {
+  const { server, backend } = await startServer(t);
+  const [stdin, stdout] = [new PassThrough(), new Terminal(80, 24)];
+  const session = await attachByUrl(server.attachUrl({ ...request, tty: true }), { stdin, stdout, tty: true });
+  await eventually('the first size', () => backend.sizes.length > 0);
+  stdout.resize(121, 45);
+  await eventually('the new size', () => backend.sizes.at(-1)?.width === 121);
+  assert.deepEqual([backend.sizes[0], backend.sizes.at(-1)], [{ width: 80, height: 24 }, { width: 121, height: 45 }]); // prettier-ignore
+  stdin.end('the last');
+  await eventually('the echo, and the end', () => stdout.text === 'the last' && backend.ended === 1);
+  for (const output of backend.outputs) output.stdout?.write(Buffer.from(', and more'));
+  await eventually('more', () => stdout.text === 'the last, and more');
+  session.socket.close();
+  assert.equal((await session.over()).closeCode, 1005);
 });
 
 test('several clients attach at once and see the output from then on', { timeout: 10_000 }, async (t) => {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { PassThrough, Readable } from 'node:stream';
 import { test } from 'node:test';
 import type { ExecRequest } from '../../../src/streaming/backend.ts';
 import { eventually, openSpdy, quiet, sleep, startServer } from '../../support/streaming/harness.ts';
+import { execByUrl, Output, Terminal } from '../../support/streaming/kubernetes-client.ts';
 import { connectWebSocket } from '../../support/streaming/websocket-client.ts';
 
 const containerId = 'local';
@@ -47,9 +49,23 @@ for (const [protocol, status] of [
   });
 }
 
+for (const protocol of ['v5.channel.k8s.io', 'v4.channel.k8s.io']) {
+  test(`exec by Kubernetes' client over WebSocket ${protocol} hands out both outputs and the exit code`, { timeout: 10_000 }, async (t) => {
+    const { server } = await startServer(t);
+    const streams = { stdin: new PassThrough(), stdout: new Output(), stderr: new Output() };
+    const offered = protocol.startsWith('v5') ? {} : { protocols: [protocol] }; // v5 is chosen from all that it knows
+    const url = server.execUrl(shell('head -c 6; echo done; echo failed >&2; exit 7', all));
+    const session = await execByUrl(url, { ...streams, ...offered });
+    assert.equal(session.socket.protocol, protocol);
+    streams.stdin.write('input ');
+
+    assert.deepEqual(await session.over(), { closeCode: 1000, status: exit7 });
+    assert.deepEqual([streams.stdout.text, streams.stderr.text], ['input done\n', 'failed\n']);
+  });
+}
+
+// What the client does not speak.
 for (const [protocol, status] of [
-  ['v5.channel.k8s.io', exit7],
-  ['v4.channel.k8s.io', exit7],
   ['v4.base64.channel.k8s.io', exit7],
   ['channel.k8s.io', 'command terminated with exit code 7'],
   ['base64.channel.k8s.io', 'command terminated with exit code 7'],
@@ -84,9 +100,9 @@ test('exec tells success, and a failure to start', { timeout: 10_000 }, async (t
   await missing.error.over();
   assert.match(missing.error.text, /InternalError.*\/no\/such\/program.*ENOENT/);
 
-  const gone = await connectWebSocket(server.execUrl({ ...shell('true'), containerId: 'gone' }), ['v5.channel.k8s.io']);
-  await gone.over();
-  assert.match(gone.text(3), /there is no such container/);
+  const gone = await execByUrl(server.execUrl({ ...shell('true'), containerId: 'gone' }), { stdout: new Output() });
+  const { status } = await gone.over();
+  assert.match(String(status?.message), /there is no such container/);
 });
 
 test('exec reports the death by a signal as 128 and its number', { timeout: 10_000 }, async (t) => {
@@ -111,26 +127,39 @@ test('exec carries 30 MB in and back byte for byte over SPDY', { timeout: 60_000
   assert.match(error.text, /Success/);
 });
 
-for (const protocol of ['v5.channel.k8s.io', 'v4.base64.channel.k8s.io']) {
-  test(`exec carries 30 MB in and back byte for byte over WebSocket ${protocol}`, { timeout: 60_000 }, async (t) => {
-    const { server } = await startServer(t);
-    const data = pattern(30 * 1024 * 1024);
-    const halfCloses = protocol.startsWith('v5');
-    const command = halfCloses ? ['cat'] : ['head', '-c', String(data.length)];
-    const client = await connectWebSocket(server.execUrl({ containerId, command, ...quiet, stdin: true }), [protocol]);
-    client.keep = false;
-    const hash = createHash('sha256');
-    client.socket.on('message', (message: Buffer) => {
-      if (halfCloses && message[0] === 1) hash.update(message.subarray(1));
-      else if (!halfCloses && message[0] === '1'.charCodeAt(0)) hash.update(Buffer.from(message.subarray(1).toString(), 'base64'));
-    });
-    for (let offset = 0; offset < data.length; offset += 32 * 1024) await client.send(0, data.subarray(offset, offset + 32 * 1024));
-    if (halfCloses) await client.send(255, Buffer.of(0));
-    await client.over();
-    assert.equal(client.sizes.get(1), data.length);
-    assert.equal(hash.digest('hex'), createHash('sha256').update(data).digest('hex'));
-  });
+/** The data in pieces as they come out of a pipe. */
+function* pieces(data: Buffer): Generator<Buffer, void> {
+  for (let offset = 0; offset < data.length; offset += 32 * 1024) yield data.subarray(offset, offset + 32 * 1024);
 }
+
+test("exec by Kubernetes' client carries 30 MB in and back byte for byte, and half-closes", { timeout: 60_000 }, async (t) => {
+  const { server } = await startServer(t);
+  const data = pattern(30 * 1024 * 1024);
+  const stdout = new Output();
+  const stdin = Readable.from(pieces(data)); // `cat` ends when the input has ended
+  const session = await execByUrl(server.execUrl({ containerId, command: ['cat'], ...quiet, stdin: true }), { stdin, stdout });
+  assert.deepEqual(await session.over(), { closeCode: 1000, status: { metadata: {}, status: 'Success' } });
+  const back = Buffer.concat(stdout.chunks);
+  assert.equal(back.length, data.length);
+  assert.equal(createHash('sha256').update(back).digest('hex'), createHash('sha256').update(data).digest('hex'));
+});
+
+test('exec carries 30 MB in and back byte for byte over WebSocket v4.base64.channel.k8s.io', { timeout: 60_000 }, async (t) => {
+  const { server } = await startServer(t);
+  const data = pattern(30 * 1024 * 1024);
+  const command = ['head', '-c', String(data.length)];
+  const request = { containerId, command, ...quiet, stdin: true };
+  const client = await connectWebSocket(server.execUrl(request), ['v4.base64.channel.k8s.io']);
+  client.keep = false;
+  const hash = createHash('sha256');
+  client.socket.on('message', (message: Buffer) => {
+    if (message[0] === '1'.charCodeAt(0)) hash.update(Buffer.from(message.subarray(1).toString(), 'base64'));
+  });
+  for (const piece of pieces(data)) await client.send(0, piece);
+  await client.over();
+  assert.equal(client.sizes.get(1), data.length);
+  assert.equal(hash.digest('hex'), createHash('sha256').update(data).digest('hex'));
+});
 
 test('exec on a terminal starts with the size the client tells, follows it, and echoes', { timeout: 10_000 }, async (t) => {
   const { server } = await startServer(t);
@@ -153,24 +182,26 @@ test('exec on a terminal starts with the size the client tells, follows it, and 
   assert.match(error.text, /"message":"5"/);
 });
 
-test('exec on a terminal over WebSocket: sizes on channel 4, Ctrl-C on channel 0', { timeout: 10_000 }, async (t) => {
+test("exec by Kubernetes' client on a terminal: its first size, a new one, Ctrl-C", { timeout: 10_000 }, async (t) => {
   const { server } = await startServer(t);
-  const client = await connectWebSocket(server.execUrl(shell('stty size; exec sleep 100', { tty: true, stdin: true })), [
-    'v5.channel.k8s.io',
-  ]);
-  await client.send(4, '{"Width":80,"Height":24}');
-  await eventually('the size', () => client.text(1).includes('24 80'));
-  await client.send(0, '\u0003');
-  await client.over();
-  assert.match(client.text(3), /"message":"130"/);
+  const [stdin, stdout] = [new PassThrough(), new Terminal(80, 24)];
+  const script = 'trap "stty size" WINCH; stty size; while :; do sleep 0.05; done';
+  const session = await execByUrl(server.execUrl(shell(script, { tty: true, stdin: true })), { stdin, stdout, tty: true });
+  await eventually('the first size', () => stdout.text.includes('24 80\r\n'));
+  stdout.resize(121, 45);
+  await eventually('the new size', () => stdout.text.includes('45 121\r\n'));
+  stdin.write('\u0003');
+  const { status } = await session.over();
+  assert.equal(status?.details?.causes?.[0]?.message, '130');
 });
 
 test('a terminal whose client vanishes is hung up, over either transport', { timeout: 10_000 }, async (t) => {
   const { server, backend } = await startServer(t);
   const request = shell('echo ready; exec sleep 100', { tty: true, stdin: true });
   const spdy = await openSpdy(server.execUrl(request), ['stdin', 'stdout', 'resize']);
-  const webSocket = await connectWebSocket(server.execUrl(request), ['v5.channel.k8s.io']);
-  await eventually('both run', () => spdy.stdout?.text === 'ready\r\n' && webSocket.text(1) === 'ready\r\n');
+  const terminal = new Terminal(80, 24);
+  const webSocket = await execByUrl(server.execUrl(request), { stdin: new PassThrough(), stdout: terminal, tty: true });
+  await eventually('both run', () => spdy.stdout?.text === 'ready\r\n' && terminal.text === 'ready\r\n');
   assert.equal(backend.running, 2);
   spdy.client.socket.destroy();
   webSocket.socket.terminate();

@@ -3,9 +3,11 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { test, type TestContext } from 'node:test';
 import type { StreamingServer } from '../../../src/streaming/server.ts';
 import { eventually, startServer } from '../../support/streaming/harness.ts';
+import { forwardByUrl, Output } from '../../support/streaming/kubernetes-client.ts';
 import { type ClientStream, SpdyClient, upgradeToSpdy } from '../../support/streaming/spdy-client.ts';
 import { openTunnel } from '../../support/streaming/tunnel-client.ts';
 import { connectWebSocket } from '../../support/streaming/websocket-client.ts';
@@ -209,10 +211,37 @@ test('a WebSocket whose port has ended is closed', { timeout: 10_000 }, async (t
     t,
     net.createServer((socket) => socket.end('bye')),
   );
-  const client = await connectWebSocket(server.portForwardUrl({ sandboxId: 'local', ports: [port] }), ['v4.channel.k8s.io']);
-  await client.over();
-  const withoutPort = Buffer.concat(client.channels.get(0) ?? [])
-    .subarray(2)
-    .toString();
-  assert.deepEqual([withoutPort, client.closeCode], ['bye', 1000]);
+  const output = new Output();
+  const session = await forwardByUrl(
+    server.portForwardUrl({ sandboxId: 'local', ports: [port] }),
+    port,
+    new PassThrough(),
+    output,
+    new Output(),
+  );
+  const { closeCode } = await session.over();
+  assert.deepEqual([output.text, closeCode], ['bye', 1000]);
+});
+
+test("port-forward by Kubernetes' client carries both directions, and tells of a refused port", { timeout: 10_000 }, async (t) => {
+  const { server } = await startServer(t);
+  const forward = async (port: number) => {
+    const streams = { input: new PassThrough(), output: new Output(), error: new Output() };
+    const url = server.portForwardUrl({ sandboxId: 'local', ports: [port] });
+    return { ...streams, session: await forwardByUrl(url, port, streams.input, streams.output, streams.error) };
+  };
+  const echo = await forward(await echoPort(t));
+  assert.equal(echo.session.socket.protocol, 'v4.channel.k8s.io');
+  echo.input.write('there');
+  await eventually('the echo', () => echo.output.text === 'there');
+  echo.input.write(' and back');
+  await eventually('the second echo', () => echo.output.text === 'there and back');
+  echo.input.end(); // a client of v4 has no word for it but the close
+  await echo.session.over();
+  await eventually('the session is over', () => server.sessionCount === 0);
+
+  const refused = await forward(1);
+  await eventually('the refusal', () => refused.error.text.includes('refused'));
+  assert.match(refused.error.text, /^forward to port 1 of sandbox local: .*refused$/);
+  assert.deepEqual([echo.error.text, refused.output.text, (await refused.session.over()).closeCode], ['', '', 1000]);
 });

@@ -15,6 +15,10 @@ export class LocalBackend implements StreamingBackend {
   running = 0;
   /** Joined by every attach to "shell": what is written here comes out of the container. */
   readonly outputs = new Set<AttachStreams>();
+  /** What attached clients told of their terminals. */
+  readonly sizes: TerminalSize[] = [];
+  /** How many attached clients have ended their input. */
+  ended = 0;
 
   async exec(
     request: ExecRequest & { readonly size?: TerminalSize },
@@ -32,7 +36,12 @@ export class LocalBackend implements StreamingBackend {
   }
 
   /** Echoes stdin to stdout; what tests write to `outputs` comes too. "exit" in the input ends it. */
-  async attach(_request: unknown, streams: AttachStreams, _resizes: AsyncIterable<TerminalSize>, signal: AbortSignal): Promise<void> {
+  async attach(
+    { size }: { readonly size?: TerminalSize },
+    streams: AttachStreams,
+    resizes: AsyncIterable<TerminalSize>,
+    signal: AbortSignal,
+  ): Promise<void> {
     this.running += 1;
     this.outputs.add(streams);
     try {
@@ -44,11 +53,18 @@ export class LocalBackend implements StreamingBackend {
         if (chunk.includes('exit')) resolve(undefined);
         else streams.stdout?.write(chunk);
       });
+      streams.stdin?.on('end', () => (this.ended += 1));
+      if (size !== undefined) this.sizes.push(size);
+      void this.#follow(resizes);
       await promise;
     } finally {
       this.outputs.delete(streams);
       this.running -= 1;
     }
+  }
+
+  async #follow(resizes: AsyncIterable<TerminalSize>): Promise<void> {
+    for await (const size of resizes) this.sizes.push(size);
   }
 
   async portForward(_sandboxId: string, port: number, stream: Duplex, signal: AbortSignal): Promise<void> {
