@@ -57,7 +57,7 @@ export class RecordStore<R extends { readonly id: string }, S> {
    */
   async create(record: R): Promise<{ readonly flushed: Promise<void> }> {
     const directory = this.directoryOf(record.id);
-    const file = join(directory, 'record.json');
+    const file = this.#recordFile(record.id);
     await mkdir(directory, { mode: 0o700 });
     await this.#write(file, record, false);
     const flushed = Promise.all([syncFile(file), syncDirectory(directory), syncDirectory(this.#options.directory)]).then(() => undefined);
@@ -71,14 +71,14 @@ export class RecordStore<R extends { readonly id: string }, S> {
    */
   async saveState(id: string, state: S, options: { durable?: boolean; isFirst?: boolean } = {}): Promise<void> {
     const { durable = true, isFirst = false } = options;
-    await this.#write(join(this.directoryOf(id), 'state.json'), state, durable && !isFirst);
+    await this.#write(this.#stateFile(id), state, durable && !isFirst);
     if (durable && isFirst) await this.flushState(id);
   }
 
   /** Makes a state that was saved without `durable` outlive a loss of power. */
   async flushState(id: string): Promise<void> {
     const directory = this.directoryOf(id);
-    await Promise.all([syncFile(join(directory, 'state.json')), syncDirectory(directory)]);
+    await Promise.all([syncFile(this.#stateFile(id)), syncDirectory(directory)]);
   }
 
   /** Logs that an object goes on towards its end although its state could not be written. */
@@ -92,7 +92,7 @@ export class RecordStore<R extends { readonly id: string }, S> {
 
   /** Forgets the object; what is not there is already forgotten. */
   async remove(id: string): Promise<void> {
-    await unlessMissing(unlink(join(this.directoryOf(id), 'record.json')), undefined);
+    await unlessMissing(unlink(this.#recordFile(id)), undefined);
     await rm(this.directoryOf(id), { recursive: true, force: true });
   }
 
@@ -106,6 +106,14 @@ export class RecordStore<R extends { readonly id: string }, S> {
       if (object !== undefined) objects.push(object);
     }
     return objects;
+  }
+
+  #recordFile(id: string): string {
+    return join(this.directoryOf(id), 'record.json');
+  }
+
+  #stateFile(id: string): string {
+    return join(this.directoryOf(id), 'state.json');
   }
 
   async #loadSafely(id: string): Promise<StoredObject<R, S> | undefined> {
@@ -122,7 +130,7 @@ export class RecordStore<R extends { readonly id: string }, S> {
   }
 
   async #loadOne(id: string): Promise<StoredObject<R, S> | undefined> {
-    const recordFile = join(this.directoryOf(id), 'record.json');
+    const recordFile = this.#recordFile(id);
     const text = await unlessMissing(readFile(recordFile, 'utf8'), undefined).catch((error: unknown) => ({ problem: messageOf(error) }));
     if (typeof text === 'object') {
       await this.#setAside(id, recordFile, text.problem);
@@ -143,7 +151,7 @@ export class RecordStore<R extends { readonly id: string }, S> {
 
   async #loadState(id: string): Promise<S | undefined> {
     const { kind, log, readState } = this.#options;
-    const stateFile = join(this.directoryOf(id), 'state.json');
+    const stateFile = this.#stateFile(id);
     const text = await unlessMissing(readFile(stateFile, 'utf8'), undefined).catch((error: unknown) => ({ problem: messageOf(error) }));
     if (text === undefined) return undefined;
     const state = typeof text === 'object' ? text : this.#read(text, readState);

@@ -9,11 +9,11 @@ import { stage } from '../base/stage.ts';
 import { measureTree } from '../linux/measure-tree.ts';
 import type { TreeUsage } from '../linux/measure-tree.ts';
 import { onThread } from '../linux/kernel-threads.ts';
-import { VOLATILE_MARK } from '../linux/mounts.ts';
 import { bootId } from '../linux/process.ts';
 import { describeLike } from './implied-directories.ts';
 import type { LayerStore } from './layers.ts';
 import type { StorageWorkers } from './storage-workers.ts';
+import { WritableLayer } from './writable-layer.ts';
 
 export interface RootfsMount {
   /** An existing directory. */
@@ -62,14 +62,13 @@ export class RootfsStore {
    */
   async mount(containerId: ContainerId, chain: Digest, { target, readOnly = false, volumes = [] }: RootfsMount): Promise<void> {
     const lower = this.#layers.lowerDirs(chain);
-    const own = join(this.#directory, containerId);
-    const upper = join(own, 'upper');
-    const work = join(own, 'work');
+    const own = this.#layerOf(containerId);
+    const { upper, work } = own;
     const boot = await bootId();
-    if ((await mkdir(own, { recursive: true, mode: 0o700 })) === undefined) await prepareAgain(own, boot);
+    if ((await mkdir(own.directory, { recursive: true, mode: 0o700 })) === undefined) await prepareAgain(own, boot);
     await Promise.all([
-      writeFile(join(own, 'chain'), [chain, ...volumes.map((volume) => volume.chain)].join('\n'), { mode: 0o600 }),
-      writeFile(join(own, 'boot'), boot, { mode: 0o600 }),
+      writeFile(own.chainFile, [chain, ...volumes.map((volume) => volume.chain)].join('\n'), { mode: 0o600 }),
+      writeFile(own.bootFile, boot, { mode: 0o600 }),
     ]);
     const isNew = (await mkdir(upper, { recursive: true, mode: 0o755 })) !== undefined;
     await mkdir(work, { recursive: true, mode: 0o700 });
@@ -93,7 +92,7 @@ export class RootfsStore {
   /** Removes the writable layer, which must be unmounted. One that is not there is removed already. */
   async remove(containerId: ContainerId): Promise<void> {
     this.#measured.delete(containerId);
-    const own = join(this.#directory, containerId);
+    const own = this.#layerOf(containerId).directory;
     // Starting a thread takes longer than removing a few files.
     if (await removeSmall(own)) return;
     await this.#workers.run('remove', { parent: dirname(own), name: basename(own) });
@@ -107,7 +106,7 @@ export class RootfsStore {
   /** The layers that writable layers stand on: they must stay, whatever became of their image. */
   async chains(): Promise<Digest[]> {
     const found = await Promise.all(
-      (await this.list()).map(async (id) => await unlessMissing(readFile(join(this.#directory, id, 'chain'), 'utf8'), '')),
+      (await this.list()).map(async (id) => await unlessMissing(readFile(this.#layerOf(id).chainFile, 'utf8'), '')),
     );
     return found.flatMap((text) => text.split('\n')).filter(isDigest);
   }
@@ -159,8 +158,12 @@ export class RootfsStore {
     return fresh;
   }
 
+  #layerOf(containerId: ContainerId): WritableLayer {
+    return new WritableLayer(join(this.#directory, containerId));
+  }
+
   async #measure(containerId: ContainerId): Promise<TreeUsage> {
-    const upper = join(this.#directory, containerId, 'upper');
+    const { upper } = this.#layerOf(containerId);
     const steps = measureTree(upper);
     const first = steps.next();
     if (first.done === true) return first.value;
@@ -173,10 +176,9 @@ export class RootfsStore {
  * The kernel refuses a writable layer that was mounted volatile before. In the same boot nothing of it is lost, so the kernel's
  * mark is removed. After another boot any part of it may be missing, so it is made anew.
  */
-async function prepareAgain(own: string, boot: string): Promise<void> {
-  const before = await unlessMissing(readFile(join(own, 'boot'), 'utf8'), '');
-  if (before === boot) await rm(join(own, 'work', VOLATILE_MARK), { recursive: true, force: true });
-  else for (const name of ['upper', 'work']) await rm(join(own, name), { recursive: true, force: true });
+async function prepareAgain({ bootFile, upper, work, volatileMark }: WritableLayer, boot: string): Promise<void> {
+  const before = await unlessMissing(readFile(bootFile, 'utf8'), '');
+  for (const path of before === boot ? [volatileMark] : [upper, work]) await rm(path, { recursive: true, force: true });
 }
 
 /** Removes a container's directory if it holds few files, as most do; what is left after a failure is for the worker. */

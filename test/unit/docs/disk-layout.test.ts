@@ -4,6 +4,7 @@ import { DiskLayout } from '../../../src/config/disk-layout.ts';
 import { Bundle } from '../../../src/container/bundle.ts';
 import { ExecFiles } from '../../../src/container/exec-files.ts';
 import { SandboxPaths } from '../../../src/podsandbox/sandbox-paths.ts';
+import { WritableLayer } from '../../../src/storage/writable-layer.ts';
 import { documentedPaths, matcherOf } from '../../support/disk-layout.ts';
 
 const ID = 'a'.repeat(64);
@@ -29,14 +30,21 @@ test('every path that a class tells has a line in docs/disk-layout.md, or is a d
   const container = new Bundle(`${layout.bundles}/${ID}`, `${layout.containerRecords}/${ID}`);
   const named = sandbox.namespacesOf({ namespaces: { net: 'pod', ipc: 'pod', pid: 'container' } });
   const paths = [
-    ...[layout, sandbox, sandbox.infra, container, new ExecFiles(`${layout.execs}/x`)].flatMap(pathsOf),
+    ...[
+      layout,
+      sandbox,
+      sandbox.infra,
+      container,
+      new ExecFiles(`${layout.execs}/x`),
+      new WritableLayer(`${layout.writableLayers}/${ID}`),
+    ].flatMap(pathsOf),
     ...Object.entries(named),
     ['runtimeRoot', layout.runtimeRoot('runc')] as const,
     ['imageVolume', container.imageVolume(1)] as const,
   ];
   const documented = (await documentedPaths()).flatMap((path) => {
     const parts = path.replace(/\/$/, '').split('/');
-    return parts.map((_, index) => matcherOf(parts.slice(0, index + 1).join('/')));
+    return [matcherOf(path), ...parts.map((_, index) => matcherOf(parts.slice(0, index + 1).join('/')))];
   });
 
   assert.ok(paths.length >= 50, String(paths.length));
