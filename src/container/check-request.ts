@@ -2,30 +2,27 @@ import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { fail } from '../base/errors.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import type { HostFacts } from '../ocispec/host-facts.ts';
-import { checkRequestId } from '../ocispec/id-range.ts';
-import { ociResources } from '../ocispec/resources.ts';
-import { apparmorProfile } from '../ocispec/security.ts';
+import { checkLabels } from '../ocispec/annotations.ts';
 import { checkContainerUserNamespace, refuseCdiDevices, refuseSelinuxOptions } from '../ocispec/unsupported.ts';
 
 /** Least that a container can be started in, bytes; crun needs about as much for itself. Runtimes in Go need more, by version. */
 const LEAST_MEMORY = 524_288n;
 
 /**
- * The refusals of a CreateContainer request that need no more than the request and what the node is: they come before the
- * record and the first effect. @throws InvalidArgument or FailedPrecondition that name the field.
+ * The refusals of a CreateContainer request that decide nothing of the spec; those that do are in ocispec/plan.ts.
+ * @throws InvalidArgument or FailedPrecondition that name the field.
  */
-export function checkContainerRequest(config: ContainerConfig, sandbox: Sandbox, host: HostFacts, apparmorDefault: string): void {
+export function checkContainerRequest(config: ContainerConfig, sandbox: Sandbox, host: HostFacts): void {
   const security = config.linux?.securityContext;
   const podSecurity = sandbox.record.config.linux?.securityContext;
+  checkLabels(config.labels, 'create container');
   refuseCdiDevices(config);
   checkContainerUserNamespace(security?.namespaceOptions);
   refuseSelinuxOptions(security?.selinuxOptions ?? podSecurity?.selinuxOptions, host, 'create container');
-  apparmorProfile(security, host, apparmorDefault);
-  checkRequestId('create container', 'run_as_user', security?.runAsUser?.value);
-  checkRequestId('create container', 'run_as_group', security?.runAsGroup?.value);
-  for (const group of security?.supplementalGroups ?? []) checkRequestId('create container', 'supplemental_groups', group);
+  if (security?.privileged === true && podSecurity?.privileged !== true) {
+    fail('InvalidArgument', `create container: it is privileged, but its pod sandbox ${sandbox.record.id} is not; the sandbox must be too`);
+  }
   checkMemoryLimit(config.linux?.resources?.memoryLimitInBytes ?? 0n);
-  ociResources(config.linux?.resources, host);
   if (/(^|\/)\.{0,2}$|(^|\/)\.\.\//.test(config.logPath) && config.logPath !== '') {
     fail(
       'InvalidArgument',

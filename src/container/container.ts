@@ -1,9 +1,10 @@
-import type { ContainerConfig, ImageSpec, LinuxContainerResources, Mount } from '../../api/cri/runtime.ts';
+import type { ContainerConfig, LinuxContainerResources, Mount } from '../../api/cri/runtime.ts';
 import { DaemonError } from '../base/errors.ts';
 import { present } from '../base/field.ts';
 import type { Field } from '../base/field.ts';
 import type { ContainerId, ImageId, SandboxId } from '../base/ids.ts';
 import type { ProcessIdentity } from '../linux/process.ts';
+import { isImageVolume } from '../ocispec/mounts.ts';
 import { readCriMessage } from '../podsandbox/cri-message.ts';
 import { readProcessIdentity } from '../podsandbox/sandbox.ts';
 
@@ -104,9 +105,12 @@ export function imagesOf({ imageId, volumeImageIds = [] }: Pick<ContainerRecord,
   return [imageId, ...volumeImageIds];
 }
 
-/** Whether a mount is of an image (KEP-4639), and not of a host path. */
-export function isImageVolume(mount: Mount): mount is Mount & { image: ImageSpec } {
-  return mount.image !== undefined && mount.image.image !== '';
+/** The mounts as they were asked for, each image volume with the image that it is: the kubelet reports its digest (KEP-5365). */
+export function mountsOf({ config, volumeImageIds = [] }: Pick<ContainerRecord, 'config' | 'volumeImageIds'>): Mount[] {
+  const ids = volumeImageIds.values();
+  return config.mounts.map((mount) =>
+    isImageVolume(mount) ? { ...mount, image: { ...mount.image, imageRef: ids.next().value ?? '' } } : mount,
+  );
 }
 
 /** Reads a record. One that List and Status could not show is none: it must not break them for all. @throws in words that name the field. */

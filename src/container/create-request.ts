@@ -1,10 +1,11 @@
 import type { PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { ImageRecord } from '../image/store.ts';
-import type { ProcessIdentity } from '../linux/process.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
+import type { SpecPlan } from '../ocispec/input.ts';
 import type { ContainerRecord } from './container.ts';
+import type { PidNamespace } from './pid-namespace.ts';
 
-/** All that a creation needs besides the parts. */
+/** All that a creation needs besides the parts: a request that has passed every check that needs no look at the disk. */
 export interface CreateRequest {
   readonly record: ContainerRecord;
   readonly sandbox: Sandbox;
@@ -12,6 +13,6 @@ export interface CreateRequest {
   readonly image: ImageRecord;
   /** Those of `record.volumeImageIds`. */
   readonly volumeImages: readonly ImageRecord[];
-  /** The process whose PID namespace a TARGET container joins. */
-  readonly targetProcess?: ProcessIdentity | undefined;
+  readonly specPlan: SpecPlan;
+  readonly pidNamespace: PidNamespace;
 }

@@ -12,12 +12,13 @@ import { createMonitored, type MonitoredContainer } from '../ociruntime/monitor.
 import { sweepContainer } from '../ociruntime/sweep.ts';
 import { makeRequestedDirectory } from '../podsandbox/sandbox-files.ts';
 import { requireReady } from '../podsandbox/sandbox.ts';
+import { buildSpec } from '../ocispec/build.ts';
 import type { ResolvedMount } from '../ocispec/input.ts';
 import type { OciSpec } from '../ocispec/oci-types.ts';
 import { specToJson } from '../ocispec/spec-json.ts';
 import type { Bundle } from './bundle.ts';
 import { imagesOf, type ContainerRecord, type ContainerState } from './container.ts';
-import { containerSpec, prepareSpec } from './container-spec.ts';
+import { prepareSpec } from './container-spec.ts';
 import type { CreateRequest } from './create-request.ts';
 import { makeImageDirectories } from './image-directories.ts';
 import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
@@ -70,14 +71,14 @@ export async function createContainer(
       await parts.rootfs.remove(record.id);
     });
     undo.add('remove the container', async () => sweep(parts, request, false));
-    const [, ofHost] = await allSettledOrThrow([prepareFiles(parts, request, work), resolveVolumes(record.config, work)]);
+    const [, ofHost] = await allSettledOrThrow([prepareFiles(parts, request, work), resolveVolumes(request.specPlan.mounts, work)]);
     stage('container.rootfs.mounted');
-    const ofImages = resolveImageVolumes(record.config, volumeDirectories(bundle, record));
+    const ofImages = resolveImageVolumes(request.specPlan.mounts, volumeDirectories(bundle, record));
     const mounts = inOrderOf(record.config, [...ofHost, ...ofImages]);
-    const { created, user } = await withPidNamespace(request, async (pidNamespace) => {
+    const { created, user } = await withPidNamespace(request.pidNamespace, async (pidNamespace) => {
       const prepared = await prepareSpec(parts, request, { rootfsPath: bundle.rootfs, mounts, pidNamespace, log });
       await makeImageDirectories(prepared);
-      await writeSpec(bundle, containerSpec(prepared));
+      await writeSpec(bundle, buildSpec(prepared));
       if (work.aborted) throw reasonOf(work);
       return { created: await monitorContainer(parts, request, work), user: prepared.user };
     });

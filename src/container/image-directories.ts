@@ -2,9 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import { makeDirectoryInRoot } from '../linux/make-in-root.ts';
 import type { ContainerSpecInput } from '../ocispec/input.ts';
-import { workingDirectory } from '../ocispec/process.ts';
 
-type Input = Pick<ContainerSpecInput, 'rootfsPath' | 'config' | 'imageConfig' | 'user' | 'warn'>;
+type Input = Pick<ContainerSpecInput, 'rootfsPath' | 'plan' | 'imageConfig' | 'user' | 'warn'>;
 
 /** Volumes that are made before the event loop has a turn. */
 const VOLUMES_BETWEEN_TURNS = 8;
@@ -15,7 +14,7 @@ const VOLUMES_BETWEEN_TURNS = 8;
  * the working directory too, but not where a link leads to nothing.) A volume that cannot be made is left out.
  * @throws FailedPrecondition where the working directory cannot be made.
  */
-export async function makeImageDirectories({ rootfsPath, config, imageConfig, user, warn }: Input): Promise<void> {
+export async function makeImageDirectories({ rootfsPath, plan, imageConfig, user, warn }: Input): Promise<void> {
   const owner = { uid: user.uid, gid: user.gid, mode: 0o755 };
   const failed: string[] = [];
   for (const [index, path] of Object.keys(imageConfig.Volumes ?? {}).entries()) {
@@ -25,7 +24,7 @@ export async function makeImageDirectories({ rootfsPath, config, imageConfig, us
     });
   }
   if (failed[0] !== undefined) warn(`${failed.length} of the image's VOLUMEs cannot be made, the first is ${failed[0]}`);
-  const directory = workingDirectory(config, imageConfig);
+  const directory = plan.workingDirectory;
   try {
     await makeDirectoryInRoot(rootfsPath, directory, { uid: 0, gid: 0, mode: 0o755 });
   } catch (error) {

@@ -1,9 +1,9 @@
-import type { ContainerConfig, Mount } from '../../api/cri/runtime.ts';
+import type { Mount } from '../../api/cri/runtime.ts';
 import { DaemonError, fail, hasErrno } from '../base/errors.ts';
 import { pathInRoot } from '../linux/files.ts';
 import { run } from '../linux/spawn.ts';
-import type { ResolvedMount } from '../ocispec/input.ts';
-import { isImageVolume } from './container.ts';
+import type { PlannedMount, ResolvedMount } from '../ocispec/input.ts';
+import { isImageVolume } from '../ocispec/mounts.ts';
 
 /** Most the look at a volume's source may take, milliseconds: a source on a dead server must not hold its container for ever. */
 const RESOLVE_TIMEOUT_MS = 30_000;
@@ -11,51 +11,38 @@ const RESOLVE_TIMEOUT_MS = 30_000;
 /**
  * Finds the source of every host path mount: symlinks followed, missing directories made. It is done in a process of its
  * own, because a source may lie on a file system that hangs: then only this container waits.
- * @throws InvalidArgument for a bad request, DeadlineExceeded where a source does not answer.
+ * @throws InvalidArgument for a source that cannot be used, DeadlineExceeded where a source does not answer.
  */
-export async function resolveVolumes(config: ContainerConfig, work: AbortSignal): Promise<ResolvedMount[]> {
-  for (const mount of config.mounts) checkMount(mount);
-  const mounts = config.mounts.filter((mount) => !isImageVolume(mount));
+export async function resolveVolumes(planned: readonly PlannedMount[], work: AbortSignal): Promise<ResolvedMount[]> {
+  const mounts = planned.filter(({ request }) => !isImageVolume(request));
   if (mounts.length === 0) return [];
-  const paths = mounts.map((mount) => mount.hostPath);
+  const paths = mounts.map(({ request }) => request.hostPath);
   const sources = (await realPaths(paths, work)) ?? (await makeAndResolve(paths, work));
-  return mounts.map((request, index) => ({
-    request,
-    source: sources[index] ?? fail('Internal', `create container: no source was found for ${request.hostPath}`),
+  return mounts.map((mount, index) => ({
+    ...mount,
+    source: sources[index] ?? fail('Internal', `create container: no source was found for ${mount.request.hostPath}`),
   }));
-}
-
-function checkMount(mount: Mount): void {
-  if (mount.containerPath === '')
-    fail('InvalidArgument', `create container: the mount of ${mount.hostPath} has no container_path, must have one`);
-  if (!isImageVolume(mount) && !mount.hostPath.startsWith('/')) {
-    fail('InvalidArgument', `create container: the mount at ${mount.containerPath} has host_path "${mount.hostPath}", must be absolute`);
-  }
-  if (mount.hostPath.includes('\0') || mount.containerPath.includes('\0'))
-    fail('InvalidArgument', 'create container: a mount path contains a zero byte');
 }
 
 /**
  * What of the mounted images each image mount asks for: all of it, or a sub path, found as if the image were the root.
  * @throws InvalidArgument for a sub path that is not there; the kubelet knows the first word (cri-api, pkg/errors).
  */
-export function resolveImageVolumes(config: ContainerConfig, directories: readonly string[]): ResolvedMount[] {
-  return config.mounts.filter(isImageVolume).map((request, index) => {
-    const directory = directories[index] ?? '';
-    const subPath = request.imageSubPath;
-    return { request, source: subPath === '' ? directory : subPathIn(directory, subPath, request) };
-  });
+export function resolveImageVolumes(planned: readonly PlannedMount[], directories: readonly string[]): ResolvedMount[] {
+  const mounts = planned.filter(({ request }) => isImageVolume(request));
+  return mounts.map((mount, index) => ({ ...mount, source: sourceInImage(directories[index] ?? '', mount.request) }));
 }
 
-function subPathIn(directory: string, subPath: string, { containerPath, image }: Mount): string {
-  const what = `ImageVolumeMountFailed: create container: the mount at ${containerPath} has image_sub_path "${subPath}"`;
-  if (subPath.startsWith('/') || subPath.split('/').includes('..'))
-    fail('InvalidArgument', `${what}, must be a path within the image without ..`);
+function sourceInImage(directory: string, { containerPath, image, imageSubPath }: Mount): string {
+  if (imageSubPath === '') return directory;
   try {
-    return pathInRoot(directory, subPath);
+    return pathInRoot(directory, imageSubPath);
   } catch (error) {
     if (!hasErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error;
-    return fail('InvalidArgument', `${what}, which image ${image?.image ?? ''} does not have`);
+    return fail(
+      'InvalidArgument',
+      `ImageVolumeMountFailed: create container: the mount at ${containerPath} has image_sub_path "${imageSubPath}", which image ${image?.image ?? ''} does not have`,
+    );
   }
 }
 

@@ -1,6 +1,4 @@
-import { DaemonError } from '../base/errors.ts';
 import { specAnnotations } from './annotations.ts';
-import { capabilitySets } from './capabilities.ts';
 import { defaultMounts } from './default-mounts.ts';
 import { containerDevices } from './device-rules.ts';
 import type { ContainerSpecInput, SpecInput } from './input.ts';
@@ -8,18 +6,16 @@ import { infraSpec } from './infra.ts';
 import { requestMounts, rootfsPropagation, sortByDepth, withoutReplaced } from './mounts.ts';
 import { ociNamespaces } from './namespaces.ts';
 import { OCI_VERSION } from './oci-types.ts';
-import type { OciCapabilities, OciLinux, OciMount, OciProcess, OciSpec } from './oci-types.ts';
-import { clampOomScoreAdj, processArgs, processEnv, processRlimits, workingDirectory } from './process.ts';
-import { ociResources } from './resources.ts';
-import { ociSeccomp, seccompChoice } from './seccomp.ts';
-import { apparmorProfile, pathRestrictions } from './security.ts';
+import type { OciLinux, OciMount, OciProcess, OciSpec } from './oci-types.ts';
+import { clampOomScoreAdj, processEnv, processRlimits } from './process.ts';
+import { ociSeccomp } from './seccomp.ts';
 import { selinuxLabels } from './selinux.ts';
 import type { SelinuxLabels } from './selinux.ts';
 
 /**
- * The OCI runtime spec of a container or an infra container. Nothing outside of `input` is looked at.
- * @throws DaemonError InvalidArgument for a request that contradicts itself, FailedPrecondition for what this host, this
- * runtime or the daemon's own rights do not have.
+ * The OCI runtime spec of a container or an infra container. Nothing outside of `input` is looked at. What the request may not
+ * ask was refused before (plan.ts).
+ * @throws DaemonError FailedPrecondition for a mount whose source does not have the propagation asked for.
  */
 export function buildSpec(input: SpecInput): OciSpec {
   return input.kind === 'infra' ? infraSpec(input) : containerSpec(input);
@@ -29,7 +25,6 @@ export function buildSpec(input: SpecInput): OciSpec {
 interface Derived {
   readonly privileged: boolean;
   readonly cgroupNamespace: boolean;
-  readonly capabilities: OciCapabilities;
   readonly selinux: SelinuxLabels | undefined;
   /** The request's own mounts. */
   readonly requested: readonly OciMount[];
@@ -39,22 +34,13 @@ function containerSpec(input: ContainerSpecInput): OciSpec {
   const { config, sandboxConfig, host, settings } = input;
   const security = config.linux?.securityContext;
   const privileged = security?.privileged === true;
-  if (privileged && sandboxConfig.linux?.securityContext?.privileged !== true) {
-    throw new DaemonError('InvalidArgument', 'build spec: the container is privileged and its pod sandbox is not, must be privileged too');
-  }
   const options = security?.selinuxOptions ?? sandboxConfig.linux?.securityContext?.selinuxOptions;
   const derived: Derived = {
     privileged,
     // v1 has always shown the host's paths, and programs there rely on it; privileged ones manage the host's cgroups.
     cgroupNamespace: host.cgroupVersion === 'v2' && !privileged,
-    capabilities: capabilitySets({
-      request: security?.capabilities,
-      privileged,
-      defaults: settings.defaultCapabilities,
-      available: host.capabilities,
-    }),
     selinux: settings.selinux && host.selinux ? selinuxLabels({ options, privileged, podLevel: input.selinuxLevel }) : undefined,
-    requested: requestMounts(input),
+    requested: requestMounts(input.mounts, input.hostMounts),
   };
   return {
     ociVersion: OCI_VERSION,
@@ -66,28 +52,26 @@ function containerSpec(input: ContainerSpecInput): OciSpec {
   };
 }
 
-function containerProcess(input: ContainerSpecInput, { capabilities, selinux }: Derived): OciProcess {
-  const { config, imageConfig, host, settings, user } = input;
-  const security = config.linux?.securityContext;
-  const profile = apparmorProfile(security, host, settings.apparmorProfile);
+function containerProcess(input: ContainerSpecInput, { selinux }: Derived): OciProcess {
+  const { config, plan, host, settings, user } = input;
   return {
     terminal: config.tty,
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
-    args: processArgs(config, imageConfig),
+    args: plan.args,
     env: processEnv({
-      image: imageConfig,
-      envs: config.envs,
+      image: input.imageConfig,
+      variables: plan.variables,
       tty: config.tty,
       hostname: input.hostname ?? (input.sandboxConfig.hostname || host.hostname),
       home: user.home,
       warn: input.warn,
     }),
-    cwd: workingDirectory(config, imageConfig),
-    capabilities,
+    cwd: plan.workingDirectory,
+    capabilities: plan.capabilities,
     rlimits: processRlimits(settings.defaultUlimits, host),
-    noNewPrivileges: security?.noNewPrivs === true,
+    noNewPrivileges: config.linux?.securityContext?.noNewPrivs === true,
     oomScoreAdj: clampOomScoreAdj(Number(config.linux?.resources?.oomScoreAdj ?? 0n), host),
-    ...(profile === undefined ? {} : { apparmorProfile: profile }),
+    ...(plan.apparmorProfile === undefined ? {} : { apparmorProfile: plan.apparmorProfile }),
     ...(selinux === undefined ? {} : { selinuxLabel: selinux.process }),
   };
 }
@@ -105,9 +89,8 @@ function containerMounts(input: ContainerSpecInput, { privileged, cgroupNamespac
   return sortByDepth([...withoutReplaced(defaults, requested), ...requested]);
 }
 
-function containerLinux(input: ContainerSpecInput, { privileged, cgroupNamespace, capabilities, selinux, requested }: Derived): OciLinux {
-  const { config, host, settings } = input;
-  const security = config.linux?.securityContext;
+function containerLinux(input: ContainerSpecInput, { privileged, cgroupNamespace, selinux, requested }: Derived): OciLinux {
+  const { plan, host, settings } = input;
   const { devices, rules } = containerDevices({
     devices: input.devices,
     hostDevices: input.hostDevices,
@@ -116,10 +99,10 @@ function containerLinux(input: ContainerSpecInput, { privileged, cgroupNamespace
   });
   const propagation = rootfsPropagation(input.mounts);
   const seccomp = ociSeccomp({
-    choice: seccompChoice(security),
+    choice: plan.seccomp,
     localhostProfile: input.localhostSeccomp,
     runtimeDefault: settings.seccompDefaultProfile,
-    capabilities: capabilities.bounding,
+    capabilities: plan.capabilities.bounding,
     host,
   });
   return {
@@ -128,12 +111,13 @@ function containerLinux(input: ContainerSpecInput, { privileged, cgroupNamespace
     cgroupsPath: input.cgroupsPath,
     resources: {
       devices: rules,
-      ...ociResources(config.linux?.resources, host),
+      ...plan.resources,
       ...(settings.pidsLimit > 0 ? { pids: { limit: settings.pidsLimit } } : {}),
     },
     ...(propagation === undefined ? {} : { rootfsPropagation: propagation }),
     ...(seccomp === undefined ? {} : { seccomp }),
-    ...pathRestrictions(security),
+    maskedPaths: plan.maskedPaths,
+    readonlyPaths: plan.readonlyPaths,
     ...(selinux === undefined ? {} : { mountLabel: selinux.mount }),
   };
 }

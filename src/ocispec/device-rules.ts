@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
+import type { Device } from '../../api/cri/runtime.ts';
 import { DaemonError } from '../base/errors.ts';
-import type { ResolvedDevice } from './input.ts';
+import type { PlannedDevice, ResolvedDevice } from './input.ts';
 import type { OciDevice, OciDeviceRule } from './oci-types.ts';
 
 export interface DevicesInput {
@@ -34,8 +35,23 @@ function toOciDevice({ path, type, major, minor, fileMode, uid, gid }: ResolvedD
   return { type, path, major, minor, fileMode, uid, gid };
 }
 
-/** The permissions of a request, each letter once. None at all means all. @throws DaemonError InvalidArgument. */
-export function deviceAccess(permissions: string): string {
+/**
+ * A device of a request, as far as the request decides it. Only paths below /dev are looked at later: elsewhere a hung network
+ * file system could stall the daemon. @throws DaemonError InvalidArgument.
+ */
+export function planDevice({ hostPath, containerPath, permissions }: Device): PlannedDevice {
+  const access = deviceAccess(permissions);
+  const path = devicePath(containerPath, hostPath);
+  if (isBelowDev(posix.join('/', hostPath))) return { hostPath, path, access };
+  throw new DaemonError('InvalidArgument', `create container: device "${hostPath}": host_path must be below /dev`);
+}
+
+export function isBelowDev(path: string): boolean {
+  return path.startsWith('/dev/');
+}
+
+/** The permissions of a request, each letter once. None at all means all. */
+function deviceAccess(permissions: string): string {
   if (permissions === '') return 'rwm';
   if (!/^[rwm]+$/.test(permissions)) {
     throw new DaemonError('InvalidArgument', `build spec: device permissions are "${permissions}", must be of the letters r, w and m`);
@@ -43,10 +59,10 @@ export function deviceAccess(permissions: string): string {
   return ['r', 'w', 'm'].filter((letter) => permissions.includes(letter)).join('');
 }
 
-/** A device's place in the container: the request's, else where the host has it. @throws DaemonError InvalidArgument. */
-export function devicePath(containerPath: string, hostPath: string): string {
+/** A device's place in the container: the request's, else where the host has it. */
+function devicePath(containerPath: string, hostPath: string): string {
   const path = posix.resolve('/', containerPath === '' ? hostPath : containerPath);
-  if (path !== '/' && !path.includes('\0')) return path;
+  if (path !== '/') return path;
   throw new DaemonError(
     'InvalidArgument',
     `build spec: device at ${JSON.stringify(containerPath)}: container_path must be a path below the root`,

@@ -1,11 +1,10 @@
 import { lstat, readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Stats } from 'node:fs';
-import type { Device } from '../../api/cri/runtime.ts';
 import { DaemonError, hasErrno, unlessMissing } from '../base/errors.ts';
 import { splitDeviceNumber } from '../linux/device-number.ts';
-import { deviceAccess, devicePath } from './device-rules.ts';
-import type { ResolvedDevice } from './input.ts';
+import { isBelowDev } from './device-rules.ts';
+import type { PlannedDevice, ResolvedDevice } from './input.ts';
 
 /** What a container has of its own in /dev, so that the host's is not shown to it. */
 const OWN_IN_DEV = new Set([
@@ -28,20 +27,16 @@ const MAX_DEPTH = 8;
 
 /**
  * Finds the devices that a request names. A directory stands for all devices in it.
- * Only paths below /dev are looked at: elsewhere a hung network file system could stall the daemon.
  * @throws DaemonError InvalidArgument for what is no device, NotFound for what is not there.
  */
-export async function resolveDevices(requested: readonly Device[]): Promise<ResolvedDevice[]> {
+export async function resolveDevices(requested: readonly PlannedDevice[]): Promise<ResolvedDevice[]> {
   const found = await Promise.all(requested.map(resolveDevice));
   return found.flat();
 }
 
-async function resolveDevice(request: Device): Promise<ResolvedDevice[]> {
-  const what = `create container: device "${request.hostPath}"`;
-  const access = deviceAccess(request.permissions);
-  const path = devicePath(request.containerPath, request.hostPath);
-  if (!isBelowDev(join('/', request.hostPath))) throw new DaemonError('InvalidArgument', `${what}: host_path must be below /dev`);
-  const real = await realpath(request.hostPath).catch((error: unknown) => {
+async function resolveDevice({ hostPath, path, access }: PlannedDevice): Promise<ResolvedDevice[]> {
+  const what = `create container: device "${hostPath}"`;
+  const real = await realpath(hostPath).catch((error: unknown) => {
     if (hasErrno(error, 'ENOENT', 'ENOTDIR')) throw new DaemonError('NotFound', `${what}: it is not on this node`, { cause: error });
     throw error;
   });
@@ -52,10 +47,6 @@ async function resolveDevice(request: Device): Promise<ResolvedDevice[]> {
   if (device === undefined)
     throw new DaemonError('InvalidArgument', `${what}: it is neither a device nor a directory of devices, must be one`);
   return [device];
-}
-
-function isBelowDev(path: string): boolean {
-  return path.startsWith('/dev/');
 }
 
 /** Every device node of the host's /dev but the terminals and what a container has of its own. */

@@ -7,7 +7,6 @@ import { clampOomScoreAdj, processRlimits } from './process.ts';
 import { ociSeccomp } from './seccomp.ts';
 import { pathRestrictions } from './security.ts';
 import { selinuxLabels } from './selinux.ts';
-import { checkUserRequest } from './user.ts';
 
 /** The kernel kills it last of all pod processes, since the whole pod goes with it; as the kubelet's own constant. */
 const OOM_SCORE_ADJ = -998;
@@ -23,7 +22,6 @@ const DEFAULT_ID = 65_535;
 export function infraSpec(input: InfraSpecInput): OciSpec {
   const { host, settings, sandboxConfig } = input;
   const security = sandboxConfig.linux?.securityContext;
-  checkUserRequest(security);
   const uid = Number(security?.runAsUser?.value ?? DEFAULT_ID);
   const gid = Number(security?.runAsGroup?.value ?? DEFAULT_ID);
   const privileged = security?.privileged === true;

@@ -2,8 +2,10 @@ import type { ContainerConfig, Mount, PodSandboxConfig } from '../../api/cri/run
 import type { MountEntry } from '../linux/mountinfo.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { ImageProcessConfig } from './image-config.ts';
+import type { OciCapabilities, OciMount, OciResources } from './oci-types.ts';
+import type { SeccompChoice } from './seccomp.ts';
 import type { SeccompProfile } from './seccomp-profile.ts';
-import type { ResolvedUser } from './user.ts';
+import type { AskedUser, ResolvedUser } from './user.ts';
 
 /**
  * Where each namespace of a container comes from: `host`, or the path of a namespace to join (a pinned one, or
@@ -25,11 +27,27 @@ export interface PodFiles {
   readonly shm?: string | undefined;
 }
 
-/** A mount of the request whose source the caller has found: host path with symlinks followed, or an image's directory. */
-export interface ResolvedMount {
+/** A mount of the request, checked. */
+export interface PlannedMount {
   readonly request: Mount;
+  /** What the spec will have of it; its source is found later. */
+  readonly mount: Omit<OciMount, 'source'>;
+}
+
+/** A mount of the request whose source the caller has found: host path with symlinks followed, or an image's directory. */
+export interface ResolvedMount extends PlannedMount {
   /** Absolute host path without symlinks, existing. */
   readonly source: string;
+}
+
+/** A device of the request, or a directory of them, checked. */
+export interface PlannedDevice {
+  /** Below /dev, as the request names it. */
+  readonly hostPath: string;
+  /** Its place in the container. */
+  readonly path: string;
+  /** Of the letters `rwm`. */
+  readonly access: string;
 }
 
 /** A device node of the host, and how the container sees it. */
@@ -76,11 +94,34 @@ export interface SpecSettings {
   readonly selinux: boolean;
 }
 
+/**
+ * What of a container's spec the request, its image and the node decide, without a look at the disk. The rest is found when
+ * the root file system is mounted: sources, devices, the user's entry in /etc/passwd, the text of a seccomp profile.
+ */
+export interface SpecPlan {
+  readonly args: readonly string[];
+  /** The variables of the request, `NAME=value`. */
+  readonly variables: readonly string[];
+  readonly workingDirectory: string;
+  readonly user: AskedUser;
+  readonly capabilities: OciCapabilities;
+  readonly apparmorProfile: string | undefined;
+  readonly seccomp: SeccompChoice;
+  readonly resources: OciResources;
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
+  /** In the order of the request. */
+  readonly mounts: readonly PlannedMount[];
+  readonly devices: readonly PlannedDevice[];
+}
+
 /** All that the spec of a container depends on. */
 export interface ContainerSpecInput {
   readonly kind: 'container';
   readonly sandboxId: string;
   readonly config: ContainerConfig;
+  /** What the request alone decides. */
+  readonly plan: SpecPlan;
   readonly sandboxConfig: PodSandboxConfig;
   /** The name the pod goes by, for HOSTNAME; absent is that of sandboxConfig, or else the node's. */
   readonly hostname?: string | undefined;
@@ -102,12 +143,11 @@ export interface ContainerSpecInput {
   readonly localhostSeccomp?: SeccompProfile | undefined;
   /** SELinux level of the pod (`s0:c1,c2`), where the request gives none and the host has SELinux. */
   readonly selinuxLevel?: string | undefined;
-  readonly runtime: RuntimeFacts;
   readonly settings: SpecSettings;
   readonly host: HostFacts;
   /** Further annotations for the runtime; ours win. */
   readonly annotations?: Readonly<Record<string, string>> | undefined;
-  /** Told of what is odd in the image or in a secret, and left out or changed. */
+  /** Told of what is odd in the image, and left out. */
   readonly warn: (words: string) => void;
 }
 

@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
 import { MountPropagation } from '../../api/cri/enums.ts';
-import type { Mount } from '../../api/cri/runtime.ts';
-import { DaemonError } from '../base/errors.ts';
+import type { ImageSpec, Mount } from '../../api/cri/runtime.ts';
+import { DaemonError, fail } from '../base/errors.ts';
 import { isAtOrBelow, mountOf } from '../linux/mountinfo.ts';
 import type { MountEntry } from '../linux/mountinfo.ts';
-import type { ResolvedMount, RuntimeFacts } from './input.ts';
+import type { PlannedMount, ResolvedMount, RuntimeFacts } from './input.ts';
 import type { OciIdMapping, OciLinux, OciMount } from './oci-types.ts';
 
 /** What a request's mount_options may be (the CRI names noexec, nodev, nosuid), each with the option it takes the place of. */
@@ -25,27 +25,35 @@ const MOUNT_OPTIONS: Readonly<Record<string, string>> = {
   symfollow: 'nosymfollow',
 };
 
-export interface RequestMountsInput {
-  readonly mounts: readonly ResolvedMount[];
-  readonly hostMounts: readonly MountEntry[];
-  readonly runtime: RuntimeFacts;
+/**
+ * A mount of a request, as far as the request and the runtime decide it.
+ * @throws DaemonError InvalidArgument for a mount that contradicts itself, FailedPrecondition for one that this runtime cannot
+ * do. The kubelet knows the first words `ImageVolumeMountFailed` and `RROUnsupported` (cri-api, pkg/errors).
+ */
+export function planMount(request: Mount, runtime: RuntimeFacts): PlannedMount {
+  const destination = mountPoint(request);
+  checkSourceAsked(request);
+  checkReadOnly(request, runtime);
+  const options = ['rbind', propagationOption(request), readOnlyOption(request), ...extraOptions(request)];
+  return { request, mount: { destination, type: 'bind', options, ...idMappings(request, runtime) } };
 }
 
 /**
  * The mounts of a request as bind mounts, a parent before what lies in it (in the request's order otherwise).
- * @throws DaemonError InvalidArgument for a mount that contradicts itself, FailedPrecondition for one that this host or
- * runtime cannot do; for recursive read-only its message begins with `RROUnsupported` (cri-api, pkg/errors).
+ * @throws DaemonError FailedPrecondition for a propagation that the source does not have on this host.
  */
-export function requestMounts(input: RequestMountsInput): OciMount[] {
-  const mounts = input.mounts.map(({ request, source }) => {
-    const destination = mountPoint(request);
-    checkReadOnly(request, input.runtime);
+export function requestMounts(mounts: readonly ResolvedMount[], hostMounts: readonly MountEntry[]): OciMount[] {
+  const bound = mounts.map(({ request, mount, source }) => {
     checkSource(request, source);
-    checkPropagation(request, source, input.hostMounts);
-    const options = ['rbind', propagationOption(request), readOnlyOption(request), ...extraOptions(request)];
-    return { destination, type: 'bind', source, options, ...idMappings(request, input.runtime) };
+    checkPropagation(request, source, hostMounts);
+    return { ...mount, source };
   });
-  return sortByDepth(mounts);
+  return sortByDepth(bound);
+}
+
+/** Whether a mount is of an image (KEP-4639), and not of a host path. */
+export function isImageVolume(mount: Mount): mount is Mount & { image: ImageSpec } {
+  return mount.image !== undefined && mount.image.image !== '';
 }
 
 /** The default mounts without those that a request's mount is at or above, except the pod's files: they go on top. */
@@ -73,9 +81,9 @@ export function rootfsPropagation(mounts: readonly ResolvedMount[]): OciLinux['r
 }
 
 /** A mount's place in the container, normalised. A relative one counts from the root. */
-export function mountPoint(request: Pick<Mount, 'containerPath'>): string {
+function mountPoint(request: Mount): string {
   const path = posix.resolve('/', request.containerPath);
-  if (request.containerPath === '' || path === '/' || path.includes('\0')) {
+  if (request.containerPath === '' || path === '/') {
     throw new DaemonError(
       'InvalidArgument',
       `build spec: mount at ${JSON.stringify(request.containerPath)}: container_path must be a path below the root`,
@@ -84,16 +92,37 @@ export function mountPoint(request: Pick<Mount, 'containerPath'>): string {
   return path;
 }
 
-/** The last door: a runtime joins a source that is not absolute to its working directory, which is the container's own bundle. */
+function checkSourceAsked(request: Mount): void {
+  const { containerPath, hostPath, imageSubPath } = request;
+  if (!isImageVolume(request)) {
+    if (hostPath.startsWith('/')) return;
+    fail('InvalidArgument', `create container: the mount at ${containerPath} has host_path "${hostPath}", must be absolute`);
+  }
+  if (imageSubPath.startsWith('/') || imageSubPath.split('/').includes('..')) {
+    fail(
+      'InvalidArgument',
+      `ImageVolumeMountFailed: create container: the mount at ${containerPath} has image_sub_path "${imageSubPath}", must be a path within the image without ..`,
+    );
+  }
+}
+
+/**
+ * The last door. It repeats no check of the request, which names a host path or an image: it looks at what realpath and the
+ * root file system answered. A runtime joins a source that is not absolute to its working directory, the container's own bundle.
+ */
 function checkSource(request: Mount, source: string): void {
   if (posix.isAbsolute(source)) return;
   throw new DaemonError('Internal', `build spec: mount at "${request.containerPath}": its source is "${source}", must be an absolute path`);
 }
 
 function checkReadOnly(request: Mount, runtime: RuntimeFacts): void {
-  const what = `build spec: mount at "${request.containerPath}"`;
-  if (request.image !== undefined && !request.readonly) {
-    throw new DaemonError('InvalidArgument', `${what}: it is an image volume and not readonly, must be readonly`);
+  const { containerPath, image } = request;
+  const what = `build spec: mount at "${containerPath}"`;
+  if (image !== undefined && !request.readonly) {
+    fail(
+      'InvalidArgument',
+      `ImageVolumeMountFailed: create container: the mount at ${containerPath} is of image ${image.image} and not readonly, must be readonly`,
+    );
   }
   if (!request.recursiveReadOnly) return;
   if (!request.readonly)

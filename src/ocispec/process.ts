@@ -37,19 +37,19 @@ export function processArgs(config: Pick<ContainerConfig, 'command' | 'args'>, i
 
 export interface EnvironmentInput {
   readonly image: ImageProcessConfig;
-  readonly envs: ContainerConfig['envs'];
+  /** Those of the request, from requestVariables. */
+  readonly variables: readonly string[];
   readonly tty: boolean;
   readonly hostname: string;
   readonly home: string | undefined;
-  /** Told of what is odd in the image or in a secret, and left out or changed. */
+  /** Told of what is odd in the image, and left out. */
   readonly warn: (words: string) => void;
 }
 
 /**
  * The environment, each name once, a later source winning: our defaults (PATH; TERM with a terminal), HOME from
  * /etc/passwd, the image's, HOSTNAME, the request's. What an image has that is no variable is left out, as CRI-O does: the
- * runtime would refuse it. A value of the request may come from a secret of any bytes: see {@link textOfBytes}.
- * @throws DaemonError InvalidArgument for a name or value of the request that execve(2) cannot carry.
+ * runtime would refuse it.
  */
 export function processEnv(input: EnvironmentInput): string[] {
   const variables = new Map<string, string>();
@@ -62,21 +62,31 @@ export function processEnv(input: EnvironmentInput): string[] {
   const [usable, odd] = partition(fromImage, (entry) => entry.indexOf('=') > 0 && !entry.includes('\0'));
   for (const entry of usable) add(entry);
   add(`HOSTNAME=${input.hostname}`);
-  const changed: string[] = [];
-  for (const { key, value } of input.envs) {
-    const { text, isExact } = textOfBytes(value);
-    add(checkVariable(key, text));
-    if (!isExact) changed.push(key);
-  }
+  for (const entry of input.variables) add(entry);
   if (odd.length > 0)
     input.warn(
       `${odd.length} of the image's environment variables are left out, the first is ${shown(odd[0])}: must be NAME=VALUE without a NUL byte`,
     );
+  return [...variables.values()];
+}
+
+/**
+ * The variables of a request as `NAME=value`. A value may come from a secret of any bytes: see {@link textOfBytes}.
+ * @param warn told of values that are not text, and changed.
+ * @throws DaemonError InvalidArgument for a name or value that execve(2) cannot carry.
+ */
+export function requestVariables(envs: ContainerConfig['envs'], warn: (words: string) => void): string[] {
+  const changed: string[] = [];
+  const variables = envs.map(({ key, value }) => {
+    const { text, isExact } = textOfBytes(value);
+    if (!isExact) changed.push(key);
+    return checkVariable(key, text);
+  });
   if (changed.length > 0)
-    input.warn(
+    warn(
       `the value of environment variable ${shown(changed[0])} (of ${changed.length} such) is not UTF-8: U+FFFD takes the place of each bad byte`,
     );
-  return [...variables.values()];
+  return variables;
 }
 
 function partition<T>(values: readonly T[], isFirst: (value: T) => boolean): [T[], T[]] {
@@ -96,7 +106,8 @@ function nameOf(entry: string): string {
 function checkVariable(key: string, value: string): string {
   if (key === '' || key.includes('='))
     throw new DaemonError('InvalidArgument', `build spec: environment variable name ${shown(key)} must not be empty or hold "="`);
-  if (key.includes('\0') || value.includes('\0'))
+  // The server refuses a NUL byte in texts; a value is bytes.
+  if (value.includes('\0'))
     throw new DaemonError(
       'InvalidArgument',
       `build spec: environment variable ${shown(key)} holds a NUL byte, which execve(2) cannot carry`,
@@ -104,7 +115,10 @@ function checkVariable(key: string, value: string): string {
   return `${key}=${value}`;
 }
 
-/** The directory the process starts in: the request's, else the image's, else /. A relative one counts from /. */
+/**
+ * The directory the process starts in: the request's, else the image's, else /. A relative one counts from /.
+ * @throws DaemonError InvalidArgument for a text of the image that is no path.
+ */
 export function workingDirectory(config: Pick<ContainerConfig, 'workingDir'>, image: ImageProcessConfig): string {
   const directory = config.workingDir || image.WorkingDir || '/';
   if (directory.includes('\0')) throw new DaemonError('InvalidArgument', 'build spec: working_dir holds a NUL byte, must be a path');

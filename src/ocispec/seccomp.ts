@@ -16,9 +16,16 @@ type SeccompRequest = Pick<LinuxContainerSecurityContext, 'seccomp' | 'seccompPr
 /**
  * The choice of a container or sandbox: the SecurityProfile wins over the deprecated path; neither is Unconfined, as the
  * CRI says; privileged is Unconfined whatever is asked.
- * @throws DaemonError InvalidArgument for an unknown type, or a Localhost profile without an absolute path.
+ * @throws DaemonError InvalidArgument for an unknown type, or a Localhost profile without an absolute path; FailedPrecondition
+ * where a profile is asked for and the kernel has no seccomp.
  */
-export function seccompChoice(request: SeccompRequest | undefined): SeccompChoice {
+export function seccompChoice(request: SeccompRequest | undefined, host: Pick<HostFacts, 'seccomp'>): SeccompChoice {
+  const choice = wantedSeccomp(request);
+  if (choice.use === 'Unconfined' || host.seccomp) return choice;
+  throw new DaemonError('FailedPrecondition', `build spec: seccomp profile ${choice.use} is asked for, but this kernel has no seccomp`);
+}
+
+function wantedSeccomp(request: SeccompRequest | undefined): SeccompChoice {
   if (request === undefined || request.privileged) return { use: 'Unconfined' };
   const { seccomp, seccompProfilePath } = request;
   if (seccomp === undefined) return choiceOfPath(seccompProfilePath);
@@ -45,7 +52,7 @@ function choiceOfPath(path: string): SeccompChoice {
 }
 
 function localhost(path: string): SeccompChoice {
-  if (path.startsWith('/') && !path.includes('\0')) return { use: 'Localhost', path };
+  if (path.startsWith('/')) return { use: 'Localhost', path };
   throw new DaemonError('InvalidArgument', `build spec: the seccomp profile's path is ${JSON.stringify(path)}, must be absolute`);
 }
 
@@ -56,18 +63,13 @@ export interface SeccompInput {
   readonly runtimeDefault: SeccompProfile | undefined;
   /** The container's bounding set: some calls go with a capability. */
   readonly capabilities: readonly string[];
-  readonly host: Pick<HostFacts, 'architecture' | 'kernel' | 'seccomp'>;
+  readonly host: Pick<HostFacts, 'architecture' | 'kernel'>;
 }
 
-/**
- * The seccomp part of the spec; undefined where nothing is confined.
- * @throws DaemonError FailedPrecondition where a profile is asked for and the kernel has no seccomp.
- */
+/** The seccomp part of the spec; undefined where nothing is confined. */
 export function ociSeccomp(input: SeccompInput): OciSeccomp | undefined {
   const { choice, host } = input;
   if (choice.use === 'Unconfined') return undefined;
-  if (!host.seccomp)
-    throw new DaemonError('FailedPrecondition', `build spec: seccomp profile ${choice.use} is asked for, but this kernel has no seccomp`);
   const target: SeccompTarget = { architecture: host.architecture, kernel: host.kernel, capabilities: input.capabilities };
   if (choice.use === 'RuntimeDefault') return toOciSeccomp(input.runtimeDefault ?? defaultSeccompProfile, target);
   if (input.localhostProfile === undefined)

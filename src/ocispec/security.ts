@@ -36,7 +36,7 @@ export function pathRestrictions(request: PathsRequest | undefined): { maskedPat
 }
 
 function checkPath(path: string): string {
-  if (path.startsWith('/') && !path.includes('\0')) return path;
+  if (path.startsWith('/')) return path;
   throw new DaemonError('InvalidArgument', `build spec: masked or read-only path ${JSON.stringify(path)} must be absolute`);
 }
 

@@ -2,10 +2,20 @@ import { SupplementalGroupsPolicy } from '../../api/cri/enums.ts';
 import type { LinuxContainerSecurityContext } from '../../api/cri/runtime.ts';
 import { DaemonError, hasErrno } from '../base/errors.ts';
 import { readStartInRoot } from '../linux/files.ts';
-import { HIGHEST_ID } from './id-range.ts';
+import { checkRequestId, HIGHEST_ID } from './id-range.ts';
 import type { ImageProcessConfig } from './image-config.ts';
 import { findGroupId, findUserById, findUserByName, groupsOf } from './user-files.ts';
 import type { UserEntry } from './user-files.ts';
+
+/** Who is to run the first process of a container: each a number, or a name of the image's files. */
+export interface AskedUser {
+  readonly user: number | string;
+  /** Undefined is the group of the user. */
+  readonly group: number | string | undefined;
+  readonly supplementalGroups: readonly number[];
+  /** Whether the groups that the image gives the user are left out. */
+  readonly isStrict: boolean;
+}
 
 /** Who the first process of a container is, as numbers. */
 export interface ResolvedUser {
@@ -32,37 +42,47 @@ const NEWLINE = 0x0a;
 const MOST_GROUPS = 65_536;
 
 /**
- * Finds who runs the first process: the request's user by number or name, else the image's `User` (`uid`, `name`, each
- * with `:gid` or `:group`), else root; in the image's own /etc/passwd and, where a group of it is wanted, /etc/group.
- * @throws DaemonError InvalidArgument for a request that contradicts itself, or a name that the image does not have;
- * FailedPrecondition where the image's files do not say it in their first 2 MB.
+ * Who is asked for: the request's user by number or name, else the image's `User` (`uid`, `name`, each with `:gid` or `:group`),
+ * else root.
+ * @throws DaemonError InvalidArgument for a request that contradicts itself, and for a number that is no id.
+ */
+export function askedUser(request: UserRequest | undefined, image: ImageProcessConfig): AskedUser {
+  if (request !== undefined) checkUserRequest(request);
+  const { userText, groupText } = whoIsAsked(request, image.User ?? '');
+  return {
+    user: idOrName(userText === '' ? '0' : userText, 'user'),
+    group: groupText === undefined ? undefined : idOrName(groupText, 'group'),
+    supplementalGroups: (request?.supplementalGroups ?? []).map(Number),
+    isStrict: request?.supplementalGroupsPolicy === SupplementalGroupsPolicy.Strict,
+  };
+}
+
+/**
+ * Finds who runs the first process, in the image's own /etc/passwd and, where a group of it is wanted, /etc/group.
+ * @throws DaemonError InvalidArgument for a name that the image does not have; FailedPrecondition where the image's files do not
+ * say it in their first 2 MB.
  */
 export async function resolveUser(
   rootfsPath: string,
-  request: UserRequest | undefined,
-  image: ImageProcessConfig,
+  asked: AskedUser,
   readStart: ReadStartInRoot = readStartInRoot,
 ): Promise<ResolvedUser> {
-  checkUserRequest(request);
-  const asked = (request?.supplementalGroups ?? []).map((id) => checkId(id, 'supplemental_groups'));
-  const { userText, groupText } = whoIsAsked(request, image.User ?? '');
-  const user = await resolveUserText(userText, new UserFile(rootfsPath, '/etc/passwd', readStart));
+  const user = await findUser(asked.user, new UserFile(rootfsPath, '/etc/passwd', readStart));
   const groupFile = new UserFile(rootfsPath, '/etc/group', readStart);
-  const gid = groupText === undefined ? (user.entry?.gid ?? 0) : await resolveGroupText(groupText, groupFile);
+  const gid = asked.group === undefined ? (user.entry?.gid ?? 0) : await findGroup(asked.group, groupFile);
 
-  const strict = request?.supplementalGroupsPolicy === SupplementalGroupsPolicy.Strict;
-  const fromImage = strict || user.entry === undefined ? [] : await resolveGroupsOf(user.entry.name, groupFile);
-  const additionalGids = [...new Set([gid, ...fromImage, ...asked])].sort((a, b) => a - b);
+  const fromImage = asked.isStrict || user.entry === undefined ? [] : await resolveGroupsOf(user.entry.name, groupFile);
+  const additionalGids = [...new Set([gid, ...fromImage, ...asked.supplementalGroups])].sort((a, b) => a - b);
   checkGroupCount(additionalGids.length);
   return { uid: user.uid, gid, additionalGids, ...(user.entry === undefined ? {} : { home: user.entry.home }) };
 }
 
-/** The CRI's rules: a group needs a user, and a user is given by number or by name, not both. */
-export function checkUserRequest(
-  request: (Pick<UserRequest, 'runAsUser' | 'runAsGroup'> & { readonly runAsUsername?: string }) | undefined,
-): void {
-  if (request === undefined) return;
-  const hasName = (request.runAsUsername ?? '') !== '';
+/** The CRI's rules: ids are in range, a group needs a user, and a user is given by number or by name, not both. */
+function checkUserRequest(request: UserRequest): void {
+  checkRequestId('create container', 'run_as_user', request.runAsUser?.value);
+  checkRequestId('create container', 'run_as_group', request.runAsGroup?.value);
+  for (const group of request.supplementalGroups) checkRequestId('create container', 'supplemental_groups', group);
+  const hasName = request.runAsUsername !== '';
   if (request.runAsUser !== undefined && hasName) {
     throw new DaemonError('InvalidArgument', 'resolve user: run_as_user and run_as_username are both given, must be one of them');
   }
@@ -82,23 +102,20 @@ function whoIsAsked(request: UserRequest | undefined, imageUser: string): { user
   return { userText, groupText: groupText === '' ? undefined : groupText };
 }
 
-async function resolveUserText(text: string, file: UserFile): Promise<{ uid: number; entry: UserEntry | undefined }> {
-  const wanted = text === '' ? '0' : text;
-  if (isNumber(wanted)) {
-    const uid = checkId(BigInt(wanted), 'user');
-    return { uid, entry: await file.find(`user ${uid}`, async (bytes) => findUserById(bytes, uid)) };
-  }
+async function findUser(wanted: number | string, file: UserFile): Promise<{ uid: number; entry: UserEntry | undefined }> {
+  if (typeof wanted === 'number')
+    return { uid: wanted, entry: await file.find(`user ${wanted}`, async (bytes) => findUserById(bytes, wanted)) };
   const entry = await file.find(`user "${wanted}"`, async (bytes) => findUserByName(bytes, wanted));
   if (entry === undefined)
     throw new DaemonError('InvalidArgument', `resolve user: "${wanted}" is not in the image's /etc/passwd, must be there`);
   return { uid: entry.uid, entry };
 }
 
-async function resolveGroupText(text: string, file: UserFile): Promise<number> {
-  if (isNumber(text)) return checkId(BigInt(text), 'group');
-  const gid = await file.find(`group "${text}"`, async (bytes) => findGroupId(bytes, text));
+async function findGroup(wanted: number | string, file: UserFile): Promise<number> {
+  if (typeof wanted === 'number') return wanted;
+  const gid = await file.find(`group "${wanted}"`, async (bytes) => findGroupId(bytes, wanted));
   if (gid === undefined)
-    throw new DaemonError('InvalidArgument', `resolve user: group "${text}" is not in the image's /etc/group, must be there`);
+    throw new DaemonError('InvalidArgument', `resolve user: group "${wanted}" is not in the image's /etc/group, must be there`);
   return gid;
 }
 
@@ -120,11 +137,9 @@ function checkGroupCount(count: number): void {
   );
 }
 
-function isNumber(text: string): boolean {
-  return /^-?\d+$/.test(text);
-}
-
-function checkId(id: bigint, what: string): number {
+function idOrName(text: string, what: string): number | string {
+  if (!/^-?\d+$/.test(text)) return text;
+  const id = BigInt(text);
   if (id >= 0n && id <= BigInt(HIGHEST_ID)) return Number(id);
   throw new DaemonError('InvalidArgument', `resolve user: ${what} ${id.toString()} must be from 0 to ${HIGHEST_ID}`);
 }

@@ -1,7 +1,6 @@
 import { ContainerState as CriState } from '../../api/cri/enums.ts';
-import type { Container as ContainerMessage, ContainerFilter, ContainerStatus, Init, Mount } from '../../api/cri/runtime.ts';
-import type { Container, ContainerRecord, ContainerState } from '../container/container.ts';
-import { isImageVolume } from '../container/container.ts';
+import type { Container as ContainerMessage, ContainerFilter, ContainerStatus, Init } from '../../api/cri/runtime.ts';
+import { mountsOf, type Container, type ContainerState } from '../container/container.ts';
 import { criSignal } from '../container/stop-signal.ts';
 import { hasLabels } from './labels.ts';
 import type { RuntimeServiceParts } from './parts.ts';
@@ -58,7 +57,8 @@ export function containerStatusMessage(
     imageId: record.imageId,
     labels: record.config.labels,
     annotations: record.config.annotations,
-    mounts: mountMessages(record),
+    // The kubelet finds the termination log by its container path, so the request comes back as it was.
+    mounts: mountsOf(record),
     logPath: record.logPath,
     resources: { linux: state.resources },
     user: {
@@ -87,17 +87,6 @@ export function imageSpec(
   const name = asked?.userSpecifiedImage === '' || asked?.userSpecifiedImage === undefined ? asked?.image : asked.userSpecifiedImage;
   if (name !== undefined && name !== imageId) return { ...asked, image: name };
   return { ...asked, image: parts.containers.parts.images.resolve(imageId)?.names[0] ?? imageId };
-}
-
-/**
- * The kubelet finds the termination log by its container path, so the request comes back as it was; with the image that an
- * image volume is, as the kubelet reports its digest from there (KEP-5365).
- */
-function mountMessages({ config, volumeImageIds = [] }: ContainerRecord): Init<Mount>[] {
-  const ids = volumeImageIds.values();
-  return config.mounts.map((mount) =>
-    isImageVolume(mount) ? { ...mount, image: { ...mount.image, imageRef: ids.next().value ?? '' } } : mount,
-  );
 }
 
 /** Whether a container is one of those asked for: id prefix, sandbox, state and labels, all of them. */

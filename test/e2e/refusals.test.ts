@@ -1,22 +1,28 @@
 /** What a request may not ask is refused in words that name the field, before anything is made. */
 import assert from 'node:assert/strict';
-import { readdir, stat } from 'node:fs/promises';
+import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NamespaceMode } from '../../api/cri/enums.ts';
-import type { ContainerConfig, Init, PodSandboxConfig } from '../../api/cri/runtime.ts';
+import type { ContainerConfig, Init, Mount, PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
 import { containerConfig, failureOf, podConfig, runPod, shell } from '../support/pods.ts';
 
 const test = sharedDaemon();
 
-/** When the daemon's disk was last touched: records, and what runs. */
-async function lastTouched(daemon: TestDaemon): Promise<Readonly<Record<string, number>>> {
-  const directories = ['sandboxes', 'containers']
-    .map((name) => join(daemon.root, name))
-    .concat(join(daemon.runDir, 'bundles'), join(daemon.runDir, 'ns'));
-  const times = directories.map(async (path) => [path, await stat(path).then(({ mtimeMs }) => mtimeMs, () => 0)] as const); // prettier-ignore
-  return Object.fromEntries(await Promise.all(times));
+/**
+ * When each file and directory of the daemon was last written, and all mounts of the node: a record or a bundle that was made
+ * and taken back again shows in the time of the directory it was in.
+ */
+async function traceOf(daemon: TestDaemon): Promise<readonly string[]> {
+  const trace: string[] = [];
+  for (const top of [daemon.root, daemon.runDir]) {
+    for (const name of ['', ...(await readdir(top, { recursive: true }))]) {
+      const { mtimeNs, size } = await lstat(join(top, name), { bigint: true });
+      trace.push(`${join(top, name)} ${mtimeNs} ${size}`);
+    }
+  }
+  return [...trace, ...(await readFile(`/proc/${daemon.pid}/mountinfo`, 'utf8')).split('\n')];
 }
 
 test('Status advertises no user namespaces, and RunPodSandbox refuses them', async (daemon) => {
@@ -43,17 +49,18 @@ const PODS: readonly Refusal<PodSandboxConfig>[] = [
 ];
 
 test('a pod sandbox: each bad field is named, and nothing is made', async (daemon) => {
-  const before = await lastTouched(daemon);
+  const before = await traceOf(daemon);
   for (const [field, change, code = 'INVALID_ARGUMENT'] of PODS) {
     const failure = await failureOf(daemon.runtime.runPodSandbox({ config: podConfig(daemon, { change }), runtimeHandler: '' }));
     assert.equal(failure.code, code, failure.message);
     assert.match(failure.message, field);
+    assert.deepEqual(await traceOf(daemon), before, `after ${failure.message}`);
   }
-  assert.deepEqual(await lastTouched(daemon), before);
 });
 
 const security = (securityContext: object): Init<ContainerConfig> => ({ linux: { securityContext } });
 const resources = (change: object): Init<ContainerConfig> => ({ linux: { resources: change } });
+const mountOf = (change: Init<Mount>): Init<ContainerConfig> => ({ mounts: [{ hostPath: '/tmp', containerPath: '/data', ...change }] });
 const mapping = { hostId: 100_000, containerId: 0, length: 65_536 };
 
 const CONTAINERS: readonly Refusal<ContainerConfig>[] = [
@@ -71,17 +78,58 @@ const CONTAINERS: readonly Refusal<ContainerConfig>[] = [
   [/log_path is "\/"/, { logPath: '/' }],
   [/config\.log_path contains a NUL byte/, { logPath: 'a\0b' }],
   [/config\.command\[1\] contains a NUL byte/, { command: ['sh', 'a\0b'] }],
+  [/label "long" has 5004 bytes/, { labels: { long: 'x'.repeat(5000) } }],
+  [/image no-such:1 is not present/, { image: { image: 'no-such:1' } }, 'NOT_FOUND'],
+  [/nothing to run/, { command: [''] }],
+  [/environment variable name "A=B"/, { envs: [{ key: 'A=B', value: Buffer.from('x') }] }],
+  [/environment variable "A" holds a NUL byte/, { envs: [{ key: 'A', value: Buffer.from('\0') }] }],
+  [/it is privileged, but its pod sandbox/, security({ privileged: true })],
+  [/run_as_user and run_as_username are both given/, security({ runAsUser: { value: 1n }, runAsUsername: 'root' })],
+  [/run_as_group is given without run_as_user/, security({ runAsGroup: { value: 1n } })],
+  [/user 99999999999 must be from 0/, security({ runAsUsername: '99999999999' })],
+  [/add_capabilities: "NO_SUCH" is no capability/, security({ capabilities: { addCapabilities: ['NO_SUCH'] } })],
+  [/drop_capabilities: "NO_SUCH" is no capability/, security({ capabilities: { dropCapabilities: ['NO_SUCH'] } })],
+  [/seccomp profile type 9/, security({ seccomp: { profileType: 9 } })],
+  [/seccomp profile's path is "p\.json", must be absolute/, security({ seccomp: { profileType: 2, localhostRef: 'p.json' } })],
+  [/seccomp_profile_path is "else"/, security({ seccompProfilePath: 'else' })],
+  [/AppArmor profile type 9/, security({ apparmor: { profileType: 9 } })],
+  [/apparmor_profile is "mine"/, security({ apparmorProfile: 'mine' })],
+  [/Localhost AppArmor profile has no name/, security({ apparmor: { profileType: 2 } })],
+  [/masked or read-only path "proc"/, security({ maskedPaths: ['proc'] })],
+  [/masked or read-only path "sys"/, security({ readonlyPaths: ['sys'] })],
+  [/the node's PID namespace/, security({ namespaceOptions: { pid: NamespaceMode.NODE } })],
+  [/the pod's PID namespace, .* made without one/, security({ namespaceOptions: { pid: NamespaceMode.POD } })],
+  [/container no-such: not found/, security({ namespaceOptions: { pid: NamespaceMode.TARGET, targetId: 'no-such' } }), 'NOT_FOUND'],
+  [/PID namespace mode is 9/, security({ namespaceOptions: { pid: 9 } })],
+  [/memory_limit_in_bytes is 1000/, resources({ memoryLimitInBytes: 1000n })],
+  [/memory_swap_limit_in_bytes is 600000/, resources({ memoryLimitInBytes: 700_000n, memorySwapLimitInBytes: 600_000n })],
+  [/cpu_shares is -1/, resources({ cpuShares: -1n })],
+  [/cpuset_cpus is "a"/, resources({ cpusetCpus: 'a' })],
+  [/cpuset_mems is "999"/, resources({ cpusetMems: '999' })],
+  [/huge pages of 3MB/, resources({ hugepageLimits: [{ pageSize: '3MB', limit: 1n }] }), 'FAILED_PRECONDITION'],
+  [/device permissions are "x"/, { devices: [{ hostPath: '/dev/null', containerPath: '/dev/x', permissions: 'x' }] }],
+  [/device at "\/": container_path/, { devices: [{ hostPath: '/dev/null', containerPath: '/' }] }],
+  [/host_path must be below \/dev/, { devices: [{ hostPath: '/etc/passwd', containerPath: '/dev/x' }] }],
+  [/mount at "": container_path/, mountOf({ containerPath: '' })],
+  [/mount at "\/": container_path/, mountOf({ containerPath: '/' })],
+  [/host_path "tmp", must be absolute/, mountOf({ hostPath: 'tmp' })],
+  [/recursive_read_only is set without readonly/, mountOf({ recursiveReadOnly: true })],
+  [/recursive_read_only is set with a propagation/, mountOf({ recursiveReadOnly: true, readonly: true, propagation: 1 })],
+  [/mount_options has "size=1"/, mountOf({ mountOptions: ['size=1'] })],
+  [/^ImageVolumeMountFailed: .*of image no-such:1 and not readonly/, mountOf({ hostPath: '', image: { image: 'no-such:1' } })],
+  [/^ImageVolumeMountFailed: .*image_sub_path "\.\.\/x"/, mountOf({ hostPath: '', image: { image: 'no-such:1' }, readonly: true, imageSubPath: '../x' })],
+  [/^ImageVolumeMountFailed: .*not present/, mountOf({ hostPath: '', image: { image: 'no-such:1' }, readonly: true }), 'NOT_FOUND'],
 ]; // prettier-ignore
 
 test('a container: each bad field is named, and nothing is made', async (daemon) => {
   const pod = await runPod(daemon);
-  const before = await lastTouched(daemon);
+  const before = await traceOf(daemon);
   for (const [field, change, code = 'INVALID_ARGUMENT'] of CONTAINERS) {
     const config = await containerConfig(pod, shell('true'), { change });
     const failure = await failureOf(daemon.runtime.createContainer({ podSandboxId: pod.id, config, sandboxConfig: pod.config }));
     assert.equal(failure.code, code, failure.message);
     assert.match(failure.message, field);
+    assert.deepEqual(await traceOf(daemon), before, `after ${failure.message}`);
   }
-  assert.deepEqual(await lastTouched(daemon), before);
   assert.deepEqual(await readdir(join(daemon.root, 'containers')), []);
 });

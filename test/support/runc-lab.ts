@@ -16,7 +16,7 @@ import type { ContainerSpecInput } from '../../src/ocispec/input.ts';
 import type { OciSpec } from '../../src/ocispec/oci-types.ts';
 import { specToJson } from '../../src/ocispec/spec-json.ts';
 import { resolveUser } from '../../src/ocispec/user.ts';
-import { containerInput } from './spec-inputs.ts';
+import { containerInput, SETTINGS } from './spec-inputs.ts';
 
 /** PODWRIGHT_TEST_RUNC tries another version or runtime. */
 const RUNC = process.env['PODWRIGHT_TEST_RUNC'] ?? '/usr/sbin/runc';
@@ -57,24 +57,23 @@ export class RuncLab {
   }
 
   /** What the spec of a container in this pod is built from, less what a test changes. */
-  async input(changes: Partial<ContainerSpecInput> = {}): Promise<ContainerSpecInput> {
-    const base = containerInput(changes);
+  async input(changes: Partial<Omit<ContainerSpecInput, 'plan'>> = {}): Promise<ContainerSpecInput> {
     this.#count += 1;
-    return {
-      ...base,
+    const input = containerInput({
+      ...changes,
       rootfsPath: this.rootfs,
-      user: await resolveUser(this.rootfs, base.config.linux?.securityContext, base.imageConfig),
       namespaces: { ...this.namespaces, pid: 'new', ...changes.namespaces },
       cgroupsPath: `${this.#cgroup}/c${this.#count}`,
       podFiles: { hosts: join(this.directory, 'hosts'), shm: join(this.directory, 'shm') },
       hostMounts: await readMounts(),
       settings: {
-        ...base.settings,
+        ...(changes.settings ?? SETTINGS),
         defaultCapabilities: ['CAP_CHOWN', 'CAP_KILL', 'CAP_SETUID', 'CAP_SETGID', 'CAP_SYS_CHROOT'],
         defaultUlimits: [{ type: 'RLIMIT_NOFILE', soft: 1024, hard: 1_000_000_000 }],
       },
       host: this.host,
-    };
+    });
+    return { ...input, user: await resolveUser(this.rootfs, input.plan.user) };
   }
 
   get namespaces(): { net: string; ipc: string; uts: string } {

@@ -9,7 +9,16 @@ import type {
 } from '../../api/cri/runtime.ts';
 import type { MountEntry } from '../../src/linux/mountinfo.ts';
 import type { HostFacts } from '../../src/ocispec/host-facts.ts';
-import type { ContainerSpecInput, InfraSpecInput, SpecSettings } from '../../src/ocispec/input.ts';
+import type {
+  ContainerSpecInput,
+  InfraSpecInput,
+  PlannedMount,
+  ResolvedMount,
+  RuntimeFacts,
+  SpecSettings,
+} from '../../src/ocispec/input.ts';
+import { planMount } from '../../src/ocispec/mounts.ts';
+import { planSpec } from '../../src/ocispec/plan.ts';
 
 /** Messages as the server hands them on: what is not given has its default. */
 export const containerConfig = (init: Init<ContainerConfig> = {}): ContainerConfig =>
@@ -72,9 +81,21 @@ export const SETTINGS: SpecSettings = {
   selinux: false,
 };
 
+export const RUNTIME: RuntimeFacts = { recursiveReadOnlyMounts: true, idmapMounts: false };
+
+/** A mount as the request's check hands it on, to /data where it says no other place. */
+export function plannedMount(init: Init<Mount> = {}, runtime: RuntimeFacts = RUNTIME): PlannedMount {
+  return planMount(mount({ containerPath: '/data', hostPath: '/var/data', ...init }), runtime);
+}
+
+/** The same with its source. */
+export function resolvedMount(init: Init<Mount>, source: string): ResolvedMount {
+  return { ...plannedMount(init), source };
+}
+
 /** A container that asks for little, in an ordinary pod. */
-export function containerInput(changes: Partial<ContainerSpecInput> = {}): ContainerSpecInput {
-  return {
+export function containerInput(changes: Partial<Omit<ContainerSpecInput, 'plan'>> = {}): ContainerSpecInput {
+  const input = {
     kind: 'container',
     warn: () => undefined,
     sandboxId: '5'.repeat(64),
@@ -94,11 +115,11 @@ export function containerInput(changes: Partial<ContainerSpecInput> = {}): Conta
     devices: [],
     hostDevices: [],
     hostMounts: HOST_MOUNTS,
-    runtime: { recursiveReadOnlyMounts: true, idmapMounts: false },
     settings: SETTINGS,
     host: HOST,
     ...changes,
-  };
+  } as const;
+  return { ...input, plan: planSpec({ ...input, runtime: RUNTIME }) };
 }
 
 export function infraInput(changes: Partial<InfraSpecInput> = {}): InfraSpecInput {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { resolveUser } from '../../../src/ocispec/user.ts';
+import { askedUser, resolveUser } from '../../../src/ocispec/user.ts';
 import { securityContext } from '../../support/spec-inputs.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
@@ -54,7 +54,7 @@ test('user files of any size neither stop the event loop nor fill the memory', a
   for (const [name, files] of Object.entries(odd)) {
     const root = await rootWith(t, files);
     for (const request of [byName, byNumber]) {
-      const { result, standstillMs, grownBytes } = await watched(async () => resolveUser(root, request, {}));
+      const { result, standstillMs, grownBytes } = await watched(async () => resolveUser(root, askedUser(request, {})));
       t.diagnostic(`${name}: standstill ${standstillMs.toFixed(1)} ms, memory ${(grownBytes / MIB).toFixed(1)} MiB`);
       assert.ok(result instanceof Error, `${name}: ${JSON.stringify(result)}`);
       assert.match(result.message, /\/etc\/passwd is longer than 2097152 bytes, must be shorter/, name);
@@ -67,16 +67,21 @@ test('user files of any size neither stop the event loop nor fill the memory', a
 test('a user is found at the start of a long file, and its groups are wanted whole', async (t) => {
   const passwd = `web:x:1000:2000::/home/web:/bin/sh\n${lines('a::1:1:\n')}`;
   const small = await rootWith(t, { passwd, group: 'web:x:2000:\nvideo:x:44:web\n' });
-  assert.deepEqual(await resolveUser(small, byName, {}), { uid: 1000, gid: 2000, additionalGids: [44, 2000], home: '/home/web' });
+  assert.deepEqual(await resolveUser(small, askedUser(byName, {})), {
+    uid: 1000,
+    gid: 2000,
+    additionalGids: [44, 2000],
+    home: '/home/web',
+  });
 
   const large = await rootWith(t, { passwd, group: `video:x:44:web\n${lines('a:x:1:\n')}` });
-  await assert.rejects(resolveUser(large, byName, {}), {
+  await assert.rejects(resolveUser(large, askedUser(byName, {})), {
     kind: 'FailedPrecondition',
     message: /all groups of user "web": the image's \/etc\/group is longer/,
   });
   const strict = securityContext({ runAsUsername: 'web', supplementalGroupsPolicy: 1 });
-  assert.deepEqual((await resolveUser(large, strict, {})).additionalGids, [2000]);
-  await assert.rejects(resolveUser(large, undefined, { User: '0:none' }), {
+  assert.deepEqual((await resolveUser(large, askedUser(strict, {}))).additionalGids, [2000]);
+  await assert.rejects(resolveUser(large, askedUser(undefined, { User: '0:none' })), {
     kind: 'FailedPrecondition',
     message: /user 0: .*\/etc\/passwd is longer/,
   });
@@ -88,14 +93,14 @@ test('a user whose line the limit cuts is not taken for another', async (t) => {
   const before = lines(filler, 2 * MIB - 40 * filler.length).slice(0, -filler.length);
   const padding = `${'p'.repeat(2 * MIB - before.length - 'web:x:1000:2'.length - 1)}\n`;
   const root = await rootWith(t, { passwd: before + padding + line, group: '' });
-  await assert.rejects(resolveUser(root, byName, {}), { kind: 'FailedPrecondition', message: /\/etc\/passwd is longer/ });
+  await assert.rejects(resolveUser(root, askedUser(byName, {})), { kind: 'FailedPrecondition', message: /\/etc\/passwd is longer/ });
 });
 
 test('up to 2 MB are searched to their end, with the event loop running', async (t) => {
   const passwd = `${lines('a::1:1:\n', 2 * MIB - 64)}web:x:1000:2000::/home/web:\n`;
   const group = `${lines('a:x:1:web\n', 2 * MIB - 64)}b:x:5:not,web\n`;
   const root = await rootWith(t, { passwd, group });
-  const { result, standstillMs } = await watched(async () => resolveUser(root, byName, {}));
+  const { result, standstillMs } = await watched(async () => resolveUser(root, askedUser(byName, {})));
   t.diagnostic(`standstill ${standstillMs.toFixed(1)} ms`);
   assert.deepEqual(result, { uid: 1000, gid: 2000, additionalGids: [1, 5, 2000], home: '/home/web' });
   assert.ok(standstillMs < STANDSTILL_MS, `the event loop stood still for ${standstillMs} ms`);
@@ -104,5 +109,5 @@ test('up to 2 MB are searched to their end, with the event loop running', async 
 test('more groups than a process can have are refused in words', async (t) => {
   const group = Array.from({ length: 70_000 }, (_, index) => `g:x:${index}:web`).join('\n');
   const root = await rootWith(t, { passwd: 'web:x:1000:2000::/:\n', group });
-  await assert.rejects(resolveUser(root, byName, {}), { kind: 'FailedPrecondition', message: /must be in 65536 at most/ });
+  await assert.rejects(resolveUser(root, askedUser(byName, {})), { kind: 'FailedPrecondition', message: /must be in 65536 at most/ });
 });

@@ -4,17 +4,18 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureDir } from 'fs-extra/esm';
-import type { ContainerConfig, Init, LinuxContainerSecurityContext } from '../../../api/cri/runtime.ts';
+import type { ContainerConfig, Device, Init, LinuxContainerSecurityContext } from '../../../api/cri/runtime.ts';
 import { bindMount } from '../../../src/linux/mounts.ts';
 import { pauseProgram } from '../../../src/podsandbox/pause-program.ts';
 import { buildSpec } from '../../../src/ocispec/build.ts';
+import { planDevice } from '../../../src/ocispec/device-rules.ts';
 import { listHostDevices, resolveDevices } from '../../../src/ocispec/devices.ts';
 import type { ContainerSpecInput } from '../../../src/ocispec/input.ts';
 import { execProcess } from '../../../src/ocispec/process.ts';
 import { parseSeccompProfile } from '../../../src/ocispec/seccomp-profile.ts';
 import { specToJson } from '../../../src/ocispec/spec-json.ts';
 import { RuncLab } from '../../support/runc-lab.ts';
-import { containerConfig, infraInput, mount, sandboxConfig } from '../../support/spec-inputs.ts';
+import { containerConfig, infraInput, resolvedMount, sandboxConfig } from '../../support/spec-inputs.ts';
 
 let lab: RuncLab;
 before(async () => {
@@ -190,7 +191,7 @@ test('masked and read-only paths of the request hold', async () => {
 test('a read-only root is read-only, and what is mounted in it stays writable', async () => {
   const volume = join(lab.directory, 'volume-rw');
   await mkdir(volume);
-  const mounts = [{ request: mount({ containerPath: '/tmp', hostPath: volume }), source: volume }];
+  const mounts = [resolvedMount({ containerPath: '/tmp', hostPath: volume }, volume)];
   const { text } = await shell(
     'touch /x; touch /dev/shm/y /tmp/z /dev/w && echo ok; touch /etc/hosts',
     { security: { readonlyRootfs: true } },
@@ -205,10 +206,7 @@ test('volumes are nested, read-only, recursively read-only and without execution
   for (const name of ['outer/inner', 'ro/sub', 'rro/sub', 'noexec', 'sub']) await ensureDir(join(source, name));
   for (const name of ['ro', 'rro']) bindMount(join(source, 'sub'), join(source, name, 'sub'), {});
   await writeFile(join(source, 'noexec/run'), '#!/bin/sh\necho ran\n', { mode: 0o755 });
-  const volume = (containerPath: string, name: string, more = {}) => ({
-    request: mount({ containerPath, ...more }),
-    source: join(source, name),
-  });
+  const volume = (containerPath: string, name: string, more = {}) => resolvedMount({ containerPath, ...more }, join(source, name));
   const mounts = [
     volume('/v/outer/inner', 'sub'),
     volume('/v/outer', 'outer'),
@@ -234,8 +232,10 @@ test('volumes are nested, read-only, recursively read-only and without execution
   ]);
 });
 
+const devicesOf = async (requested: readonly Device[]) => resolveDevices(requested.map(planDevice));
+
 test('devices of the request are there, with their permissions, and no others work', async () => {
-  const devices = await resolveDevices([
+  const found = await devicesOf([
     { hostPath: '/dev/zero', containerPath: '/dev/mine', permissions: 'r' },
     { hostPath: '/dev/loop-control', containerPath: '/dev/own/loop', permissions: 'r' },
     { hostPath: '/dev/full', containerPath: '/dev/denied', permissions: 'm' },
@@ -244,7 +244,7 @@ test('devices of the request are there, with their permissions, and no others wo
     dd if=/dev/mine of=/dev/null bs=1 count=1 2>/dev/null && echo read; (exec 3</dev/own/loop) && echo opened
     (exec 3<>/dev/own/loop) 2>/dev/null || echo "not for writing"; mknod /tmp/disk b 254 0; ls /dev | tr '\\n' ' '; (exec 3</tmp/disk); rm /tmp/disk`;
   const security = { capabilities: { addCapabilities: ['MKNOD'] } };
-  const { text } = await shell(script, { security }, { devices });
+  const { text } = await shell(script, { security }, { devices: found });
 
   assert.equal(
     text,
@@ -254,10 +254,10 @@ test('devices of the request are there, with their permissions, and no others wo
 });
 
 test('resolveDevices() takes a directory for all in it, and refuses what is none', async () => {
-  const inDirectory = await resolveDevices([{ hostPath: '/dev/net', containerPath: '/dev/mine', permissions: 'rw' }]);
+  const inDirectory = await devicesOf([{ hostPath: '/dev/net', containerPath: '/dev/mine', permissions: 'rw' }]);
 
   assert.ok(inDirectory.every(({ path, type, access }) => path.startsWith('/dev/mine/') && type === 'c' && access === 'rw'));
-  const refused = (hostPath: string) => resolveDevices([{ hostPath, containerPath: '', permissions: '' }]);
+  const refused = (hostPath: string) => devicesOf([{ hostPath, containerPath: '', permissions: '' }]);
   await assert.rejects(refused('/dev/no-such'), { kind: 'NotFound' });
   await assert.rejects(refused('/etc/passwd'), { kind: 'InvalidArgument' });
   await assert.rejects(refused('/dev/../etc/passwd'), { kind: 'InvalidArgument' });

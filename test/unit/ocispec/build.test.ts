@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { buildSpec } from '../../../src/ocispec/build.ts';
 import type { OciSpec } from '../../../src/ocispec/oci-types.ts';
-import { containerConfig, containerInput, HOST, infraInput, sandboxConfig, SETTINGS } from '../../support/spec-inputs.ts';
+import { containerConfig, containerInput, HOST, infraInput, resolvedMount, sandboxConfig, SETTINGS } from '../../support/spec-inputs.ts';
 
 const CAPABILITIES = ['CAP_CHOWN', 'CAP_KILL'];
 const FLAGS = ['nosuid', 'noexec', 'nodev'];
@@ -122,12 +122,6 @@ test('buildSpec() of a privileged container gives all the daemon has, and hides 
   );
 });
 
-test('buildSpec() refuses a privileged container in a sandbox that is not', () => {
-  const config = containerConfig({ command: ['/bin/web'], linux: { securityContext: { privileged: true } } });
-
-  assert.throws(() => buildSpec(containerInput({ config })), { kind: 'InvalidArgument', message: /privileged and its pod sandbox is not/ });
-});
-
 test('buildSpec() uses what the node has where the pod uses its namespaces', () => {
   const spec = buildSpec(
     containerInput({
@@ -163,7 +157,7 @@ test('buildSpec() carries terminal, limits, labels, propagation, own files read-
       host: { ...HOST, apparmor: true, selinux: true, oomScoreAdjFloor: -5 },
       settings: { ...SETTINGS, selinux: true, pidsLimit: 100, defaultUlimits: [{ type: 'RLIMIT_NOFILE', soft: 1, hard: 2 }] },
       selinuxLevel: 's0:c1,c2',
-      mounts: [{ request: mountTo('/data'), source: '/var/data' }],
+      mounts: [resolvedMount({ propagation: 1 }, '/var/data')],
     }),
   );
 
@@ -189,13 +183,9 @@ test('buildSpec() carries terminal, limits, labels, propagation, own files read-
   assert.deepStrictEqual(spec.mounts.find(({ destination }) => destination === '/etc/hosts')?.options, ['rbind', 'rprivate', 'ro']);
 });
 
-function mountTo(containerPath: string): ReturnType<typeof containerConfig>['mounts'][number] {
-  return containerConfig({ mounts: [{ containerPath, hostPath: '/var/data', propagation: 1 }] }).mounts[0]!;
-}
-
 test('buildSpec() makes no device nodes where a mount of the request is /dev', () => {
   const device = { path: '/dev/x', type: 'c', major: 1, minor: 3, fileMode: 0o600, uid: 0, gid: 0, access: 'r' } as const;
-  const mounts = [{ request: containerConfig({ mounts: [{ containerPath: '/dev/', hostPath: '/dev' }] }).mounts[0]!, source: '/dev' }];
+  const mounts = [resolvedMount({ containerPath: '/dev/', hostPath: '/dev' }, '/dev')];
   const spec = buildSpec(containerInput({ devices: [device], mounts }));
 
   assert.deepStrictEqual(spec.linux.devices, []);
@@ -257,10 +247,4 @@ test('buildSpec() of an infra container runs as the sandbox asks', () => {
   const { user } = buildSpec(infraInput({ sandboxConfig: asked })).process;
 
   assert.deepStrictEqual(user, { uid: 7, gid: 8, additionalGids: [8] });
-  assert.throws(
-    () => buildSpec(infraInput({ sandboxConfig: sandboxConfig({ linux: { securityContext: { runAsGroup: { value: 8n } } } }) })),
-    {
-      kind: 'InvalidArgument',
-    },
-  );
 });

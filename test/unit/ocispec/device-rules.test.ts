@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { containerDevices, deviceAccess, devicePath } from '../../../src/ocispec/device-rules.ts';
+import { containerDevices, planDevice } from '../../../src/ocispec/device-rules.ts';
 import { splitDeviceNumber } from '../../../src/linux/device-number.ts';
 
 const NULL_DEVICE = { path: '/dev/x', type: 'c', major: 1, minor: 3, fileMode: 0o666, uid: 0, gid: 0, access: 'rw' } as const;
@@ -27,13 +27,20 @@ test('containerDevices() gives a privileged container all devices, the request o
   assert.deepStrictEqual([devices.map(({ path, major }) => [path, major]), rules], [[['/dev/vda', 1]], [{ allow: true, access: 'rwm' }]]);
 });
 
-test('deviceAccess() and devicePath() check the request', () => {
+test('planDevice() checks the request', () => {
+  const plan = (hostPath: string, containerPath = '', permissions = '') => planDevice({ hostPath, containerPath, permissions });
+
   assert.deepStrictEqual(
-    [deviceAccess('mrr'), deviceAccess(''), devicePath('', '/dev/x'), devicePath('/dev//y/', '/dev/x')],
-    ['rm', 'rwm', '/dev/x', '/dev/y'],
+    [plan('/dev/x', '', 'mrr'), plan('/dev/x', '/dev//y/')],
+    [
+      { hostPath: '/dev/x', path: '/dev/x', access: 'rm' },
+      { hostPath: '/dev/x', path: '/dev/y', access: 'rwm' },
+    ],
   );
-  assert.throws(() => deviceAccess('rx'), { kind: 'InvalidArgument' });
-  assert.throws(() => devicePath('/', '/dev/x'), { kind: 'InvalidArgument' });
+  assert.throws(() => plan('/dev/x', '', 'rx'), { kind: 'InvalidArgument', message: /permissions are "rx"/ });
+  assert.throws(() => plan('/dev/x', '/'), { kind: 'InvalidArgument', message: /container_path must be a path below the root/ });
+  for (const hostPath of ['/etc/passwd', '/dev/../etc/passwd', '/dev', ''])
+    assert.throws(() => plan(hostPath, '/dev/x'), { kind: 'InvalidArgument', message: /host_path must be below \/dev/ }, hostPath);
 });
 
 test('splitDeviceNumber() is makedev(3) backwards', () => {

@@ -4,12 +4,12 @@ import type { Init, Mount } from '../../../api/cri/runtime.ts';
 import { defaultMounts } from '../../../src/ocispec/default-mounts.ts';
 import { requestMounts, rootfsPropagation, withoutReplaced } from '../../../src/ocispec/mounts.ts';
 import type { OciMount } from '../../../src/ocispec/oci-types.ts';
-import { HOST, HOST_MOUNTS, mount } from '../../support/spec-inputs.ts';
+import { HOST, HOST_MOUNTS, plannedMount, resolvedMount } from '../../support/spec-inputs.ts';
 
 const RUNTIME = { recursiveReadOnlyMounts: true, idmapMounts: true };
 
 function build(init: Init<Mount>, source = '/var/data', runtime = RUNTIME): OciMount[] {
-  return requestMounts({ mounts: [{ request: mount({ containerPath: '/data', ...init }), source }], hostMounts: HOST_MOUNTS, runtime });
+  return requestMounts([{ ...plannedMount(init, runtime), source }], HOST_MOUNTS);
 }
 
 const options = (init: Init<Mount>, source?: string): readonly string[] => build(init, source)[0]!.options;
@@ -64,10 +64,13 @@ test('requestMounts() refuses a propagation that the source cannot have', () => 
   });
 });
 
-test('requestMounts() refuses read-only mounts that contradict themselves', () => {
+test('planMount() refuses read-only mounts that contradict themselves', () => {
   assert.throws(() => build({ recursiveReadOnly: true }), { kind: 'InvalidArgument' });
   assert.throws(() => build({ recursiveReadOnly: true, readonly: true, propagation: 1 }), { kind: 'InvalidArgument' });
-  assert.throws(() => build({ image: { image: 'x' } }), { kind: 'InvalidArgument', message: /image volume/ });
+  assert.throws(() => build({ image: { image: 'x' } }), {
+    kind: 'InvalidArgument',
+    message: /^ImageVolumeMountFailed: .*must be readonly/,
+  });
   assert.throws(() => build({ recursiveReadOnly: true, readonly: true }, '/var', { ...RUNTIME, recursiveReadOnlyMounts: false }), {
     kind: 'FailedPrecondition',
     message: /^RROUnsupported: /,
@@ -76,12 +79,21 @@ test('requestMounts() refuses read-only mounts that contradict themselves', () =
 
 test('requestMounts() normalises places, refuses the root, and puts parents first', () => {
   const paths = ['/a/b/c', 'relative/', '/a//b/', '/a', '/z/../a/b/d'];
-  const mounts = paths.map((containerPath) => ({ request: mount({ containerPath }), source: `/src${containerPath}` }));
-  const placed = requestMounts({ mounts, hostMounts: [], runtime: RUNTIME }).map(({ destination }) => destination);
+  const mounts = paths.map((containerPath) => resolvedMount({ containerPath }, `/src${containerPath}`));
+  const placed = requestMounts(mounts, []).map(({ destination }) => destination);
 
   assert.deepStrictEqual(placed, ['/relative', '/a', '/a/b', '/a/b/c', '/a/b/d']);
-  for (const containerPath of ['', '/', '/..', '/a\0'])
-    assert.throws(() => build({ containerPath }), { kind: 'InvalidArgument' }, containerPath);
+  for (const containerPath of ['', '/', '/..'])
+    assert.throws(() => plannedMount({ containerPath }), { kind: 'InvalidArgument' }, containerPath);
+});
+
+test('planMount() wants an absolute host path, or a path within an image', () => {
+  for (const hostPath of ['', 'a', './a'])
+    assert.throws(() => plannedMount({ hostPath }), { kind: 'InvalidArgument', message: `create container: the mount at /data has host_path "${hostPath}", must be absolute` }); // prettier-ignore
+  const ofImage = (imageSubPath: string): unknown => plannedMount({ hostPath: '', image: { image: 'x' }, readonly: true, imageSubPath });
+  for (const bad of ['/data', '../data', 'data/../..'])
+    assert.throws(() => ofImage(bad), { kind: 'InvalidArgument', message: /^ImageVolumeMountFailed: .*\/data has image_sub_path "/ }, bad);
+  for (const good of ['', 'data/deep', './data', '..data']) ofImage(good);
 });
 
 test('requestMounts() maps ids where the runtime can', () => {
@@ -104,7 +116,7 @@ test('requestMounts() maps ids where the runtime can', () => {
 });
 
 test('rootfsPropagation() is the widest that a mount asks for', () => {
-  const of = (...asked: number[]) => rootfsPropagation(asked.map((propagation) => ({ request: mount({ propagation }), source: '/' })));
+  const of = (...asked: number[]) => rootfsPropagation(asked.map((propagation) => resolvedMount({ propagation }, '/')));
 
   assert.deepStrictEqual([of(), of(0), of(0, 1), of(1, 2, 0)], [undefined, undefined, 'rslave', 'rshared']);
 });

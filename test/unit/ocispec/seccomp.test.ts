@@ -11,11 +11,11 @@ import { HOST, securityContext } from '../../support/spec-inputs.ts';
 const TARGET: SeccompTarget = { architecture: 'x64', kernel: { major: 6, minor: 1 }, capabilities: [] };
 
 test('seccompChoice() reads the profile, then the deprecated path, then nothing', () => {
-  const choice = (init: Parameters<typeof securityContext>[0]) => seccompChoice(securityContext(init));
+  const choice = (init: Parameters<typeof securityContext>[0]) => seccompChoice(securityContext(init), HOST);
 
   assert.deepStrictEqual(
     [
-      seccompChoice(undefined),
+      seccompChoice(undefined, HOST),
       choice({}),
       choice({ seccomp: {} }),
       choice({ seccomp: { profileType: 1 } }),
@@ -53,9 +53,14 @@ test('ociSeccomp() takes the profile that is chosen', () => {
   assert.deepStrictEqual(ociSeccomp({ ...input, choice: { use: 'Localhost', path: '/p' } }), own);
   assert.deepStrictEqual(ociSeccomp({ ...input, choice: { use: 'RuntimeDefault' }, runtimeDefault: node }), node);
   assert.equal(ociSeccomp({ ...input, choice: { use: 'RuntimeDefault' } })?.defaultAction, 'SCMP_ACT_ERRNO');
-  assert.throws(() => ociSeccomp({ ...input, choice: { use: 'RuntimeDefault' }, host: { ...HOST, seccomp: false } }), {
-    kind: 'FailedPrecondition',
-  });
+});
+
+test('seccompChoice() refuses a profile where the kernel has no seccomp', () => {
+  const choice = (init: Parameters<typeof securityContext>[0]) => seccompChoice(securityContext(init), { seccomp: false });
+
+  assert.deepStrictEqual([choice({}), choice({ seccomp: {}, privileged: true })], [{ use: 'Unconfined' }, { use: 'Unconfined' }]);
+  for (const seccomp of [{}, { profileType: 2, localhostRef: '/etc/p.json' }])
+    assert.throws(() => choice({ seccomp }), { kind: 'FailedPrecondition', message: /this kernel has no seccomp/ });
 });
 
 test('toOciSeccomp() decides conditions and architectures for the container', () => {

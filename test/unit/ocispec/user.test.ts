@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { resolveUser } from '../../../src/ocispec/user.ts';
+import { askedUser, resolveUser } from '../../../src/ocispec/user.ts';
 import type { ResolvedUser } from '../../../src/ocispec/user.ts';
 import { securityContext } from '../../support/spec-inputs.ts';
 
@@ -26,7 +26,7 @@ async function resolve(
   files = FILES,
 ): Promise<ResolvedUser> {
   const context = request === undefined ? undefined : securityContext(request);
-  return resolveUser('/rootfs', context, { User: imageUser }, async (root, path) => {
+  return resolveUser('/rootfs', askedUser(context, { User: imageUser }), async (root, path) => {
     assert.equal(root, '/rootfs');
     const text = files[path];
     if (text === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
@@ -109,7 +109,7 @@ test('resolveUser() refuses requests that contradict themselves or do not fit', 
 test('resolveUser() does not take an unreadable file for a missing one', async () => {
   const loop = async (): Promise<Uint8Array> => Promise.reject(Object.assign(new Error('loop'), { code: 'ELOOP' }));
 
-  await assert.rejects(resolveUser('/rootfs', undefined, {}, loop), {
+  await assert.rejects(resolveUser('/rootfs', askedUser(undefined, {}), loop), {
     kind: 'FailedPrecondition',
     message: /\/etc\/(passwd|group) cannot be read/,
   });
