@@ -2,8 +2,6 @@ import { DaemonError } from '../base/errors.ts';
 
 export type CgroupDriver = 'cgroupfs' | 'systemd';
 
-/** NAME_MAX, limits.h(0P). */
-const NAME_LIMIT_BYTES = 255;
 const SHOWN_CHARACTERS = 200;
 
 /**
@@ -62,10 +60,10 @@ export function before(text: string, end: string): string | undefined {
   return text.endsWith(end) ? text.slice(0, -end.length) : undefined;
 }
 
-/** @throws InvalidArgument for a `cgroup_parent` that leads out of its parent, or that no file system can have. */
+/** The server has refused what no file system can have. @throws InvalidArgument for a `cgroup_parent` that leads out of its parent. */
 export function checkRequestedParent(requested: string): void {
-  if (!requested.split('/').some((part) => part === '..' || part === '.' || Buffer.byteLength(part) > NAME_LIMIT_BYTES)) return;
-  refuseParent(requested, `must be a path whose parts are names of at most ${NAME_LIMIT_BYTES} bytes`);
+  if (!requested.split('/').some((part) => part === '..' || part === '.')) return;
+  refuseParent(requested, 'must be a path whose parts are names, none of them . or ..');
 }
 
 /** @throws InvalidArgument, with as much of the path as fits into a message. */

@@ -8,8 +8,8 @@ import { before, checkRequestedParent, refuseParent, type CgroupPlacement } from
 const OWN_SLICE_PREFIX = 'podwright-';
 /** Between a pod's slice and a container's id in linux.cgroupsPath: the runtime makes `podwright-ID.scope` of it. */
 const SEPARATOR = ':podwright:';
-/** systemd.unit(5): the characters of a unit's name. */
-const SLICE = /^[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\-]*\.slice$/;
+/** systemd.unit(5): the characters of a unit's name; systemd.slice(5): no name between two `-` is empty. */
+const SLICE = /^[A-Za-z0-9:_.\\]+(-[A-Za-z0-9:_.\\]+)*\.slice$/;
 /** How long systemd may take to remove a cgroup whose last process has ended, milliseconds; then it is asked to. */
 const COLLECT_MS = 2_000;
 /** And when it was asked. */

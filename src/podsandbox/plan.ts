@@ -2,12 +2,14 @@ import type { NamespaceOption, PodSandboxConfig, PodSandboxMetadata } from '../.
 import { NamespaceMode } from '../../api/cri/enums.ts';
 import { fail } from '../base/errors.ts';
 import { newSandboxId } from '../base/ids.ts';
+import { cniArgs } from '../cni/cni-args.ts';
 import { checkLabels } from '../ocispec/annotations.ts';
 import { podSysctls } from '../ocispec/sysctls.ts';
 import { checkRequestId } from '../ocispec/id-range.ts';
 import { refuseSelinuxOptions } from '../ocispec/unsupported.ts';
 import { bandwidthOf } from './bandwidth.ts';
 import type { SandboxParts } from './parts.ts';
+import { asksForDns, resolvConfText } from './pod-files.ts';
 import { checkPortMappings } from './port-mappings.ts';
 import type { SandboxRecord } from './sandbox.ts';
 
@@ -20,7 +22,10 @@ export interface SandboxPlan {
 const HOSTNAME_LIMIT = 64;
 const NAME_LIMIT_BYTES = 1024;
 
-/** Checks a request before anything is done. @throws InvalidArgument that says what is and what must be. */
+/**
+ * Checks a request before anything is done. What a later step makes of a field (resolv.conf, sysctls, arguments of plugins) is made
+ * here too, to learn that it can be. @throws InvalidArgument that says what is and what must be.
+ */
 export function planSandbox(config: PodSandboxConfig, runtimeHandler: string, parts: SandboxParts): SandboxPlan {
   const metadata = config.metadata ?? fail('InvalidArgument', 'run pod sandbox: config.metadata is missing, must be given');
   for (const field of ['name', 'namespace', 'uid'] as const) {
@@ -39,7 +44,11 @@ export function planSandbox(config: PodSandboxConfig, runtimeHandler: string, pa
   checkLabels(config.labels, 'run pod sandbox');
   podSysctls(config.linux?.sysctls ?? {}, namespaces, {});
   checkPortMappings(config.portMappings);
-  if (namespaces.net === 'pod') bandwidthOf(config.annotations);
+  if (asksForDns(config.dnsConfig)) resolvConfText(config.dnsConfig);
+  if (namespaces.net === 'pod') {
+    bandwidthOf(config.annotations);
+    cniArgs(id, metadata);
+  }
   return {
     metadata,
     record: {

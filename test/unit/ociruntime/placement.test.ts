@@ -19,7 +19,15 @@ test('a cgroup parent comes in cgroupfs syntax and becomes the form of the drive
   assert.equal(cgroupfs.parent('kubepods/pod1', 'abc'), '/kubepods/pod1');
   assert.equal(cgroupfs.containerDirectory('/kubepods/pod1', 'c1'), '/kubepods/pod1/c1');
   assert.equal(cgroupfs.cgroupsPath('/kubepods/pod1', 'c1'), '/kubepods/pod1/c1');
-  assert.throws(() => systemd.parent('/kubepods/pod1', 'abc'), /must end in \.slice/);
+  for (const bad of ['/kubepods/pod1', 'a--b.slice', 'a-.slice', '-a.slice', '-.slice', '.slice', 'a b.slice', '/a.slice/'])
+    assert.throws(
+      () => systemd.parent(bad, 'abc'),
+      { kind: 'InvalidArgument', message: /must end in \.slice and be the name of a unit/ },
+      bad,
+    );
+  for (const bad of ['/pods/../..', '.', 'a/./b'])
+    for (const placement of [systemd, cgroupfs])
+      assert.throws(() => placement.parent(bad, 'abc'), { kind: 'InvalidArgument', message: /none of them \. or \.\./ }, bad);
 });
 
 test('parentOf() reads back what cgroupsPath() has written, and nothing else', () => {

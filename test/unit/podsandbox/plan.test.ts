@@ -144,6 +144,19 @@ test("a sysctl of the node, or of a namespace that is the node's, is refused", (
   refuses({ linux }, /the pod uses the node's/);
 });
 
+test('a DNS configuration that cannot be written down is refused, on every network', () => {
+  const dnsConfig = { servers: ['10.0.0.1'], searches: ['a b'], options: [] };
+  refuses({ dnsConfig }, /dns_config\.searches has "a b", must be one word/);
+  refuses({ dnsConfig, ...withNamespaces({ network: NamespaceMode.NODE }) }, /dns_config\.searches/);
+  plan({ dnsConfig: { servers: [], searches: [], options: [] } });
+});
+
+test('a pod that CNI plugins cannot be told of is refused, where it has a network of its own', () => {
+  const metadata = { ...METADATA, name: 'web;IP=10.0.0.1' };
+  refuses({ metadata }, /K8S_POD_NAME for CNI plugins is "web;IP=10\.0\.0\.1", must be without ";"/);
+  plan({ metadata, ...withNamespaces({ network: NamespaceMode.NODE }) });
+});
+
 test('a label that is too long is refused', () => {
   refuses({ labels: { long: 'x'.repeat(5000) } }, /label "long" has 5004 bytes/);
 });
