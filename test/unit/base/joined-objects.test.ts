@@ -63,6 +63,8 @@ class Boats extends JoinedObjects<Boat, BoatState> {
 }
 
 async function aborted(signal: AbortSignal): Promise<never> {
+  // On a busy machine a short budget is over before anybody listens.
+  signal.throwIfAborted();
   return new Promise((_resolve, reject) => {
     signal.addEventListener('abort', () => {
       reject(signal.reason as Error);
