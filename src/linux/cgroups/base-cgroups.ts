@@ -32,7 +32,6 @@ export abstract class BaseCgroups implements Cgroups {
     this.#primary = primary;
   }
 
-  abstract directoryOf(controller: string, path: string): string | undefined;
   abstract oomKills(path: string): Promise<number | undefined>;
   abstract goneOomKills(path: string, gone: ReadonlySet<string>): Promise<GoneOomKills | undefined>;
   abstract usage(path: string): Promise<CgroupUsage | undefined>;
@@ -94,17 +93,6 @@ export abstract class BaseCgroups implements Cgroups {
       throw new DaemonError('FailedPrecondition', `kill cgroup ${path}: this process is in it, must not be`);
     }
     await this.killAll(path);
-  }
-
-  async list(prefix: string): Promise<string[]> {
-    const found = new Set<string>();
-    for (const tree of this.trees) {
-      const directory = below(tree, prefix);
-      for (const each of await treeOf(directory)) {
-        if (each !== directory) found.add(`/${each.slice(tree.directory.length).replace(/^\/+/, '')}`);
-      }
-    }
-    return [...found].sort();
   }
 
   protected primaryDirectory(path: string): string {

@@ -11,14 +11,9 @@ import type { Hierarchy } from './hierarchies.ts';
 export class CgroupsV1 extends BaseCgroups {
   readonly version = 'v1';
 
-  directoryOf(controller: string, path: string): string | undefined {
-    const tree = this.trees.find((each) => each.controllers.includes(controller));
-    return tree === undefined ? undefined : below(tree, path);
-  }
-
   /** memory.oom_control counts its own cgroup only. */
   async oomKills(path: string): Promise<number | undefined> {
-    const directory = this.directoryOf('memory', path);
+    const directory = this.#directoryOf('memory', path);
     if (directory === undefined) return undefined;
     const counts = await Promise.all((await treeOf(directory)).map(async (each) => readOomKills(join(each, 'memory.oom_control'))));
     const known = counts.filter((count) => count !== undefined);
@@ -31,12 +26,12 @@ export class CgroupsV1 extends BaseCgroups {
   }
 
   async usage(path: string): Promise<CgroupUsage | undefined> {
-    return readUsage((controller) => this.directoryOf(controller, path));
+    return readUsage((controller) => this.#directoryOf(controller, path));
   }
 
   async figures(path: string, hugePageSizes: readonly string[]): Promise<CgroupFigures | undefined> {
     const [figures, oomKills] = await Promise.all([
-      readFigures((controller) => this.directoryOf(controller, path), hugePageSizes),
+      readFigures((controller) => this.#directoryOf(controller, path), hugePageSizes),
       this.oomKills(path),
     ]);
     return figures === undefined ? undefined : { ...figures, oomKills };
@@ -51,6 +46,12 @@ export class CgroupsV1 extends BaseCgroups {
   protected async killAll(path: string): Promise<void> {
     const file = join(this.primaryDirectory(path), 'freezer.state');
     await this.killFrozen(path, { file, frozen: 'FROZEN', thawed: 'THAWED' });
+  }
+
+  /** The directory of `path` for a controller; undefined where the node does not have it here. */
+  #directoryOf(controller: string, path: string): string | undefined {
+    const tree = this.trees.find((each) => each.controllers.includes(controller));
+    return tree === undefined ? undefined : below(tree, path);
   }
 }
 

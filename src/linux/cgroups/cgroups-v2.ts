@@ -23,10 +23,6 @@ export class CgroupsV2 extends BaseCgroups {
     this.#countsBelow = countsBelow;
   }
 
-  directoryOf(_controller: string, path: string): string {
-    return this.primaryDirectory(path);
-  }
-
   async oomKills(path: string): Promise<number | undefined> {
     return readOomKills(join(this.primaryDirectory(path), 'memory.events'));
   }

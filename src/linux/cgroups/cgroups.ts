@@ -17,9 +17,6 @@ export interface GoneOomKills {
 export interface Cgroups {
   readonly version: CgroupVersion;
 
-  /** The directory of `path` for a controller (`memory`, `pids`), for reading its files; undefined when there is none. */
-  directoryOf(controller: string, path: string): string | undefined;
-
   /** Whether any hierarchy has the cgroup. */
   exists(path: string): Promise<boolean>;
 
@@ -49,9 +46,6 @@ export interface Cgroups {
    * @throws {DaemonError} FailedPrecondition when this process is among them, DeadlineExceeded when some do not die.
    */
   kill(path: string): Promise<void>;
-
-  /** The cgroups below `prefix`, at any depth, in any hierarchy, sorted; `prefix` itself not. */
-  list(prefix: string): Promise<string[]>;
 
   /**
    * How many processes the kernel killed for lack of memory in the cgroup and below, since it was made. undefined when
