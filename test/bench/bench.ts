@@ -67,7 +67,8 @@ async function podLife(target: Target, image: string, logDirectory: string, pid:
           sandboxConfig: config,
           config: {
             metadata: { name: 'c', attempt: 0 },
-            image: { image },
+            // CRI-O refuses a container without the name that the user gave (the kubelet always sends it).
+            image: { image, userSpecifiedImage: image },
             command: ['sleep', '3600'],
             logPath: 'c.log',
             linux: { securityContext: { namespaceOptions: { pid } } },
