@@ -110,8 +110,8 @@ test('tuning: sysctls of the network configuration are in the pod, under those o
   await chain(daemon, { type: 'tuning', sysctl: { 'net.core.somaxconn': '321', 'net.ipv4.conf.eth0.arp_filter': '1' } });
   const { id } = await runPod(daemon);
   const pod = { daemon, id };
-  assert.equal(await printed(['cat', '/proc/sys/net/core/somaxconn'], pod), '321\n');
-  assert.equal(await printed(['cat', '/proc/sys/net/ipv4/conf/eth0/arp_filter'], pod), '1\n');
+  assert.equal(await printed(['cat', '/proc/sys/net/core/somaxconn'], pod), '321');
+  assert.equal(await printed(['cat', '/proc/sys/net/ipv4/conf/eth0/arp_filter'], pod), '1');
 });
 
 test("sbr: the pod's own address has a routing table of its own", async (daemon) => {

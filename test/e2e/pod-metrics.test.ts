@@ -77,26 +77,31 @@ test('processor time, memory, limits, processes and files are those of the conta
     'head -c 30000000 /dev/zero >/file; cat /file >/dev/null; (sleep 3600 7</dev/null 8</dev/null 9</dev/null & ); echo ready; while :; do :; done';
   const memoryBytes = 256n << 20n;
   const id = await runContainer(daemon, pod, shell(script), { memoryBytes });
-  await daemon.runtime.updateContainerResources({ containerId: id, linux: { cpuQuota: 50_000n, cpuPeriod: 100_000n, cpuShares: 300n } });
+  await daemon.runtime.updateContainerResources({ containerId: id, linux: { cpuQuota: 20_000n, cpuPeriod: 100_000n, cpuShares: 300n } });
   await waitForOutput(daemon, id, 'ready');
   const pid = await pidOf(daemon, id);
-  await until(
-    'it has used 2 s',
-    async () => valueOf(await ofContainer(daemon, pod, id), 'container_cpu_usage_seconds_total', 'total') >= 2n,
-  );
+  // A fifth of a processor is less than it gets on a busy machine, so it is held back in the end.
+  const isHeldBack = async (): Promise<boolean> => {
+    const now = await ofContainer(daemon, pod, id);
+    const usedS = valueOf(now, 'container_cpu_usage_seconds_total', 'total');
+    return usedS > 0n && valueOf(now, 'container_cpu_cfs_throttled_seconds_total') > 0n;
+  };
+  await until('it has used 1 s and was held back for 1 s', isHeldBack, 60_000);
   const metrics = await ofContainer(daemon, pod, id);
   const of = (name: string, ...labels: string[]): bigint => valueOf(metrics, name, ...labels);
 
   const usage = BigInt(await cgroupFile(pid, ['memory.usage_in_bytes', 'memory.current']));
   const difference = of('container_memory_usage_bytes') - usage;
   assert.ok(difference < 4n << 20n && difference > -(4n << 20n), `memory usage is ${usage} and said to be ${difference} more`);
-  assert.ok(of('container_memory_cache') >= 30_000_000n && of('container_memory_max_usage_bytes') >= 30_000_000n);
+  // The kernel adds up what each processor has charged in batches of 64 pages.
+  assert.ok(of('container_memory_cache') >= 29_000_000n, `${of('container_memory_cache')} bytes of cache`);
+  assert.ok(of('container_memory_max_usage_bytes') >= 30_000_000n, `at most ${of('container_memory_max_usage_bytes')} bytes`);
   assert.ok(of('container_memory_failures_total', 'pgfault', 'container') > 0n);
   assert.equal(of('container_spec_memory_limit_bytes'), memoryBytes);
-  assert.equal(of('container_spec_cpu_quota'), 50_000n);
+  assert.equal(of('container_spec_cpu_quota'), 20_000n);
   assert.equal(of('container_spec_cpu_shares'), 300n);
   assert.equal(of('container_spec_cpu_period'), 100_000n);
-  assert.ok(of('container_cpu_cfs_throttled_periods_total') > 0n && of('container_cpu_cfs_throttled_seconds_total') > 0n);
+  assert.ok(of('container_cpu_cfs_throttled_periods_total') > 0n);
   assert.equal(of('container_processes'), 2n);
   assert.equal(of('container_threads'), 2n);
   assert.ok(of('container_file_descriptors') >= 9n, `${of('container_file_descriptors')} open files`);
