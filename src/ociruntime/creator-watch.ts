@@ -3,17 +3,17 @@ import { mayBeChildrenOf } from '../linux/children.ts';
 import { relievePipe, type PipeRelief } from '../linux/pipe-relief.ts';
 import { statOfProcess } from '../linux/process.ts';
 
-/** A create that answers within this time, as nearly all do, is not looked at at all; then how often, milliseconds. */
+/** A create that answers within this time, as nearly all do, is not looked at. After it, how often; milliseconds. */
 const LOOK_MS = 500;
-/** How long a monitor may rest without an answer when its runtime has gone, milliseconds. */
+/** How long a monitor may be idle without an answer when its runtime has gone, milliseconds. */
 const PATIENCE_MS = 2_000;
 const STDERR = 2;
 
 /**
- * Looks after the runtime that a monitor has create a container, while the monitor does not answer. conmon (2.1.6 to 2.2.1,
- * conmon.c) waits for the runtime first, and reads its stderr only then: a runtime that says more than the pipe holds waits
- * for a reader for ever. And where it has died without a word, conmon reads until the last writer has gone; the container
- * that the runtime has made is one, and waits for its start.
+ * Looks after a runtime that creates a container under a monitor, while the monitor does not answer. conmon (2.1.6 to 2.2.1,
+ * conmon.c) waits for the runtime first, and reads its stderr only then: a runtime that writes more than the pipe holds waits
+ * for ever for a reader. And where the runtime has died without a word, conmon reads until the last writer has gone. The
+ * container that it has made is such a writer, and waits for its start.
  */
 export class CreatorWatch {
   readonly #monitor: number;
@@ -27,10 +27,13 @@ export class CreatorWatch {
     this.#keepBytes = keepBytes;
   }
 
-  /** To be called when the monitor may start the runtime. Resolves when that has ended and the monitor rests without an answer. */
+  /**
+   * To be called when the monitor may start the runtime. Resolves when the runtime has ended and the monitor is idle without an
+   * answer.
+   */
   start(): Promise<undefined> {
     const { promise, resolve } = Promise.withResolvers<undefined>();
-    // What cannot be looked at is left to the limit of the creation.
+    // Where something cannot be looked at, the time limit of the creation must do.
     this.#watch().then(
       (hasDied) => {
         if (hasDied) resolve(undefined);
@@ -73,7 +76,10 @@ export class CreatorWatch {
     if (this.#over.signal.aborted) relief?.stop();
   }
 
-  /** The monitor leads a process group, and its runtime stays in it; what the runtime leaves behind leads one of its own. */
+  /**
+   * The monitor leads a process group, and its runtime is in it. The container's process, which the runtime leaves behind, leads
+   * a group of its own.
+   */
   async #findRuntime(): Promise<number | undefined> {
     for (const pid of await mayBeChildrenOf(this.#monitor)) {
       const stat = await statOfProcess(pid);

@@ -50,13 +50,13 @@ export interface MonitorOptions {
 }
 
 /**
- * conmon (2.1.6 to 2.2.1, conn_sock.c) looks into an attach client's memory once more after freeing it, where a write to the
- * client failed before its end was seen. Once glibc has given the top of the heap back to the kernel, that ends the monitor
- * by SIGSEGV, and the container with it. Bytes; mallopt(3).
+ * conmon (2.1.6 to 2.2.1, conn_sock.c) reads an attach client's memory once more after freeing it, if a write to the client
+ * fails before conmon has seen its end. Where glibc has given the top of the heap back to the kernel by then, this ends the
+ * monitor by SIGSEGV, and the container with it. Bytes; mallopt(3).
  */
 const KEEP_HEAP = { MALLOC_TRIM_THRESHOLD_: String(2 ** 30) };
 
-/** Its option parser takes text of the locale only: in the C locale a path or name that is not ASCII ends it without a word. */
+/** conmon's option parser takes only text of its locale. In the C locale, a path or name that is not ASCII ends it without a word. */
 const ANY_TEXT = { LC_ALL: 'C.UTF-8' } as const;
 /** The environment variable that names, on conmon and what it starts, the container it works for; see restore. */
 export const OWNER_VARIABLE = 'PODWRIGHT_CONTAINER';
@@ -105,7 +105,7 @@ export async function createMonitored(options: MonitorOptions, runtime: OciRunti
       throw new DaemonError('Internal', `create container ${request.containerId}: its process ${pid} is gone already`);
     return { monitor, monitorExit: child.exit, process };
   } catch (error) {
-    // With what it has started; a pid that was reaped may be another's by now.
+    // Together with what it has started. A pid that was reaped may be another process's by now.
     if (!life.hasEnded) killGroup(child.pid);
     throw error;
   } finally {
@@ -121,7 +121,7 @@ interface SpawnedMonitor {
   readonly child: Child;
   readonly syncEnd: number;
   readonly stderrEnd: number;
-  /** Closed without being taken, it lets conmon go on as if started: so conmon is killed first. */
+  /** Closing it without writing would let conmon go on as if it were told to start, so conmon is killed first. */
   readonly startEnd: OwnedFd;
 }
 
@@ -191,7 +191,7 @@ function conmonArgs(options: MonitorOptions, runtime: OciRuntime, request: Monit
   return args;
 }
 
-/** How long the rest of a flood may take to be read, milliseconds, and how much of a line of it is told, characters. */
+/** A runtime that floods its stderr: how long the rest is read, milliseconds, and how much of a line is told, characters. */
 const FLOOD_REST_MS = 200;
 const FLOOD_LINE = 500;
 
@@ -215,10 +215,13 @@ function silentEnd(request: MonitorRequest, runtime: OciRuntime, watch: CreatorW
 /** Most that is kept of what a monitor or its runtime says, bytes. */
 const WORDS_BYTES = 8192;
 
-/** How long a monitor's end is waited for that may be why it could not be put into its cgroup, milliseconds. */
+/** A monitor that cannot be put into its cgroup may have ended: how long its end is waited for, milliseconds. */
 const END_MS = 200;
 
-/** Puts the monitor into its cgroup. Where it has ended meanwhile, its own words say why, and not the kernel's of its pid. */
+/**
+ * Puts the monitor into its cgroup. Where it has ended meanwhile, the error has the monitor's own words, and not the kernel's
+ * about its pid.
+ */
 async function placed(request: MonitorRequest, child: Child, words: PipeReading, signal: AbortSignal): Promise<void> {
   try {
     await request.placeMonitor(child.pid);

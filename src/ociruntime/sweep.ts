@@ -12,7 +12,7 @@ export interface SweepRequest {
   readonly placement: CgroupPlacement;
   readonly cgroupParent: string;
   readonly containerId: string;
-  /** Whether the creation got so far that we know its processes, so that none needs to be looked for. */
+  /** Whether the creation got so far that its processes are known and need not be searched for. */
   readonly monitorKnown: boolean;
 }
 

@@ -4,7 +4,7 @@ import type { Cgroups } from '../linux/cgroups/cgroups.ts';
 import { sliceToCgroupPath, startScope, stopUnit } from '../linux/systemd.ts';
 import { before, checkRequestedParent, refuseParent, type CgroupPlacement } from './placement.ts';
 
-/** Of it are the slices of pods that name no parent; `-` makes one a child of the other, systemd.slice(5). */
+/** Begins the names of slices for pods that name no parent. A `-` makes a slice the child of another, systemd.slice(5). */
 const OWN_SLICE_PREFIX = 'podwright-';
 /** Between a pod's slice and a container's id in linux.cgroupsPath: the runtime makes `podwright-ID.scope` of it. */
 const SEPARATOR = ':podwright:';
@@ -12,10 +12,10 @@ const SEPARATOR = ':podwright:';
 const SLICE = /^[A-Za-z0-9:_.\\]+(-[A-Za-z0-9:_.\\]+)*\.slice$/;
 /** How long systemd may take to remove a cgroup whose last process has ended, milliseconds; then it is asked to. */
 const COLLECT_MS = 2_000;
-/** And when it was asked. */
+/** The same after systemd was asked, milliseconds. */
 const STOP_MS = 20_000;
 const POLL_MS = 10;
-/** Units that a container's scope is ordered by; a name that systemd does not know orders nothing. */
+/** Units that containers' scopes are ordered after or before. A name that systemd does not know has no effect. */
 const OWN_UNIT = 'podwright.service';
 const KUBELET_UNIT = 'kubelet.service';
 

@@ -32,7 +32,7 @@ export function defaultMounts(input: DefaultMountsInput): OciMount[] {
   ];
 }
 
-/** mqueue and sysfs can be mounted only by who owns the IPC or network namespace; a user namespace does not own the host's. */
+/** mqueue and sysfs can be mounted only by the owner of the IPC or network namespace, and a user namespace does not own the host's. */
 function mqueueMount({ namespaces, userNamespace }: DefaultMountsInput): OciMount {
   const options = ['nosuid', 'noexec', 'nodev'];
   if (namespaces.ipc === 'host' && userNamespace) {
@@ -50,8 +50,8 @@ function sysMount({ namespaces, userNamespace, privileged }: DefaultMountsInput)
 }
 
 /**
- * v1: the runtime shows each hierarchy's part that is the container's own. v2: with a cgroup namespace the container's
- * cgroup is the root; without one the mount sets options of the superblock that the host uses too, so they are repeated.
+ * v1: the runtime shows the container's own part of each hierarchy. v2: with a cgroup namespace the container's cgroup is the
+ * root. Without one the mount would change options of the superblock that the host uses too, so these options are repeated.
  */
 function cgroupMounts({ host, privileged, cgroupNamespace }: DefaultMountsInput): OciMount[] {
   const kept = host.cgroupVersion === 'v2' && !cgroupNamespace ? host.cgroup2Options : [];

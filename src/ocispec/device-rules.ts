@@ -10,7 +10,7 @@ export interface DevicesInput {
   /** All of the host; used for a privileged container only. */
   readonly hostDevices: readonly ResolvedDevice[];
   readonly privileged: boolean;
-  /** Whether a mount of the request covers /dev: the nodes are then what that mount has. */
+  /** Whether a mount of the request covers /dev. The container then has the nodes of that mount. */
   readonly replacesDev: boolean;
 }
 

@@ -6,7 +6,7 @@ import { splitDeviceNumber } from '../linux/device-number.ts';
 import { isBelowDev } from './device-rules.ts';
 import type { PlannedDevice, ResolvedDevice } from './input.ts';
 
-/** What a container has of its own in /dev, so that the host's is not shown to it. */
+/** What a container has of its own in /dev: the host's is not shown to it. */
 const OWN_IN_DEV = new Set([
   'pts',
   'shm',
@@ -49,7 +49,7 @@ async function resolveDevice({ hostPath, path, access }: PlannedDevice): Promise
   return [device];
 }
 
-/** Every device node of the host's /dev but the terminals and what a container has of its own. */
+/** Every device node of the host's /dev except terminals and what a container has of its own. */
 export async function listHostDevices(): Promise<ResolvedDevice[]> {
   return listDirectory('/dev', '/dev', 'rwm', MAX_DEPTH, OWN_IN_DEV);
 }

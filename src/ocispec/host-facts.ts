@@ -91,7 +91,7 @@ async function readCgroupFacts(): Promise<CgroupFacts> {
   };
 }
 
-/** The root cgroup has no memory.swap.max, so any child answers; a host without one has no container to swap either. */
+/** The root cgroup has no memory.swap.max, so any child is asked. A host without a child has no container to swap either. */
 async function hasSwapControl(root: string): Promise<boolean> {
   for (const entry of await readdir(root, { withFileTypes: true })) {
     if (entry.isDirectory() && (await exists(`${root}/${entry.name}/memory.max`))) return exists(`${root}/${entry.name}/memory.swap.max`);

@@ -8,9 +8,9 @@ import { ociSeccomp } from './seccomp.ts';
 import { pathRestrictions } from './security.ts';
 import { selinuxLabels } from './selinux.ts';
 
-/** The kernel kills it last of all pod processes, since the whole pod goes with it; as the kubelet's own constant. */
+/** The kernel kills it last of all processes of the pod, since the whole pod goes with it. The kubelet has the same constant. */
 const OOM_SCORE_ADJ = -998;
-/** The least there is: it sleeps. */
+/** The least there is: the process only sleeps. */
 const CPU_SHARES = 2;
 /** Nobody in particular, as the user of the pause image that others pull. */
 const DEFAULT_ID = 65_535;

@@ -95,8 +95,8 @@ export interface SpecSettings {
 }
 
 /**
- * What of a container's spec the request, its image and the node decide, without a look at the disk. The rest is found when
- * the root file system is mounted: sources, devices, the user's entry in /etc/passwd, the text of a seccomp profile.
+ * The part of a container's spec that the request, its image and the node decide, without a look at the disk. The rest is found
+ * when the root file system is mounted: sources, devices, the user's entry in /etc/passwd, the text of a seccomp profile.
  */
 export interface SpecPlan {
   readonly args: readonly string[];
@@ -123,7 +123,7 @@ export interface ContainerSpecInput {
   /** What the request alone decides. */
   readonly plan: SpecPlan;
   readonly sandboxConfig: PodSandboxConfig;
-  /** The name the pod goes by, for HOSTNAME; absent is that of sandboxConfig, or else the node's. */
+  /** The pod's hostname, for HOSTNAME. Where absent: that of sandboxConfig, or else the node's. */
   readonly hostname?: string | undefined;
   readonly imageConfig: ImageProcessConfig;
   readonly rootfsPath: string;
@@ -147,7 +147,7 @@ export interface ContainerSpecInput {
   readonly host: HostFacts;
   /** Further annotations for the runtime; ours win. */
   readonly annotations?: Readonly<Record<string, string>> | undefined;
-  /** Told of what is odd in the image, and left out. */
+  /** Told of what is odd in the image and was left out. */
   readonly warn: (words: string) => void;
 }
 

@@ -7,7 +7,7 @@ import type { MountEntry } from '../linux/mountinfo.ts';
 import type { PlannedMount, ResolvedMount, RuntimeFacts } from './input.ts';
 import type { OciIdMapping, OciLinux, OciMount } from './oci-types.ts';
 
-/** What a request's mount_options may be (the CRI names noexec, nodev, nosuid), each with the option it takes the place of. */
+/** What a request's mount_options may be (the CRI names noexec, nodev, nosuid), each with the option that it replaces. */
 const MOUNT_OPTIONS: Readonly<Record<string, string>> = {
   noexec: 'exec',
   exec: 'noexec',
@@ -56,7 +56,7 @@ export function isImageVolume(mount: Mount): mount is Mount & { image: ImageSpec
   return mount.image !== undefined && mount.image.image !== '';
 }
 
-/** The default mounts without those that a request's mount is at or above, except the pod's files: they go on top. */
+/** The default mounts, without those that a mount of the request covers. The pod's files are kept: they go on top. */
 export function withoutReplaced(defaults: readonly OciMount[], requested: readonly OciMount[]): OciMount[] {
   return defaults.filter((mount) => {
     const isFile = mount.destination.startsWith('/etc/');
@@ -73,7 +73,7 @@ function depth(path: string): number {
   return path.split('/').length;
 }
 
-/** What the rootfs must be for the propagation asked for: a mount below it cannot spread further than itself. */
+/** The propagation that the rootfs must have for what is asked: a mount cannot spread further than the rootfs it is in. */
 export function rootfsPropagation(mounts: readonly ResolvedMount[]): OciLinux['rootfsPropagation'] {
   const asked = new Set(mounts.map(({ request }) => request.propagation));
   if (asked.has(MountPropagation.PROPAGATION_BIDIRECTIONAL)) return 'rshared';
@@ -146,7 +146,7 @@ function propagationOption(request: Mount): string {
   return request.propagation === MountPropagation.PROPAGATION_HOST_TO_CONTAINER ? 'rslave' : 'rprivate';
 }
 
-/** What the source's own mount must be, or nothing would ever spread: mount_namespaces(7). */
+/** What the mount of the source must be; otherwise nothing would spread: mount_namespaces(7). */
 function checkPropagation(request: Mount, source: string, hostMounts: readonly MountEntry[]): void {
   const option = propagationOption(request);
   if (option === 'rprivate') return;

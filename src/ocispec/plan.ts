@@ -17,15 +17,15 @@ export interface SpecPlanInput {
   readonly runtime: RuntimeFacts;
   readonly settings: SpecSettings;
   readonly host: HostFacts;
-  /** Told of what is odd in a secret, and changed. */
+  /** Told of what is odd in a secret and was changed. */
   readonly warn: (words: string) => void;
 }
 
 /**
  * Every refusal of a request that needs no look at the disk: it comes before the record of the container and the first effect,
  * and nothing after this checks the same again.
- * @throws DaemonError InvalidArgument for a request that contradicts itself, FailedPrecondition for what this host, this
- * runtime or the daemon's own rights do not have.
+ * @throws DaemonError InvalidArgument for a request that contradicts itself, FailedPrecondition for what this host or this
+ * runtime does not have, or the daemon itself may not do.
  */
 export function planSpec({ config, imageConfig, runtime, settings, host, warn }: SpecPlanInput): SpecPlan {
   const security = config.linux?.securityContext;

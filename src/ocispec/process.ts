@@ -42,14 +42,14 @@ export interface EnvironmentInput {
   readonly tty: boolean;
   readonly hostname: string;
   readonly home: string | undefined;
-  /** Told of what is odd in the image, and left out. */
+  /** Told of what is odd in the image and was left out. */
   readonly warn: (words: string) => void;
 }
 
 /**
- * The environment, each name once, a later source winning: our defaults (PATH; TERM with a terminal), HOME from
- * /etc/passwd, the image's, HOSTNAME, the request's. What an image has that is no variable is left out, as CRI-O does: the
- * runtime would refuse it.
+ * The environment, each name once, a later source winning: our defaults (PATH; TERM with a terminal), HOME from /etc/passwd, the
+ * image's, HOSTNAME, the request's. An entry of the image that is no variable is left out, as CRI-O does: the runtime would
+ * refuse it.
  */
 export function processEnv(input: EnvironmentInput): string[] {
   const variables = new Map<string, string>();

@@ -79,7 +79,7 @@ function cpuLimits(resources: LinuxContainerResources, host: ResourceHost): OciC
   };
 }
 
-/** @param possible what the node may ever have, as a list; empty where it does not say. */
+/** @param possible a list of what the node may ever have; empty where the kernel does not say. */
 function checkList(text: string, field: string, possible: string): string {
   const isList = /^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(text) && rangesOf(text).every(([first, last]) => first <= last);
   if (!isList) fail('InvalidArgument', `set resources: ${field} is "${text}", must be a list of numbers and ranges as in cpuset(7)`);
@@ -120,14 +120,14 @@ function unlimitedOr(bytes: bigint): number {
   return bytes < 0n ? -1 : toNumber(bytes);
 }
 
-/** Numbers above 2^53 (8 PiB, 285 years) are beyond any machine, so the nearest safe one limits nothing either. */
+/** Numbers above 2^53 (8 PiB, 285 years) are beyond any machine, so the nearest exact number limits nothing either. */
 function toNumber(value: bigint): number {
   return value > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(value);
 }
 
 /**
- * The kubelet lists every page size, with 0 for those a pod does not use: what the host has no file for and is 0 anyway
- * is left out.
+ * The kubelet lists every page size, with 0 for those that a pod does not use. A size that is 0 and that the host has no file
+ * for is left out.
  */
 function hugepages(resources: LinuxContainerResources, host: ResourceHost): { pageSize: string; limit: number }[] {
   return resources.hugepageLimits.flatMap(({ pageSize, limit }) => {

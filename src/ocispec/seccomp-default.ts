@@ -2,10 +2,10 @@ import type { OciSeccompArg } from './oci-types.ts';
 import type { SeccompProfile, SeccompRule } from './seccomp-profile.ts';
 
 /*
- * RuntimeDefault: what a program needs that does not administer the machine. All else fails with EPERM: among it the
- * key ring and module calls, mounts, namespaces, swap, reboot, clocks, raw input and output, io_uring and userfaultfd
- * (both with a long record of kernel bugs), and old calls that nothing uses. Some of that comes back with the capability
- * whose work it is. Names that a kernel or libseccomp does not know are passed over by the runtime.
+ * RuntimeDefault: what a program needs that does not administer the machine. All else fails with EPERM: among it the key ring
+ * and module calls, mounts, namespaces, swap, reboot, clocks, raw input and output, io_uring and userfaultfd (both with a long
+ * record of kernel bugs), and old calls that nothing uses. Some of it is allowed with the capability that it belongs to. Names
+ * that a kernel or libseccomp does not know are passed over by the runtime.
  */
 
 const words = (text: string): string[] => text.trim().split(/\s+/);
@@ -80,13 +80,13 @@ const SCHEDULING_AND_LIMITS = words(`
   sched_setaffinity sched_setattr sched_setparam sched_setscheduler sched_yield setpriority setrlimit ugetrlimit
 `);
 
-/** What only takes rights away, or tells what kind of machine this is. */
+/** Calls that only give up rights, or that tell what kind of machine this is. */
 const SELF_CONFINEMENT_AND_FACTS = words(`
   getrandom landlock_add_rule landlock_create_ruleset landlock_restrict_self lsm_get_self_attr lsm_list_modules
   lsm_set_self_attr seccomp sysinfo uname
 `);
 
-/** The calls that go with a capability, and are refused without it. */
+/** The calls that are allowed only with a capability. */
 const BY_CAPABILITY: Readonly<Record<string, string>> = {
   CAP_BPF: 'bpf',
   CAP_DAC_READ_SEARCH: 'open_by_handle_at',
@@ -111,7 +111,7 @@ const firstArgument = (op: OciSeccompArg['op'], value: number, valueTwo?: number
   { index: 0, value, ...(valueTwo === undefined ? {} : { valueTwo }), op },
 ];
 
-/** Families of sockets that reach around a network namespace (to the hypervisor), or into rarely used kernel code. */
+/** Socket families that reach past a network namespace (to the hypervisor), or into rarely used kernel code. */
 const AF_ALG = 38;
 const AF_VSOCK = 40;
 /** AF_ALG and AF_VSOCK have one number between them, so "all others" is three ranges; one rule each, since rules add up. */

@@ -7,15 +7,15 @@ import { defaultSeccompProfile } from './seccomp-default.ts';
 import { toOciSeccomp } from './seccomp-profile.ts';
 import type { SeccompProfile, SeccompTarget } from './seccomp-profile.ts';
 
-/** Which profile a request asks for; a Localhost one the caller reads (parseSeccompProfile) and hands in. */
+/** Which profile a request asks for. The caller reads a Localhost profile (parseSeccompProfile) and hands it in. */
 export type SeccompChoice =
   { readonly use: 'RuntimeDefault' } | { readonly use: 'Unconfined' } | { readonly use: 'Localhost'; readonly path: string };
 
 type SeccompRequest = Pick<LinuxContainerSecurityContext, 'seccomp' | 'seccompProfilePath'> & { readonly privileged: boolean };
 
 /**
- * The choice of a container or sandbox: the SecurityProfile wins over the deprecated path; neither is Unconfined, as the
- * CRI says; privileged is Unconfined whatever is asked.
+ * The choice of a container or sandbox: the SecurityProfile wins over the deprecated path. Without either it is Unconfined, as
+ * the CRI says; a privileged container is Unconfined whatever is asked.
  * @throws DaemonError InvalidArgument for an unknown type, or a Localhost profile without an absolute path; FailedPrecondition
  * where a profile is asked for and the kernel has no seccomp.
  */
@@ -61,7 +61,7 @@ export interface SeccompInput {
   readonly localhostProfile: SeccompProfile | undefined;
   /** In place of the built-in RuntimeDefault. */
   readonly runtimeDefault: SeccompProfile | undefined;
-  /** The container's bounding set: some calls go with a capability. */
+  /** The container's bounding set: some calls are allowed only with a capability. */
   readonly capabilities: readonly string[];
   readonly host: Pick<HostFacts, 'architecture' | 'kernel'>;
 }

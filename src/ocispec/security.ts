@@ -24,9 +24,9 @@ const READONLY_PATHS: readonly string[] = ['/proc/bus', '/proc/fs', '/proc/irq',
 type PathsRequest = Pick<LinuxContainerSecurityContext, 'privileged' | 'maskedPaths' | 'readonlyPaths'>;
 
 /**
- * What is hidden and what is read-only. The kubelet sends its lists, and empty ones for procMount Unmasked; on the wire an
- * empty list and none look alike, so only a request without any security context gets the defaults. A list that is not
- * empty gets ours too: the kubelet's is older than some of the paths.
+ * What is hidden and what is read-only. The kubelet sends its lists, and empty ones for procMount Unmasked; on the wire an empty
+ * list and none look alike, so only a request without any security context gets the defaults. Our paths are added to a list that
+ * is not empty: the kubelet's list is older than some of them.
  */
 export function pathRestrictions(request: PathsRequest | undefined): { maskedPaths: string[]; readonlyPaths: string[] } {
   if (request === undefined) return { maskedPaths: [...MASKED_PATHS], readonlyPaths: [...READONLY_PATHS] };
@@ -45,8 +45,8 @@ type ApparmorRequest = Pick<LinuxContainerSecurityContext, 'privileged' | 'appar
 /**
  * The AppArmor profile's name; undefined where there is none to apply. `runtimeDefault` is the name of what the node's
  * owner has loaded, or empty.
- * @throws DaemonError InvalidArgument for an unknown form, FailedPrecondition for a profile on a host without AppArmor, and
- * for RuntimeDefault in words on a host with AppArmor where the owner has named none: it would confine nothing.
+ * @throws DaemonError InvalidArgument for an unknown form, FailedPrecondition for a profile on a host without AppArmor, and for
+ * an explicit RuntimeDefault on a host with AppArmor whose owner has named no profile: it would confine nothing.
  */
 export function apparmorProfile(
   request: ApparmorRequest | undefined,
@@ -73,7 +73,7 @@ export function apparmorProfile(
 
 type ApparmorChoice = { readonly use: 'Nothing' | 'RuntimeDefault' | 'Unconfined' } | { readonly use: 'Localhost'; readonly name: string };
 
-/** The SecurityProfile wins over the deprecated string; neither is the default. */
+/** The SecurityProfile wins over the deprecated string. Without either it is the default. */
 function wantedApparmor(request: ApparmorRequest | undefined): ApparmorChoice {
   if (request?.privileged === true) return { use: 'Unconfined' };
   const profile = request?.apparmor;

@@ -41,7 +41,7 @@ export function podSysctls(
   return Object.fromEntries(sysctls.values());
 }
 
-/** The hostname is a field of its own, so what is of the UTS namespace is no sysctl of a pod. */
+/** The hostname is a field of its own in the CRI, so a pod has no sysctls of the UTS namespace. */
 function kindOf(name: string): 'net' | 'ipc' | undefined {
   try {
     const kind = namespaceOfSysctl(name);
@@ -51,7 +51,7 @@ function kindOf(name: string): 'net' | 'ipc' | undefined {
   }
 }
 
-/** One spelling for `net/core/somaxconn` and `net.core.somaxconn`, so that the request's takes the default's place. */
+/** One spelling for `net/core/somaxconn` and `net.core.somaxconn`, so that the request's value replaces the default. */
 function dotted(name: string): string {
   const swap = /[./]/.exec(name)?.[0] === '/';
   return swap ? name.replaceAll(/[./]/g, (separator) => (separator === '/' ? '.' : '/')) : name;

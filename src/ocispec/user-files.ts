@@ -8,7 +8,7 @@ export interface UserEntry {
   readonly home: string;
 }
 
-/** Bytes that are looked at before the event loop has a turn: two milliseconds where each line of them must become text. */
+/** Bytes that are looked at before the event loop gets a turn: two milliseconds where every line must become text. */
 const BYTES_BETWEEN_TURNS = 16 * 1024;
 
 const NEWLINE = 0x0a;
@@ -58,8 +58,8 @@ export async function groupsOf(group: Uint8Array, user: string, most: number): P
 }
 
 /**
- * What `visit` makes of the first line where it makes something of one; a line is from its first character that is no blank
- * to before its newline. Whoever made the image chose what is here, so other calls are answered in between.
+ * The first result of `visit` that is not undefined, line by line. A line goes from its first character that is no blank to
+ * before its newline. The image's maker chose the content, so other calls are answered in between.
  */
 async function firstLine<T>(bytes: Uint8Array, visit: (start: number, end: number) => T | undefined): Promise<T | undefined> {
   let nextPause = BYTES_BETWEEN_TURNS;

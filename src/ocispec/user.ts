@@ -161,7 +161,7 @@ class UserFile {
   async find<T>(what: string, search: (bytes: Uint8Array) => Promise<T | undefined>): Promise<T | undefined> {
     const bytes = await (this.#bytes ??= this.#read());
     const isWhole = bytes.length <= FILE_LIMIT_BYTES;
-    // A line that the limit cuts says something else than the whole line.
+    // A line that the limit cuts off would say something else than the whole line.
     const found = await search(isWhole ? bytes : bytes.subarray(0, bytes.lastIndexOf(NEWLINE, FILE_LIMIT_BYTES) + 1));
     if (found !== undefined || isWhole) return found;
     throw new DaemonError(
@@ -170,7 +170,7 @@ class UserFile {
     );
   }
 
-  /** An image without the file (one static program) is fine; a file that is none, or leads out of the rootfs, is not. */
+  /** An image without the file (one static program) is fine. Something that is no file, or leads out of the rootfs, is not. */
   async #read(): Promise<Uint8Array> {
     try {
       return await this.#readStart(this.#root, this.#path, FILE_LIMIT_BYTES + 1);

@@ -78,7 +78,7 @@ export function containerStatusMessages(parts: Pick<RuntimeServiceParts, 'contai
   return ofPod.map((container) => containerStatusMessage(parts, container));
 }
 
-/** The image as the request named it; where it named it by id, a name of the image tells people more. */
+/** The image as the request named it. Where that is an id, a name of the image is given, which tells people more. */
 export function imageSpec(
   parts: Pick<RuntimeServiceParts, 'containers'>,
   imageId: string,

@@ -11,15 +11,15 @@ import type { RuntimeServiceHandlers } from './handlers.ts';
 import type { RuntimeServiceParts } from './parts.ts';
 import { podSandboxStatus } from './sandbox-messages.ts';
 
-/** Events that a client has not read yet; one that has more waiting is told to start again. */
+/** Most events that may wait for a client. One that has more waiting is told to start again. */
 const MOST_WAITING = 1000;
 
 type Event = Init<ContainerEventResponse>;
 type Parts = Pick<RuntimeServiceParts, 'sandboxes' | 'containers'>;
 
 /**
- * The events of containers, and of sandboxes under their own ids, from now on. They are told from the changes of records, so
- * none can be forgotten by whoever makes the change. Costs nothing while nobody listens.
+ * The events of containers, and of sandboxes under their own ids, from now on. They come from the changes of records, so code
+ * that makes a change cannot forget to tell. Costs nothing while nobody listens.
  */
 export function getContainerEvents(parts: Parts, mostWaiting = MOST_WAITING): RuntimeServiceHandlers['getContainerEvents'] {
   const clients = new Set<Client>();
@@ -69,7 +69,7 @@ class Client {
     this.#wake?.();
   }
 
-  /** @throws Unavailable once events were lost, after those that were not: the client then lists, and asks again. */
+  /** @throws Unavailable where events were lost, after those before them were given: the client then lists, and asks again. */
   async next(): Promise<Event> {
     for (;;) {
       if (this.#signal.aborted) throw reasonOf(this.#signal);

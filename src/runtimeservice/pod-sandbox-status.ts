@@ -6,9 +6,9 @@ import type { RuntimeServiceParts } from './parts.ts';
 import { podSandboxStatus } from './sandbox-messages.ts';
 
 /**
- * Without a timestamp: it would have a kubelet with EventedPLEG take the containers from this answer and not from its own
- * list, and kubelet 1.37 then takes none of them as started and runs the pod's init containers again (kuberuntime,
- * GetPodStatus: activeContainerStatuses stays empty). Without it the kubelet lists, as it does without the gate.
+ * Without a timestamp. With one, a kubelet with EventedPLEG would take the containers from this answer and not from its own
+ * list; kubelet 1.37 then takes none of them as started, and runs the pod's init containers again (kuberuntime, GetPodStatus:
+ * activeContainerStatuses stays empty). Without it the kubelet lists, as it does without the gate.
  */
 export function podSandboxStatusRpc(parts: RuntimeServiceParts): RuntimeServiceHandlers['podSandboxStatus'] {
   return async (request) => {

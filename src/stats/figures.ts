@@ -7,7 +7,7 @@ import { splitDeviceNumber } from '../linux/device-number.ts';
 import { countOpenFiles, openFilesLimit } from '../linux/process-counters.ts';
 import type { Figures, FileSystemFigures, ProcessFigures } from './pod-metrics.ts';
 
-/** Reads what the pod metrics are made of, now: nothing of it is kept between two scrapes but names of devices. */
+/** Reads what the pod metrics are made of. Between two scrapes, only the names of devices are kept. */
 export class FiguresReader {
   readonly #cgroups: Cgroups;
   readonly #deviceNames = new Map<string, string>();

@@ -152,7 +152,7 @@ function pressure(resource: keyof CgroupUsage['pressure'], words: string): PodMe
   ];
 }
 
-/** What a container makes of cgroups below its own is its business: both scopes have the figures of all of it. */
+/** A container may make cgroups below its own. Both scopes have the figures of all of them together. */
 function memoryFailures({ usage }: Figures): MetricValue[] {
   if (usage?.memory === undefined) return [];
   const { pageFaults, majorPageFaults } = usage.memory;

@@ -10,7 +10,7 @@ export interface Sample {
   readonly nanoCores: bigint | undefined;
 }
 
-/** Two samples nearer than this say nothing about a rate, nanoseconds; the last rate stands. */
+/** Two samples that are nearer than this give no rate, nanoseconds; the last rate stays. */
 const LEAST_INTERVAL_NS = 500_000_000n;
 const SECOND_NS = 1_000_000_000n;
 /** A sample that nobody has asked to follow for so long is of no use, nanoseconds. */
@@ -42,7 +42,7 @@ export class Sampler {
     return sample;
   }
 
-  /** Cgroups that went without being asked for once more would stay for ever. */
+  /** Without this, the samples of cgroups that have gone would stay for ever. */
   #forgetOld(nowNs: bigint): void {
     if (nowNs - this.#sweptAtNs < FORGET_AFTER_NS) return;
     this.#sweptAtNs = nowNs;
