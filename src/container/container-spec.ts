@@ -1,6 +1,5 @@
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
 import { readFileInRoot } from '../linux/files.ts';
 import { readMounts } from '../linux/mounts.ts';
 import { listHostDevices, resolveDevices } from '../ocispec/devices.ts';
@@ -24,7 +23,7 @@ const SECCOMP_LIMIT_BYTES = 4 * 1024 * 1024;
 export async function prepareSpec(
   parts: ContainerParts,
   request: CreateRequest,
-  { rootfsPath, mounts, pidNamespace, log }: { rootfsPath: string; mounts: ResolvedMount[]; pidNamespace: string; log: Log },
+  { rootfsPath, mounts, pidNamespace }: { rootfsPath: string; mounts: ResolvedMount[]; pidNamespace: string },
 ): Promise<ContainerSpecInput> {
   const { record, sandbox, image, sandboxConfig, specPlan } = request;
   const { config } = record;
@@ -58,7 +57,7 @@ export async function prepareSpec(
     host: parts.hostFacts(),
     annotations: parts.placement.runtimeAnnotations('container', gracePeriodOf(config)),
     warn: (words) => {
-      log.warn(`create container: ${words}`, { containerId: record.id });
+      parts.log.warn(`create container: ${words}`, { containerId: record.id });
     },
   };
 }

@@ -1,22 +1,24 @@
-import type { ContainerConfig, PodSandboxConfig } from '../../api/cri/runtime.ts';
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { ContainerConfig, LinuxContainerResources, PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { Call } from '../base/call.ts';
 import { waitFor } from '../base/deadline.ts';
 import { DaemonError, fail } from '../base/errors.ts';
 import type { ContainerId, SandboxId } from '../base/ids.ts';
 import { JoinedObjects } from '../base/joined-objects.ts';
-import type { Log } from '../base/log.ts';
-import { ObjectStore } from '../base/object-store.ts';
-import { RecordStore } from '../base/record-store.ts';
 import type { ImageRecord } from '../image/store.ts';
 import { readOomKills } from '../linux/kernel-log.ts';
 import type { TreeUsage } from '../linux/measure-tree.ts';
 import { SIGKILL } from '../linux/process.ts';
+import type { OciRuntime } from '../ociruntime/oci-runtime.ts';
 import { requireReady, type Sandbox } from '../podsandbox/sandbox.ts';
 import type { Bundle } from './bundle.ts';
 import type { Container, ContainerRecord, ContainerState } from './container.ts';
-import { isAliveState, readContainerRecord, readContainerState } from './container.ts';
+import { imagesOf, isAliveState } from './container.ts';
 import { createContainer } from './create.ts';
-import { Exits, type ExitsOptions } from './exits.ts';
+import type { ContainerRequest } from './create-request.ts';
+import { ExecFiles } from './exec-files.ts';
+import { Exits } from './exits.ts';
 import { OomKills } from './oom-kills.ts';
 import type { ContainerParts } from './parts.ts';
 import { bundleOf, runtimeOf } from './parts.ts';
@@ -24,44 +26,29 @@ import { containerName, planContainer } from './plan.ts';
 import { removeContainer, removeUnfinishedContainer } from './remove.ts';
 import { startContainer, type StartLife } from './start.ts';
 import { StopLoops } from './stop-loops.ts';
-
-const RECORD_VERSION = 1;
+import { updateContainer } from './update.ts';
 
 export interface ContainersOptions {
-  readonly badDirectory: string;
-  readonly parts: ContainerParts;
   /** Most a CreateContainer may take on its own, milliseconds. */
   readonly createBudgetMs: number;
   /** How long a container whose caller left is kept for the retry, milliseconds. */
   readonly parkMs: number;
-  readonly log: Log;
 }
 
 /** All containers of the node: their records, their transitions, and who may do what when. */
 export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
   readonly exits: Exits;
-  readonly parts: ContainerParts;
-  readonly #log: Log;
+  readonly #parts: ContainerParts;
   readonly #createsBySandbox = new Map<string, Map<AbortController, Promise<unknown>>>();
   readonly #stops: StopLoops;
   /** Runtime commands that run under the lock of a container. */
   readonly #commands = new Map<string, AbortController>();
   readonly #oomKills: OomKills;
 
-  constructor(options: ContainersOptions) {
-    const { parts, badDirectory, log, parkMs, createBudgetMs } = options;
+  constructor(parts: ContainerParts, { createBudgetMs, parkMs }: ContainersOptions) {
+    const { store, log } = parts;
     super({
-      store: new ObjectStore(
-        new RecordStore({
-          directory: parts.recordDirectory,
-          badDirectory,
-          kind: 'container',
-          version: RECORD_VERSION,
-          readRecord: readContainerRecord,
-          readState: readContainerState,
-          log,
-        }),
-      ),
+      store,
       kind: 'container',
       noun: 'container',
       action: 'create container',
@@ -72,12 +59,10 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
       parkMs,
       log,
     });
-    this.parts = parts;
-    this.#log = log;
+    this.#parts = parts;
     this.#stops = new StopLoops(log);
-    this.#oomKills = new OomKills({ parts: this.parts, store: this.store, readKernelLog: readOomKills, log });
-    const locked: ExitsOptions['locked'] = async (id, work) => this.locked(id, work);
-    this.exits = new Exits({ parts: this.parts, store: this.store, locked, oomKills: this.#oomKills, log });
+    this.#oomKills = new OomKills({ parts, store, readKernelLog: readOomKills, log });
+    this.exits = new Exits(parts, { locked: async (id, work) => this.locked(id, work), oomKills: this.#oomKills });
   }
 
   /** Every container of a pod, also those that callers may not see. */
@@ -113,7 +98,7 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
   async create(sandbox: Sandbox, config: ContainerConfig, sandboxConfig: PodSandboxConfig | undefined, call: Call): Promise<Container> {
     requireReady(sandbox, 'create container');
     const name = containerName(config, sandbox);
-    return this.make(name, config, call, async (work) => this.#create(name, sandbox, config, sandboxConfig, work, call.log));
+    return this.make(name, config, call, async (work) => this.#create({ name, sandbox, config, sandboxConfig }, work, call));
   }
 
   async start(id: ContainerId): Promise<void> {
@@ -124,7 +109,18 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
         isBeingKilled: () => this.isBeingKilled(id),
         endFailed: async (message) => this.exits.endFailedStart(container, message),
       };
-      await startContainer(this.parts, this.store, container, life, this.#log);
+      await startContainer(this.#parts, container, life);
+    });
+  }
+
+  /**
+   * Changes the limits of a container that is there, all of them or none. What the request leaves at zero or empty stays.
+   * @throws FailedPrecondition where the memory limit would be below what is in use: the kernel would kill instead.
+   */
+  async update(id: ContainerId, change: LinuxContainerResources): Promise<void> {
+    await this.locked(id, async () => {
+      const container = this.store.get(id) ?? fail('NotFound', `container ${id}: not found`);
+      await updateContainer(this.#parts, container, change, async (command) => this.untilKilled(id, 'update', command));
     });
   }
 
@@ -145,7 +141,7 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
         exited: this.exits.waitFor(id),
         onKill: () => this.#commands.get(id)?.abort(),
         lookForEnd: async () => this.exits.check(id),
-        killAll: async () => runtimeOf(this.parts, record).killAll(id, SIGKILL),
+        killAll: async () => this.runtimeOf(record).killAll(id, SIGKILL),
         started: state.is === 'Running' || state.is === 'Starting',
       },
       timeoutMs,
@@ -160,7 +156,7 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
     await this.locked(id, async () => {
       const container = this.store.get(id);
       if (container === undefined) return;
-      await removeContainer(this.parts, this.store, container, this.exits.isReleased(id));
+      await removeContainer(this.#parts, container, this.exits.isReleased(id));
       await this.#oomKills.forget(container.record.cgroupParent);
     });
     this.exits.forget(id);
@@ -176,58 +172,67 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
 
   /** The cgroup of the container's processes, below every hierarchy's root. */
   cgroupOf({ cgroupParent, id }: ContainerRecord): string {
-    return this.parts.placement.containerDirectory(cgroupParent, id);
+    return this.#parts.placement.containerDirectory(cgroupParent, id);
   }
 
   /** The image it was made from, as it is now; undefined where it is gone. */
-  imageOf({ imageId }: Pick<ContainerRecord, 'imageId'>): ImageRecord | undefined {
-    return this.parts.images.resolve(imageId);
+  imageOf({ imageId }: ContainerRecord): ImageRecord | undefined {
+    return this.#parts.images.resolve(imageId);
   }
 
   /** What the container has written to its own layer. */
   async writableLayerUsage({ id }: ContainerRecord): Promise<TreeUsage> {
-    return this.parts.rootfs.usage(id);
+    return this.#parts.rootfs.usage(id);
+  }
+
+  runtimeOf(record: ContainerRecord): OciRuntime {
+    return runtimeOf(this.#parts, record);
+  }
+
+  /** The places of the files of a new exec. */
+  newExecFiles(): ExecFiles {
+    return new ExecFiles(join(this.#parts.execDirectory, randomBytes(16).toString('hex')));
+  }
+
+  /** Holds the images of every container on record, so that they stay. */
+  holdImages(): void {
+    for (const { record } of this.store.list()) for (const id of imagesOf(record)) this.#parts.images.hold(id, record.id);
   }
 
   bundleOf(id: string): Bundle {
-    return bundleOf(this.parts, id);
+    return bundleOf(this.#parts, id);
   }
 
-  async #create(
-    name: string,
-    sandbox: Sandbox,
-    config: ContainerConfig,
-    sandboxConfig: PodSandboxConfig | undefined,
-    work: AbortSignal,
-    log: Log,
-  ): Promise<ContainerId> {
+  async #create(asked: ContainerRequest, work: AbortSignal, { log }: Call): Promise<ContainerId> {
+    const parts = { ...this.#parts, log };
+    const sandboxId = asked.sandbox.record.id;
     const controller = new AbortController();
     const done = (async (): Promise<ContainerId> => {
-      const request = await planContainer(this.parts, this, { name, sandbox, config, sandboxConfig, log });
+      const request = await planContainer(parts, this, asked);
       await this.#oomKills.expect(request.record.cgroupParent);
-      const made = await createContainer(this.parts, this.store, request, AbortSignal.any([work, controller.signal]), log);
+      const made = await createContainer(parts, request, AbortSignal.any([work, controller.signal]));
       this.exits.watchMonitor(request.record.id, made.monitorExit);
       return request.record.id;
     })();
-    const creates = this.#createsBySandbox.get(sandbox.record.id) ?? new Map<AbortController, Promise<unknown>>();
-    this.#createsBySandbox.set(sandbox.record.id, creates);
+    const creates = this.#createsBySandbox.get(sandboxId) ?? new Map<AbortController, Promise<unknown>>();
+    this.#createsBySandbox.set(sandboxId, creates);
     creates.set(controller, done);
     try {
       return await done;
     } finally {
       creates.delete(controller);
-      if (creates.size === 0) this.#createsBySandbox.delete(sandbox.record.id);
+      if (creates.size === 0) this.#createsBySandbox.delete(sandboxId);
     }
   }
 
   protected async removeParked(container: Container): Promise<void> {
     const { id, cgroupParent } = container.record;
-    await removeContainer(this.parts, this.store, container, false);
+    await removeContainer(this.#parts, container, false);
     await this.#oomKills.forget(cgroupParent);
     this.exits.forget(id);
   }
 
   protected async removeCreating(record: ContainerRecord): Promise<void> {
-    await removeUnfinishedContainer(this.parts, this.store, record);
+    await removeUnfinishedContainer(this.#parts, record);
   }
 }

@@ -1,9 +1,18 @@
-import type { PodSandboxConfig } from '../../api/cri/runtime.ts';
+import type { ContainerConfig, PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { ImageRecord } from '../image/store.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import type { SpecPlan } from '../ocispec/input.ts';
 import type { ContainerRecord } from './container.ts';
 import type { PidNamespace } from './pid-namespace.ts';
+
+/** What a caller asks for. */
+export interface ContainerRequest {
+  readonly name: string;
+  readonly sandbox: Sandbox;
+  readonly config: ContainerConfig;
+  /** The pod's configuration as the caller has it; missing where it is that of the sandbox. */
+  readonly sandboxConfig: PodSandboxConfig | undefined;
+}
 
 /** All that a creation needs besides the parts: a request that has passed every check that needs no look at the disk. */
 export interface CreateRequest {

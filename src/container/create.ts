@@ -3,8 +3,6 @@ import { dirname } from 'node:path';
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { reasonOf } from '../base/deadline.ts';
 import { DaemonError, fail, messageOf, withWords } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
-import type { ObjectStore } from '../base/object-store.ts';
 import { allSettledOrThrow } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
 import { UndoStack } from '../base/undo.ts';
@@ -17,7 +15,7 @@ import type { ResolvedMount } from '../ocispec/input.ts';
 import type { OciSpec } from '../ocispec/oci-types.ts';
 import { specToJson } from '../ocispec/spec-json.ts';
 import type { Bundle } from './bundle.ts';
-import { imagesOf, type ContainerRecord, type ContainerState } from './container.ts';
+import { imagesOf, type ContainerRecord } from './container.ts';
 import { prepareSpec } from './container-spec.ts';
 import type { CreateRequest } from './create-request.ts';
 import { makeImageDirectories } from './image-directories.ts';
@@ -25,8 +23,6 @@ import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
 import { withPidNamespace } from './pid-namespace.ts';
 import { writeProcess } from './process-file.ts';
 import { resolveImageVolumes, resolveVolumes } from './volumes.ts';
-
-type Store = ObjectStore<ContainerRecord, ContainerState>;
 
 /** Where the images of its mounts are mounted, in the order of those mounts. */
 function volumeDirectories(bundle: Bundle, { volumeImageIds = [] }: ContainerRecord): string[] {
@@ -44,13 +40,8 @@ export async function unmountAll(parts: ContainerParts, record: ContainerRecord)
  * record is on disk before the first effect).
  * @returns what to wait for to learn at once that its monitor has ended.
  */
-export async function createContainer(
-  parts: ContainerParts,
-  store: Store,
-  request: CreateRequest,
-  work: AbortSignal,
-  log: Log,
-): Promise<MonitoredContainer> {
+export async function createContainer(parts: ContainerParts, request: CreateRequest, work: AbortSignal): Promise<MonitoredContainer> {
+  const { store, log } = parts;
   const { record } = request;
   const undo = new UndoStack();
   try {
@@ -76,7 +67,7 @@ export async function createContainer(
     const ofImages = resolveImageVolumes(request.specPlan.mounts, volumeDirectories(bundle, record));
     const mounts = inOrderOf(record.config, [...ofHost, ...ofImages]);
     const { created, user } = await withPidNamespace(request.pidNamespace, async (pidNamespace) => {
-      const prepared = await prepareSpec(parts, request, { rootfsPath: bundle.rootfs, mounts, pidNamespace, log });
+      const prepared = await prepareSpec(parts, request, { rootfsPath: bundle.rootfs, mounts, pidNamespace });
       await makeImageDirectories(prepared);
       await writeSpec(bundle, buildSpec(prepared));
       if (work.aborted) throw reasonOf(work);

@@ -1,7 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
-import { join } from 'node:path';
 import { DaemonError, fail, unlessMissing } from '../base/errors.ts';
 import { adopt, type ExitStatus } from '../linux/children.ts';
 import { closeAll, makePipes, type PipeEnds } from '../linux/pipes.ts';
@@ -11,8 +9,7 @@ import { execProcess, type ExecOptions } from '../ocispec/process.ts';
 import { specToJson } from '../ocispec/spec-json.ts';
 import { requireState, type ContainerRecord } from './container.ts';
 import type { Containers } from './containers.ts';
-import { ExecFiles } from './exec-files.ts';
-import { runtimeOf } from './parts.ts';
+import type { ExecFiles } from './exec-files.ts';
 import { readProcess } from './process-file.ts';
 import { SharedStderr } from './shared-stderr.ts';
 
@@ -32,7 +29,7 @@ export function exitCodeOf(exit: ExitStatus): number {
 
 /** Writes the OCI process object: that of the container's own process, with the command and terminal of the request. */
 export async function writeExecFiles(containers: Containers, record: ContainerRecord, options: ExecOptions): Promise<ExecFiles> {
-  const files = new ExecFiles(join(containers.parts.execDirectory, randomBytes(16).toString('hex')));
+  const files = containers.newExecFiles();
   const process = specToJson(execProcess(await readProcess(containers.bundleOf(record.id), record.id), options));
   try {
     await mkdir(files.directory, { recursive: true, mode: 0o700 });
@@ -99,7 +96,8 @@ export async function startExec(
     words = new SharedStderr(stderr);
     const stdin = input === undefined ? undefined : writer(input.writeEnd);
     Object.assign(streams, { stdin, stdout, stderr });
-    const exit = await runtimeOf(containers.parts, record)
+    const exit = await containers
+      .runtimeOf(record)
       .exec({
         containerId: record.id,
         pidFile: files.pidFile,

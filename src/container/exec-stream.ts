@@ -11,7 +11,6 @@ import type { ContainerRecord } from './container.ts';
 import type { Containers } from './containers.ts';
 import type { ExecFiles } from './exec-files.ts';
 import { adoptFromFile, exitCodeOf, removeExecFiles, requireExecutable, startExec, writeExecFiles } from './exec-process.ts';
-import { runtimeOf } from './parts.ts';
 import { WORDS_MS } from './shared-stderr.ts';
 
 export interface ExecStreamRequest {
@@ -184,7 +183,8 @@ async function runOnTerminal(
   const errors = pipe();
   const words = readText(errors.readEnd, 8192);
   try {
-    const exit = await runtimeOf(containers.parts, record)
+    const exit = await containers
+      .runtimeOf(record)
       .exec({
         containerId: record.id,
         pidFile: files.pidFile,

@@ -1,8 +1,6 @@
 import { sleep } from '../base/deadline.ts';
 import { messageOf } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
-import type { Log } from '../base/log.ts';
-import type { ObjectStore } from '../base/object-store.ts';
 import { stage } from '../base/stage.ts';
 import { nowNs } from '../base/time.ts';
 import { adoptOrphan, type ExitStatus } from '../linux/children.ts';
@@ -15,8 +13,6 @@ import { releaseContainer } from './remove.ts';
 import type { OomKills } from './oom-kills.ts';
 import { madeOf } from './start.ts';
 
-type Store = ObjectStore<ContainerRecord, ContainerState>;
-
 /** Exit code and words where nobody could see how the process ended. */
 const LOST = { exitCode: 255, reason: 'Unknown', message: 'its monitor ended before it; how the process ended is not known' } as const;
 /** How long conmon, our child, may take from its exit file to its own end before we go on without, milliseconds. */
@@ -27,16 +23,14 @@ const ORPHAN_POLL_MS = 1_000;
 const MONITORED_POLL_MS = 5_000;
 
 export interface ExitsOptions {
-  readonly parts: ContainerParts;
-  readonly store: Store;
   /** Runs a transition of one container. */
   readonly locked: (id: string, work: () => Promise<void>) => Promise<void>;
   readonly oomKills: OomKills;
-  readonly log: Log;
 }
 
 /** Learns that containers have ended, records how, and gives back what they held. */
 export class Exits {
+  readonly #parts: ContainerParts;
   readonly #options: ExitsOptions;
   readonly #waiters = new Map<string, { promise: Promise<void>; resolve: () => void }>();
   readonly #monitored = new Set<string>();
@@ -45,13 +39,14 @@ export class Exits {
   /** Processes that outlived their monitors and are our children; how they ended, once they have. */
   readonly #orphans = new Map<string, ExitStatus | undefined>();
 
-  constructor(options: ExitsOptions) {
+  constructor(parts: ContainerParts, options: ExitsOptions) {
+    this.#parts = parts;
     this.#options = options;
   }
 
   /** Resolves when the end of the container is on record, or it is gone. */
   async waitFor(id: ContainerId): Promise<void> {
-    const state = this.#options.store.get(id)?.state;
+    const state = this.#parts.store.get(id)?.state;
     if (state === undefined || !isAliveState(state)) return;
     let waiter = this.#waiters.get(id);
     if (waiter === undefined) {
@@ -83,7 +78,7 @@ export class Exits {
     this.#watched.add(id);
     const look = async (): Promise<void> => {
       for (let pauseMs = ORPHAN_POLL_MS; ;) {
-        const state = this.#options.store.get(id)?.state;
+        const state = this.#parts.store.get(id)?.state;
         if (state === undefined || !isAliveState(state)) break;
         await this.check(id);
         await sleep(pauseMs);
@@ -106,7 +101,7 @@ export class Exits {
     try {
       await this.#options.locked(id, async () => this.#checkLocked(id));
     } catch (error) {
-      this.#options.log.error('recording the end of a container failed; tried again', { containerId: id, error: messageOf(error) });
+      this.#parts.log.error('recording the end of a container failed; tried again', { containerId: id, error: messageOf(error) });
       this.watchOrphan(id);
     }
   }
@@ -115,7 +110,7 @@ export class Exits {
   async endFailedStart(container: Container, message: string): Promise<void> {
     const { record } = container;
     await signalProcess(container.state.process, SIGKILL);
-    const state = this.#options.store.get(record.id)?.state ?? container.state;
+    const state = this.#parts.store.get(record.id)?.state ?? container.state;
     await this.#record(record, state, { finishedAtNs: nowNs(), exitCode: 128, reason: 'ContainerCannotRun', message });
   }
 
@@ -144,14 +139,14 @@ export class Exits {
   }
 
   async #checkLocked(id: ContainerId): Promise<void> {
-    const { store, parts } = this.#options;
+    const { store } = this.#parts;
     const container = store.get(id);
     if (container === undefined || !isAliveState(container.state)) {
-      await removeExitFile(parts.monitor.exitDirectory, id);
+      await removeExitFile(this.#parts.monitor.exitDirectory, id);
       return;
     }
     const { record, state } = container;
-    const exit = await readExit(bundleOf(parts, id).persistDirectory);
+    const exit = await readExit(bundleOf(this.#parts, id).persistDirectory);
     if (exit === undefined && (await isAlive(state.monitor))) return;
     if (exit === undefined) {
       await this.#adopt(id, state.process);
@@ -175,9 +170,9 @@ export class Exits {
   }
 
   async #howItEnded(container: Container): Promise<Omit<ExitedFields, 'startedAtNs'>> {
-    const { parts, oomKills } = this.#options;
+    const { oomKills } = this.#options;
     const { record } = container;
-    const exit = await readExit(bundleOf(parts, record.id).persistDirectory);
+    const exit = await readExit(bundleOf(this.#parts, record.id).persistDirectory);
     const status = this.#orphans.get(record.id);
     if (exit === undefined && status === undefined) return { ...LOST, finishedAtNs: nowNs() };
     const { exitCode, finishedAtNs, oomSeen } = exit ?? { exitCode: codeOf(status), finishedAtNs: nowNs(), oomSeen: false };
@@ -186,7 +181,7 @@ export class Exits {
   }
 
   async #record(record: ContainerRecord, state: ContainerState, ended: Omit<ExitedFields, 'startedAtNs'>): Promise<void> {
-    const { store, log, parts } = this.#options;
+    const { store, log } = this.#parts;
     const startedAtNs = 'startedAtNs' in state ? state.startedAtNs : undefined;
     stage('container.ended');
     const { shown } = await store.saveThenShow(record.id, { is: 'Exited', ...madeOf(state), ...ended, startedAtNs });
@@ -197,17 +192,19 @@ export class Exits {
     this.#wake(record.id);
     stage('container.end-recorded');
     await released;
-    await removeExitFile(parts.monitor.exitDirectory, record.id);
+    await removeExitFile(this.#parts.monitor.exitDirectory, record.id);
   }
 
   /** Gives back what an ended container holds. A failure is only logged: RemoveContainer does the same again. */
   async release(record: ContainerRecord): Promise<void> {
-    const { parts, log } = this.#options;
     try {
-      await releaseContainer(parts, record, true);
+      await releaseContainer(this.#parts, record, true);
       this.#released.add(record.id);
     } catch (error) {
-      log.warn('an ended container still holds something; removing it tries again', { containerId: record.id, error: messageOf(error) });
+      this.#parts.log.warn('an ended container still holds something; removing it tries again', {
+        containerId: record.id,
+        error: messageOf(error),
+      });
     }
   }
 }

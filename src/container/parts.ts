@@ -7,9 +7,11 @@ import type { Sandboxes } from '../podsandbox/sandboxes.ts';
 import type { RootfsStore } from '../storage/rootfs.ts';
 import { Bundle } from './bundle.ts';
 import type { ContainerRecord } from './container.ts';
+import type { ContainerStore } from './container-store.ts';
 
 /** What the operations of a container work with. */
 export interface ContainerParts extends MonitoredParts {
+  readonly store: ContainerStore;
   /** Bundles, one directory per container: RUN/bundles. */
   readonly bundleDirectory: string;
   /** Records, one directory per container: ROOT/containers. */

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
-import type { ContainerConfig, ImageSpec, Mount, PodSandboxConfig } from '../../api/cri/runtime.ts';
+import type { ContainerConfig, ImageSpec, Mount } from '../../api/cri/runtime.ts';
 import { fail } from '../base/errors.ts';
 import { newContainerId } from '../base/ids.ts';
-import type { Log } from '../base/log.ts';
 import { nowNs } from '../base/time.ts';
 import { imageRefOf } from '../image/image-ref.ts';
 import { foreignPlatform, hostPlatform } from '../image/platform.ts';
@@ -12,7 +11,7 @@ import type { Sandbox } from '../podsandbox/sandbox.ts';
 import { isImageVolume } from '../ocispec/mounts.ts';
 import { planSpec } from '../ocispec/plan.ts';
 import type { Container } from './container.ts';
-import type { CreateRequest } from './create-request.ts';
+import type { ContainerRequest, CreateRequest } from './create-request.ts';
 import { checkContainerRequest } from './check-request.ts';
 import type { ContainerParts } from './parts.ts';
 import { planPidNamespace } from './pid-namespace.ts';
@@ -34,7 +33,7 @@ export function containerName(config: ContainerConfig, sandbox: Sandbox): string
 export async function planContainer(
   parts: ContainerParts,
   containers: { get: (id: string) => Container },
-  request: { name: string; sandbox: Sandbox; config: ContainerConfig; sandboxConfig: PodSandboxConfig | undefined; log: Log },
+  request: ContainerRequest,
 ): Promise<CreateRequest> {
   const { sandbox, config } = request;
   const host = parts.hostFacts();
@@ -45,7 +44,7 @@ export async function planContainer(
     parts.images.resolve(asked) ?? fail('NotFound', `create container: image ${asked} is not present, must be pulled or loaded first`);
   const id = newContainerId();
   const warn = (words: string): void => {
-    request.log.warn(`create container: ${words}`, { containerId: id });
+    parts.log.warn(`create container: ${words}`, { containerId: id });
   };
   const runtime = parts.runtimes.get(sandbox.record.runtimeHandler);
   const specPlan = planSpec({

@@ -1,14 +1,11 @@
 import { rm } from 'node:fs/promises';
-import type { ObjectStore } from '../base/object-store.ts';
 import { stage } from '../base/stage.ts';
 import { removeExitFile } from '../ociruntime/exits.ts';
 import { sweepContainer } from '../ociruntime/sweep.ts';
 import { unmountAll } from './create.ts';
 import { imagesOf } from './container.ts';
-import type { Container, ContainerRecord, ContainerState } from './container.ts';
+import type { Container, ContainerRecord } from './container.ts';
 import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
-
-type Store = ObjectStore<ContainerRecord, ContainerState>;
 
 /**
  * Gives back what a container that has ended still holds: the runtime's state, cgroups, the mount of its root file system.
@@ -23,26 +20,26 @@ export async function releaseContainer(parts: ContainerParts, record: ContainerR
 }
 
 /** Removes a container that has ended, and forgets it. The log is the kubelet's. The caller holds its lock. Idempotent. */
-export async function removeContainer(parts: ContainerParts, store: Store, container: Container, isReleased: boolean): Promise<void> {
+export async function removeContainer(parts: ContainerParts, container: Container, isReleased: boolean): Promise<void> {
   const { record, state } = container;
-  if (state.is !== 'Removing') await store.saveTowardsEnd(record.id, { ...state, is: 'Removing' }, { durable: false });
+  if (state.is !== 'Removing') await parts.store.saveTowardsEnd(record.id, { ...state, is: 'Removing' }, { durable: false });
   stage('container.removing');
   if (!isReleased) await releaseContainer(parts, record, true);
-  await removeRemains(parts, store, record);
+  await removeRemains(parts, record);
 }
 
 /** Removes all effects of a container that was never finished, and its record. */
-export async function removeUnfinishedContainer(parts: ContainerParts, store: Store, record: ContainerRecord): Promise<void> {
+export async function removeUnfinishedContainer(parts: ContainerParts, record: ContainerRecord): Promise<void> {
   await releaseContainer(parts, record, false);
-  await removeRemains(parts, store, record);
+  await removeRemains(parts, record);
 }
 
-async function removeRemains(parts: ContainerParts, store: Store, record: ContainerRecord): Promise<void> {
+async function removeRemains(parts: ContainerParts, record: ContainerRecord): Promise<void> {
   await parts.rootfs.remove(record.id);
   stage('container.rootfs.removed');
   await rm(bundleOf(parts, record.id).directory, { recursive: true, force: true });
   await removeExitFile(parts.monitor.exitDirectory, record.id);
   for (const id of imagesOf(record)) parts.images.release(id, record.id);
-  await store.remove(record.id);
+  await parts.store.remove(record.id);
   stage('container.forgotten');
 }

@@ -1,12 +1,8 @@
 import { messageOf } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
-import type { ObjectStore } from '../base/object-store.ts';
 import { stage } from '../base/stage.ts';
 import { nowNs } from '../base/time.ts';
-import { requireState, type Container, type ContainerRecord, type ContainerState } from './container.ts';
+import { requireState, type Container, type ContainerState } from './container.ts';
 import { runtimeOf, type ContainerParts } from './parts.ts';
-
-type Store = ObjectStore<ContainerRecord, ContainerState>;
 
 /** What a start has to do with the end of its container. */
 export interface StartLife {
@@ -22,8 +18,9 @@ export interface StartLife {
  * the start time of a container that got to run. A loss of power ends the container anyway, so the intent is not flushed.
  * @throws the runtime's words where the command cannot run; the container is then Exited, with them as its message.
  */
-export async function startContainer(parts: ContainerParts, store: Store, container: Container, life: StartLife, log: Log): Promise<void> {
+export async function startContainer(parts: ContainerParts, container: Container, life: StartLife): Promise<void> {
   requireState(container, 'start');
+  const { store, log } = parts;
   const { record, state } = container;
   const startedAtNs = nowNs();
   await store.save(record.id, { ...madeOf(state), is: 'Starting', startedAtNs }, { durable: false });

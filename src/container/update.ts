@@ -2,46 +2,49 @@ import { readFile } from 'node:fs/promises';
 import type { LinuxContainerResources } from '../../api/cri/runtime.ts';
 import { writeFileAtomic } from '../base/atomic-file.ts';
 import { DaemonError, fail } from '../base/errors.ts';
-import type { ContainerId } from '../base/ids.ts';
 import { stage } from '../base/stage.ts';
 import { isAlive } from '../linux/process.ts';
 import type { OciSpec } from '../ocispec/oci-types.ts';
 import { ociResources } from '../ocispec/resources.ts';
 import { specFromJson, specToJson } from '../ocispec/spec-json.ts';
-import { requireState } from './container.ts';
-import type { Containers } from './containers.ts';
-import { runtimeOf } from './parts.ts';
+import { requireState, type Container, type ContainerRecord } from './container.ts';
+import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
 
 /**
- * Changes the limits of a container that is there, all of them or none. What the request leaves at zero or empty stays.
- * @throws FailedPrecondition where the memory limit would be below what is in use: the kernel would kill instead.
+ * Changes the limits of a container, as Containers.update() says. The caller holds its lock.
+ * @param untilKilled runs the runtime's command; it ends where a stop comes to SIGKILL.
  */
-export async function updateContainer(containers: Containers, id: ContainerId, change: LinuxContainerResources): Promise<void> {
-  const { parts, store } = containers;
-  await containers.locked(id, async () => {
-    const container = store.get(id) ?? fail('NotFound', `container ${id}: not found`);
-    requireState(container, 'update');
-    const { record, state } = container;
-    await refuseBelowUsage(containers, id, record.cgroupParent, change.memoryLimitInBytes);
-    const resources = mergeResources(state.resources, change);
-    const { devices: _devices, ...limits } = ociResources(change, parts.hostFacts()) as Record<string, unknown>;
-    try {
-      await containers.untilKilled(id, 'update', async (signal) => runtimeOf(parts, record).update(id, limits, signal));
-    } catch (error) {
-      // Its end is recorded under this lock, so the state does not tell it yet.
-      if (!(await isAlive(state.process)))
-        throw new DaemonError('FailedPrecondition', `update container ${id}: it has ended`, { cause: error });
-      throw error;
-    }
-    stage('container.updated');
-    await store.save(id, { ...state, resources });
-    await rewriteSpec(containers.bundleOf(id).specFile, limits);
-  });
+export async function updateContainer(
+  parts: ContainerParts,
+  container: Container,
+  change: LinuxContainerResources,
+  untilKilled: (command: (signal: AbortSignal) => Promise<void>) => Promise<void>,
+): Promise<void> {
+  requireState(container, 'update');
+  const { record, state } = container;
+  const { id } = record;
+  await refuseBelowUsage(parts, record, change.memoryLimitInBytes);
+  const resources = mergeResources(state.resources, change);
+  const { devices: _devices, ...limits } = ociResources(change, parts.hostFacts()) as Record<string, unknown>;
+  try {
+    await untilKilled(async (signal) => runtimeOf(parts, record).update(id, limits, signal));
+  } catch (error) {
+    // Its end is recorded under this lock, so the state does not tell it yet.
+    if (!(await isAlive(state.process)))
+      throw new DaemonError('FailedPrecondition', `update container ${id}: it has ended`, { cause: error });
+    throw error;
+  }
+  stage('container.updated');
+  await parts.store.save(id, { ...state, resources });
+  await rewriteSpec(bundleOf(parts, id).specFile, limits);
 }
 
-async function refuseBelowUsage(containers: Containers, id: string, cgroupParent: string, limit: bigint): Promise<void> {
+async function refuseBelowUsage(
+  { placement, cgroups }: ContainerParts,
+  { id, cgroupParent }: ContainerRecord,
+  limit: bigint,
+): Promise<void> {
   if (limit <= 0n) return;
-  const { placement, cgroups } = containers.parts;
   const usage = await cgroups.usage(placement.containerDirectory(cgroupParent, id));
   const working = usage?.memory?.workingSetBytes;
   if (working === undefined || limit >= working) return;

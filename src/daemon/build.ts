@@ -3,7 +3,9 @@ import type { Log } from '../base/log.ts';
 import { Networks } from '../cni/networks.ts';
 import { DiskLayout } from '../config/disk-layout.ts';
 import type { LiveConfig } from '../config/live-config.ts';
+import { containerStore } from '../container/container-store.ts';
 import { Containers } from '../container/containers.ts';
+import type { ContainerParts } from '../container/parts.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { Cgroups } from '../linux/cgroups/cgroups.ts';
 import { detectCgroups } from '../linux/cgroups/detect.ts';
@@ -18,6 +20,7 @@ import { RuntimeHandlers } from '../ociruntime/runtime-handlers.ts';
 import type { RestoreParts } from '../pod/restore.ts';
 import type { SandboxParts } from '../podsandbox/parts.ts';
 import { SandboxPaths, type SandboxDirectories } from '../podsandbox/sandbox-paths.ts';
+import { sandboxStore } from '../podsandbox/sandbox-store.ts';
 import { Sandboxes } from '../podsandbox/sandboxes.ts';
 import { readHostFacts, type HostFacts } from '../ocispec/host-facts.ts';
 import type { SpecSettings } from '../ocispec/input.ts';
@@ -72,41 +75,34 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     hostFacts: (): HostFacts => facts,
     specSettings,
     createTimeoutMs: timeouts.containerCreateMs,
+    log,
   };
+  const badDirectory = layout.bad;
   const sandboxParts: SandboxParts = {
     ...common,
+    store: sandboxStore({ directory: layout.sandboxRecords, badDirectory, log }),
     directories,
     defaultSysctls: () => config.current.defaultSysctls,
     networks,
     detachBudgetMs: timeouts.cniDelMs,
   };
-  const badDirectory = layout.bad;
-  const sandboxes = new Sandboxes({
-    directory: layout.sandboxRecords,
-    badDirectory,
-    parts: sandboxParts,
-    runBudgetMs: timeouts.runPodSandboxMs,
-    parkMs: timeouts.parkMs,
-    log,
-  });
-  const containers = new Containers({
-    badDirectory,
-    parts: {
-      ...common,
-      recordDirectory: layout.containerRecords,
-      bundleDirectory: layout.bundles,
-      execDirectory: layout.execs,
-      oomLedgerFile: layout.oomLedger,
-      sandboxes,
-      images,
-      rootfs: storage.rootfs,
-      cgroups,
-    },
-    createBudgetMs: timeouts.containerCreateMs,
-    parkMs: timeouts.parkMs,
-    log,
-  });
-  const restoreParts: RestoreParts = { sandboxes, containers, sandboxParts, log };
+  const { parkMs } = timeouts;
+  const sandboxes = new Sandboxes(sandboxParts, { runBudgetMs: timeouts.runPodSandboxMs, parkMs });
+  const recordDirectory = layout.containerRecords;
+  const containerParts: ContainerParts = {
+    ...common,
+    store: containerStore({ directory: recordDirectory, badDirectory, log }),
+    recordDirectory,
+    bundleDirectory: layout.bundles,
+    execDirectory: layout.execs,
+    oomLedgerFile: layout.oomLedger,
+    sandboxes,
+    images,
+    rootfs: storage.rootfs,
+    cgroups,
+  };
+  const containers = new Containers(containerParts, { createBudgetMs: timeouts.containerCreateMs, parkMs });
+  const restoreParts: RestoreParts = { sandboxes, containers, sandboxParts, containerParts, log };
   return {
     config,
     log,

@@ -120,7 +120,7 @@ async function restoreState(parts: DaemonParts, closers: Closer[]): Promise<void
   const { restoreParts, log, exitDirectory, sandboxes, containers } = parts;
   await mkdir(exitDirectory, { recursive: true, mode: 0o700 });
   // Files of execs whose daemon is gone: nothing reads them any more.
-  await rm(containers.parts.execDirectory, { recursive: true, force: true });
+  await rm(restoreParts.containerParts.execDirectory, { recursive: true, force: true });
   const ended = new AbortController();
   closers.push(() => {
     ended.abort();

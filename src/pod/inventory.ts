@@ -22,9 +22,9 @@ export interface InventoryKind {
 
 /** Every kind there is, in the order of removal: plugins find what they made while the namespace is there. */
 export function inventoryOf(parts: RestoreParts): readonly InventoryKind[] {
-  const { sandboxes, containers, sandboxParts } = parts;
+  const { sandboxes, containers, sandboxParts, containerParts } = parts;
   const { directories, networks, placement, monitor } = sandboxParts;
-  const { bundleDirectory, rootfs } = containers.parts;
+  const { bundleDirectory, rootfs } = containerParts;
   const ofSandbox = {
     isClaimed: (id: string): boolean => sandboxes.store.claims(id),
     fields: (id: string): LogFields => idField('sandbox', id),

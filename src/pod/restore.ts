@@ -2,9 +2,9 @@ import { rm } from 'node:fs/promises';
 import { messageOf } from '../base/errors.ts';
 import type { SandboxId } from '../base/ids.ts';
 import type { Container, ContainerRecord } from '../container/container.ts';
-import { imagesOf, isAliveState } from '../container/container.ts';
+import { isAliveState } from '../container/container.ts';
 import { madeOf } from '../container/start.ts';
-import { runtimeOf } from '../container/parts.ts';
+import type { ContainerParts } from '../container/parts.ts';
 import { bootId, isAlive } from '../linux/process.ts';
 import type { SandboxParts } from '../podsandbox/parts.ts';
 import type { Sandbox, SandboxRecord } from '../podsandbox/sandbox.ts';
@@ -15,6 +15,7 @@ import { removePod, stopPod, type PodParts } from './stop-pod.ts';
 
 export interface RestoreParts extends PodParts {
   readonly sandboxParts: SandboxParts;
+  readonly containerParts: ContainerParts;
 }
 
 export interface RestoreOptions {
@@ -37,7 +38,7 @@ const END = { stallMs: 1_500, mostMs: 10_000 };
 export async function restore(parts: RestoreParts, { afterwards, signal }: RestoreOptions): Promise<void> {
   const { sandboxes, containers, log } = parts;
   await Promise.all([sandboxes.store.load(), containers.store.load()]);
-  for (const { record } of containers.store.list()) for (const id of imagesOf(record)) containers.parts.images.hold(id, record.id);
+  containers.holdImages();
   const boot = await bootId();
   const queue = new RestoreQueue(log, signal);
   const found = whatIsThere(parts);
@@ -126,7 +127,7 @@ async function settleStart(parts: RestoreParts, record: ContainerRecord): Promis
     const state = containers.store.get(record.id)?.state;
     if (state?.is !== 'Starting') return;
     const known = await containers.untilKilled(record.id, 'look at', async (signal) =>
-      runtimeOf(containers.parts, record).state(record.id, signal),
+      containers.runtimeOf(record).state(record.id, signal),
     );
     if (known?.status === 'created') await containers.store.save(record.id, { ...madeOf(state), is: 'Created' });
     else await containers.store.save(record.id, { ...madeOf(state), is: 'Running', startedAtNs: state.startedAtNs });

@@ -27,7 +27,7 @@ async function stopPodWork(parts: PodParts, id: SandboxId): Promise<void> {
     await sandboxes.markStopping(id);
     await containers.abortCreates(id);
     await stopContainersOf(containers, id);
-    await sandboxes.stop(id, parts.log);
+    await sandboxes.stop(id);
   });
 }
 
@@ -48,5 +48,5 @@ export async function removePod(parts: PodParts, id: SandboxId): Promise<void> {
   if (sandboxes.store.get(id) === undefined) return;
   await stopPodWork(parts, id);
   await Promise.all(containers.ofSandbox(id).map(async ({ record }) => containers.remove(record.id)));
-  await sandboxes.remove(id, parts.log);
+  await sandboxes.remove(id);
 }

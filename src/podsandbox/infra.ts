@@ -1,7 +1,6 @@
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
 import { stage } from '../base/stage.ts';
 import { exitOf, SIGKILL, signalProcess } from '../linux/process.ts';
 import { removeExitFile } from '../ociruntime/exits.ts';
@@ -68,12 +67,12 @@ export async function startInfra(
 }
 
 /** Ends the infra process and removes all of its container. Idempotent. */
-export async function removeInfra(parts: SandboxParts, record: SandboxRecord, infra: InfraProcess | undefined, log: Log): Promise<void> {
+export async function removeInfra(parts: SandboxParts, record: SandboxRecord, infra: InfraProcess | undefined): Promise<void> {
   if (infra !== undefined) {
     await signalProcess(infra.process, SIGKILL);
     const patience = AbortSignal.timeout(KILL_WAIT_MS);
     await Promise.all([exitOf(infra.process, patience), exitOf(infra.monitor, patience)]).catch((error: unknown) => {
-      log.warn('the infra process does not end; its cgroup is killed', { sandboxId: record.id, error: messageOf(error) });
+      parts.log.warn('the infra process does not end; its cgroup is killed', { sandboxId: record.id, error: messageOf(error) });
     });
   }
   stage('sandbox.infra.killed');

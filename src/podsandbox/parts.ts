@@ -1,9 +1,11 @@
+import type { Log } from '../base/log.ts';
 import type { Networks } from '../cni/networks.ts';
 import type { MonitorOptions } from '../ociruntime/monitor.ts';
 import type { CgroupPlacement } from '../ociruntime/placement.ts';
 import type { RuntimeHandlers } from '../ociruntime/runtime-handlers.ts';
 import type { HostFacts } from '../ocispec/host-facts.ts';
 import type { SpecSettings } from '../ocispec/input.ts';
+import type { SandboxStore } from './sandbox-store.ts';
 import { SandboxPaths, type SandboxDirectories } from './sandbox-paths.ts';
 
 /** What whatever runs under a monitor is made with: containers, and the infra process of a sandbox. */
@@ -15,10 +17,12 @@ export interface MonitoredParts {
   readonly specSettings: () => SpecSettings;
   /** Most the runtime may take for one creation, milliseconds. */
   readonly createTimeoutMs: number;
+  readonly log: Log;
 }
 
 /** What the operations of a sandbox work with. */
 export interface SandboxParts extends MonitoredParts {
+  readonly store: SandboxStore;
   readonly directories: SandboxDirectories;
   /** Sysctls that every pod gets unless it names them itself. */
   readonly defaultSysctls: () => Readonly<Record<string, string>>;

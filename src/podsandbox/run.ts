@@ -1,6 +1,4 @@
 import { messageOf, withWords } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
-import type { ObjectStore } from '../base/object-store.ts';
 import { allSettledOrThrow } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
 import { UndoStack } from '../base/undo.ts';
@@ -10,17 +8,16 @@ import { podSysctls } from '../ocispec/sysctls.ts';
 import { startInfra, removeInfra } from './infra.ts';
 import { pathsOf, type SandboxParts } from './parts.ts';
 import { attachRequest, detachRequest } from './network.ts';
-import type { InfraProcess, SandboxNetwork, SandboxRecord, SandboxState } from './sandbox.ts';
+import type { InfraProcess, SandboxNetwork, SandboxRecord } from './sandbox.ts';
 import { makeRequestedDirectory, makeSandboxFiles, removeSandboxFiles, writeHosts } from './sandbox-files.ts';
 import { unpinSandbox } from './unpin.ts';
-
-type Store = ObjectStore<SandboxRecord, SandboxState>;
 
 /**
  * Makes a sandbox: on success it is Ready, on failure nothing of it is left; after a crash the next start removes what is
  * (the record is on disk before the first effect).
  */
-export async function runSandbox(parts: SandboxParts, store: Store, record: SandboxRecord, work: AbortSignal, log: Log): Promise<void> {
+export async function runSandbox(parts: SandboxParts, record: SandboxRecord, work: AbortSignal): Promise<void> {
+  const { store, log } = parts;
   const undo = new UndoStack();
   try {
     const intent = await store.begin(record);
@@ -43,7 +40,7 @@ export async function runSandbox(parts: SandboxParts, store: Store, record: Sand
     };
     const [network, infra] = await allSettledOrThrow([
       attachNetwork(parts, record, work, undo),
-      makeCgroup().then(async () => makeInfra(parts, record, work, undo, log)),
+      makeCgroup().then(async () => makeInfra(parts, record, work, undo)),
       makeFiles(parts, record, work),
     ]);
     if (network.ips.length > 0) await writeHosts(pathsOf(parts, record.id), record, network.ips);
@@ -103,10 +100,9 @@ async function makeInfra(
   record: SandboxRecord,
   work: AbortSignal,
   undo: UndoStack,
-  log: Log,
 ): Promise<InfraProcess | undefined> {
   if (record.namespaces.pid !== 'pod') return undefined;
-  undo.add('remove the infra container', async () => removeInfra(parts, record, undefined, log));
+  undo.add('remove the infra container', async () => removeInfra(parts, record, undefined));
   return startInfra(parts, record, pathsOf(parts, record.id).namespacesOf(record), work);
 }
 

@@ -2,9 +2,6 @@ import type { PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { Call } from '../base/call.ts';
 import type { SandboxId } from '../base/ids.ts';
 import { JoinedObjects } from '../base/joined-objects.ts';
-import type { Log } from '../base/log.ts';
-import { ObjectStore } from '../base/object-store.ts';
-import { RecordStore } from '../base/record-store.ts';
 import { nowNs } from '../base/time.ts';
 import { bootId } from '../linux/process.ts';
 import { planSandbox } from './plan.ts';
@@ -13,43 +10,24 @@ import { pathsOf, type SandboxParts } from './parts.ts';
 import { runSandbox } from './run.ts';
 import { sandboxRuntimeSpec } from './runtime-spec.ts';
 import type { SandboxPaths } from './sandbox-paths.ts';
-import type { Sandbox, SandboxRecord, SandboxState } from './sandbox.ts';
-import { readSandboxRecord, readSandboxState, sandboxName } from './sandbox.ts';
+import { sandboxName, type Sandbox, type SandboxRecord, type SandboxState } from './sandbox.ts';
 import { stopSandbox } from './stop.ts';
 
-/** The version of the records this daemon writes. */
-const RECORD_VERSION = 1;
-
 export interface SandboxesOptions {
-  readonly directory: string;
-  readonly badDirectory: string;
-  readonly parts: SandboxParts;
   /** Most a RunPodSandbox may take on its own, milliseconds. */
   readonly runBudgetMs: number;
   /** How long a sandbox whose caller left is kept for the retry, milliseconds. */
   readonly parkMs: number;
-  readonly log: Log;
 }
 
 /** All sandboxes of the node: their records, their transitions, and who may do what when. */
 export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
-  readonly #options: SandboxesOptions;
+  readonly #parts: SandboxParts;
   readonly #stops = new Map<string, Promise<void>>();
 
-  constructor(options: SandboxesOptions) {
-    const { directory, badDirectory, log, parkMs, runBudgetMs } = options;
+  constructor(parts: SandboxParts, { runBudgetMs, parkMs }: SandboxesOptions) {
     super({
-      store: new ObjectStore(
-        new RecordStore({
-          directory,
-          badDirectory,
-          kind: 'sandbox',
-          version: RECORD_VERSION,
-          readRecord: readSandboxRecord,
-          readState: readSandboxState,
-          log,
-        }),
-      ),
+      store: parts.store,
       kind: 'sandbox',
       noun: 'pod sandbox',
       action: 'run pod sandbox',
@@ -58,9 +36,9 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
       requestOf,
       budgetMs: runBudgetMs,
       parkMs,
-      log,
+      log: parts.log,
     });
-    this.#options = options;
+    this.#parts = parts;
   }
 
   /**
@@ -68,11 +46,11 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
    * way, or gets the sandbox that is already there.
    */
   async run(config: PodSandboxConfig, runtimeHandler: string, call: Call): Promise<Sandbox> {
-    const plan = planSandbox(config, runtimeHandler, this.#options.parts);
+    const plan = planSandbox(config, runtimeHandler, this.#parts);
     const name = sandboxName(plan.metadata);
     return this.make(name, requestOf(plan.record), call, async (work) => {
       const record: SandboxRecord = { ...plan.record, name, createdAtNs: nowNs(), bootId: await bootId() };
-      await runSandbox(this.#options.parts, this.store, record, work, call.log);
+      await runSandbox({ ...this.#parts, log: call.log }, record, work);
       return record.id;
     });
   }
@@ -81,8 +59,8 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
    * Takes down what the sandbox itself has, after its containers have stopped. Idempotent.
    * @throws with the plugin's words while the network cannot be released.
    */
-  async stop(id: SandboxId, log: Log): Promise<void> {
-    await this.locked(id, async () => stopSandbox(this.#options.parts, this.store, id, log));
+  async stop(id: SandboxId): Promise<void> {
+    await this.locked(id, async () => stopSandbox(this.#parts, id));
   }
 
   /** Records that a stop has begun: from now on the sandbox is not Ready, also after a crash. */
@@ -95,9 +73,9 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
   }
 
   /** Removes what is left of a sandbox and forgets it. Idempotent. */
-  async remove(id: SandboxId, log: Log): Promise<void> {
+  async remove(id: SandboxId): Promise<void> {
     this.endParking(id);
-    await this.locked(id, async () => removeSandbox(this.#options.parts, this.store, id, log));
+    await this.locked(id, async () => removeSandbox(this.#parts, id));
   }
 
   /** Joins the stop of a whole pod that is under way, or begins `work`. It goes on when its callers leave. */
@@ -118,17 +96,17 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
   }
 
   pathsOf(id: string): SandboxPaths {
-    return pathsOf(this.#options.parts, id);
+    return pathsOf(this.#parts, id);
   }
 
   /** The OCI runtime spec of its infra container, or as much of one as a sandbox without has. */
   async runtimeSpec(sandbox: Sandbox): Promise<unknown> {
-    return sandboxRuntimeSpec(this.#options.parts, sandbox);
+    return sandboxRuntimeSpec(this.#parts, sandbox);
   }
 
   /** The cgroup of the pod, below every hierarchy's root. */
   cgroupOf({ cgroupParent }: SandboxRecord): string {
-    return this.#options.parts.placement.parentDirectory(cgroupParent);
+    return this.#parts.placement.parentDirectory(cgroupParent);
   }
 
   /** The path of the pod's network namespace; undefined where it uses the node's. */
@@ -138,11 +116,11 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
   }
 
   protected async removeParked({ record }: Sandbox): Promise<void> {
-    await removeSandbox(this.#options.parts, this.store, record.id, this.#options.log);
+    await removeSandbox(this.#parts, record.id);
   }
 
   protected async removeCreating(record: SandboxRecord): Promise<void> {
-    await removeUnfinishedSandbox(this.#options.parts, this.store, record, this.#options.log);
+    await removeUnfinishedSandbox(this.#parts, record);
   }
 }
 

@@ -1,5 +1,3 @@
-import type { Log } from '../base/log.ts';
-import type { ObjectStore } from '../base/object-store.ts';
 import { stage } from '../base/stage.ts';
 import { isPinned } from '../linux/namespaces.ts';
 import { removeInfra } from './infra.ts';
@@ -9,18 +7,17 @@ import { unmountSandboxShm } from './sandbox-files.ts';
 import type { SandboxRecord, SandboxState } from './sandbox.ts';
 import { unpinSandbox } from './unpin.ts';
 
-type Store = ObjectStore<SandboxRecord, SandboxState>;
-
 /**
  * Takes down the sandbox's own parts: infra container, network, namespaces, shm. The caller holds its lock, has recorded
  * Stopping, and has stopped its containers. Idempotent: each step is.
  * @throws with the plugin's words while CNI DEL fails and the namespace is there; the kubelet asks again.
  */
-export async function stopSandbox(parts: SandboxParts, store: Store, id: string, log: Log): Promise<void> {
+export async function stopSandbox(parts: SandboxParts, id: string): Promise<void> {
+  const { store } = parts;
   const sandbox = store.get(id);
   if (sandbox === undefined || sandbox.state.is === 'NotReady') return;
   const { record, state } = sandbox;
-  await takeDown(parts, record, state, log);
+  await takeDown(parts, record, state);
   if (state.is !== 'Removing') await store.saveTowardsEnd(id, { ...state, infra: undefined, is: 'NotReady' });
   stage('sandbox.notready');
 }
@@ -29,8 +26,8 @@ export async function stopSandbox(parts: SandboxParts, store: Store, id: string,
  * The steps of a stop, for sandboxes in any state, and for what a crash left of one (no state): that one must go even while
  * its network cannot be released, since nobody sees it and it holds its name.
  */
-export async function takeDown(parts: SandboxParts, record: SandboxRecord, state: SandboxState | undefined, log: Log): Promise<void> {
-  if (record.namespaces.pid === 'pod') await removeInfra(parts, record, state?.infra, log);
+export async function takeDown(parts: SandboxParts, record: SandboxRecord, state: SandboxState | undefined): Promise<void> {
+  if (record.namespaces.pid === 'pod') await removeInfra(parts, record, state?.infra);
   stage('sandbox.infra.removed');
   if (record.namespaces.net === 'pod') await releaseNetwork(parts, record, state === undefined);
   stage('sandbox.detached');

@@ -1,6 +1,6 @@
 import { ContainerState as CriState } from '../../api/cri/enums.ts';
 import type { Container as ContainerMessage, ContainerFilter, ContainerStatus, Init } from '../../api/cri/runtime.ts';
-import { mountsOf, type Container, type ContainerState } from '../container/container.ts';
+import { mountsOf, type Container, type ContainerRecord, type ContainerState } from '../container/container.ts';
 import { criSignal } from '../container/stop-signal.ts';
 import { hasLabels } from './labels.ts';
 import type { RuntimeServiceParts } from './parts.ts';
@@ -52,7 +52,7 @@ export function containerStatusMessage(
     exitCode: ended?.exitCode ?? 0,
     reason: ended?.reason ?? '',
     message: ended?.message ?? '',
-    image: imageSpec(parts, record.imageId, record.config.image),
+    image: imageSpec(parts, record),
     imageRef: record.imageRef,
     imageId: record.imageId,
     labels: record.config.labels,
@@ -80,13 +80,13 @@ export function containerStatusMessages(parts: Pick<RuntimeServiceParts, 'contai
 
 /** The image as the request named it. Where that is an id, a name of the image is given, which tells people more. */
 export function imageSpec(
-  parts: Pick<RuntimeServiceParts, 'containers'>,
-  imageId: string,
-  asked: ContainerMessage['image'],
+  { containers }: Pick<RuntimeServiceParts, 'containers'>,
+  record: ContainerRecord,
 ): Init<ContainerMessage['image']> {
+  const asked = record.config.image;
   const name = asked?.userSpecifiedImage === '' || asked?.userSpecifiedImage === undefined ? asked?.image : asked.userSpecifiedImage;
-  if (name !== undefined && name !== imageId) return { ...asked, image: name };
-  return { ...asked, image: parts.containers.parts.images.resolve(imageId)?.names[0] ?? imageId };
+  if (name !== undefined && name !== record.imageId) return { ...asked, image: name };
+  return { ...asked, image: containers.imageOf(record)?.names[0] ?? record.imageId };
 }
 
 /** Whether a container is one of those asked for: id prefix, sandbox, state and labels, all of them. */

@@ -65,7 +65,7 @@ function containerMetricsMessage(
   { container: { record }, cgroup, figures }: ContainerFigures,
   ofPod: Labels,
 ): Init<ContainerMetrics> {
-  const image = imageSpec(parts, record.imageId, record.config.image)?.image ?? '';
+  const image = imageSpec(parts, record)?.image ?? '';
   const labels = { ...ofPod, container: record.config.metadata?.name ?? '', id: cgroup, image, name: record.id };
   return { containerId: record.id, metrics: metricMessages(figures, labels) };
 }

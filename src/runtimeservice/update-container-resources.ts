@@ -1,5 +1,4 @@
 import { fail } from '../base/errors.ts';
-import { updateContainer } from '../container/update.ts';
 import type { RuntimeServiceHandlers } from './handlers.ts';
 import type { RuntimeServiceParts } from './parts.ts';
 
@@ -9,7 +8,7 @@ export function updateContainerResources(
   return async (request) => {
     const { record } = parts.containers.get(request.containerId);
     const linux = request.linux ?? fail('InvalidArgument', `update container ${record.id}: linux resources are missing, must be given`);
-    await updateContainer(parts.containers, record.id, linux);
+    await parts.containers.update(record.id, linux);
     return {};
   };
 }

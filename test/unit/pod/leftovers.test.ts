@@ -72,15 +72,13 @@ async function node(directory: string, there: readonly string[], needsNamespace 
   const at = (name: string): string => join(directory, name);
   const parts = {
     sandboxes: { store: { claims: (id: string) => id === SANDBOX_ID } },
-    containers: {
-      store: { claims: (id: string) => id === CONTAINER_ID },
-      parts: { bundleDirectory: at('bundles'), rootfs: { list: async () => there } },
-    },
+    containers: { store: { claims: (id: string) => id === CONTAINER_ID } },
     sandboxParts: {
       directories: { files: at('sandboxes'), namespaces: at('ns'), infra: at('infra') },
       networks: { attachments: async () => there, needsNamespace: (id: string) => id === needsNamespace },
       monitor: { exitDirectory: at('exits') },
     },
+    containerParts: { bundleDirectory: at('bundles'), rootfs: { list: async () => there } },
   } as unknown as RestoreParts;
   for (const name of ['bundles', 'sandboxes', 'ns', 'infra', 'exits'])
     for (const id of there) await mkdir(join(at(name), id), { recursive: true });

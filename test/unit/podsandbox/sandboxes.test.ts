@@ -5,23 +5,18 @@ import type { TestContext } from 'node:test';
 import type { SandboxId } from '../../../src/base/ids.ts';
 import { silentLog } from '../../../src/base/log.ts';
 import type { SandboxParts } from '../../../src/podsandbox/parts.ts';
+import { sandboxStore } from '../../../src/podsandbox/sandbox-store.ts';
 import { Sandboxes } from '../../../src/podsandbox/sandboxes.ts';
 import { sandbox } from '../../support/objects.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
 const [A, B, C] = [`1${'a'.repeat(63)}`, `2${'b'.repeat(63)}`, `2c${'0'.repeat(62)}`] as [SandboxId, SandboxId, SandboxId];
 
-/** Three sandboxes on disk, C of them parked. Nothing here makes or removes one, so no parts are needed. */
+/** Three sandboxes on disk, C of them parked. Nothing here makes or removes one, so their store is all that is needed. */
 async function threeSandboxes(t: TestContext): Promise<Sandboxes> {
   const directory = await scratchDirectory(t);
-  const sandboxes = new Sandboxes({
-    directory: join(directory, 'sandboxes'),
-    badDirectory: join(directory, 'bad'),
-    parts: {} as SandboxParts,
-    runBudgetMs: 1,
-    parkMs: 1,
-    log: silentLog,
-  });
+  const store = sandboxStore({ directory: join(directory, 'sandboxes'), badDirectory: join(directory, 'bad'), log: silentLog });
+  const sandboxes = new Sandboxes({ store, log: silentLog } as SandboxParts, { runBudgetMs: 1, parkMs: 1 });
   await sandboxes.store.load();
   for (const id of [A, B, C]) {
     const { record, state } = sandbox({ id, name: id });

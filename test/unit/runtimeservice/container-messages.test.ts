@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ContainerState as CriState, Signal } from '../../../api/cri/enums.ts';
 import type { ContainerFilter } from '../../../api/cri/runtime.ts';
-import type { ContainerState } from '../../../src/container/container.ts';
+import type { ContainerRecord, ContainerState } from '../../../src/container/container.ts';
 import {
   containerMatches,
   containerMessage,
@@ -17,10 +17,10 @@ const ENDED = { startedAtNs: 3_000n, finishedAtNs: 4_000n, exitCode: 137, reason
 const EXITED: ContainerState = { is: 'Exited', ...ENDED, ...MADE };
 const NOTHING: ContainerFilter = { id: '', podSandboxId: '', state: undefined, labelSelector: {} };
 
-/** The image store knows the image under these names. */
+/** The image is there under these names. */
 function partsWith(names: readonly string[]): Pick<RuntimeServiceParts, 'containers'> {
-  const images = { resolve: (id: string) => (id === IMAGE_ID && names.length > 0 ? { names } : undefined) };
-  return { containers: { parts: { images } } } as unknown as Pick<RuntimeServiceParts, 'containers'>;
+  const imageOf = ({ imageId }: ContainerRecord) => (imageId === IMAGE_ID && names.length > 0 ? { names } : undefined);
+  return { containers: { imageOf } } as unknown as Pick<RuntimeServiceParts, 'containers'>;
 }
 const PARTS = partsWith(['example.org/app:1']);
 
