@@ -1,7 +1,6 @@
 import { Socket } from 'node:net';
 import { close, duplicateFrom, O_RDWR, open, pipe } from './libc.ts';
 import type { ExitStatus } from './children.ts';
-import type { NamespacePaths } from './namespaces.ts';
 
 /**
  * One descriptor of a child. `ignore`: /dev/null for 0 to 2, nothing above. `pipe`: a pipe that we write where it is the
@@ -19,8 +18,6 @@ export interface SpawnOptions {
   readonly stdio?: readonly Stdio[];
   /** Makes the child leader of a session and process group of its own: setsid(2). */
   readonly newSession?: boolean;
-  /** Start it inside these namespaces. */
-  readonly namespaces?: NamespacePaths;
 }
 
 export interface Child {

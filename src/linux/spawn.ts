@@ -2,16 +2,13 @@ import { accessSync, constants } from 'node:fs';
 import { basename, delimiter, join } from 'node:path';
 import { lookForEnd } from './children.ts';
 import { errnoError } from './libc.ts';
-import { withNamespaces } from './namespaces.ts';
 import { ended } from './pipes.ts';
-import { spawnChildProcess } from './spawn-child-process.ts';
 import { spawnPosix } from './spawn-posix.ts';
 import { DaemonError, hasErrno } from '../base/errors.ts';
 import { reasonOf, settledWithin, sleep, withTimeout } from '../base/deadline.ts';
 import { constants as osConstants } from 'node:os';
 import type { Socket } from 'node:net';
 import type { ExitStatus } from './children.ts';
-import type { NamespacePaths } from './namespaces.ts';
 import type { Child, SpawnOptions, Stdio } from './spawn-stdio.ts';
 
 export type { ExitStatus } from './children.ts';
@@ -20,7 +17,6 @@ export type { Child, SpawnOptions, Stdio } from './spawn-stdio.ts';
 export interface RunOptions {
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  readonly cwd?: string;
   /** What the program reads from its stdin; /dev/null where left out. */
   readonly input?: string | Uint8Array;
   readonly timeoutMs: number;
@@ -29,12 +25,8 @@ export interface RunOptions {
   readonly outputLimitBytes?: number;
   /** Whether a stdout over the limit is given as far as it goes, and `cut`. Else run() fails: a part is not to be taken for the whole. */
   readonly mayBeCut?: boolean;
-  /** Descriptors of ours that the program gets as 3, 4, ... */
-  readonly fds?: readonly number[];
   /** How long to read on after the exit while something else holds the output open, milliseconds. Default 500. */
   readonly drainMs?: number;
-  /** Start it inside these namespaces. */
-  readonly namespaces?: NamespacePaths;
 }
 
 export interface RunResult {
@@ -60,18 +52,14 @@ const DRAIN_MS = 500;
 /** How long a killed process may take to die (it may hang in the kernel) before run() gives up waiting for it. */
 const KILL_WAIT_MS = 2000;
 
-const implementation = process.env['PODWRIGHT_SPAWN'] === 'child_process' ? spawnChildProcess : spawnPosix;
-
 /**
  * Starts a program; `file` without a slash is looked for in our PATH. The child has default signal handling, an empty
  * signal mask and exactly the descriptors of `stdio`; it inherits our soft limit of open files, which Node raised to the
- * hard one (see `limitOpenFiles` in process.ts).
+ * hard one at its start.
  * @throws the system error: ENOENT (file, its interpreter or cwd), EACCES, E2BIG, ...
  */
 export function spawn(file: string, options: SpawnOptions): Child {
-  const path = findProgram(file);
-  if (options.namespaces === undefined) return implementation(path, options);
-  return withNamespaces(options.namespaces, () => implementation(path, options));
+  return spawnPosix(findProgram(file), options);
 }
 
 /** Where a program is: `file` itself when it has a slash, else the first executable of that name in our PATH. */
@@ -80,7 +68,7 @@ export function findProgram(file: string): string {
   for (const directory of (process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin').split(delimiter)) {
     const path = join(directory, file);
     try {
-      // eslint-disable-next-line no-restricted-syntax -- spawn() is synchronous: the child must start in the caller's namespaces
+      // eslint-disable-next-line no-restricted-syntax -- spawn() is synchronous: an end of the child must not be missed, and its error is thrown
       accessSync(path, constants.X_OK);
       return path;
     } catch (error) {
@@ -126,14 +114,12 @@ export async function runWith(spawnProgram: typeof spawn, file: string, options:
 }
 
 function spawnOptions(options: RunOptions): SpawnOptions {
-  const stdio: Stdio[] = [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(options.fds ?? [])];
+  const stdio: Stdio[] = [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'];
   return {
     args: options.args,
     stdio,
     newSession: true,
     ...(options.env === undefined ? {} : { env: options.env }),
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    ...(options.namespaces === undefined ? {} : { namespaces: options.namespaces }),
   };
 }
 

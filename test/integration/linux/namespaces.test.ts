@@ -8,11 +8,16 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isPinned, pinNamespaces, unpinNamespaces, withNamespaces } from '../../../src/linux/namespaces.ts';
 import { readMounts } from '../../../src/linux/mounts.ts';
-import { run } from '../../../src/linux/spawn.ts';
+import { run, runWith, spawn } from '../../../src/linux/spawn.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
 const ALL = { net: true, ipc: true, uts: true, loopback: true };
 const KINDS = ['net', 'ipc', 'uts'] as const;
+
+/** Spawns in a network namespace. */
+function spawnIn(net: string): typeof spawn {
+  return (file, options) => withNamespaces({ net }, () => spawn(file, options));
+}
 
 /** The namespaces of every thread of this program. */
 function threadNamespaces(): string[] {
@@ -70,7 +75,7 @@ test('pinNamespaces keeps namespaces of their own, with hostname, sysctls and lo
   assert.equal(hostname(), ownName);
   assert.notEqual(readFileSync('/proc/sys/kernel/msgmax', 'utf8'), '9000\n', 'the node keeps its own');
 
-  const { stdout } = await run('ip', { args: ['-o', 'addr'], timeoutMs: 5000, namespaces: { net: paths.net } });
+  const { stdout } = await runWith(spawnIn(paths.net), 'ip', { args: ['-o', 'addr'], timeoutMs: 5000 });
   assert.match(stdout.toString(), /lo\s+inet 127\.0\.0\.1\/8/);
   assert.match(stdout.toString(), /lo\s+inet6 ::1\/128/);
   assert.deepEqual(threadNamespaces(), before);
@@ -82,7 +87,7 @@ test('without loopback lo stays down; only what is asked for is pinned', async (
   t.after(() => {
     unpinNamespaces(directory);
   });
-  const { stdout } = await run('ip', { args: ['-o', 'link'], timeoutMs: 5000, namespaces: { net: join(directory, 'net') } });
+  const { stdout } = await runWith(spawnIn(join(directory, 'net')), 'ip', { args: ['-o', 'link'], timeoutMs: 5000 });
   assert.match(stdout.toString(), /lo: <LOOPBACK>/);
   assert.deepEqual(await readdir(directory), ['net']);
 });

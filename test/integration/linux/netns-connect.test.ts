@@ -6,7 +6,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { pinNamespaces, unpinNamespaces } from '../../../src/linux/namespaces.ts';
+import { pinNamespaces, unpinNamespaces, withNamespaces } from '../../../src/linux/namespaces.ts';
 import { connectInNamespace } from '../../../src/linux/netns-connect.ts';
 import { spawn } from '../../../src/linux/spawn.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
@@ -24,12 +24,9 @@ async function pod(t: TestContext): Promise<string> {
 
 /** socat that echoes on `address` inside the pod. */
 async function echo(t: TestContext, net: string, address: string): Promise<void> {
-  const child = spawn('socat', {
-    args: ['-d', '-d', address, 'EXEC:cat'],
-    stdio: ['ignore', 'ignore', 'pipe'],
-    newSession: true,
-    namespaces: { net },
-  });
+  const child = withNamespaces({ net }, () =>
+    spawn('socat', { args: ['-d', '-d', address, 'EXEC:cat'], stdio: ['ignore', 'ignore', 'pipe'], newSession: true }),
+  );
   t.after(async () => {
     process.kill(-child.pid, 'SIGKILL');
     await child.exit;

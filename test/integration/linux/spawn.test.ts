@@ -7,11 +7,11 @@ import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pipe } from '../../../src/linux/libc.ts';
 import { statOfProcess } from '../../../src/linux/process.ts';
-import { spawnChildProcess } from '../../../src/linux/spawn-child-process.ts';
 import { spawnPosix } from '../../../src/linux/spawn-posix.ts';
-import { findProgram, killGroup, run, runWith, spawn } from '../../../src/linux/spawn.ts';
+import { findProgram, killGroup, runWith, spawn } from '../../../src/linux/spawn.ts';
 import { until } from '../../support/pods.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
+import { spawnChildProcess } from '../../support/spawn-child-process.ts';
 import type { Child, RunOptions, RunResult, SpawnOptions } from '../../../src/linux/spawn.ts';
 
 const IMPLEMENTATIONS = { spawnPosix, spawnChildProcess };
@@ -45,11 +45,11 @@ for (const [name, implementation] of Object.entries(IMPLEMENTATIONS)) {
   describe(name, () => {
     test('passes arguments, environment, directory and stdin, and keeps stdout and stderr apart', async (t) => {
       const cwd = await scratchDirectory(t);
-      const result = await runIt('sh', {
+      const result = await runWith((file, options) => start(file, { ...options, cwd }), 'sh', {
         args: ['-c', 'printf "%s|" "$@"; pwd; env; cat; echo oops >&2; exit 7', 'sh', 'a b', '', '"ü"'],
         env: { ONLY: 'this one\nhas two lines', PATH: '/usr/bin:/bin' },
-        cwd,
         input: 'from stdin',
+        timeoutMs: 20_000,
       });
       const text = result.stdout.toString();
       assert.ok(text.startsWith(`a b||"ü"|${cwd}\n`), text);
@@ -115,7 +115,8 @@ for (const [name, implementation] of Object.entries(IMPLEMENTATIONS)) {
       await writeFile(join(directory, 'one'), 'first ');
       await writeFile(join(directory, 'two'), 'second');
       const fds = [openSync(join(directory, 'two'), 'r'), openSync(join(directory, 'one'), 'r')];
-      const result = await shell('cat <&4; cat <&3', { fds });
+      const withFds: typeof spawn = (file, options) => start(file, { ...options, stdio: [...(options.stdio ?? []), ...fds] });
+      const result = await runWith(withFds, 'sh', { args: ['-c', 'cat <&4; cat <&3'], timeoutMs: 20_000 });
       fds.forEach((fd) => {
         closeSync(fd);
       });
@@ -275,11 +276,9 @@ for (const [name, implementation] of Object.entries(IMPLEMENTATIONS)) {
 
 test('spawnPosix gives the child exactly the descriptors asked for', async () => {
   const { readEnd, writeEnd } = pipe();
-  const result = await runWith((file, options) => spawnPosix(findProgram(file), options), 'ls', {
-    args: ['/proc/self/fd'],
-    timeoutMs: 5000,
-    fds: [readEnd],
-  });
+  const withPipe: typeof spawn = (file, options) =>
+    spawnPosix(findProgram(file), { ...options, stdio: [...(options.stdio ?? []), readEnd] });
+  const result = await runWith(withPipe, 'ls', { args: ['/proc/self/fd'], timeoutMs: 5000 });
   closeSync(readEnd);
   closeSync(writeEnd);
   // 4 is the directory that ls reads.
@@ -297,21 +296,6 @@ test('spawn and child_process do not take each other their children', async () =
     await Promise.all(theirs),
     Array.from({ length: 20 }, (_each, code) => ({ code })),
   );
-});
-
-test('spawn takes the implementation that the environment names', async () => {
-  const program = `import { spawn } from ${JSON.stringify(join(import.meta.dirname, '../../../src/linux/spawn.ts'))};
-    const child = spawn('sleep', { args: ['5'] });
-    process.kill(child.pid, 'SIGKILL');
-    process.stdout.write(JSON.stringify(await child.exit));`;
-  for (const which of ['posix', 'child_process']) {
-    const { stdout } = await run(process.execPath, {
-      args: ['--input-type=module', '--eval', program],
-      env: { PODWRIGHT_SPAWN: which, PATH: process.env['PATH'] ?? '' },
-      timeoutMs: 20_000,
-    });
-    assert.equal(stdout.toString(), '{"signal":9}');
-  }
 });
 
 test('killGroup refuses what could hit everything, and a group that is gone is fine', async () => {

@@ -1,15 +1,15 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
-import { errnoError } from './libc.ts';
-import { PreparedStdio } from './spawn-stdio.ts';
+import { errnoError } from '../../src/linux/libc.ts';
+import { PreparedStdio } from '../../src/linux/spawn-stdio.ts';
 import type { ChildProcess, SpawnOptions as NodeSpawnOptions } from 'node:child_process';
-import type { ExitStatus } from './children.ts';
-import type { Child, SpawnOptions } from './spawn-stdio.ts';
+import type { ExitStatus } from '../../src/linux/children.ts';
+import type { Child, SpawnOptions } from '../../src/linux/spawn-stdio.ts';
 import { constants as osConstants } from 'node:os';
 
 /**
- * The twin of spawnPosix on child_process: the fallback where posix_spawn by FFI misbehaves, and the tests' second
- * opinion. It forks, so its cost grows with our memory, and libuv passes descriptors on that lack CLOEXEC.
+ * The twin of spawnPosix on child_process: the tests' second opinion. It forks, so its cost grows with our memory, and libuv
+ * passes descriptors on that lack CLOEXEC.
  */
 export function spawnChildProcess(path: string, options: SpawnOptions): Child {
   const stdio = new PreparedStdio(options.stdio ?? []);
