@@ -3,7 +3,7 @@ import { DiskLayout } from '../config/disk-layout.ts';
 import type { LiveConfig } from '../config/live-config.ts';
 import type { Config } from '../config/schema.ts';
 import type { ImageParts } from '../image/assemble.ts';
-import type { Platform } from '../image/oci-types.ts';
+import { parsePlatform } from '../image/platform.ts';
 import { ImagePuller } from '../image/pull.ts';
 import { ImageStore } from '../image/store.ts';
 import type { DiskUsage } from '../imageservice/parts.ts';
@@ -44,7 +44,7 @@ export function openStorage(config: LiveConfig, log: Log): Storage {
   const puller = new ImagePuller(imageParts, {
     registry,
     searchRegistries,
-    platform: platformOf(config.current.image.platform),
+    platform: parsePlatform(config.current.image.platform),
     parallelLayers: () => config.current.image.maxParallelDownloads,
     stallTimeoutMs,
   });
@@ -72,22 +72,11 @@ export function openStorage(config: LiveConfig, log: Log): Storage {
       await workers.close();
     },
     usage: async () => {
-      const content = layers.usage();
       const written = await rootfs.totalUsage();
       return {
-        images: {
-          mountpoint: layout.storage,
-          usedBytes: content.usedBytes + blobs.usedBytes,
-          inodesUsed: content.inodesUsed + blobs.list().length,
-        },
+        images: { mountpoint: layout.storage, ...images.usage() },
         containers: { mountpoint: layout.writableLayers, ...written },
       };
     },
   };
-}
-
-/** `linux/arm64/v8`. */
-function platformOf(text: string): Platform {
-  const [os = 'linux', architecture = '', variant] = text.split('/');
-  return { os, architecture, ...(variant === undefined ? {} : { variant }) };
 }

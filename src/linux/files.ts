@@ -15,7 +15,6 @@ import {
   O_RDONLY,
   open,
 } from './libc.ts';
-import type { Stats } from 'node:fs';
 
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_IN_ROOT = 0x10;
@@ -118,46 +117,6 @@ async function readStart(fd: number, limitBytes: number): Promise<Buffer> {
     chunks.push(chunk.subarray(0, bytesRead));
   }
   return Buffer.concat(chunks);
-}
-
-/** What `path` leads to inside `root`, symlinks followed; undefined when there is nothing. */
-export async function statInRoot(root: string, path: string): Promise<Stats | undefined> {
-  const place = openIfThere(root, path);
-  if (place === undefined) return undefined;
-  try {
-    return await stat(place);
-  } finally {
-    close(place);
-  }
-}
-
-/**
- * Where `path` leads to inside `root`, symlinks followed: a path relative to the root, starting with a slash. undefined
- * when there is nothing. Good for a message or a decision; to act on the file use {@link openInRoot}.
- */
-export function resolveInRoot(root: string, path: string): string | undefined {
-  const place = openIfThere(root, path);
-  if (place === undefined) return undefined;
-  const rootFd = open(root, O_PATH | O_DIRECTORY);
-  try {
-    const rootPath = linkOf(rootFd);
-    const found = linkOf(place);
-    if (found === rootPath) return '/';
-    return rootPath === '/' ? found : found.slice(rootPath.length);
-  } finally {
-    close(rootFd);
-    close(place);
-  }
-}
-
-function openIfThere(root: string, path: string): number | undefined {
-  try {
-    return openInRoot(root, path, O_PATH);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw error;
-  }
 }
 
 function linkOf(fd: number): string {

@@ -157,7 +157,8 @@ function kernelWords(fs: number): string[] {
   return words;
 }
 
-function mountClassic(options: OverlayOptions): void {
+/** The way of a kernel without `lowerdir+`: mount(2). */
+export function mountClassic(options: OverlayOptions): void {
   const plain = classicOptions(options, escapePath);
   const mountWith = (data: string): void => {
     mount('overlay', options.target, { type: 'overlay', flags: options.readOnly === true ? MS_RDONLY : 0, data });
@@ -191,9 +192,4 @@ function classicOptions(options: OverlayOptions, name: (path: string) => string)
 /** Colons separate layers and commas options; a backslash takes their meaning away. */
 function escapePath(path: string): string {
   return path.replaceAll(/[\\:,]/g, (c) => `\\${c}`);
-}
-
-/** For tests: takes the way of a kernel without `lowerdir+`, or looks again. */
-export function forceClassicOverlay(classic: boolean): void {
-  appendsLowers = classic ? false : undefined;
 }

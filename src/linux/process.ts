@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { bind, bindSyscall, check, close, errnoError, lastErrno } from './libc.ts';
+import { bindSyscall, close, errnoError, lastErrno } from './libc.ts';
 import { onThread } from './kernel-threads.ts';
 import { parseStat } from './proc-stat.ts';
 import { reasonOf, settledWithin, sleep } from '../base/deadline.ts';
@@ -18,7 +18,6 @@ export interface ProcessIdentity {
 }
 
 const ESRCH = 3;
-const RLIMIT_NOFILE = 7;
 /** How often a process that is no child is looked at: at once, then ever less often, milliseconds. */
 const EXIT_POLL_FIRST_MS = 2;
 const EXIT_POLL_MOST_MS = 100;
@@ -32,8 +31,6 @@ const pidfdSendSignal = bindSyscall<(pidfd: number, signal: number, info: null, 
   'void *',
   'uint',
 ]);
-const getrlimit = bind<(resource: number, limits: Buffer) => number>('int getrlimit(int resource, void *rlim)');
-const setrlimit = bind<(resource: number, limits: Buffer) => number>('int setrlimit(int resource, void *rlim)');
 
 let bootIdRead: Promise<string> | undefined;
 
@@ -145,34 +142,4 @@ async function withProgress(search: Promise<number[]>, progress: Int32Array): Pr
 
 function hanging(pid: number): DaemonError {
   return new DaemonError('Unavailable', `look for processes: reading the environment of ${pid} hangs`);
-}
-
-/** A limit of open files, soft and hard; Infinity = none. */
-export interface FileLimit {
-  readonly soft: number;
-  readonly hard: number;
-}
-
-/** The limits of open files this program, and so what it starts, has now. */
-export function openFileLimit(): FileLimit {
-  const limits = Buffer.alloc(16);
-  check(getrlimit(RLIMIT_NOFILE, limits), 'getrlimit NOFILE');
-  return { soft: limitOf(limits.readBigUInt64LE(0)), hard: limitOf(limits.readBigUInt64LE(8)) };
-}
-
-/**
- * Sets our soft limit of open files, at most the hard one. Node raises it to the hard limit at start, all children
- * inherit that, and posix_spawn cannot set limits in the child; what the limit was before Node cannot be found out.
- * Containers get theirs from the OCI spec's rlimits, so this is for monitors and plugins, and caps the daemon as well.
- */
-export function limitOpenFiles(soft: number): void {
-  const limits = Buffer.alloc(16);
-  check(getrlimit(RLIMIT_NOFILE, limits), 'getrlimit NOFILE');
-  const hard = limits.readBigUInt64LE(8);
-  limits.writeBigUInt64LE(BigInt(soft) < hard ? BigInt(soft) : hard, 0);
-  check(setrlimit(RLIMIT_NOFILE, limits), `setrlimit NOFILE ${soft}`);
-}
-
-function limitOf(value: bigint): number {
-  return value === 0xffff_ffff_ffff_ffffn ? Infinity : Number(value);
 }

@@ -2,12 +2,6 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 import { METRICS, PREFIX } from './table.ts';
 import type { Labels, MetricKey, MetricSpec, MetricsOfKind } from './table.ts';
 
-/** One value of a gauge that is read when it is asked for. */
-export interface Reading<Key extends MetricKey> {
-  readonly labels: Labels<Key>;
-  readonly value: number;
-}
-
 /**
  * Node's sampled event loop delays wake the process 100 times a second, about 1% of a core, for as long as it lives.
  * `nodejs_eventloop_lag_seconds`, which is measured when asked for, stays.
@@ -50,24 +44,6 @@ export class Metrics {
   /** Records one value of a histogram, in the unit of its name. */
   observe<Key extends MetricsOfKind<'histogram'>>(key: Key, labels: Labels<Key>, value: number): void {
     this.#histograms.get(key)?.observe(labels, value);
-  }
-
-  /** From now on the gauge is what `read` says when the metrics are asked for; one reader a gauge. */
-  readGauge<Key extends MetricsOfKind<'gauge'>>(key: Key, read: () => Iterable<Reading<Key>> | Promise<Iterable<Reading<Key>>>): void {
-    const { name, labels, help } = METRICS[key];
-    this.#registry.removeSingleMetric(PREFIX + name);
-    const gauge = new Gauge({
-      name: PREFIX + name,
-      help,
-      labelNames: [...labels],
-      registers: [this.#registry],
-      collect: async () => {
-        const readings = await read();
-        gauge.reset();
-        for (const reading of readings) gauge.set(reading.labels, reading.value);
-      },
-    });
-    this.#gauges.set(key, gauge);
   }
 
   /** All metrics in the text format of Prometheus. */

@@ -13,7 +13,7 @@ const RPC_SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 
 /**
  * Every metric of the daemon; docs/metrics.md is printed from here. Names end in their unit, and in `_total` where they only
- * grow. Gauges stand here too; what reads them is registered in main.ts (Metrics.readGauge).
+ * grow.
  */
 export const METRICS = {
   buildInfo: {

@@ -4,8 +4,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { readJson, writeJson } from 'fs-extra/esm';
-import { bindMount } from '../../src/linux/mounts.ts';
 import { run } from '../../src/linux/spawn.ts';
+import { bindMount } from './mounts.ts';
 import { scratchDirectory } from './scratch.ts';
 
 /** A container of this machine's runc, for tests of what lies below ociruntime: its root is the machine's, read-only. */

@@ -8,7 +8,8 @@ import { hasErrno } from '../../../src/base/errors.ts';
 import { silentLog } from '../../../src/base/log.ts';
 import { ObjectStore } from '../../../src/base/object-store.ts';
 import { RecordStore } from '../../../src/base/record-store.ts';
-import { mountTmpfs, setPropagation } from '../../../src/linux/mounts.ts';
+import { mountTmpfs } from '../../../src/linux/mounts.ts';
+import { setPropagation } from '../../support/mounts.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
 interface Thing {

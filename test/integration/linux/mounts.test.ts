@@ -5,17 +5,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { ensureDir } from 'fs-extra/esm';
-import {
-  bindMount,
-  mountOverlay,
-  mountTmpfs,
-  propagationOf,
-  readMounts,
-  setPropagation,
-  unmount,
-  unmountAllBelow,
-} from '../../../src/linux/mounts.ts';
-import { forceClassicOverlay } from '../../../src/linux/overlay.ts';
+import { mountOverlay, mountTmpfs, readMounts, unmount, unmountAllBelow } from '../../../src/linux/mounts.ts';
+import { mountClassic } from '../../../src/linux/overlay.ts';
+import { setPropagation } from '../../support/mounts.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
 const TMPFS_MAGIC = 0x01021994;
@@ -40,14 +32,14 @@ async function makeLayers(directory: string, count: number, nested = ''): Promis
 }
 
 for (const classic of [false, true]) {
+  const mount = classic ? mountClassic : mountOverlay;
   const way = classic ? 'mount(2)' : 'the mount API';
 
   test(`mountOverlay by ${way}: 120 layers, the topmost first`, async (t) => {
-    forceClassicOverlay(classic);
     const directory = await workspace(t);
     const lower = await makeLayers(directory, 120);
     const target = join(directory, 'target');
-    mountOverlay({ lower, upper: join(directory, 'upper'), work: join(directory, 'work'), target });
+    mount({ lower, upper: join(directory, 'upper'), work: join(directory, 'work'), target });
     assert.equal(await readFile(join(target, 'same'), 'utf8'), 'from 0');
     assert.equal((await readdir(target)).length, 121);
     await writeFile(join(target, 'new'), 'x');
@@ -57,29 +49,27 @@ for (const classic of [false, true]) {
   });
 
   test(`mountOverlay by ${way}: long paths and paths with colon, comma, blank and backslash`, async (t) => {
-    forceClassicOverlay(classic);
     const directory = await workspace(t, 'pod: a,b\\c');
     const lower = await makeLayers(directory, 40, join('x'.repeat(200), 'y'.repeat(200), ':,\\'));
     const target = join(directory, 'target');
-    mountOverlay({ lower, upper: join(directory, 'upper'), work: join(directory, 'work'), target });
+    mount({ lower, upper: join(directory, 'upper'), work: join(directory, 'work'), target });
     assert.equal((await readdir(target)).length, 41);
     await writeFile(join(target, 'new'), 'x');
-    const mount = (await readMounts()).find((entry) => entry.target === target);
-    assert.equal(mount?.type, 'overlay');
+    const entry = (await readMounts()).find((each) => each.target === target);
+    assert.equal(entry?.type, 'overlay');
   });
 
   test(`mountOverlay by ${way}: read-only, without upper, with options; what is wrong is said`, async (t) => {
-    forceClassicOverlay(classic);
     const directory = await workspace(t);
     const lower = await makeLayers(directory, 2);
     const target = join(directory, 'target');
-    mountOverlay({ lower, target, readOnly: true, options: ['index=off'] });
+    mount({ lower, target, readOnly: true, options: ['index=off'] });
     await assert.rejects(writeFile(join(target, 'x'), ''), { code: 'EROFS' });
     unmount(target);
     const before = readdirSync('/proc/self/fd').length;
     assert.throws(
       () => {
-        mountOverlay({ lower: [join(directory, 'nope')], target });
+        mount({ lower: [join(directory, 'nope')], target });
       },
       { code: 'ENOENT' },
     );
@@ -88,49 +78,19 @@ for (const classic of [false, true]) {
     }, /must have one/);
     assert.throws(
       () => {
-        mountOverlay({ lower, target: join(directory, 'nope') });
+        mount({ lower, target: join(directory, 'nope') });
       },
       { code: 'ENOENT' },
     );
     assert.throws(
       () => {
-        mountOverlay({ lower, target, options: ['bogus=1'] });
+        mount({ lower, target, options: ['bogus=1'] });
       },
       classic ? { code: 'EINVAL' } : /Unknown parameter 'bogus'/,
     );
     assert.equal(readdirSync('/proc/self/fd').length, before, 'no descriptor stays open');
   });
 }
-
-test('bindMount shows a directory, read-only all the way down where asked', async (t) => {
-  const directory = await workspace(t);
-  const [source, target] = [join(directory, 'source'), join(directory, 'target')];
-  await ensureDir(join(source, 'below'));
-  await mkdir(target);
-  mountTmpfs(join(source, 'below'), { sizeBytes: 1024 * 1024, mode: 0o700 });
-  await writeFile(join(source, 'below', 'file'), 'x');
-
-  bindMount(source, target);
-  assert.deepEqual(await readdir(join(target, 'below')), [], 'not recursive');
-  unmount(target);
-
-  bindMount(source, target, { recursive: true, readOnly: true });
-  assert.equal(await readFile(join(target, 'below', 'file'), 'utf8'), 'x');
-  await assert.rejects(writeFile(join(target, 'file'), ''), { code: 'EROFS' });
-  await assert.rejects(writeFile(join(target, 'below', 'file'), ''), { code: 'EROFS' });
-  await writeFile(join(source, 'below', 'file'), 'the source stays writable');
-});
-
-test('bindMount works on a file and says what is missing', async (t) => {
-  const directory = await workspace(t);
-  await writeFile(join(directory, 'a'), 'A');
-  await writeFile(join(directory, 'b'), 'B');
-  bindMount(join(directory, 'a'), join(directory, 'b'), { readOnly: true });
-  assert.equal(await readFile(join(directory, 'b'), 'utf8'), 'A');
-  assert.throws(() => {
-    bindMount(join(directory, 'nope'), join(directory, 'b'));
-  }, /ENOENT.*open_tree.*nope/);
-});
 
 test('mountTmpfs has the size and mode asked for', async (t) => {
   const directory = await workspace(t);
@@ -193,15 +153,4 @@ test('unmountAllBelow clears a tree and leaves its neighbours', async (t) => {
   );
   const left = (await readMounts()).map(({ target }) => target).filter((target) => target.startsWith(`${directory}/`));
   assert.deepEqual(left, [join(directory, 'pod2')]);
-});
-
-test('propagationOf says how mounts below spread', async (t) => {
-  const directory = await workspace(t);
-  assert.equal(await propagationOf(join(directory, 'anything/at/all')), 'private');
-  setPropagation(directory, 'shared');
-  assert.equal(await propagationOf(directory), 'shared');
-  await mkdir(join(directory, 'x'));
-  bindMount(directory, join(directory, 'x'), { propagation: 'slave' });
-  assert.equal(await propagationOf(join(directory, 'x')), 'slave');
-  setPropagation(directory, 'private');
 });

@@ -1,16 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { effectiveCapabilities } from '../../../src/linux/capabilities.ts';
-import {
-  bootId,
-  exitOf,
-  findProcessesByEnvironment,
-  identify,
-  isAlive,
-  limitOpenFiles,
-  openFileLimit,
-  signalProcess,
-} from '../../../src/linux/process.ts';
+import { bootId, exitOf, findProcessesByEnvironment, identify, isAlive, signalProcess } from '../../../src/linux/process.ts';
 import { run, spawn } from '../../../src/linux/spawn.ts';
 
 test('a process is alive until it ends, and another start time or boot is another process', async () => {
@@ -50,20 +41,6 @@ test('findProcessesByEnvironment finds whole values only', async () => {
     process.kill(child.pid, 'SIGKILL');
     await child.exit;
   }
-});
-
-test('limitOpenFiles sets the soft limit that children inherit', async () => {
-  const { soft, hard } = openFileLimit();
-  const limitOfChild = async (): Promise<string> =>
-    (await run('sh', { args: ['-c', 'ulimit -Sn; ulimit -Hn'], timeoutMs: 5000 })).stdout.toString();
-  limitOpenFiles(777);
-  assert.deepEqual(openFileLimit(), { soft: 777, hard });
-  assert.equal(await limitOfChild(), `777\n${hard}\n`);
-  limitOpenFiles(soft);
-  assert.deepEqual(openFileLimit(), { soft, hard });
-  limitOpenFiles(hard + 1000);
-  assert.deepEqual(openFileLimit(), { soft: hard, hard }, 'never over the hard limit');
-  limitOpenFiles(soft);
 });
 
 test('effectiveCapabilities are what capsh says of us', async () => {

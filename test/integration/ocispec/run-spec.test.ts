@@ -5,7 +5,6 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureDir } from 'fs-extra/esm';
 import type { ContainerConfig, Device, Init, LinuxContainerSecurityContext } from '../../../api/cri/runtime.ts';
-import { bindMount } from '../../../src/linux/mounts.ts';
 import { pauseProgram } from '../../../src/podsandbox/pause-program.ts';
 import { buildSpec } from '../../../src/ocispec/build.ts';
 import { planDevice } from '../../../src/ocispec/device-rules.ts';
@@ -14,6 +13,7 @@ import type { ContainerSpecInput } from '../../../src/ocispec/input.ts';
 import { execProcess } from '../../../src/ocispec/process.ts';
 import { parseSeccompProfile } from '../../../src/ocispec/seccomp-profile.ts';
 import { specToJson } from '../../../src/ocispec/spec-json.ts';
+import { bindMount } from '../../support/mounts.ts';
 import { RuncLab } from '../../support/runc-lab.ts';
 import { containerConfig, infraInput, resolvedMount, sandboxConfig } from '../../support/spec-inputs.ts';
 
@@ -204,7 +204,7 @@ test('a read-only root is read-only, and what is mounted in it stays writable', 
 test('volumes are nested, read-only, recursively read-only and without execution as asked', async () => {
   const source = join(lab.directory, 'volumes');
   for (const name of ['outer/inner', 'ro/sub', 'rro/sub', 'noexec', 'sub']) await ensureDir(join(source, name));
-  for (const name of ['ro', 'rro']) bindMount(join(source, 'sub'), join(source, name, 'sub'), {});
+  for (const name of ['ro', 'rro']) bindMount(join(source, 'sub'), join(source, name, 'sub'));
   await writeFile(join(source, 'noexec/run'), '#!/bin/sh\necho ran\n', { mode: 0o755 });
   const volume = (containerPath: string, name: string, more = {}) => resolvedMount({ containerPath, ...more }, join(source, name));
   const mounts = [

@@ -16,16 +16,6 @@ test('counters, gauges and histograms come out under the prefix with their label
   assert.match(text, /^podwright_rpc_duration_seconds_bucket\{le="0\.005",rpc="Version",code="OK"\} 1$/m);
 });
 
-test('a gauge with a reader is read at every scrape and forgets what is gone', async () => {
-  const metrics = new Metrics({ process: false });
-  let calls = [{ labels: { rpc: 'Exec' }, value: 2 }];
-  metrics.readGauge('rpcInFlight', () => calls);
-
-  assert.match(await metrics.render(), /^podwright_rpc_in_flight\{rpc="Exec"\} 2$/m);
-  calls = [];
-  assert.doesNotMatch(await metrics.render(), /^podwright_rpc_in_flight\{/m);
-});
-
 test('the process is measured, but not by a timer that wakes it', async () => {
   const text = await new Metrics().render();
 
