@@ -1,16 +1,10 @@
 import { fail, messageOf } from './errors.ts';
 import { isDigest } from './ids.ts';
+import { isObject, type JsonObject } from './json.ts';
 import type { Digest } from './ids.ts';
 
 /** Most of a wrong text that a refusal repeats, characters. */
 const SHOWN_LIMIT = 64;
-
-/** A JSON object as it was read. */
-export type JsonObject = Readonly<Record<string, unknown>>;
-
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /**
  * One value of a document that was not checked yet, with its place in it. A reader asks for the fields it needs, one by one, and
@@ -56,7 +50,7 @@ export class Field {
   }
 
   object(): JsonObject {
-    return isJsonObject(this.value) ? this.value : this.refuse('an object');
+    return isObject(this.value) ? this.value : this.refuse('an object');
   }
 
   /** What `read` makes of each entry of this list. */
@@ -123,7 +117,7 @@ export class Field {
   }
 
   asObject(): Field | undefined {
-    return isJsonObject(this.value) ? this : undefined;
+    return isObject(this.value) ? this : undefined;
   }
 
   /** @throws InvalidArgument that names this field: `PLACE: must be MUST, is ...`. */

@@ -1,3 +1,10 @@
+/** A JSON object, or a table of TOML, as it was read. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /**
  * JSON for our records: like JSON, but 64-bit integers (bigint) and bytes (Uint8Array) come back as they were.
  * They stand as `{"$int64": "7"}` and `{"$bytes": "base64"}`; a key of the data itself that starts with `$` gets another one.
@@ -27,7 +34,7 @@ export function fromJson(text: string): unknown {
 
 /** The object with those of its keys renamed that match; anything else as it is. */
 function renameKeys(value: unknown, pattern: RegExp, rename: (name: string) => string): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  if (!isObject(value)) return value;
   if (!Object.keys(value).some((name) => pattern.test(name))) return value;
   return Object.fromEntries(
     Object.entries(value).map(([name, each]: [string, unknown]) => [pattern.test(name) ? rename(name) : name, each]),
@@ -55,7 +62,7 @@ export function canonicalJson(value: unknown): string {
     const original = this[key];
     if (typeof original === 'bigint') return `${original.toString()}n`;
     if (original instanceof Uint8Array) return Buffer.from(original).toString('base64');
-    if (typeof plain !== 'object' || plain === null || Array.isArray(plain)) return plain;
+    if (!isObject(plain)) return plain;
     return Object.fromEntries(Object.entries(plain).sort(([a], [b]) => (a < b ? -1 : 1)));
   });
 }

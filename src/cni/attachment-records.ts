@@ -5,7 +5,7 @@ import { hasErrno, isSystemError, messageOf, unlessMissing, unlessReadOnly } fro
 import { Field } from '../base/field.ts';
 import { documentOf, networkFromList } from './network-conf.ts';
 import { resultFrom } from './result.ts';
-import type { JsonObject } from '../base/field.ts';
+import type { JsonObject } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import type { CapabilityArgs } from './capability-args.ts';
 import type { NetworkConf } from './network-conf.ts';

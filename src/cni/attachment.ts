@@ -7,7 +7,7 @@ import type { CapabilityArgs } from './capability-args.ts';
 import type { Target } from './network.ts';
 import type { CniResult } from './result.ts';
 
-export interface AttachRequest {
+export interface NetworkAttachRequest {
   /** The sandbox's id. */
   readonly containerId: string;
   readonly netnsPath: string;
@@ -15,7 +15,7 @@ export interface AttachRequest {
   readonly capabilityArgs: CapabilityArgs;
 }
 
-export interface DetachRequest {
+export interface NetworkDetachRequest {
   readonly containerId: string;
   /** Undefined where the namespace is gone. */
   readonly netnsPath: string | undefined;

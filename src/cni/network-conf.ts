@@ -1,5 +1,6 @@
 import { chooseVersion } from './version.ts';
-import type { Field, JsonObject } from '../base/field.ts';
+import type { Field } from '../base/field.ts';
+import type { JsonObject } from '../base/json.ts';
 
 /** One plugin of a network's chain. */
 export interface PluginConf {

@@ -1,7 +1,7 @@
 import { settledWithin } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import { hasStatusAndGc, networkStatus, pluginVersions } from './network.ts';
-import { isJsonObject } from '../base/field.ts';
+import { isObject } from '../base/json.ts';
 import type { ConfDirectory, SkippedFile } from './conf-directory.ts';
 import type { NetworkConf } from './network-conf.ts';
 import type { PluginRunner } from './plugin.ts';
@@ -81,7 +81,7 @@ export class NetworkStatusProbe {
   async #askPlugins(conf: NetworkConf): Promise<undefined> {
     const limits = { timeoutMs: this.#pluginTimeoutMs };
     for (const plugin of conf.plugins) {
-      const ipam = isJsonObject(plugin.document['ipam']) ? plugin.document['ipam']['type'] : undefined;
+      const ipam = isObject(plugin.document['ipam']) ? plugin.document['ipam']['type'] : undefined;
       for (const type of [plugin.type, ipam]) {
         if (typeof type === 'string' && type !== '') await this.#runner.look(conf.name, type);
       }

@@ -14,7 +14,7 @@ import { PluginFinder } from './plugin-finder.ts';
 import { RetryQueue } from './retry-queue.ts';
 import { takeBackAdd } from './take-back.ts';
 import type { Log } from '../base/log.ts';
-import type { Attachment, AttachRequest, DetachRequest, PendingDetach } from './attachment.ts';
+import type { Attachment, NetworkAttachRequest, NetworkDetachRequest, PendingDetach } from './attachment.ts';
 import type { AddRefusal, AttachmentRecord } from './attachment-records.ts';
 import type { SkippedFile } from './conf-directory.ts';
 import type { NetworkConf } from './network-conf.ts';
@@ -114,7 +114,7 @@ export class Networks {
    * fails too, the record stays, and {@link detach} or {@link detachLater} ends it.
    * @throws {DaemonError} with the failing plugin's words; Unavailable where no network is configured.
    */
-  async attach(request: AttachRequest, signal: AbortSignal): Promise<Attachment> {
+  async attach(request: NetworkAttachRequest, signal: AbortSignal): Promise<Attachment> {
     const { containerId } = request;
     checkId(containerId);
     return this.#operate(containerId, async () => {
@@ -136,7 +136,7 @@ export class Networks {
    * Detaches a container, with the network's configuration as it was at attach. A container that is not attached is fine.
    * @throws {DaemonError} with the failing plugin's words; the record stays, and the next detach tries again.
    */
-  async detach(request: DetachRequest, signal: AbortSignal): Promise<void> {
+  async detach(request: NetworkDetachRequest, signal: AbortSignal): Promise<void> {
     checkId(request.containerId);
     const netnsPath = await existing(request.netnsPath);
     await this.#operate(request.containerId, () => this.#release(this.#records, { ...request, netnsPath }, signal));
@@ -238,7 +238,7 @@ export class Networks {
   }
 
   /** The network to attach to, checked as far as can be before anything is done. */
-  async #networkFor(request: AttachRequest): Promise<NetworkConf> {
+  async #networkFor(request: NetworkAttachRequest): Promise<NetworkConf> {
     const network = this.#confs.current?.conf;
     if (network === undefined) throw new DaemonError('Unavailable', `attach ${request.containerId} to the network: ${this.#confs.problem}`);
     const mapping = request.capabilityArgs.portMappings?.[0];
@@ -324,7 +324,7 @@ export class Networks {
     else this.#log.warn(`${limit} namespaces are kept for queued detaches already; this one is not`, { sandboxId: containerId });
   }
 
-  async #release(records: AttachmentRecords, request: DetachRequest, signal: AbortSignal, failures = 0): Promise<void> {
+  async #release(records: AttachmentRecords, request: NetworkDetachRequest, signal: AbortSignal, failures = 0): Promise<void> {
     const { containerId, netnsPath } = request;
     const record = records.get(containerId) ?? this.#standIn(records, request);
     if (record === undefined) return;
@@ -338,7 +338,7 @@ export class Networks {
   }
 
   /** What a container with an unreadable record is detached by: the current network. */
-  #standIn(records: AttachmentRecords, request: DetachRequest): AttachmentRecord | undefined {
+  #standIn(records: AttachmentRecords, request: NetworkDetachRequest): AttachmentRecord | undefined {
     const { containerId, pod, netnsPath = '' } = request;
     if (!records.isCorrupt(containerId)) return undefined;
     const network = this.#confs.current?.conf;

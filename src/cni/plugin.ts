@@ -1,6 +1,6 @@
 import { DaemonError, hasErrno, kindOf, messageOf } from '../base/errors.ts';
 import { run, SHORT_LIVED_GO } from '../linux/spawn.ts';
-import { isJsonObject } from '../base/field.ts';
+import { isObject } from '../base/json.ts';
 import type { ErrorKind } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { ExitStatus, RunResult } from '../linux/spawn.ts';
@@ -171,7 +171,7 @@ function errorObject(stdout: Buffer): { code: number; msg: string; details: stri
   } catch {
     return undefined;
   }
-  if (!isJsonObject(value)) return undefined;
+  if (!isObject(value)) return undefined;
   const { code, msg, details } = value;
   if (typeof msg !== 'string' || msg === '') return undefined;
   return { code: typeof code === 'number' ? code : 0, msg, details: typeof details === 'string' ? details : '' };

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
-import { isJsonObject } from '../base/field.ts';
-import type { Field, JsonObject } from '../base/field.ts';
+import { isObject, type JsonObject } from '../base/json.ts';
+import type { Field } from '../base/field.ts';
 
 /** A plugin's answer to ADD, as it came; `cniVersion` is filled in where the plugin left it out. */
 export type CniResult = JsonObject & { readonly cniVersion: string };
@@ -32,7 +32,7 @@ function listedAddresses(result: CniResult): ListedAddress[] {
   const known: unknown[] = Array.isArray(interfaces) ? interfaces : [];
   const found: ListedAddress[] = [];
   for (const entry of Array.isArray(ips) ? (ips as unknown[]) : []) {
-    if (!isJsonObject(entry)) continue;
+    if (!isObject(entry)) continue;
     const ip = withoutPrefix(entry['address']);
     if (ip === undefined) continue;
     const index = entry['interface'];
@@ -41,15 +41,14 @@ function listedAddresses(result: CniResult): ListedAddress[] {
       continue;
     }
     const on = known[index];
-    if (isJsonObject(on) && typeof on['sandbox'] === 'string' && on['sandbox'] !== '')
-      found.push({ ip, interfaceName: String(on['name']) });
+    if (isObject(on) && typeof on['sandbox'] === 'string' && on['sandbox'] !== '') found.push({ ip, interfaceName: String(on['name']) });
   }
   return found;
 }
 
 function oldAddresses(result: CniResult): ListedAddress[] {
   return [result['ip4'], result['ip6']].flatMap((entry) => {
-    const ip = isJsonObject(entry) ? withoutPrefix(entry['ip']) : undefined;
+    const ip = isObject(entry) ? withoutPrefix(entry['ip']) : undefined;
     return ip === undefined ? [] : [{ ip, interfaceName: undefined }];
   });
 }

@@ -1,4 +1,5 @@
 import { isAbsolute, normalize } from 'node:path';
+import { isObject } from '../base/json.ts';
 
 /** A value as TOML can hold it. */
 export type TomlValue = string | number | boolean | readonly TomlValue[] | { readonly [key: string]: TomlValue };
@@ -203,9 +204,9 @@ export const capability: Kind<string> = {
 export const sysctls: Kind<Readonly<Record<string, string>>> = {
   is: 'a table of sysctl names and values',
   read(value) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) refuse(value, this.is);
+    if (!isObject(value)) refuse(value, this.is);
     const result: Record<string, string> = {};
-    for (const [name, setting] of Object.entries(value as Record<string, unknown>)) {
+    for (const [name, setting] of Object.entries(value)) {
       if (!/^[a-z0-9_-]+([./][A-Za-z0-9_-]+)+$/.test(name)) refuse(name, 'the name of a sysctl such as "net.core.somaxconn"');
       if (typeof setting !== 'string' && !Number.isInteger(setting)) refuse(setting, `text or a whole number (${name})`);
       result[name] = String(setting);

@@ -1,4 +1,5 @@
 import { messageOf } from '../base/errors.ts';
+import { isObject } from '../base/json.ts';
 import { schema, tomlName } from './schema.ts';
 import type { Named, SchemaKeys, SchemaNode, Settings } from './schema.ts';
 
@@ -47,7 +48,7 @@ function overlayNode(draft: Draft, name: string, value: unknown, node: SchemaNod
     } catch (error) {
       refuse(path, messageOf(error));
     }
-  } else if (!isTable(value)) {
+  } else if (!isObject(value) || value instanceof Date) {
     refuse(path, `is ${JSON.stringify(value)}, must be a table`);
   } else if (node.node === 'section') {
     overlayKeys(draft[name] as Draft, value, node.keys, `${path}.`, refuse);
@@ -63,15 +64,11 @@ function overlayEntries(draft: Draft, source: object, node: Named<SchemaKeys>, p
       refuse(`${path}.${entry}`, 'is no name, must be letters, digits, dots and dashes');
       continue;
     }
-    if (!isTable(value)) {
+    if (!isObject(value) || value instanceof Date) {
       refuse(`${path}.${entry}`, `is ${JSON.stringify(value)}, must be a table`);
       continue;
     }
     if (!Object.hasOwn(draft, entry)) draft[entry] = defaultsOf(node.entry);
     overlayKeys(draft[entry] as Draft, value, node.entry, `${path}.${entry}.`, refuse);
   }
-}
-
-function isTable(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }

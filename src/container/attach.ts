@@ -9,20 +9,20 @@ import type { Bundle } from './bundle.ts';
 import { isAliveState, requireState, type Container } from './container.ts';
 import type { Containers } from './containers.ts';
 
-export interface AttachRequest {
+export interface AttachStreamRequest {
   readonly containerId: string;
   readonly tty: boolean;
   readonly size?: TerminalSize;
 }
 
-interface Output {
+interface OutputSink {
   write(chunk: Uint8Array): void;
 }
 
 export interface AttachIo {
   readonly stdin?: Readable;
-  readonly stdout?: Output;
-  readonly stderr?: Output;
+  readonly stdout?: OutputSink;
+  readonly stderr?: OutputSink;
 }
 
 /** The first byte of conmon's packets (conmon, conn_sock.c). */
@@ -35,7 +35,7 @@ const STDERR = 3;
  */
 export async function attach(
   containers: Containers,
-  request: AttachRequest,
+  request: AttachStreamRequest,
   io: AttachIo,
   resizes: AsyncIterable<TerminalSize>,
   signal: AbortSignal,

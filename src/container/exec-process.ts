@@ -22,11 +22,6 @@ export interface ExecProcess {
   readonly stderr: Socket;
 }
 
-/** 128 plus the signal, as shells say it. */
-export function exitCodeOf(exit: ExitStatus): number {
-  return exit.code ?? 128 + exit.signal;
-}
-
 /** Writes the OCI process object: that of the container's own process, with the command and terminal of the request. */
 export async function writeExecFiles(containers: Containers, record: ContainerRecord, options: ExecOptions): Promise<ExecFiles> {
   const files = containers.newExecFiles();

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { settledWithin, waitFor } from '../base/deadline.ts';
 import { DaemonError } from '../base/errors.ts';
-import type { ExitStatus } from '../linux/children.ts';
+import { exitCodeOf, type ExitStatus } from '../linux/children.ts';
 import { listenForTerminal, openTerminal, type Terminal, type TerminalSize } from '../linux/console.ts';
 import { closeAll, ended, pipe, readText } from '../linux/pipes.ts';
 import { describeExit } from '../ociruntime/oci-runtime.ts';
@@ -10,7 +10,7 @@ import { runtimeWords } from '../ociruntime/runtime-words.ts';
 import type { ContainerRecord } from './container.ts';
 import type { Containers } from './containers.ts';
 import type { ExecFiles } from './exec-files.ts';
-import { adoptFromFile, exitCodeOf, removeExecFiles, requireExecutable, startExec, writeExecFiles } from './exec-process.ts';
+import { adoptFromFile, removeExecFiles, requireExecutable, startExec, writeExecFiles } from './exec-process.ts';
 import { WORDS_MS } from './shared-stderr.ts';
 
 export interface ExecStreamRequest {
@@ -44,7 +44,7 @@ export async function execStream(
   const record = requireExecutable(containers, request.containerId, request.command);
   if (request.tty) return execOnTerminal(containers, record, request, io, resizes, signal);
   const process = await startExec(containers, record, request.command, io.stdin !== undefined);
-  const outputs = [new Output(io.stdout), new Output(io.stderr)] as const;
+  const outputs = [new ClientOutput(io.stdout), new ClientOutput(io.stderr)] as const;
   const copied = [copyOut(process.stdout, outputs[0]), copyOut(process.stderr, outputs[1])];
   if (io.stdin !== undefined && process.stdin !== undefined) io.stdin.pipe(process.stdin);
   try {
@@ -58,7 +58,7 @@ export async function execStream(
 }
 
 /** Hands a command's output on to its client, at the client's pace. A client without that stream gets nothing. */
-class Output {
+class ClientOutput {
   readonly #target: Writable | undefined;
   #hasMoved = false;
   #waits = false;
@@ -91,7 +91,7 @@ class Output {
 }
 
 /** Copies until the source ends. */
-function copyOut(source: Socket, output: Output): Promise<void> {
+function copyOut(source: Socket, output: ClientOutput): Promise<void> {
   source.on('data', (chunk: Buffer) => {
     if (!output.take(chunk, () => source.resume())) source.pause();
   });
@@ -102,7 +102,7 @@ function copyOut(source: Socket, output: Output): Promise<void> {
  * Waits for the end of the output. Only looks at which nothing has moved count: a slow client is not a background child. Looks
  * and not the clock, which goes on while the event loop is held up and reads nothing.
  */
-async function drained(copied: readonly Promise<unknown>[], outputs: readonly Output[], signal: AbortSignal): Promise<void> {
+async function drained(copied: readonly Promise<unknown>[], outputs: readonly ClientOutput[], signal: AbortSignal): Promise<void> {
   const all = Promise.all(copied);
   for (let quietPolls = 0; !signal.aborted && quietPolls < QUIET_POLLS;) {
     if (await settledWithin(all, DRAIN_POLL_MS)) return;
@@ -125,7 +125,7 @@ async function execOnTerminal(
     tty: true,
     ...(request.size === undefined ? {} : { size: request.size }),
   });
-  const output = new Output(io.stdout);
+  const output = new ClientOutput(io.stdout);
   const { terminal, exit } = await startOnTerminal(containers, record, request, files, output).finally(() => {
     removeExecFiles(files);
   });
@@ -152,7 +152,7 @@ async function startOnTerminal(
   record: ContainerRecord,
   request: ExecStreamRequest,
   files: ExecFiles,
-  output: Output,
+  output: ClientOutput,
 ): Promise<{ terminal: Terminal; exit: Promise<ExitStatus> }> {
   const what = `exec container ${record.id}`;
   const socket = listenForTerminal(files.consoleSocket);

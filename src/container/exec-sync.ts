@@ -1,10 +1,11 @@
 import type { Socket } from 'node:net';
 import { settledWithin, waitFor, withTimeout } from '../base/deadline.ts';
 import { DaemonError } from '../base/errors.ts';
+import { exitCodeOf } from '../linux/children.ts';
 import { ended } from '../linux/pipes.ts';
 import { killGroup } from '../linux/spawn.ts';
 import type { Containers } from './containers.ts';
-import { exitCodeOf, requireExecutable, startExec, type ExecProcess } from './exec-process.ts';
+import { requireExecutable, startExec, type ExecProcess } from './exec-process.ts';
 
 /**
  * Most that stdout and stderr together may carry, bytes; more is read and dropped. The kubelet refuses answers over 16 MiB

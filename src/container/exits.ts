@@ -3,9 +3,9 @@ import { messageOf } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
 import { stage } from '../base/stage.ts';
 import { nowNs } from '../base/time.ts';
-import { adoptOrphan, type ExitStatus } from '../linux/children.ts';
+import { adoptOrphan, exitCodeOf, type ExitStatus } from '../linux/children.ts';
 import { isAlive, SIGKILL, signalProcess, type ProcessIdentity } from '../linux/process.ts';
-import { readExit, removeExitFile } from '../ociruntime/exits.ts';
+import { readExit, removeExitFile } from '../ociruntime/exit-directory.ts';
 import type { Container, ContainerRecord, ContainerState, ExitedFields, ExitReason } from './container.ts';
 import { isAliveState } from './container.ts';
 import { bundleOf, type ContainerParts } from './parts.ts';
@@ -174,10 +174,10 @@ export class Exits {
     const { record } = container;
     const exit = await readExit(bundleOf(this.#parts, record.id).persistDirectory);
     const status = this.#orphans.get(record.id);
-    if (exit === undefined && status === undefined) return { ...LOST, finishedAtNs: nowNs() };
-    const { exitCode, finishedAtNs, oomSeen } = exit ?? { exitCode: codeOf(status), finishedAtNs: nowNs(), oomSeen: false };
+    const { exitCode, finishedAtNs, oomSeen } = exit ?? { exitCode: status && exitCodeOf(status), finishedAtNs: nowNs(), oomSeen: false };
+    if (exitCode === undefined) return { ...LOST, finishedAtNs };
     const oom = await oomKills.wereIn(container, exitCode, oomSeen);
-    return { exitCode, finishedAtNs, reason: reasonOf(exitCode, oom), message: '' };
+    return { exitCode, finishedAtNs, reason: exitReason(exitCode, oom), message: '' };
   }
 
   async #record(record: ContainerRecord, state: ContainerState, ended: Omit<ExitedFields, 'startedAtNs'>): Promise<void> {
@@ -209,12 +209,7 @@ export class Exits {
   }
 }
 
-/** As conmon and shells have it: 128 and the signal's number. */
-function codeOf(status: ExitStatus | undefined): number {
-  return status === undefined ? LOST.exitCode : (status.code ?? 128 + status.signal);
-}
-
-function reasonOf(exitCode: number, oom: boolean): ExitReason {
+function exitReason(exitCode: number, oom: boolean): ExitReason {
   if (oom) return 'OOMKilled';
   return exitCode === 0 ? 'Completed' : 'Error';
 }

@@ -11,7 +11,7 @@ import type { Cgroups } from '../linux/cgroups/cgroups.ts';
 import { unitsOutOfMemory } from '../linux/journal.ts';
 import type { OomKill } from '../linux/kernel-log.ts';
 import { bootId } from '../linux/process.ts';
-import { readExit } from '../ociruntime/exits.ts';
+import { readExit } from '../ociruntime/exit-directory.ts';
 import type { CgroupPlacement } from '../ociruntime/placement.ts';
 import type { Container, ContainerRecord, ContainerState } from './container.ts';
 import { isAliveState } from './container.ts';

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { stage } from '../base/stage.ts';
-import { removeExitFile } from '../ociruntime/exits.ts';
+import { removeExitFile } from '../ociruntime/exit-directory.ts';
 import { sweepContainer } from '../ociruntime/sweep.ts';
 import { unmountAll } from './create.ts';
 import { imagesOf } from './container.ts';

@@ -17,7 +17,7 @@ import { warmThreadPool } from '../linux/namespaces.ts';
 import { sdNotify } from '../linux/systemd.ts';
 import { listenMetrics } from '../metrics/listen.ts';
 import { Metrics } from '../metrics/metrics.ts';
-import { ExitDirectory } from '../ociruntime/exits.ts';
+import { ExitDirectory } from '../ociruntime/exit-directory.ts';
 import { routeExit, watchInfraProcesses } from '../pod/exit-router.ts';
 import { inventoryOf } from '../pod/inventory.ts';
 import { removeUnclaimed } from '../pod/leftovers.ts';

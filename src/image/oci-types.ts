@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { fail } from '../base/errors.ts';
 import { Field, present } from '../base/field.ts';
-import type { JsonObject } from '../base/field.ts';
+import type { JsonObject } from '../base/json.ts';
 import type { Digest } from '../base/ids.ts';
 
 /** What we read of `config` in an image's config: OCI image spec, config.md; Docker's has the same names. Any field may be missing. */

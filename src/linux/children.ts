@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { bind, check, errnoError, lastErrno } from './libc.ts';
-import { parseStat } from './proc-stat.ts';
-import { hasErrno, unlessMissing } from '../base/errors.ts';
+import { statOfProcess } from './proc-stat.ts';
+import { unlessMissing } from '../base/errors.ts';
 
 /** How a process ended: with an exit code, or by a signal. */
 export type ExitStatus = { readonly code: number; readonly signal?: undefined } | { readonly signal: number; readonly code?: undefined };
@@ -38,6 +38,11 @@ export function becomeSubreaper(): void {
   check(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 'prctl PR_SET_CHILD_SUBREAPER');
 }
 
+/** The exit code as shells and conmon have it: 128 and the signal's number where a signal ended the process. */
+export function exitCodeOf(status: ExitStatus): number {
+  return status.code ?? 128 + status.signal;
+}
+
 /** Reads the status word of wait(2). */
 export function decodeStatus(word: number): ExitStatus {
   const signal = word & 0x7f;
@@ -65,7 +70,7 @@ export async function adoptOrphan({
   readonly pid: number;
   readonly startTime: string;
 }): Promise<{ readonly exit: Promise<ExitStatus> } | undefined> {
-  const stat = await statOf(pid);
+  const stat = await statOfProcess(pid);
   return stat?.startTime === startTime && stat.parentPid === process.pid ? { exit: adopt(pid) } : undefined;
 }
 
@@ -125,7 +130,7 @@ export async function sweepZombies(before: ReadonlySet<number>): Promise<Set<num
   const found = new Set<number>();
   for (const pid of await mayBeChildrenOf(process.pid)) {
     if (watched.has(pid)) continue;
-    const stat = await statOf(pid);
+    const stat = await statOfProcess(pid);
     if (stat?.parentPid !== process.pid || stat.state !== 'Z' || watched.has(pid)) continue;
     if (before.has(pid)) waitpid(pid, statusBuffer, WNOHANG);
     else found.add(pid);
@@ -162,13 +167,4 @@ export function startZombieSweep(intervalMs = 1_000): { stop: () => void } {
       clearInterval(timer);
     },
   };
-}
-
-async function statOf(pid: number): Promise<ReturnType<typeof parseStat> | undefined> {
-  try {
-    return parseStat(await readFile(`/proc/${pid}/stat`, 'utf8'));
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ESRCH')) return undefined;
-    throw error;
-  }
 }

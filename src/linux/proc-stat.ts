@@ -1,3 +1,6 @@
+import { readFile } from 'node:fs/promises';
+import { hasErrno } from '../base/errors.ts';
+
 /** What we read of /proc/PID/stat, proc(5). */
 export interface ProcessStat {
   /** R, S, D, Z (zombie), T, X ... */
@@ -19,4 +22,14 @@ export function parseStat(line: string): ProcessStat {
   const startTime = fields[19];
   if (state === undefined || startTime === undefined) throw new Error(`read process stat: "${line.trim()}" has too few fields`);
   return { state, parentPid: Number(parentPid), processGroup: Number(processGroup), session: Number(session), startTime };
+}
+
+/** What /proc says of a process; undefined when there is none of that pid. */
+export async function statOfProcess(pid: number): Promise<ProcessStat | undefined> {
+  try {
+    return parseStat(await readFile(`/proc/${pid}/stat`, 'utf8'));
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ESRCH')) return undefined;
+    throw error;
+  }
 }

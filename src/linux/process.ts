@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { bindSyscall, close, errnoError, lastErrno } from './libc.ts';
 import { onThread } from './kernel-threads.ts';
-import { parseStat } from './proc-stat.ts';
+import { statOfProcess } from './proc-stat.ts';
 import { reasonOf, settledWithin, sleep } from '../base/deadline.ts';
-import { DaemonError, hasErrno } from '../base/errors.ts';
+import { DaemonError } from '../base/errors.ts';
 import type { ProcessStat } from './proc-stat.ts';
 
 /** The signal that no process can catch, by its number; signal(7). */
@@ -38,16 +38,6 @@ let bootIdRead: Promise<string> | undefined;
 export function bootId(): Promise<string> {
   bootIdRead ??= readFile('/proc/sys/kernel/random/boot_id', 'utf8').then((text) => text.trim());
   return bootIdRead;
-}
-
-/** What /proc says of a process; undefined when there is none of that pid. */
-export async function statOfProcess(pid: number): Promise<ProcessStat | undefined> {
-  try {
-    return parseStat(await readFile(`/proc/${pid}/stat`, 'utf8'));
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ESRCH')) return undefined;
-    throw error;
-  }
 }
 
 /** The identity of the process that has `pid` now; undefined when there is none, or only a zombie. */

@@ -94,8 +94,8 @@ export async function runWith(spawnProgram: typeof spawn, file: string, options:
   if (options.signal?.aborted === true) throw reasonOf(options.signal);
   const child = spawnProgram(file, spawnOptions(options));
   const limit = options.outputLimitBytes ?? OUTPUT_LIMIT_BYTES;
-  const stdout = new Output(child.pipes[1], limit, 'start');
-  const stderr = new Output(child.pipes[2], limit, 'end');
+  const stdout = new CollectedOutput(child.pipes[1], limit, 'start');
+  const stderr = new CollectedOutput(child.pipes[2], limit, 'end');
   const stdin = child.pipes[0];
   stdin?.end(options.input ?? '');
   const deadline = withTimeout(options.signal, options.timeoutMs, describe(file, options.args));
@@ -129,7 +129,7 @@ function describe(file: string, args: readonly string[]): string {
 }
 
 /** The child's end; when `signal` aborts first, kills its group and throws why. */
-async function exitOrKill(child: Child, signal: AbortSignal, stderr: Output): Promise<ExitStatus> {
+async function exitOrKill(child: Child, signal: AbortSignal, stderr: CollectedOutput): Promise<ExitStatus> {
   const { promise: aborted, resolve } = Promise.withResolvers<undefined>();
   const onAbort = (): void => {
     resolve(undefined);
@@ -162,7 +162,7 @@ export function killGroup(pid: number): void {
 }
 
 /** Collects what comes out of a pipe, up to a limit; what is over is read and dropped, so that the writer goes on. */
-class Output {
+class CollectedOutput {
   /** Resolves at the end of file. */
   readonly ended: Promise<void>;
   readonly #socket: Socket | undefined;

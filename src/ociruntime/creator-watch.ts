@@ -1,7 +1,7 @@
 import { sleep } from '../base/deadline.ts';
 import { mayBeChildrenOf } from '../linux/children.ts';
 import { relievePipe, type PipeRelief } from '../linux/pipe-relief.ts';
-import { statOfProcess } from '../linux/process.ts';
+import { statOfProcess } from '../linux/proc-stat.ts';
 
 /** A create that answers within this time, as nearly all do, is not looked at. After it, how often; milliseconds. */
 const LOOK_MS = 500;

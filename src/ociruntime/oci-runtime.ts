@@ -22,7 +22,7 @@ export interface OciState {
 }
 
 /** One process more in a running container. */
-export interface ExecRequest {
+export interface RuntimeExecRequest {
   readonly containerId: string;
   /** A file with the OCI process object. */
   readonly processFile: string;
@@ -133,7 +133,7 @@ export class OciRuntime {
    * than exit 0 means that the command could not start; the runtime's words are then on the stderr that it was given.
    * @throws DeadlineExceeded where the runtime hangs.
    */
-  async exec(request: ExecRequest): Promise<ExitStatus> {
+  async exec(request: RuntimeExecRequest): Promise<ExitStatus> {
     const args = [...this.globalArgs, 'exec', '--detach', '--pid-file', request.pidFile, '--process', request.processFile];
     if (request.consoleSocket !== undefined) args.push('--console-socket', request.consoleSocket);
     args.push(request.containerId);

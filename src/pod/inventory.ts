@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { unlessMissing } from '../base/errors.ts';
 import { isObjectId, type ContainerId } from '../base/ids.ts';
 import { idField, type LogFields } from '../base/log.ts';
-import { exitFileOf, removeExitFile } from '../ociruntime/exits.ts';
+import { exitFileOf, removeExitFile } from '../ociruntime/exit-directory.ts';
 import { removeSandboxFiles } from '../podsandbox/sandbox-files.ts';
 import { unpinSandbox } from '../podsandbox/unpin.ts';
 import { releaseUnknownAttachment, removeUnknownContainer } from './remove-unknown.ts';

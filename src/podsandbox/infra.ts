@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
 import { exitOf, SIGKILL, signalProcess } from '../linux/process.ts';
-import { removeExitFile } from '../ociruntime/exits.ts';
+import { removeExitFile } from '../ociruntime/exit-directory.ts';
 import { createMonitored } from '../ociruntime/monitor.ts';
 import { buildSpec } from '../ocispec/build.ts';
 import { specToJson } from '../ocispec/spec-json.ts';

@@ -1,4 +1,4 @@
-import type { AttachRequest, DetachRequest } from '../cni/attachment.ts';
+import type { NetworkAttachRequest, NetworkDetachRequest } from '../cni/attachment.ts';
 import type { CapabilityArgs } from '../cni/capability-args.ts';
 import { bandwidthOf } from './bandwidth.ts';
 import { asksForDns } from './pod-files.ts';
@@ -7,7 +7,7 @@ import type { SandboxRecord } from './sandbox.ts';
 const PROTOCOLS = ['tcp', 'udp', 'sctp'] as const;
 
 /** What CNI is asked for a sandbox. */
-export function attachRequest(record: SandboxRecord, netnsPath: string): AttachRequest {
+export function attachRequest(record: SandboxRecord, netnsPath: string): NetworkAttachRequest {
   return { containerId: record.id, netnsPath, pod: podOf(record), capabilityArgs: capabilityArgs(record) };
 }
 
@@ -37,11 +37,11 @@ function capabilityArgs({ config }: SandboxRecord): CapabilityArgs {
 }
 
 /** The namespace's path is left out where it is gone. */
-export function detachRequest(record: SandboxRecord, netnsPath: string | undefined): DetachRequest {
+export function detachRequest(record: SandboxRecord, netnsPath: string | undefined): NetworkDetachRequest {
   return { containerId: record.id, netnsPath, pod: podOf(record) };
 }
 
-function podOf(record: SandboxRecord): AttachRequest['pod'] {
+function podOf(record: SandboxRecord): NetworkAttachRequest['pod'] {
   const { name = '', namespace = '', uid = '' } = record.config.metadata ?? {};
   return { name, namespace, uid };
 }

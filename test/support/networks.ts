@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { silentLog } from '../../src/base/log.ts';
 import { Networks } from '../../src/cni/networks.ts';
-import type { AttachRequest, DetachRequest } from '../../src/cni/attachment.ts';
+import type { NetworkAttachRequest, NetworkDetachRequest } from '../../src/cni/attachment.ts';
 import type { NetworksOptions } from '../../src/cni/networks-options.ts';
 import type { Log } from '../../src/base/log.ts';
 import type { CniLab } from './cni.ts';
@@ -33,14 +33,14 @@ export function collectingLog(): { log: Log; lines: string[] } {
 }
 
 /** A request for a pod with a new id and a new namespace. */
-export function podIn(lab: CniLab): AttachRequest {
+export function podIn(lab: CniLab): NetworkAttachRequest {
   const containerId = randomBytes(32).toString('hex');
   const pod = { name: `pod-${containerId.slice(0, 6)}`, namespace: 'test', uid: containerId.slice(0, 8) };
   return { containerId, netnsPath: lab.namespace(containerId.slice(0, 12)), pod, capabilityArgs: {} };
 }
 
 /** The same pod, its namespace gone. */
-export function withoutNamespace(lab: CniLab, pod: AttachRequest): DetachRequest {
+export function withoutNamespace(lab: CniLab, pod: NetworkAttachRequest): NetworkDetachRequest {
   lab.removeNamespace(pod.containerId.slice(0, 12));
   return { ...pod, netnsPath: undefined };
 }

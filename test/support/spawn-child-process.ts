@@ -23,7 +23,7 @@ export function spawnChildProcess(path: string, options: SpawnOptions): Child {
     if (options.cwd !== undefined) nodeOptions.cwd = options.cwd;
     child = spawn(path, options.args, nodeOptions);
     child.on('error', () => undefined); // told by the throw below
-    if (child.pid === undefined) throw reasonOf(path, options.cwd);
+    if (child.pid === undefined) throw whyNotSpawned(path, options.cwd);
   } catch (error) {
     stdio.closeOurs();
     throw error;
@@ -43,8 +43,7 @@ function exitOf(child: ChildProcess): Promise<ExitStatus> {
 }
 
 /** child_process tells why it could not spawn only in a later turn; this finds the common reasons at once. */
-function reasonOf(path: string, cwd: string | undefined): Error {
-  /* eslint-disable no-restricted-syntax -- spawn() is synchronous and so must its error be */
+function whyNotSpawned(path: string, cwd: string | undefined): Error {
   try {
     if (cwd !== undefined) accessSync(cwd, constants.X_OK);
     accessSync(path, constants.X_OK);
@@ -52,6 +51,5 @@ function reasonOf(path: string, cwd: string | undefined): Error {
   } catch (error) {
     return error as Error;
   }
-  /* eslint-enable no-restricted-syntax */
   return errnoError('spawn', path, osConstants.errno.EAGAIN);
 }

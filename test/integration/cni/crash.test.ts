@@ -10,12 +10,12 @@ import { installPlugin, makeCniLab, REAL_PLUGINS, removeFirewallRules } from '..
 import { networksOf, podIn, soon } from '../../support/networks.ts';
 import type { ChildProcess } from 'node:child_process';
 import { pathExists } from 'fs-extra/esm';
-import type { AttachRequest } from '../../../src/cni/attachment.ts';
+import type { NetworkAttachRequest } from '../../../src/cni/attachment.ts';
 import type { CniLab } from '../../support/cni.ts';
 
 const LIFE = join(import.meta.dirname, '../../fixtures/cni/life.ts');
 
-function live(lab: CniLab, request: AttachRequest, steps: readonly string[], killAt?: string): ChildProcess {
+function live(lab: CniLab, request: NetworkAttachRequest, steps: readonly string[], killAt?: string): ChildProcess {
   const { confDir, binDir, cacheDir } = lab;
   const options = { confDir, binDirs: [binDir], cacheDir, addTimeoutMs: 10_000, delTimeoutMs: 10_000, retryMs: 50 };
   const env = killAt === undefined ? process.env : { ...process.env, PODWRIGHT_KILL_AT: killAt };
@@ -23,7 +23,7 @@ function live(lab: CniLab, request: AttachRequest, steps: readonly string[], kil
 }
 
 /** What a daemon does at start: it detaches what nobody claims, and the queue runs empty. Then the same pod is attached again. */
-async function restoreAndTryAgain(lab: CniLab, request: AttachRequest): Promise<void> {
+async function restoreAndTryAgain(lab: CniLab, request: NetworkAttachRequest): Promise<void> {
   const networks = networksOf(lab);
   await networks.start();
   try {

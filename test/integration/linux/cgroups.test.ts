@@ -7,7 +7,7 @@ import type { Cgroups } from '../../../src/linux/cgroups/cgroups.ts';
 import { cgroupsOf } from '../../../src/linux/cgroups/detect.ts';
 import { hierarchiesOf } from '../../../src/linux/cgroups/hierarchies.ts';
 import { readMounts } from '../../../src/linux/mounts.ts';
-import { statOfProcess } from '../../../src/linux/process.ts';
+import { statOfProcess } from '../../../src/linux/proc-stat.ts';
 import { spawn } from '../../../src/linux/spawn.ts';
 import type { Child } from '../../../src/linux/spawn.ts';
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { adopt, becomeSubreaper, startZombieSweep, sweepZombies } from '../../../src/linux/children.ts';
-import { identify, statOfProcess } from '../../../src/linux/process.ts';
+import { identify } from '../../../src/linux/process.ts';
+import { statOfProcess } from '../../../src/linux/proc-stat.ts';
 import { run } from '../../../src/linux/spawn.ts';
 
 /** Starts a process that runs its script when its parent is gone, which would reap it, and returns its pid. */

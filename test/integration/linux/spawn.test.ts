@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pipe } from '../../../src/linux/libc.ts';
-import { statOfProcess } from '../../../src/linux/process.ts';
+import { statOfProcess } from '../../../src/linux/proc-stat.ts';
 import { spawnPosix } from '../../../src/linux/spawn-posix.ts';
 import { findProgram, killGroup, runWith, spawn } from '../../../src/linux/spawn.ts';
 import { until } from '../../support/pods.ts';

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { adopt, becomeSubreaper } from '../../../src/linux/children.ts';
 import { listenForTerminal, openTerminal } from '../../../src/linux/console.ts';
 import { close } from '../../../src/linux/libc.ts';
-import { statOfProcess } from '../../../src/linux/process.ts';
+import { statOfProcess } from '../../../src/linux/proc-stat.ts';
 import { killGroup } from '../../../src/linux/spawn.ts';
 import type { ExitStatus } from '../../../src/linux/spawn.ts';
 import type { Terminal } from '../../../src/linux/console.ts';

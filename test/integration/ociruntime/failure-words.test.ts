@@ -5,7 +5,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { statOfProcess } from '../../../src/linux/process.ts';
+import { statOfProcess } from '../../../src/linux/proc-stat.ts';
 import { createMonitored, type MonitoredContainer } from '../../../src/ociruntime/monitor.ts';
 import { MonitoredBundle } from '../../../src/ociruntime/monitored-bundle.ts';
 import { OciRuntime } from '../../../src/ociruntime/oci-runtime.ts';

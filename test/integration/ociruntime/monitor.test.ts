@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DaemonError } from '../../../src/base/errors.ts';
 import { findProcessesByEnvironment, isAlive } from '../../../src/linux/process.ts';
-import { readExit } from '../../../src/ociruntime/exits.ts';
+import { readExit } from '../../../src/ociruntime/exit-directory.ts';
 import { createMonitored, OWNER_VARIABLE, type MonitoredContainer, type MonitorRequest } from '../../../src/ociruntime/monitor.ts';
 import { MonitoredBundle } from '../../../src/ociruntime/monitored-bundle.ts';
 import { OciRuntime } from '../../../src/ociruntime/oci-runtime.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLog } from '../../../src/base/log.ts';
-import { ExitDirectory, readExit } from '../../../src/ociruntime/exits.ts';
+import { ExitDirectory, readExit } from '../../../src/ociruntime/exit-directory.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
 const [A, B] = ['a'.repeat(64), 'b'.repeat(64)];
