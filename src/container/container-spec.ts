@@ -62,7 +62,7 @@ export async function prepareSpec(
   };
 }
 
-/** Seconds, as the kubelet writes it on every container; undefined where nobody has. */
+/** Seconds, as the kubelet notes it on every container; undefined where nobody has noted it. */
 function gracePeriodOf({ annotations }: ContainerConfig): number | undefined {
   const text = annotations[GRACE_PERIOD];
   return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;

@@ -113,7 +113,10 @@ export function mountsOf({ config, volumeImageIds = [] }: Pick<ContainerRecord, 
   );
 }
 
-/** Reads a record. One that List and Status could not show is none: it must not break them for all. @throws in words that name the field. */
+/**
+ * Reads a record. A record that List and Status could not show is refused: it must not break them for all. @throws in words that
+ * name the field.
+ */
 export function readContainerRecord(record: Field, id: string): ContainerRecord {
   const config = record.at('config');
   config.at('metadata').object();

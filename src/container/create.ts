@@ -101,7 +101,7 @@ async function writeSpec(bundle: Bundle, spec: OciSpec): Promise<void> {
   await allSettledOrThrow([writeFile(bundle.specFile, specToJson(spec), { mode: 0o600 }), writeProcess(bundle, spec.process)]);
 }
 
-/** A limit that the runtime itself does not fit in is the request's to mend: its words do not name the field. */
+/** Where the runtime does not fit into the memory limit, the request is at fault. The runtime's own words do not name the field. */
 function inNameOfField(error: unknown, { id, config }: ContainerRecord): unknown {
   const words = messageOf(error);
   if (!words.includes('unable to set memory limit')) return error;

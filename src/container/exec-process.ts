@@ -52,7 +52,7 @@ export async function adoptFromFile(files: ExecFiles, what: string): Promise<{ p
 }
 
 /**
- * In the grace period of a stop commands are as welcome as before: readiness probes go on while a pod drains.
+ * Commands may run in the grace period of a stop: readiness probes go on while a pod drains.
  * @throws FailedPrecondition unless the container runs and is not being killed.
  */
 export function requireExecutable(containers: Containers, id: string, command: readonly string[]): ContainerRecord {

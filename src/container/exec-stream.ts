@@ -26,7 +26,10 @@ export interface ExecStreamIo {
   readonly stderr?: Writable;
 }
 
-/** How long output is still read after the exit, while a background child holds it open: looks, and the milliseconds between two. */
+/**
+ * How long output is still read after the exit while a background child holds it open: the milliseconds between two looks, and
+ * how many quiet looks end it.
+ */
 const DRAIN_POLL_MS = 100;
 const QUIET_POLLS = 10;
 
@@ -99,8 +102,8 @@ function copyOut(source: Socket, output: ClientOutput): Promise<void> {
 }
 
 /**
- * Waits for the end of the output. Only looks at which nothing has moved count: a slow client is not a background child. Looks
- * and not the clock, which goes on while the event loop is held up and reads nothing.
+ * Waits for the end of the output. Only looks at which nothing has moved count, since a slow client is not a background child.
+ * Looks are counted and not time, which goes on while the event loop is held up and reads nothing.
  */
 async function drained(copied: readonly Promise<unknown>[], outputs: readonly ClientOutput[], signal: AbortSignal): Promise<void> {
   const all = Promise.all(copied);

@@ -19,7 +19,10 @@ const LOST = { exitCode: 255, reason: 'Unknown', message: 'its monitor ended bef
 const MONITOR_GRACE_MS = 300;
 /** How often a process whose monitor is dead is looked at, milliseconds. */
 const ORPHAN_POLL_MS = 1_000;
-/** And one whose monitor lives but is not our child: its exit file tells its end, only the monitor's own death has to be seen. */
+/**
+ * The same for a process whose monitor lives but is not our child. The exit file tells its end, so only the monitor's own death
+ * has to be seen.
+ */
 const MONITORED_POLL_MS = 5_000;
 
 export interface ExitsOptions {
@@ -165,7 +168,7 @@ export class Exits {
     if (orphan === undefined) return;
     this.#orphans.set(id, undefined);
     const ended = (status: ExitStatus): void => void this.#orphans.set(id, status);
-    // That of a zombie is told before anybody can look at /proc; any other end is looked at when it comes.
+    // The end of a zombie is told before anybody can look at /proc; any other end is looked at when it comes.
     void orphan.exit.then(ended, () => undefined).then(async () => this.check(id));
   }
 

@@ -5,11 +5,11 @@ import type { ContainerSpecInput } from '../ocispec/input.ts';
 
 type Input = Pick<ContainerSpecInput, 'rootfsPath' | 'plan' | 'imageConfig' | 'user' | 'warn'>;
 
-/** Volumes that are made before the event loop has a turn. */
+/** How many volumes are made before the event loop gets a turn. */
 const VOLUMES_BETWEEN_TURNS = 8;
 
 /**
- * Makes the directories that an image only names: each of its VOLUMEs, owned by the container's user, and the working
+ * Makes the directories that an image names and may lack: each of its VOLUMEs, owned by the container's user, and the working
  * directory. No link of the image leads out of its root file system. (CRI-O's image_volumes = "mkdir"; the runtime would make
  * the working directory too, but not where a link leads to nothing.) A volume that cannot be made is left out.
  * @throws FailedPrecondition where the working directory cannot be made.

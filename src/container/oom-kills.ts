@@ -37,7 +37,7 @@ export interface OomKillsOptions {
 interface Ledger {
   /** The cgroup's own identity; the numbers are of no other. */
   readonly cgroup: string;
-  /** Kills that no container which may still end has to answer for. */
+  /** Kills that belong to no container that may still end. */
   readonly settled: number;
   /** By container: how many are its. */
   readonly told: Readonly<Record<string, number>>;

@@ -8,10 +8,10 @@ export interface OomSuspect {
 }
 
 /**
- * Whose the kills are that were counted in a pod: by container, how many. One that is alone has them all. Of several, those
- * have some that the log or their monitor names. Where that leaves kills over, the others had them; what a monitor saw may be any
- * number, so then nothing is known to be left over.
- * @param options.allAreNamed Whoever is not named had none: systemd reads the count of every scope.
+ * Shares the kills that were counted in a pod: how many each container had. A container that is alone had all of them. Of
+ * several, those that the log or their monitor names had some. Where kills are left over, the others had them. What a monitor
+ * saw may be any number of kills; then nothing is known to be left over.
+ * @param options.allAreNamed A container that is not named had none: systemd reads the count of every scope.
  */
 export function shareOomKills(
   kills: number,

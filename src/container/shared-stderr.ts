@@ -10,10 +10,10 @@ const LIMIT_BYTES = 1024 * 1024;
 const PATIENCE_MS = 2_000;
 
 /**
- * The stderr that a runtime shares with the process it starts, read while the runtime runs: one that writes more than a pipe
- * holds would wait for its reader for ever. Nobody can tell whose words they are, so at the limit the reading stops, and the
- * process loses nothing; a runtime that has not ended then after a while is the one that waits, and of its words the end is
- * kept.
+ * The stderr that a runtime shares with the process it starts. It is read while the runtime runs, since a runtime that writes
+ * more than a pipe holds would wait for ever. Nobody can tell whose words they are, so the reading stops at a limit, and the
+ * process loses nothing. A runtime that has still not ended after a while is the writer that waits: reading goes on, and the end
+ * of its words is kept.
  */
 export class SharedStderr {
   readonly #socket: Socket;
@@ -24,7 +24,7 @@ export class SharedStderr {
 
   constructor(socket: Socket) {
     this.#socket = socket;
-    // Not 'data': a socket that has flowed and was paused does not begin again with its next reader.
+    // Not by 'data': a socket that was flowing and was paused does not flow again for its next reader.
     socket.on('readable', this.#take);
   }
 
@@ -34,7 +34,7 @@ export class SharedStderr {
     if (this.#size > 0) this.#socket.unshift(Buffer.concat(this.#chunks));
   }
 
-  /** What a runtime that failed has said; something of it may live on and hold the pipe open, so only for a while. */
+  /** What a failed runtime has said. Something that it started may hold the pipe open, so this waits only for a while. */
   async words(): Promise<Buffer> {
     this.#isOfRuntime = true;
     this.#take();

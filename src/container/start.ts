@@ -28,7 +28,7 @@ export async function startContainer(parts: ContainerParts, container: Container
   try {
     await life.untilKilled(async (signal) => runtimeOf(parts, record).start(record.id, signal));
   } catch (error) {
-    // The stop that kills it sees to its record.
+    // The stop that kills it writes its record.
     if (!life.isBeingKilled()) await life.endFailed(messageOf(error));
     throw error;
   }
@@ -38,7 +38,7 @@ export async function startContainer(parts: ContainerParts, container: Container
   const unsaved = await store.saveOrShow(record.id, { ...madeOf(state), is: 'Running', startedAtNs });
   if (unsaved !== undefined)
     log.error('a container runs, but that could not be written', { containerId: record.id, error: messageOf(unsaved) });
-  // A loss of power ends the container; that it ran is worth a flush, but not the caller's time.
+  // That the container ran is worth a flush, but not the caller's time: a loss of power ends the container anyway.
   store.flush(record.id).catch(() => undefined);
   stage('container.running');
 }

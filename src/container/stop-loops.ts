@@ -4,7 +4,7 @@ import type { Log, LogFields } from '../base/log.ts';
 import type { ProcessIdentity } from '../linux/process.ts';
 import { SIGKILL, signalProcess } from '../linux/process.ts';
 
-/** Between two SIGKILLs to a process that does not end, milliseconds: it hangs in the kernel, or others share its cgroup. */
+/** The pause between two SIGKILLs to a process that does not end, milliseconds. It hangs in the kernel, or others share its cgroup. */
 const FIRST_KILL_PAUSE_MS = 200;
 const LAST_KILL_PAUSE_MS = 30_000;
 
@@ -26,7 +26,7 @@ export interface StopTarget {
   readonly lookForEnd: () => Promise<void>;
   /** The container's monitor: it ends with the container, as a rule. */
   readonly monitor: ProcessIdentity;
-  /** Whether a first signal is of use: one that never started is killed at once. */
+  /** Whether the stop signal is of use: a container that never started is killed at once. */
   readonly started: boolean;
 }
 
@@ -90,14 +90,14 @@ export class StopLoops {
     loop.kills = true;
     target.onKill?.();
     for (let pause = FIRST_KILL_PAUSE_MS, round = 0; !end.seen; pause = Math.min(pause * 2, LAST_KILL_PAUSE_MS), round += 1) {
-      // Behind the first signal it asks the runtime, which may hang.
+      // After the first signal, since it asks the runtime, which may hang.
       await Promise.race([exited, this.#kill(target, round, seen, end)]);
       await Promise.race([exited, this.#waitUntil(loop, Date.now() + pause)]);
     }
     await exited;
   }
 
-  /** Sends the stop signal. That it cannot be sent is no reason not to kill. */
+  /** Sends the stop signal. Where it cannot be sent, the kill comes all the same. */
   async #ask(target: StopTarget): Promise<void> {
     try {
       await signalProcess(target.process, target.stopSignal);

@@ -41,7 +41,7 @@ export function parseSignal(text: string): number {
   return numbers[aliases[full] ?? full] ?? fail('InvalidArgument', `stop signal "${text}" is no signal's name or number`);
 }
 
-/** The signals of the CRI by their numbers here; of two names for one number the first. */
+/** The CRI's signals by their Linux numbers; where two names have one number, the first. */
 const CRI_SIGNALS: readonly (readonly [number: number, signal: Signal])[] = Object.entries(Signal)
   .filter(([, signal]) => signal !== Signal.SIGNAL_RUNTIME_DEFAULT)
   .map(([name, signal]) => [parseSignal(name.replace('SIGNAL_', '').replace('PLUS', '+').replace('MINUS', '-')), signal]);

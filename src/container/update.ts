@@ -60,7 +60,8 @@ export function mergeResources(before: LinuxContainerResources | undefined, chan
     cpuShares: change.cpuShares === 0n ? before.cpuShares : change.cpuShares,
     memoryLimitInBytes: change.memoryLimitInBytes === 0n ? before.memoryLimitInBytes : change.memoryLimitInBytes,
     memorySwapLimitInBytes: change.memorySwapLimitInBytes === 0n ? before.memorySwapLimitInBytes : change.memorySwapLimitInBytes,
-    // No runtime changes that of processes that run (neither CRI-O nor containerd do): what is shown is what was set at the creation.
+    // No runtime changes the OOM score of running processes (nor do CRI-O and containerd), so the one that was set at the
+    // creation is shown.
     oomScoreAdj: before.oomScoreAdj,
     cpusetCpus: change.cpusetCpus === '' ? before.cpusetCpus : change.cpusetCpus,
     cpusetMems: change.cpusetMems === '' ? before.cpusetMems : change.cpusetMems,
@@ -76,6 +77,6 @@ async function rewriteSpec(file: string, limits: Readonly<Record<string, unknown
   const resources: Record<string, unknown> = { ...before };
   for (const [name, limit] of Object.entries(limits))
     resources[name] = Array.isArray(limit) ? limit : { ...before[name], ...(limit as object) };
-  // Whole, as an exec may read it meanwhile.
+  // Written as a whole, as an exec may read it meanwhile.
   await writeFileAtomic(file, specToJson({ ...spec, linux: { ...spec.linux, resources: resources } }), { durable: false });
 }

@@ -25,7 +25,8 @@ export async function resolveVolumes(planned: readonly PlannedMount[], work: Abo
 }
 
 /**
- * What of the mounted images each image mount asks for: all of it, or a sub path, found as if the image were the root.
+ * The part of its mounted image that each image mount asks for: all of it, or a sub path, which is found as if the image were
+ * the root.
  * @throws InvalidArgument for a sub path that is not there; the kubelet knows the first word (cri-api, pkg/errors).
  */
 export function resolveImageVolumes(planned: readonly PlannedMount[], directories: readonly string[]): ResolvedMount[] {
@@ -63,7 +64,7 @@ async function realPaths(paths: readonly string[], work: AbortSignal): Promise<s
   return answers;
 }
 
-/** As the peers do: a missing source becomes a directory, and then it is looked at again. */
+/** A missing source becomes a directory, as on CRI-O and containerd, and is then looked at again. */
 async function makeAndResolve(paths: readonly string[], work: AbortSignal): Promise<string[]> {
   const script = 'for path; do [ -e "$path" ] || mkdir -p -- "$path" || exit 1; done';
   const made = await inProcess('sh', ['-c', script, 'sh', ...paths], work);

@@ -120,7 +120,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
   };
 }
 
-/** What this node could do and this version does not use: said once, since nothing else shows it. */
+/** Features of this node that this version does not use. This is said once, since nothing else shows it. */
 function warnOfUnconfined({ apparmor, selinux }: HostFacts, config: LiveConfig, log: Log): void {
   if (apparmor && config.current.apparmorProfile === '') {
     log.warn('AppArmor is on, but apparmor_profile names no profile: containers that ask for none are not confined by it');

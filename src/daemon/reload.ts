@@ -12,7 +12,7 @@ export class Reloads {
   #reload: (() => Promise<void>) | undefined;
 
   constructor() {
-    // From here on the signal ends the daemon no more.
+    // From here on the signal no longer ends the daemon.
     process.on('SIGHUP', () => {
       this.#isAsked = true;
       void this.#run();

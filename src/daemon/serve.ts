@@ -89,7 +89,7 @@ export async function serve(config: LiveConfig): Promise<void> {
   log.info('stopped; the containers go on');
 }
 
-/** The machine's own are counted and told to whoever debugs: an overloaded node has many. */
+/** Standstills that the machine caused are counted, and logged at debug only: an overloaded node has many. */
 function tellStandstill({ startedAt, what, durationMs, ownMs, processorMs, parts }: Standstill, metrics: Metrics, log: Log): void {
   metrics.add('standstills', { what });
   metrics.add('standstillSeconds', { what }, durationMs / 1000);
@@ -149,7 +149,7 @@ async function restoreState(parts: DaemonParts, closers: Closer[]): Promise<void
 /** How long the plugins may take to free what no pod has, milliseconds. New pods wait for it. */
 const GC_MS = 10_000;
 
-/** Addresses whose every record of ours is lost are known to the plugins alone. */
+/** Only the plugins know of addresses whose records on our side are all lost. */
 async function freeUnusedAddresses({ networks, sandboxes, log }: DaemonParts): Promise<void> {
   const { store } = sandboxes;
   const inUse = [...store.list().map(({ record }) => record), ...store.listCreating()].map(({ id }) => id);

@@ -44,7 +44,7 @@ export async function removeUnknownContainer({ sandboxParts }: RestoreParts, bun
   await rm(bundle.directory, { recursive: true, force: true });
 }
 
-/** From the bundle's spec; empty where there is none, or half a one. */
+/** From the bundle's spec; empty where that is missing or half written. */
 async function cgroupsPathOf({ specFile }: MonitoredBundle): Promise<string> {
   const text = await unlessMissing(readFile(specFile, 'utf8'), '{}');
   try {

@@ -10,7 +10,7 @@ const CONCURRENCY = 4;
  */
 const PATIENCE_MS = 10_000;
 
-/** Restores objects, a few at a time, and tells whether it gets on. */
+/** Restores objects, a few at a time, and tells whether there is progress. */
 export class RestoreQueue {
   readonly #log: Log;
   readonly #signal: AbortSignal;
@@ -37,8 +37,8 @@ export class RestoreQueue {
   }
 
   /**
-   * Waits for work with this queue as long as it gets on: until no object has come to its end for `stallMs`, and no longer
-   * than `mostMs`. The bound is on the whole, however many objects hang.
+   * Waits for work with this queue while there is progress: until no object has been finished for `stallMs`, and no longer than
+   * `mostMs`. The bound is on the whole, however many objects hang.
    * @returns whether the work has ended.
    */
   async whileItGetsOn(work: Promise<void>, { stallMs, mostMs }: { readonly stallMs: number; readonly mostMs: number }): Promise<boolean> {

@@ -52,7 +52,7 @@ export async function restore(parts: RestoreParts, { afterwards, signal }: Resto
   if (!looked || !ended) log.warn('restoring takes long; it goes on beside the calls');
 }
 
-/** The objects of earlier daemons: what calls make from now on is none of the restore's business. */
+/** The objects of earlier daemons. What calls make from now on does not concern the restore. */
 interface Found {
   readonly containers: readonly Container[];
   readonly halfContainers: readonly { readonly record: ContainerRecord }[];
@@ -69,7 +69,7 @@ function whatIsThere({ sandboxes, containers }: RestoreParts): Found {
   };
 }
 
-/** What a sandbox or container is in that the daemon was killed with: the rest of its life is the kubelet's. */
+/** Looks at what was alive when the daemon was killed. What becomes of it from then on is the kubelet's to decide. */
 async function look(parts: RestoreParts, queue: RestoreQueue, found: Found, boot: string): Promise<void> {
   const kept = found.containers.filter((container) => isAliveState(container.state) && !isToRemove(parts, container));
   await queue.each('container', kept, async ({ record }) => lookAtContainer(parts, record, boot));

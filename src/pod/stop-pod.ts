@@ -11,8 +11,8 @@ export interface PodParts {
 }
 
 /**
- * Stops a pod: its containers at once, then its network and namespaces. What is not there is stopped. The stop goes on when
- * its caller leaves; the next call finds it further on.
+ * Stops a pod: its containers at once, then its network and namespaces. A pod that is not there counts as stopped. The stop goes
+ * on when its caller leaves, and the next call joins it.
  * @throws with the plugin's words while the network cannot be released.
  */
 export async function stopPod(parts: PodParts, id: SandboxId, signal?: AbortSignal): Promise<void> {
@@ -20,7 +20,7 @@ export async function stopPod(parts: PodParts, id: SandboxId, signal?: AbortSign
   await (signal === undefined ? work : waitFor(work, signal));
 }
 
-/** One stop a pod: a hung plugin or a process that does not die is not asked once more by every retry. */
+/** Only one stop runs for a pod, so that retries do not ask a hung plugin, or kill a process that does not die, again and again. */
 async function stopPodWork(parts: PodParts, id: SandboxId): Promise<void> {
   const { sandboxes, containers } = parts;
   await sandboxes.joinStop(id, async () => {

@@ -5,11 +5,11 @@ import type { Bandwidth } from '../cni/capability-args.ts';
 const INGRESS = 'kubernetes.io/ingress-bandwidth';
 const EGRESS = 'kubernetes.io/egress-bandwidth';
 
-/** As containerd: less is no limit to work under, and more is none at all. */
+/** As containerd: nothing can work below the least, and the most is no limit at all. */
 const LEAST_RATE = 1e3;
 const MOST_RATE = 1e15;
 
-/** A packet larger than the bucket is never sent, so that a slow pod gets this much too, bits. */
+/** The least bucket, bits: a packet that is larger than the bucket is never sent. */
 const LEAST_BURST = 1e6;
 /** The bandwidth plugin takes 32 bits of bytes; this is containerd's value, bits. */
 const MOST_BURST = 2 ** 32 - 1;

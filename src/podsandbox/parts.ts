@@ -8,7 +8,7 @@ import type { SpecSettings } from '../ocispec/input.ts';
 import type { SandboxStore } from './sandbox-store.ts';
 import { SandboxPaths, type SandboxDirectories } from './sandbox-paths.ts';
 
-/** What whatever runs under a monitor is made with: containers, and the infra process of a sandbox. */
+/** What is needed to make anything that runs under a monitor: containers, and the infra process of a sandbox. */
 export interface MonitoredParts {
   readonly placement: CgroupPlacement;
   readonly runtimes: RuntimeHandlers;

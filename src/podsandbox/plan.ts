@@ -23,8 +23,8 @@ const HOSTNAME_LIMIT = 64;
 const NAME_LIMIT_BYTES = 1024;
 
 /**
- * Checks a request before anything is done. What a later step makes of a field (resolv.conf, sysctls, arguments of plugins) is made
- * here too, to learn that it can be. @throws InvalidArgument that says what is and what must be.
+ * Checks a request before anything is done. What later steps make of a field (resolv.conf, sysctls, arguments of plugins) is
+ * also made here, to learn whether it can be made. @throws InvalidArgument that says what is and what must be.
  */
 export function planSandbox(config: PodSandboxConfig, runtimeHandler: string, parts: SandboxParts): SandboxPlan {
   const metadata = config.metadata ?? fail('InvalidArgument', 'run pod sandbox: config.metadata is missing, must be given');

@@ -6,7 +6,7 @@ import { fail } from '../base/errors.ts';
 const MOST = 65_535;
 
 /**
- * Checks what plugins would put into firewall rules as it came, or leave out without a word. A host port of 0 asks for no
+ * Checks fields that plugins would put unchecked into firewall rules, or leave out without a word. A host port of 0 asks for no
  * mapping: the kubelet lists every port of a pod.
  * @throws DaemonError InvalidArgument that names the field.
  */
@@ -17,7 +17,7 @@ export function checkPortMappings(mappings: readonly PortMapping[]): void {
     if (!Object.values<number>(Protocol).includes(protocol)) refuse('protocol', protocol, 'TCP (0), UDP (1) or SCTP (2)');
     if (containerPort < 1 || containerPort > MOST) refuse('container_port', containerPort, `from 1 to ${MOST}`);
     if (hostPort < 0 || hostPort > MOST) refuse('host_port', hostPort, `from 1 to ${MOST}, or 0 for none`);
-    // An address with a zone is for sockets, firewalls know none.
+    // Firewalls know no address with a zone; that is for sockets.
     if (hostIp !== '' && (isIP(hostIp) === 0 || hostIp.includes('%'))) refuse('host_ip', hostIp, 'an IP address, or empty for all');
   }
 }

@@ -34,7 +34,7 @@ export async function runSandbox(parts: SandboxParts, record: SandboxRecord, wor
     stage('sandbox.pinned');
     undo.add('remove the files', async () => removeSandboxFiles(pathsOf(parts, record.id)));
     const makeCgroup = async (): Promise<void> => {
-      // Until it is known: what fails half-way is ours, and it is removed only where it is empty.
+      // True until we know: what fails half-way is ours. It is removed only where it is empty.
       ownsCgroup = true;
       ownsCgroup = await parts.placement.ensureParent(record.cgroupParent);
     };
@@ -70,7 +70,10 @@ async function pin(parts: SandboxParts, record: SandboxRecord): Promise<void> {
   });
 }
 
-/** Those of an interface (net.ipv4.conf.eth0.*) are not there before the network; the others are there for the plugins to see. */
+/**
+ * Sysctls of an interface (net.ipv4.conf.eth0.*) do not exist before the network is there. The others are set before it, so that
+ * plugins see them.
+ */
 function sysctlsOf(parts: SandboxParts, record: SandboxRecord, when: 'before the network' | 'after the network'): Record<string, string> {
   const all = Object.entries(podSysctls(record.config.linux?.sysctls ?? {}, record.namespaces, parts.defaultSysctls()));
   return Object.fromEntries(all.filter(([name]) => (interfaceOfSysctl(name) === undefined) === (when === 'before the network')));

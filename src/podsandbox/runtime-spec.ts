@@ -6,8 +6,8 @@ import { pathsOf, type SandboxParts } from './parts.ts';
 import type { Sandbox } from './sandbox.ts';
 
 /**
- * What `crictl inspectp` shows as runtimeSpec: that of the infra container where the pod has one, else what every container of
- * the pod gets of it: the namespaces with their paths, and the cgroup.
+ * What `crictl inspectp` shows as runtimeSpec: the spec of the infra container where the pod has one; else the part that all
+ * containers of the pod share: the namespaces with their paths, and the cgroup.
  */
 export async function sandboxRuntimeSpec(parts: Pick<SandboxParts, 'directories'>, { record, state }: Sandbox): Promise<unknown> {
   const paths = pathsOf(parts, record.id);

@@ -17,7 +17,7 @@ export interface SandboxRecord {
   readonly config: PodSandboxConfig;
   /** The handler it has. */
   readonly runtimeHandler: string;
-  /** The handler as the request named it, empty for the default one; missing in records of before it was kept. */
+  /** The handler as the request named it, empty for the default one; missing in records from before this field. */
   readonly askedHandler?: string | undefined;
   readonly createdAtNs: bigint;
   /** The boot it was made in: after another one none of its namespaces and processes exists any more. */
@@ -73,7 +73,10 @@ export function requireReady(sandbox: Sandbox, action: string): void {
   throw new DaemonError('FailedPrecondition', `${action}: pod sandbox ${sandbox.record.id} is ${sandbox.state.is}, must be Ready`);
 }
 
-/** Reads a record. One that List and Status could not show is none: it must not break them for all. @throws in words that name the field. */
+/**
+ * Reads a record. A record that List and Status could not show is refused: it must not break them for all. @throws in words that
+ * name the field.
+ */
 export function readSandboxRecord(record: Field, id: string): SandboxRecord {
   const config = record.at('config');
   config.at('metadata').object();

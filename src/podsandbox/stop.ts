@@ -23,8 +23,8 @@ export async function stopSandbox(parts: SandboxParts, id: string): Promise<void
 }
 
 /**
- * The steps of a stop, for sandboxes in any state, and for what a crash left of one (no state): that one must go even while
- * its network cannot be released, since nobody sees it and it holds its name.
+ * The steps of a stop, for a sandbox in any state, and for what a crash left of one (no state). What a crash left must go even
+ * while its network cannot be released: nobody sees it, and it holds a name.
  */
 export async function takeDown(parts: SandboxParts, record: SandboxRecord, state: SandboxState | undefined): Promise<void> {
   if (record.namespaces.pid === 'pod') await removeInfra(parts, record, state?.infra);
@@ -52,7 +52,7 @@ async function releaseNetwork(parts: SandboxParts, record: SandboxRecord, isUnfi
     return;
   }
   // Without the namespace the kubelet must not be held up by a plugin that fails: the release is queued in a record of its own
-  // until it works. Mostly it works at once, and then the address is free when the kubelet hears so.
+  // until it works. Mostly it works at once, and then the address is free by the time the kubelet has its answer.
   await parts.networks.detachLater(detachRequest(record, undefined));
   await parts.networks.retryDetach(record.id, Math.min(RELEASE_PATIENCE_MS, parts.detachBudgetMs));
 }
