@@ -61,7 +61,7 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
     });
     this.#parts = parts;
     this.#stops = new StopLoops(log);
-    this.#oomKills = new OomKills({ parts, store, readKernelLog: readOomKills, log });
+    this.#oomKills = new OomKills(parts, { readKernelLog: readOomKills });
     this.exits = new Exits(parts, { locked: async (id, work) => this.locked(id, work), oomKills: this.#oomKills });
   }
 

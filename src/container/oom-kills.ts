@@ -5,32 +5,30 @@ import { sleep } from '../base/deadline.ts';
 import { messageOf, unlessMissing } from '../base/errors.ts';
 import { Field } from '../base/field.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
-import type { Log } from '../base/log.ts';
-import type { ObjectStore } from '../base/object-store.ts';
 import type { Cgroups } from '../linux/cgroups/cgroups.ts';
-import { unitsOutOfMemory } from '../linux/journal.ts';
 import type { OomKill } from '../linux/kernel-log.ts';
 import { bootId } from '../linux/process.ts';
 import { readExit } from '../ociruntime/exit-directory.ts';
 import type { CgroupPlacement } from '../ociruntime/placement.ts';
-import type { Container, ContainerRecord, ContainerState } from './container.ts';
+import type { Container, ContainerRecord } from './container.ts';
 import { isAliveState } from './container.ts';
 import { bundleOf, type ContainerParts } from './parts.ts';
-import { shareOomKills } from './share-oom-kills.ts';
-import type { OomSuspect } from './share-oom-kills.ts';
+import { loggedKillsOf, shareOomKills } from './share-oom-kills.ts';
+import type { LoggedKills, OomSuspect } from './share-oom-kills.ts';
 
 /** The kernel writes its log after it has sent the signal: how long to wait where a kill is missing there, milliseconds. */
 const LOG_WAIT_MS = 200;
 
+/** The parts of a container's operations that the count of kills works with. */
+export type OomKillsParts = Pick<ContainerParts, 'oomLedgerFile' | 'bundleDirectory' | 'recordDirectory' | 'log'> & {
+  readonly store: Pick<ContainerParts['store'], 'list' | 'claims'>;
+  readonly cgroups: Pick<Cgroups, 'version' | 'oomKills' | 'goneOomKills'>;
+  readonly placement: Pick<CgroupPlacement, 'containerDirectory' | 'parentDirectory' | 'toldOutOfMemory'>;
+};
+
 export interface OomKillsOptions {
-  readonly parts: Pick<ContainerParts, 'oomLedgerFile' | 'bundleDirectory' | 'recordDirectory'> & {
-    readonly cgroups: Pick<Cgroups, 'version' | 'oomKills' | 'goneOomKills'>;
-    readonly placement: Pick<CgroupPlacement, 'driver' | 'containerDirectory' | 'parentDirectory'>;
-  };
-  readonly store: Pick<ObjectStore<ContainerRecord, ContainerState>, 'list' | 'claims'>;
-  /** The kills that the kernel's log has; undefined where it cannot be read. */
+  /** The kills that the kernel's log has; undefined where it cannot be read. Reading it takes milliseconds of the event loop. */
   readonly readKernelLog: () => readonly OomKill[] | undefined;
-  readonly log: Log;
 }
 
 /** Of one pod's cgroup: whose the kills are that the kernel has counted in it. */
@@ -53,11 +51,13 @@ type CountedLedger = Ledger & { readonly gone: number };
  * docs/decisions/0005-oom-kills.md
  */
 export class OomKills {
+  readonly #parts: OomKillsParts;
   readonly #options: OomKillsOptions;
   readonly #locks = new KeyedMutex<string>();
   #ledgers: Promise<Map<string, Ledger>> | undefined;
 
-  constructor(options: OomKillsOptions) {
+  constructor(parts: OomKillsParts, options: OomKillsOptions) {
+    this.#parts = parts;
     this.#options = options;
   }
 
@@ -70,7 +70,7 @@ export class OomKills {
         await this.#write(parent, { ...ledger, settled: ledger.settled + unexplained(ledger) });
       });
     } catch (error) {
-      this.#options.log.warn('the OOM kills of a pod cannot be counted', { cgroup: parent, error: messageOf(error) });
+      this.#parts.log.warn('the OOM kills of a pod cannot be counted', { cgroup: parent, error: messageOf(error) });
     }
   }
 
@@ -85,23 +85,23 @@ export class OomKills {
       if (record.bootId !== (await bootId())) return seenByMonitor;
       return await this.#locks.run(record.cgroupParent, async () => this.#judge(container, exitCode, seenByMonitor));
     } catch (error) {
-      this.#options.log.warn('the OOM kills of a container cannot be counted', { containerId: record.id, error: messageOf(error) });
+      this.#parts.log.warn('the OOM kills of a container cannot be counted', { containerId: record.id, error: messageOf(error) });
       return seenByMonitor;
     }
   }
 
   /** A container of the pod's cgroup is gone. */
   async forget(parent: string): Promise<void> {
-    if (this.#options.store.list().some(({ record }) => record.cgroupParent === parent)) return;
+    if (this.#parts.store.list().some(({ record }) => record.cgroupParent === parent)) return;
     await this.#locks
       .run(parent, async () => this.#write(parent, undefined))
       .catch((error: unknown) => {
-        this.#options.log.warn('the count of OOM kills cannot be written', { cgroup: parent, error: messageOf(error) });
+        this.#parts.log.warn('the count of OOM kills cannot be written', { cgroup: parent, error: messageOf(error) });
       });
   }
 
   async #judge(container: Container, exitCode: number, seenByMonitor: boolean): Promise<boolean> {
-    const { cgroups } = this.#options.parts;
+    const { cgroups } = this.#parts;
     const { record } = container;
     const own = await cgroups.oomKills(this.#cgroupOf(record));
     const ledger = await this.#ledgerOf(record.cgroupParent);
@@ -110,7 +110,7 @@ export class OomKills {
       // Version 1 does not count what was in cgroups below it that are gone.
       return own > 0 || (cgroups.version === 'v1' && seenByMonitor);
     }
-    if (ledger === undefined) return seenByMonitor || (exitCode !== 0 && this.#killsNamed(container).all > 0);
+    if (ledger === undefined) return seenByMonitor || (exitCode !== 0 && loggedKillsOf(container, this.#kernelLog()).all > 0);
     const told = ledger.told[record.id];
     if (told !== undefined) return told > 0;
     if (unexplained(ledger) <= 0) return false;
@@ -148,45 +148,46 @@ export class OomKills {
 
   /** Also for the others that have ended at the same time and are not on record yet: the kills cannot be told apart later. */
   async #share(container: Container, others: readonly Container[], kills: number, seenByMonitor: boolean): Promise<Map<string, number>> {
-    const { parts } = this.#options;
+    const parts = this.#parts;
     const seen = await Promise.all(
       others.map(async ({ record }) => (await readExit(bundleOf(parts, record.id).persistDirectory))?.oomSeen === true),
     );
-    const suspects = (): OomSuspect[] =>
-      [container, ...others].map((each, index) => ({
-        id: each.record.id,
-        logged: this.#killsNamed(each).all,
+    const together = [container, ...others];
+    // One reading of the log for all of them.
+    const look = (): LoggedKills[] => {
+      const log = this.#kernelLog();
+      return together.map((each) => loggedKillsOf(each, log));
+    };
+    const suspects = (logged: readonly LoggedKills[]): OomSuspect[] =>
+      together.map(({ record: { id } }, index) => ({
+        id,
+        logged: logged[index]?.all ?? 0,
         seenByMonitor: [seenByMonitor, ...seen][index] === true,
       }));
-    // A kill that is only likely one's own may be another's.
-    const isShort = (): boolean => others.length > 0 && sum([container, ...others].map((each) => this.#killsNamed(each).certain)) < kills;
-    if (isShort()) await sleep(LOG_WAIT_MS);
-    if (!isShort()) return shareOomKills(kills, suspects());
-    const told = await this.#toldBySystemd([container, ...others]);
-    const named = suspects().map((suspect) => ({ ...suspect, seenByMonitor: suspect.seenByMonitor || told?.has(suspect.id) === true }));
+    const isShort = (logged: readonly LoggedKills[]): boolean => others.length > 0 && sum(logged.map(({ certain }) => certain)) < kills;
+    let logged = look();
+    if (isShort(logged)) {
+      await sleep(LOG_WAIT_MS);
+      logged = look();
+    }
+    if (!isShort(logged)) return shareOomKills(kills, suspects(logged));
+    const told = await parts.placement.toldOutOfMemory(together.map(({ record }) => record.id));
+    const known = suspects(look());
+    const named = known.map((suspect) => ({ ...suspect, seenByMonitor: suspect.seenByMonitor || told?.has(suspect.id) === true }));
     const shares = shareOomKills(kills, named, { allAreNamed: told !== undefined && told.size > 0 });
-    const words = suspects().map(({ id, logged, seenByMonitor: isSeen }) => {
+    const words = known.map(({ id, logged: count, seenByMonitor: isSeen }) => {
       const sources = [
-        `${logged} in the kernel's log`,
+        `${count} in the kernel's log`,
         ...(isSeen ? ['seen by its monitor'] : []),
         ...(told?.has(id) === true ? ['told by systemd'] : []),
       ];
       return `${id}: ${shares.get(id) ?? 0} (${sources.join(', ')})`;
     });
     const journal = told === undefined ? '; there is no journal to ask' : '';
-    this.#options.log.info(`containers of a pod ended together after ${kills} OOM kills; by container: ${words.join('; ')}${journal}`, {
+    this.#parts.log.info(`containers of a pod ended together after ${kills} OOM kills; by container: ${words.join('; ')}${journal}`, {
       cgroup: container.record.cgroupParent,
     });
     return shares;
-  }
-
-  /** Of these containers those of whose scope systemd told a kill, by id; undefined where there is no journal to ask. */
-  async #toldBySystemd(containers: readonly Container[]): Promise<ReadonlySet<string> | undefined> {
-    if (this.#options.parts.placement.driver !== 'systemd') return undefined;
-    const unitOf = ({ record }: Container): string => basename(this.#cgroupOf(record));
-    const units = await unitsOutOfMemory(containers.map(unitOf));
-    if (units === undefined) return undefined;
-    return new Set(containers.filter((each) => units.has(unitOf(each))).map(({ record }) => record.id));
   }
 
   /** Containers whose cgroup is gone, while their end is not on record. */
@@ -194,29 +195,26 @@ export class OomKills {
     const found = await Promise.all(
       this.#alive(cgroupParent)
         .filter(({ record }) => record.id !== id)
-        .map(async (other) => ((await this.#options.parts.cgroups.oomKills(this.#cgroupOf(other.record))) === undefined ? [other] : [])),
+        .map(async (other) => ((await this.#parts.cgroups.oomKills(this.#cgroupOf(other.record))) === undefined ? [other] : [])),
     );
     return found.flat();
   }
 
-  /** The kills that the kernel's log has of the container: of its first process, or in its cgroup. */
-  #killsNamed({ record, state }: Container): { readonly all: number; readonly certain: number } {
-    const isFirst = ({ pid }: OomKill): boolean => pid === state.process.pid;
-    const kills = (this.#options.readKernelLog() ?? []).filter((kill) => isFirst(kill) || kill.cgroup?.includes(record.id) === true);
-    return { all: kills.length, certain: kills.filter((kill) => isFirst(kill) || kill.isCgroupLikely !== true).length };
+  #kernelLog(): readonly OomKill[] {
+    return this.#options.readKernelLog() ?? [];
   }
 
   #alive(parent: string): Container[] {
-    return this.#options.store.list().filter(({ record, state }) => record.cgroupParent === parent && isAliveState(state));
+    return this.#parts.store.list().filter(({ record, state }) => record.cgroupParent === parent && isAliveState(state));
   }
 
   #cgroupOf({ cgroupParent, id }: Pick<ContainerRecord, 'cgroupParent' | 'id'>): string {
-    return this.#options.parts.placement.containerDirectory(cgroupParent, id);
+    return this.#parts.placement.containerDirectory(cgroupParent, id);
   }
 
   /** The ledger of the cgroup that is there now, and what it counts; undefined where it counts nothing. */
   async #ledgerOf(parent: string): Promise<CountedLedger | undefined> {
-    const { cgroups, placement } = this.#options.parts;
+    const { cgroups, placement } = this.#parts;
     const kept = (await this.#read()).get(parent);
     const known = new Set(Object.keys(kept?.told ?? {}).map((id) => basename(placement.containerDirectory(parent, id))));
     const now = await cgroups.goneOomKills(placement.parentDirectory(parent), known);
@@ -228,7 +226,7 @@ export class OomKills {
   async #tell(ledger: Ledger, parent: string, shares: ReadonlyMap<string, number>): Promise<void> {
     const all = Object.entries({ ...ledger.told, ...Object.fromEntries(shares) });
     // One that was removed is not asked about any more: its number need not be kept apart.
-    const isRemoved = ([id]: [string, number]): boolean => !this.#options.store.claims(id);
+    const isRemoved = ([id]: [string, number]): boolean => !this.#parts.store.claims(id);
     const settled = ledger.settled + sum(all.filter(isRemoved).map(([, kills]) => kills));
     const told = Object.fromEntries(all.filter((entry) => !isRemoved(entry)));
     await this.#write(parent, { cgroup: ledger.cgroup, settled, told });
@@ -237,13 +235,13 @@ export class OomKills {
   /** The counts are of this boot, as the run directory is. */
   async #read(): Promise<Map<string, Ledger>> {
     this.#ledgers ??= (async () => {
-      const { parts, log } = this.#options;
+      const { oomLedgerFile, log } = this.#parts;
       try {
-        const text = await unlessMissing(readFile(parts.oomLedgerFile, 'utf8'), '{}');
+        const text = await unlessMissing(readFile(oomLedgerFile, 'utf8'), '{}');
         const ledgers = Field.parse(text, '');
         return new Map(Object.keys(ledgers.object()).map((parent) => [parent, readLedger(ledgers.at(parent))]));
       } catch (error) {
-        log.warn(`${parts.oomLedgerFile} cannot be read; OOM kills are counted anew`, { error: messageOf(error) });
+        log.warn(`${oomLedgerFile} cannot be read; OOM kills are counted anew`, { error: messageOf(error) });
         return new Map<string, Ledger>();
       }
     })();
@@ -251,7 +249,7 @@ export class OomKills {
   }
 
   async #write(parent: string, ledger: Ledger | undefined): Promise<void> {
-    const file = this.#options.parts.oomLedgerFile;
+    const file = this.#parts.oomLedgerFile;
     const ledgers = await this.#read();
     if (ledger !== undefined) ledgers.set(parent, { cgroup: ledger.cgroup, settled: ledger.settled, told: ledger.told });
     else if (!ledgers.delete(parent)) return;

@@ -1,3 +1,20 @@
+import type { OomKill } from '../linux/kernel-log.ts';
+import type { Container } from './container.ts';
+
+/** What the kernel's log has of one container: how many kills, and how many of them are certainly its. */
+export interface LoggedKills {
+  readonly all: number;
+  /** One that is only likely its may be another's. */
+  readonly certain: number;
+}
+
+/** The kills of the kernel's log that are of the container: of its first process, or in its cgroup. */
+export function loggedKillsOf({ record, state }: Container, log: readonly OomKill[]): LoggedKills {
+  const isFirst = ({ pid }: OomKill): boolean => pid === state.process.pid;
+  const kills = log.filter((kill) => isFirst(kill) || kill.cgroup?.includes(record.id) === true);
+  return { all: kills.length, certain: kills.filter((kill) => isFirst(kill) || kill.isCgroupLikely !== true).length };
+}
+
 /** A container whose cgroup is gone, and what is known of kills in it. */
 export interface OomSuspect {
   readonly id: string;

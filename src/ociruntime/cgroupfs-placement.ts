@@ -70,6 +70,11 @@ export class CgroupfsPlacement implements CgroupPlacement {
     await this.#cgroups.move(monitorDirectory(parent, id), pid);
   }
 
+  /** Nobody but us manages these cgroups. */
+  async toldOutOfMemory(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   async removeContainer(parent: string, id: string): Promise<void> {
     await Promise.all(
       [this.containerDirectory(parent, id), monitorDirectory(parent, id)].map(async (path) => {

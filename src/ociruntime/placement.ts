@@ -51,6 +51,12 @@ export interface CgroupPlacement {
   /** Moves a monitor out of our own cgroup. */
   placeMonitor(parent: string, id: string, pid: number): Promise<void>;
 
+  /**
+   * Of these containers those of which the cgroups' manager has told since the boot that a process was killed for lack of memory;
+   * any other had no kill. undefined where there is nobody to ask.
+   */
+  toldOutOfMemory(ids: readonly string[]): Promise<ReadonlySet<string> | undefined>;
+
   /** Removes the cgroups of a container and of its monitor, with every process that is still in them. Idempotent. */
   removeContainer(parent: string, id: string): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { sleep } from '../base/deadline.ts';
 import { DaemonError } from '../base/errors.ts';
 import type { Cgroups } from '../linux/cgroups/cgroups.ts';
+import { unitsOutOfMemory } from '../linux/journal.ts';
 import { sliceToCgroupPath, startScope, stopUnit } from '../linux/systemd.ts';
 import { before, checkRequestedParent, refuseParent, type CgroupPlacement } from './placement.ts';
 
@@ -89,6 +90,11 @@ export class SystemdPlacement implements CgroupPlacement {
 
   async placeMonitor(parent: string, id: string, pid: number): Promise<void> {
     await startScope({ name: monitorScope(id), slice: parent, pid, description: `podwright monitor of container ${id}` });
+  }
+
+  async toldOutOfMemory(ids: readonly string[]): Promise<ReadonlySet<string> | undefined> {
+    const units = await unitsOutOfMemory(ids.map(containerScope));
+    return units === undefined ? undefined : new Set(ids.filter((id) => units.has(containerScope(id))));
   }
 
   async removeContainer(parent: string, id: string): Promise<void> {

@@ -7,7 +7,8 @@ import { remove } from 'fs-extra/esm';
 import { silentLog } from '../../../src/base/log.ts';
 import type { Log } from '../../../src/base/log.ts';
 import type { Container } from '../../../src/container/container.ts';
-import { OomKills } from '../../../src/container/oom-kills.ts';
+import { OomKills, type OomKillsParts } from '../../../src/container/oom-kills.ts';
+import type { OomKill } from '../../../src/linux/kernel-log.ts';
 import { bootId } from '../../../src/linux/process.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
@@ -20,6 +21,10 @@ interface Pod {
   readonly gone: Map<string, number>;
   /** What happens right after the pod's count was read for the nth time, counted from 1. */
   readonly afterCount: Map<number, () => void>;
+  /** What the kernel's log has, each time that it is read. */
+  readonly log?: () => readonly OomKill[];
+  /** Those of which the cgroups' manager tells a kill. */
+  readonly told?: ReadonlySet<string>;
 }
 
 async function running(id: keyof typeof PID): Promise<Container> {
@@ -29,28 +34,30 @@ async function running(id: keyof typeof PID): Promise<Container> {
 
 function oomKills(pod: Pod, directory: string, log: Log = silentLog): OomKills {
   let counts = 0;
-  return new OomKills({
-    parts: {
-      cgroups: {
-        version: 'v2',
-        oomKills: async (path) => Promise.resolve(pod.gone.has(path.slice(PARENT.length + 1)) ? undefined : 0),
-        goneOomKills: async () => {
-          const kills = [...pod.gone.values()].reduce((sum, each) => sum + each, 0);
-          counts += 1;
-          pod.afterCount.get(counts)?.();
-          return Promise.resolve({ kills, cgroup: '1' });
-        },
+  const parts: OomKillsParts = {
+    cgroups: {
+      version: 'v2',
+      oomKills: async (path) => Promise.resolve(pod.gone.has(path.slice(PARENT.length + 1)) ? undefined : 0),
+      goneOomKills: async () => {
+        const kills = [...pod.gone.values()].reduce((sum, each) => sum + each, 0);
+        counts += 1;
+        pod.afterCount.get(counts)?.();
+        return Promise.resolve({ kills, cgroup: '1' });
       },
-      placement: { driver: 'cgroupfs', containerDirectory: (parent, id) => `${parent}/${id}`, parentDirectory: (parent) => parent },
-      oomLedgerFile: join(directory, 'oom.json'),
-      bundleDirectory: join(directory, 'bundles'),
-      recordDirectory: directory,
     },
+    placement: {
+      containerDirectory: (parent, id) => `${parent}/${id}`,
+      parentDirectory: (parent) => parent,
+      toldOutOfMemory: async () => Promise.resolve(pod.told),
+    },
+    oomLedgerFile: join(directory, 'oom.json'),
+    bundleDirectory: join(directory, 'bundles'),
+    recordDirectory: directory,
     store: { list: () => pod.containers, claims: () => true },
-    // Only the end of a container's first process is told there by a number that we know; the second one lost a child.
-    readKernelLog: () => [{ pid: PID.first }],
     log,
-  });
+  };
+  // Only the end of a container's first process is told there by a number that we know; the second one lost a child.
+  return new OomKills(parts, { readKernelLog: pod.log ?? (() => [{ pid: PID.first }]) });
 }
 
 /** Two of a pod: the second is killed at the given moment of the first one's judgement. */
@@ -72,6 +79,29 @@ for (const moment of [1, 2]) {
     assert.deepEqual(await judged(moment), [true, true]);
   });
 }
+
+/** Two of a pod that ended together after two kills; how often the log was read for the first one's judgement. */
+async function readings(directory: string, log: readonly OomKill[], told?: ReadonlySet<string>): Promise<[number, boolean, boolean]> {
+  const [first, second] = [await running('first'), await running('second')];
+  let reads = 0;
+  const counted = (): readonly OomKill[] => {
+    reads += 1;
+    return log;
+  };
+  const gone = new Map([['first', 1], ['second', 1]]); // prettier-ignore
+  const kills = oomKills({ containers: [first, second], gone, afterCount: new Map(), log: counted, ...(told && { told }) }, directory);
+  const ofFirst = await kills.wereIn(first, 137, false);
+  return [reads, ofFirst, await kills.wereIn(second, 137, false)];
+}
+
+test('OomKills: the log is read once for all that ended together, and again only where it explains too few kills', async (t) => {
+  assert.deepEqual(await readings(await scratchDirectory(t), [{ pid: PID.first }, { pid: PID.second }]), [1, true, true]);
+  assert.deepEqual(await readings(await scratchDirectory(t), [{ pid: PID.first }]), [3, true, true]);
+});
+
+test('OomKills: where the cgroups have a manager that tells kills, one that it does not name had none', async (t) => {
+  assert.deepEqual(await readings(await scratchDirectory(t), [{ pid: PID.first }], new Set(['first'])), [3, true, false]);
+});
 
 test('OomKills: of a ledger that is wrong the field is told, and kills are counted anew', async (t) => {
   const directory = await scratchDirectory(t);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { shareOomKills } from '../../../src/container/share-oom-kills.ts';
+import type { Container } from '../../../src/container/container.ts';
+import { loggedKillsOf, shareOomKills } from '../../../src/container/share-oom-kills.ts';
 import type { OomSuspect } from '../../../src/container/share-oom-kills.ts';
 
 const suspect = (id: string, logged: number, seenByMonitor = false): OomSuspect => ({ id, logged, seenByMonitor });
@@ -20,3 +21,17 @@ for (const { what, kills, suspects, shares, allAreNamed = false } of CASES) {
     assert.deepStrictEqual(Object.fromEntries(shareOomKills(kills, suspects, { allAreNamed })), shares);
   });
 }
+
+test("loggedKillsOf(): a container has the kills of its first process and of its cgroup; one that may be another's is not certain", () => {
+  const container = { record: { id: 'a1' }, state: { process: { pid: 7 } } } as unknown as Container;
+  const kills = loggedKillsOf(container, [
+    { pid: 7 },
+    { pid: 8, cgroup: '/pod/podwright-a1.scope' },
+    { pid: 9, cgroup: '/pod/podwright-a1.scope', isCgroupLikely: true },
+    { pid: 7, cgroup: '/pod/podwright-a1.scope', isCgroupLikely: true },
+    { pid: 10, cgroup: '/pod/podwright-b2.scope' },
+    { pid: 11 },
+  ]);
+  assert.deepStrictEqual(kills, { all: 4, certain: 3 });
+  assert.deepStrictEqual(loggedKillsOf(container, []), { all: 0, certain: 0 });
+});

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Cgroups } from '../../../src/linux/cgroups/cgroups.ts';
 import { CgroupfsPlacement } from '../../../src/ociruntime/cgroupfs-placement.ts';
+import type { CgroupPlacement } from '../../../src/ociruntime/placement.ts';
 import { SystemdPlacement } from '../../../src/ociruntime/systemd-placement.ts';
 
 // Nothing here looks at a cgroup.
@@ -65,4 +66,9 @@ test('runtimeAnnotations() lets systemd end containers between the kubelet and t
   assert.ok(!(property('TimeoutStopUSec') in systemd.runtimeAnnotations('container')));
   assert.deepEqual(systemd.runtimeAnnotations('infra'), { [property('CollectMode')]: "'inactive-or-failed'" });
   assert.deepEqual(cgroupfs.runtimeAnnotations(), {});
+});
+
+test('of our own cgroups nobody but us can tell a kill', async () => {
+  const placement: CgroupPlacement = cgroupfs;
+  assert.equal(await placement.toldOutOfMemory(['c1']), undefined);
 });
