@@ -1,3 +1,4 @@
+import { NamespaceMode } from '../../api/cri/enums.ts';
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { fail } from '../base/errors.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
@@ -8,6 +9,9 @@ import { checkContainerUserNamespace, refuseCdiDevices, refuseSelinuxOptions } f
 /** Least that a container can be started in, bytes; crun needs about as much for itself. Runtimes in Go need more, by version. */
 const LEAST_MEMORY = 524_288n;
 
+/** Modes that the CRI has; a number of tomorrow is not taken for one of them. */
+const MODES: readonly number[] = Object.values(NamespaceMode);
+
 /**
  * The refusals of a CreateContainer request that decide nothing of the spec; those that do are in ocispec/plan.ts.
  * @throws InvalidArgument or FailedPrecondition that name the field.
@@ -17,6 +21,11 @@ export function checkContainerRequest(config: ContainerConfig, sandbox: Sandbox,
   const podSecurity = sandbox.record.config.linux?.securityContext;
   checkLabels(config.labels, 'create container');
   refuseCdiDevices(config);
+  for (const field of ['network', 'ipc'] as const) {
+    const mode = security?.namespaceOptions?.[field] ?? 0;
+    if (!MODES.includes(mode))
+      fail('InvalidArgument', `create container: namespace_options.${field} is ${mode}, which is no mode of the CRI`);
+  }
   checkContainerUserNamespace(security?.namespaceOptions);
   refuseSelinuxOptions(security?.selinuxOptions ?? podSecurity?.selinuxOptions, host, 'create container');
   if (security?.privileged === true && podSecurity?.privileged !== true) {

@@ -1,20 +1,14 @@
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
-import { DaemonError, messageOf } from '../base/errors.ts';
-import { readFileInRoot } from '../linux/files.ts';
 import { readMounts } from '../linux/mounts.ts';
 import { listHostDevices, resolveDevices } from '../ocispec/devices.ts';
 import type { ContainerSpecInput, PodFiles, ResolvedMount } from '../ocispec/input.ts';
-import type { SeccompChoice } from '../ocispec/seccomp.ts';
-import { parseSeccompProfile, type SeccompProfile } from '../ocispec/seccomp-profile.ts';
+import { readLocalhostSeccomp } from '../ocispec/seccomp-file.ts';
 import { resolveUser } from '../ocispec/user.ts';
 import type { CreateRequest } from './create-request.ts';
 import type { ContainerParts } from './parts.ts';
 
 /** kubernetes pkg/kubelet/kuberuntime, labels.go. */
 const GRACE_PERIOD = 'io.kubernetes.pod.terminationGracePeriod';
-
-/** Most a seccomp profile may have, bytes. */
-const SECCOMP_LIMIT_BYTES = 4 * 1024 * 1024;
 
 /**
  * Gathers what the spec of a container depends on beside its plan: what the disk and the mounted image say.
@@ -33,7 +27,7 @@ export async function prepareSpec(
     resolveDevices(specPlan.devices),
     config.linux?.securityContext?.privileged === true ? listHostDevices() : [],
     needsHostMounts ? readMounts() : [],
-    readLocalhostSeccomp(specPlan.seccomp),
+    readLocalhostSeccomp(specPlan.seccomp, 'create container'),
   ]);
   return {
     kind: 'container',
@@ -77,15 +71,4 @@ function podFiles(parts: ContainerParts, request: CreateRequest): PodFiles {
     hostname: paths.hostname,
     shm: record.namespaces.ipc === 'node' ? '/dev/shm' : paths.shm,
   };
-}
-
-async function readLocalhostSeccomp(choice: SeccompChoice): Promise<SeccompProfile | undefined> {
-  if (choice.use !== 'Localhost') return undefined;
-  try {
-    return parseSeccompProfile((await readFileInRoot('/', choice.path, SECCOMP_LIMIT_BYTES)).toString());
-  } catch (error) {
-    throw new DaemonError('InvalidArgument', `create container: the seccomp profile ${choice.path} cannot be used: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
 }

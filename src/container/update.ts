@@ -23,6 +23,7 @@ export async function updateContainer(
   requireState(container, 'update');
   const { record, state } = container;
   const { id } = record;
+  refuseOtherHugepages(id, state.resources, change);
   await refuseBelowUsage(parts, record, change.memoryLimitInBytes);
   const resources = mergeResources(state.resources, change);
   const { devices: _devices, ...limits } = ociResources(change, parts.hostFacts()) as Record<string, unknown>;
@@ -39,6 +40,18 @@ export async function updateContainer(
   await rewriteSpec(bundleOf(parts, id).specFile, limits);
 }
 
+/** `runc update` passes over limits on huge pages, so that a change would be shown and not be there; the same ones again are fine. */
+function refuseOtherHugepages(id: string, before: LinuxContainerResources | undefined, change: LinuxContainerResources): void {
+  const limitOf = (size: string): bigint | undefined => before?.hugepageLimits.find(({ pageSize }) => pageSize === size)?.limit;
+  const other = change.hugepageLimits.find(({ pageSize, limit }) => limit !== limitOf(pageSize));
+  if (other === undefined) return;
+  const had = limitOf(other.pageSize);
+  fail(
+    'FailedPrecondition',
+    `update container ${id}: hugepage_limits asks for ${other.limit} bytes of ${other.pageSize}, must be ${had === undefined ? 'none' : `the ${had}`} as at its creation: a limit on huge pages cannot be changed`,
+  );
+}
+
 async function refuseBelowUsage(
   { placement, cgroups }: ContainerParts,
   { id, cgroupParent }: ContainerRecord,
@@ -48,7 +61,7 @@ async function refuseBelowUsage(
   const usage = await cgroups.usage(placement.containerDirectory(cgroupParent, id));
   const working = usage?.memory?.workingSetBytes;
   if (working === undefined || limit >= working) return;
-  fail('FailedPrecondition', `update container ${id}: memory limit is ${limit} bytes, must be at least the ${working} bytes in use`);
+  fail('FailedPrecondition', `update container ${id}: memory_limit_in_bytes is ${limit}, must be at least the ${working} bytes in use`);
 }
 
 /** What the request sets, over what was set before. */

@@ -1,11 +1,13 @@
+import type { LinuxSandboxSecurityContext } from '../../api/cri/runtime.ts';
 import { specAnnotations } from './annotations.ts';
-import type { InfraSpecInput } from './input.ts';
+import type { HostFacts } from './host-facts.ts';
+import type { InfraPlan, InfraSpecInput, SpecSettings } from './input.ts';
 import { ociNamespaces } from './namespaces.ts';
 import { OCI_VERSION } from './oci-types.ts';
 import type { OciSpec } from './oci-types.ts';
 import { clampOomScoreAdj, processRlimits } from './process.ts';
-import { ociSeccomp } from './seccomp.ts';
-import { pathRestrictions } from './security.ts';
+import { infraSeccompChoice, ociSeccomp } from './seccomp.ts';
+import { apparmorProfile, pathRestrictions } from './security.ts';
 import { selinuxLabels } from './selinux.ts';
 
 /** The kernel kills it last of all processes of the pod, since the whole pod goes with it. The kubelet has the same constant. */
@@ -27,15 +29,15 @@ export function infraSpec(input: InfraSpecInput): OciSpec {
   const privileged = security?.privileged === true;
   const selinux =
     settings.selinux && host.selinux ? selinuxLabels({ options: security?.selinuxOptions, privileged, podLevel: undefined }) : undefined;
-  const seccomp = host.seccomp
-    ? ociSeccomp({ choice: { use: 'RuntimeDefault' }, localhostProfile: undefined, runtimeDefault: undefined, capabilities: [], host })
-    : undefined;
+  const { seccomp: choice, apparmorProfile: apparmor } = input.plan;
+  const seccomp = ociSeccomp({ choice, localhostProfile: input.localhostSeccomp, runtimeDefault: undefined, capabilities: [], host });
+  const groups = new Set([gid, ...(security?.supplementalGroups ?? []).map(Number)]);
   return {
     ociVersion: OCI_VERSION,
     root: { path: input.rootfsPath, readonly: true },
     process: {
       terminal: false,
-      user: { uid, gid, additionalGids: [gid] },
+      user: { uid, gid, additionalGids: [...groups].sort((one, other) => one - other) },
       args: ['/pause'],
       env: ['PATH=/'],
       cwd: '/',
@@ -43,6 +45,7 @@ export function infraSpec(input: InfraSpecInput): OciSpec {
       rlimits: processRlimits(settings.defaultUlimits, host),
       noNewPrivileges: true,
       oomScoreAdj: clampOomScoreAdj(OOM_SCORE_ADJ, host),
+      ...(apparmor === undefined ? {} : { apparmorProfile: apparmor }),
       ...(selinux === undefined ? {} : { selinuxLabel: selinux.process }),
     },
     mounts: [
@@ -59,5 +62,17 @@ export function infraSpec(input: InfraSpecInput): OciSpec {
       ...pathRestrictions(undefined),
       ...(selinux === undefined ? {} : { mountLabel: selinux.mount }),
     },
+  };
+}
+
+/**
+ * What a request decides of the infra container of its sandbox, whether the sandbox will have one or not.
+ * @throws DaemonError InvalidArgument or FailedPrecondition for a profile that cannot be.
+ */
+export function planInfra(security: LinuxSandboxSecurityContext | undefined, settings: SpecSettings, host: HostFacts): InfraPlan {
+  const apparmor = security === undefined ? undefined : { ...security, apparmorProfile: '' };
+  return {
+    seccomp: infraSeccompChoice(security, host),
+    apparmorProfile: apparmorProfile(apparmor, host, settings.apparmorProfile),
   };
 }

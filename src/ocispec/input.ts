@@ -161,9 +161,19 @@ export interface InfraSpecInput {
   /** net, ipc and uts as the pod's containers; pid is always new. */
   readonly namespaces: Omit<SpecNamespaces, 'pid'>;
   readonly cgroupsPath: string;
+  /** What the request says of it. */
+  readonly plan: InfraPlan;
+  /** The profile of a Localhost choice of the plan. */
+  readonly localhostSeccomp: SeccompProfile | undefined;
   readonly settings: SpecSettings;
   readonly host: HostFacts;
   readonly annotations?: Readonly<Record<string, string>> | undefined;
+}
+
+/** What a RunPodSandbox request decides of its infra container. */
+export interface InfraPlan {
+  readonly seccomp: SeccompChoice;
+  readonly apparmorProfile: string | undefined;
 }
 
 export type SpecInput = ContainerSpecInput | InfraSpecInput;

@@ -140,10 +140,18 @@ function readOnlyOption(request: Mount): string {
   return request.recursiveReadOnly ? 'rro' : 'ro';
 }
 
-/** The value of MountPropagation as a mount option. An unknown one is private, as the safe reading of a newer API. */
-function propagationOption(request: Mount): string {
-  if (request.propagation === MountPropagation.PROPAGATION_BIDIRECTIONAL) return 'rshared';
-  return request.propagation === MountPropagation.PROPAGATION_HOST_TO_CONTAINER ? 'rslave' : 'rprivate';
+const PROPAGATION_OPTIONS: ReadonlyMap<number, string> = new Map([
+  [MountPropagation.PROPAGATION_PRIVATE, 'rprivate'],
+  [MountPropagation.PROPAGATION_HOST_TO_CONTAINER, 'rslave'],
+  [MountPropagation.PROPAGATION_BIDIRECTIONAL, 'rshared'],
+]);
+
+/** The value of MountPropagation as a mount option. */
+function propagationOption({ propagation, containerPath }: Mount): string {
+  return (
+    PROPAGATION_OPTIONS.get(propagation) ??
+    fail('InvalidArgument', `build spec: mount at "${containerPath}": propagation is ${propagation}, must be 0, 1 or 2`)
+  );
 }
 
 /** What the mount of the source must be; otherwise nothing would spread: mount_namespaces(7). */

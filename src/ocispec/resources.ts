@@ -134,7 +134,10 @@ function hugepages(resources: LinuxContainerResources, host: ResourceHost): { pa
     if (host.hugepageSizes.includes(pageSize)) return [{ pageSize, limit: toNumber(limit) }];
     if (limit === 0n) return [];
     const known = host.hugepageSizes.join(', ') || 'none: it has no hugetlb controller';
-    throw new DaemonError('FailedPrecondition', `set resources: a limit on huge pages of ${pageSize}, but this node can limit ${known}`);
+    throw new DaemonError(
+      'FailedPrecondition',
+      `set resources: hugepage_limits asks for a limit on huge pages of ${pageSize}, but this node can limit ${known}`,
+    );
   });
 }
 

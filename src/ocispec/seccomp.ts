@@ -1,5 +1,5 @@
 import { SecurityProfileProfileType } from '../../api/cri/enums.ts';
-import type { LinuxContainerSecurityContext } from '../../api/cri/runtime.ts';
+import type { LinuxContainerSecurityContext, LinuxSandboxSecurityContext } from '../../api/cri/runtime.ts';
 import { DaemonError } from '../base/errors.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { OciSeccomp } from './oci-types.ts';
@@ -20,7 +20,25 @@ type SeccompRequest = Pick<LinuxContainerSecurityContext, 'seccomp' | 'seccompPr
  * where a profile is asked for and the kernel has no seccomp.
  */
 export function seccompChoice(request: SeccompRequest | undefined, host: Pick<HostFacts, 'seccomp'>): SeccompChoice {
-  const choice = wantedSeccomp(request);
+  return requireSeccomp(wantedSeccomp(request), host);
+}
+
+/**
+ * The choice of an infra container. Without a word of the request it is confined too: it only sleeps, so nothing is lost. A
+ * kernel without seccomp has nothing to confine it with, and the kubelet asks for RuntimeDefault everywhere.
+ * @throws as seccompChoice().
+ */
+export function infraSeccompChoice(
+  request: Pick<LinuxSandboxSecurityContext, 'seccomp' | 'seccompProfilePath'> | undefined,
+  host: Pick<HostFacts, 'seccomp'>,
+): SeccompChoice {
+  const isAsked = request !== undefined && (request.seccomp !== undefined || request.seccompProfilePath !== '');
+  const choice: SeccompChoice = isAsked ? wantedSeccomp({ ...request, privileged: false }) : { use: 'RuntimeDefault' };
+  if (choice.use === 'RuntimeDefault' && !host.seccomp) return { use: 'Unconfined' };
+  return requireSeccomp(choice, host);
+}
+
+function requireSeccomp(choice: SeccompChoice, host: Pick<HostFacts, 'seccomp'>): SeccompChoice {
   if (choice.use === 'Unconfined' || host.seccomp) return choice;
   throw new DaemonError('FailedPrecondition', `build spec: seccomp profile ${choice.use} is asked for, but this kernel has no seccomp`);
 }

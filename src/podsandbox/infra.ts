@@ -6,6 +6,8 @@ import { exitOf, SIGKILL, signalProcess } from '../linux/process.ts';
 import { removeExitFile } from '../ociruntime/exit-directory.ts';
 import { createMonitored } from '../ociruntime/monitor.ts';
 import { buildSpec } from '../ocispec/build.ts';
+import { planInfra } from '../ocispec/infra.ts';
+import { readLocalhostSeccomp } from '../ocispec/seccomp-file.ts';
 import { specToJson } from '../ocispec/spec-json.ts';
 import { sweepContainer } from '../ociruntime/sweep.ts';
 import { pathsOf, type SandboxParts } from './parts.ts';
@@ -35,6 +37,7 @@ export async function startInfra(
 ): Promise<InfraProcess> {
   const { infra: bundle, infraLog } = pathsOf(parts, record.id);
   await mkdir(bundle.persistDirectory, { recursive: true, mode: 0o700 });
+  const plan = planInfra(record.config.linux?.securityContext, parts.specSettings(), parts.hostFacts());
   const spec = buildSpec({
     kind: 'infra',
     sandboxId: record.id,
@@ -42,6 +45,8 @@ export async function startInfra(
     rootfsPath: infraRootfs(parts.directories),
     namespaces,
     cgroupsPath: parts.placement.cgroupsPath(record.cgroupParent, record.id),
+    plan,
+    localhostSeccomp: await readLocalhostSeccomp(plan.seccomp, 'run pod sandbox'),
     settings: parts.specSettings(),
     host: parts.hostFacts(),
     annotations: parts.placement.runtimeAnnotations('infra'),

@@ -4,6 +4,7 @@ import { fail } from '../base/errors.ts';
 import { newSandboxId } from '../base/ids.ts';
 import { cniArgs } from '../cni/cni-args.ts';
 import { checkLabels } from '../ocispec/annotations.ts';
+import { planInfra } from '../ocispec/infra.ts';
 import { podSysctls } from '../ocispec/sysctls.ts';
 import { checkRequestId } from '../ocispec/id-range.ts';
 import { refuseSelinuxOptions } from '../ocispec/unsupported.ts';
@@ -19,7 +20,8 @@ export interface SandboxPlan {
   readonly record: Omit<SandboxRecord, 'name' | 'createdAtNs' | 'bootId'>;
 }
 
-const HOSTNAME_LIMIT = 64;
+/** sethostname(2). */
+const HOSTNAME_LIMIT_BYTES = 64;
 const NAME_LIMIT_BYTES = 1024;
 
 /**
@@ -38,6 +40,7 @@ export function planSandbox(config: PodSandboxConfig, runtimeHandler: string, pa
   checkRunAs(config);
   checkNames(metadata);
   refuseSelinuxOptions(config.linux?.securityContext?.selinuxOptions, parts.hostFacts(), 'run pod sandbox');
+  planInfra(config.linux?.securityContext, parts.specSettings(), parts.hostFacts());
   if (config.logDirectory !== '' && !config.logDirectory.startsWith('/')) {
     fail('InvalidArgument', `run pod sandbox: log_directory is "${config.logDirectory}", must be absolute`);
   }
@@ -119,6 +122,7 @@ function checkRunAs(config: PodSandboxConfig): void {
   const context = config.linux?.securityContext;
   checkRequestId('run pod sandbox', 'run_as_user', context?.runAsUser?.value);
   checkRequestId('run pod sandbox', 'run_as_group', context?.runAsGroup?.value);
+  for (const group of context?.supplementalGroups ?? []) checkRequestId('run pod sandbox', 'supplemental_groups', group);
   if (context?.runAsGroup !== undefined && context.runAsUser === undefined) {
     fail('InvalidArgument', 'run pod sandbox: run_as_group is given without run_as_user');
   }
@@ -126,9 +130,19 @@ function checkRunAs(config: PodSandboxConfig): void {
 
 /** A pod on the node's network shares its UTS namespace: it has the node's name, whatever it asks for. */
 function planHostname(config: PodSandboxConfig, net: 'pod' | 'node', parts: SandboxParts): string {
-  if (config.hostname.length > HOSTNAME_LIMIT) {
-    fail('InvalidArgument', `run pod sandbox: hostname has ${config.hostname.length} characters, must have at most ${HOSTNAME_LIMIT}`);
-  }
+  const bytes = Buffer.byteLength(config.hostname);
+  if (bytes > HOSTNAME_LIMIT_BYTES)
+    fail('InvalidArgument', `run pod sandbox: config.hostname has ${bytes} bytes, must have at most ${HOSTNAME_LIMIT_BYTES}`);
+  // It is a word in /etc/hosts.
+  if (/\s/.test(config.hostname))
+    fail('InvalidArgument', `run pod sandbox: config.hostname is ${JSON.stringify(config.hostname)}, must be one word`);
   if (net === 'node') return parts.hostFacts().hostname;
-  return config.hostname !== '' ? config.hostname : (config.metadata?.name ?? '').slice(0, HOSTNAME_LIMIT);
+  return config.hostname !== '' ? config.hostname : hostnameOfPod(config.metadata?.name ?? '');
+}
+
+/** As many whole characters of the pod's name as a host's name can have. */
+function hostnameOfPod(name: string): string {
+  const characters = Array.from(name.replaceAll(/\s/g, '-'));
+  while (Buffer.byteLength(characters.join('')) > HOSTNAME_LIMIT_BYTES) characters.pop();
+  return characters.join('');
 }

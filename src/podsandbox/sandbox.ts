@@ -1,4 +1,4 @@
-import type { PodSandboxConfig } from '../../api/cri/runtime.ts';
+import type { LinuxContainerResources, PodSandboxConfig } from '../../api/cri/runtime.ts';
 import { DaemonError } from '../base/errors.ts';
 import { present } from '../base/field.ts';
 import type { Field } from '../base/field.ts';
@@ -44,6 +44,20 @@ interface Alive {
   readonly infra?: InfraProcess | undefined;
   /** Whether this sandbox made the cgroup of its pod, and so removes it. */
   readonly ownsCgroup: boolean;
+  /** What the last UpdatePodSandboxResources told, in place of the config's. */
+  readonly resources?: PodResources | undefined;
+}
+
+/** What the kubelet reckons that a pod needs. It orders nothing: the kubelet writes the pod's cgroup itself. */
+export interface PodResources {
+  readonly overhead?: LinuxContainerResources | undefined;
+  readonly resources?: LinuxContainerResources | undefined;
+}
+
+/** What a pod is reckoned to need, by what was told last. */
+export function podResources({ record, state }: Sandbox): PodResources {
+  const { overhead, resources } = record.config.linux ?? {};
+  return { overhead: state.resources?.overhead ?? overhead, resources: state.resources?.resources ?? resources };
 }
 
 /**
@@ -106,15 +120,24 @@ const STATES = ['Parked', 'Ready', 'Lost', 'Stopping', 'NotReady', 'Removing'] a
 export function readSandboxState(state: Field): SandboxState {
   const is = state.at('is').oneOf(STATES);
   const infra = state.at('infra').given;
+  const told = state.at('resources').given;
   const alive = {
     ...state.object(),
     network: { ...state.at('network').object(), ips: state.at('network').at('ips').texts() },
     ...present({
+      resources: told && readResources(told),
       infra: infra && { process: readProcessIdentity(infra.at('process')), monitor: readProcessIdentity(infra.at('monitor')) },
     }),
     ownsCgroup: state.at('ownsCgroup').given?.flag() ?? false,
   };
   return is === 'Lost' ? { ...alive, is, reason: state.at('reason').given?.text() ?? '' } : { ...alive, is };
+}
+
+function readResources(told: Field): PodResources {
+  const one = (field: Field): LinuxContainerResources => readCriMessage(field, 'LinuxContainerResources');
+  const overhead = told.at('overhead').given;
+  const resources = told.at('resources').given;
+  return present({ overhead: overhead && one(overhead), resources: resources && one(resources) });
 }
 
 /** Reads how a process is known again. @throws in words that name the field. */

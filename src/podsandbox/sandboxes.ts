@@ -1,5 +1,6 @@
 import type { PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { Call } from '../base/call.ts';
+import { present } from '../base/field.ts';
 import type { SandboxId } from '../base/ids.ts';
 import { JoinedObjects } from '../base/joined-objects.ts';
 import { nowNs } from '../base/time.ts';
@@ -10,7 +11,7 @@ import { pathsOf, type SandboxParts } from './parts.ts';
 import { runSandbox } from './run.ts';
 import { sandboxRuntimeSpec } from './runtime-spec.ts';
 import type { SandboxPaths } from './sandbox-paths.ts';
-import { sandboxName, type Sandbox, type SandboxRecord, type SandboxState } from './sandbox.ts';
+import { sandboxName, type PodResources, type Sandbox, type SandboxRecord, type SandboxState } from './sandbox.ts';
 import { stopSandbox } from './stop.ts';
 
 export interface SandboxesOptions {
@@ -92,6 +93,16 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
     await this.locked(id, async () => {
       const state = this.store.get(id)?.state;
       if (state?.is === 'Ready') await this.store.saveTowardsEnd(id, { ...state, is: 'Lost', reason });
+    });
+  }
+
+  /** Keeps what the kubelet tells of the pod's needs, in place of what it told before; what is not given stays. */
+  async updateResources(id: SandboxId, told: PodResources): Promise<void> {
+    await this.locked(id, async () => {
+      const state = this.store.get(id)?.state;
+      if (state === undefined) return;
+      const { overhead = state.resources?.overhead, resources = state.resources?.resources } = told;
+      await this.store.save(id, { ...state, resources: present({ overhead, resources }) });
     });
   }
 

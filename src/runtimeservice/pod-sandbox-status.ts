@@ -1,5 +1,5 @@
 import { toPlainJson } from '../base/json.ts';
-import type { Sandbox } from '../podsandbox/sandbox.ts';
+import { podResources, type Sandbox } from '../podsandbox/sandbox.ts';
 import { containerStatusMessages } from './container-messages.ts';
 import type { RuntimeServiceHandlers } from './handlers.ts';
 import type { RuntimeServiceParts } from './parts.ts';
@@ -32,6 +32,7 @@ async function sandboxInfo(parts: RuntimeServiceParts, sandbox: Sandbox): Promis
     namespaces: record.namespaces,
     cgroupParent: record.cgroupParent,
     runtimeHandler: record.runtimeHandler,
+    ...podResources(sandbox),
     cniResult: parts.networks.attachment(record.id)?.results,
     runtimeSpec: await parts.sandboxes.runtimeSpec(sandbox),
     config: record.config,

@@ -13,12 +13,13 @@ export function updateContainerResources(
   };
 }
 
-/** The kubelet has changed the pod's cgroup itself; there is nothing left to do but to agree. */
+/** The kubelet has changed the pod's cgroup itself; what it tells is kept and shown. */
 export const updatePodSandboxResources = (
   parts: Pick<RuntimeServiceParts, 'sandboxes'>,
 ): RuntimeServiceHandlers['updatePodSandboxResources'] => {
   return async (request) => {
-    parts.sandboxes.get(request.podSandboxId);
+    const { record } = parts.sandboxes.get(request.podSandboxId);
+    await parts.sandboxes.updateResources(record.id, { overhead: request.overhead, resources: request.resources });
     return {};
   };
 };

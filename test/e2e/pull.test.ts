@@ -85,6 +85,23 @@ async function removeImage(daemon: TestDaemon, image: string): Promise<void> {
   assert.equal(await imageStatus(daemon, image), undefined);
 }
 
+test('what a pull may say without effect changes nothing of it', async (daemon) => {
+  const { imageId } = await push(open, 'said/more', ['1']);
+  const name = `${OPEN}/said/more:1`;
+  const image = { image: name, annotations: { a: 'b' }, userSpecifiedImage: 'other:1', runtimeHandler: 'no-such', imageRef: 'sha256:0' };
+  const sandboxConfig = {
+    metadata: { name: 'p', namespace: 'n', uid: 'u', attempt: 0 },
+    annotations: { a: 'b' },
+    linux: { cgroupParent: '/no-such' },
+  };
+
+  assert.equal((await daemon.images.pullImage({ image, sandboxConfig })).imageRef, imageId);
+  assert.equal((await daemon.images.imageStatus({ image })).image?.id, imageId);
+  assert.deepEqual((await daemon.images.listImages({ filter: { image } })).images.map(({ id }) => id), [imageId]); // prettier-ignore
+  await daemon.images.removeImage({ image });
+  assert.equal(await imageStatus(daemon, name), undefined);
+});
+
 for (const form of ['oci', 'oci-index', 'docker', 'docker-list'] as const) {
   test(`an image (${form}) is pulled by tag and by digest, runs, and has one id everywhere`, async (daemon) => {
     const { imageId, manifestDigest, digest } = await push(open, `forms/${form}`, ['1'], form);

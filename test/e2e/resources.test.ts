@@ -111,7 +111,7 @@ test('a memory limit below what is in use is refused with both figures, and noth
 
   const { code, message } = await failureOf(update(daemon, id, { memoryLimitInBytes: 8n * MIB, cpuQuota: 10_000n }));
   assert.equal(code, 'FAILED_PRECONDITION');
-  assert.match(message, /memory limit is 8388608 bytes, must be at least the \d+ bytes in use/);
+  assert.match(message, /memory_limit_in_bytes is 8388608, must be at least the \d+ bytes in use/);
   assert.equal(await cgroupFile(pid, MEMORY), String(64n * MIB));
   assert.equal(await cpuMax(pid), '50000 100000');
   assert.equal((await reported(daemon, id)).memoryLimitInBytes, 64n * MIB);

@@ -130,6 +130,8 @@ export function infraInput(changes: Partial<InfraSpecInput> = {}): InfraSpecInpu
     rootfsPath: '/run/infra/rootfs',
     namespaces: { net: '/run/ns/net', ipc: '/run/ns/ipc', uts: '/run/ns/uts' },
     cgroupsPath: '/kubepods/pod1/5',
+    plan: { seccomp: { use: 'RuntimeDefault' }, apparmorProfile: undefined },
+    localhostSeccomp: undefined,
     settings: SETTINGS,
     host: HOST,
     ...changes,

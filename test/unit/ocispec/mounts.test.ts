@@ -24,7 +24,6 @@ test('requestMounts() writes access and propagation as mount options', () => {
       options({ propagation: 1 }, '/var/slave/x'),
       options({ propagation: 2, readonly: true }),
       options({ image: { image: 'x' }, readonly: true }),
-      options({ propagation: 99 }),
     ],
     [
       ['rbind', 'rprivate', 'rw'],
@@ -34,9 +33,10 @@ test('requestMounts() writes access and propagation as mount options', () => {
       ['rbind', 'rslave', 'rw'],
       ['rbind', 'rshared', 'ro'],
       ['rbind', 'rprivate', 'ro'],
-      ['rbind', 'rprivate', 'rw'],
     ],
   );
+  for (const propagation of [99, -1])
+    assert.throws(() => options({ propagation }), { kind: 'InvalidArgument', message: /propagation is (99|-1)/ });
 });
 
 test('requestMounts() merges mount_options, the last of two opposites counting', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NamespaceMode, Protocol } from '../../../api/cri/enums.ts';
-import type { Init, NamespaceOption, PodSandboxConfig, PortMapping } from '../../../api/cri/runtime.ts';
+import type { Init, LinuxSandboxSecurityContext, NamespaceOption, PodSandboxConfig, PortMapping } from '../../../api/cri/runtime.ts';
 import type { Cgroups } from '../../../src/linux/cgroups/cgroups.ts';
 import { OciRuntime } from '../../../src/ociruntime/oci-runtime.ts';
 import { CgroupfsPlacement } from '../../../src/ociruntime/cgroupfs-placement.ts';
@@ -10,7 +10,7 @@ import { SystemdPlacement } from '../../../src/ociruntime/systemd-placement.ts';
 import { RuntimeHandlers } from '../../../src/ociruntime/runtime-handlers.ts';
 import type { SandboxParts } from '../../../src/podsandbox/parts.ts';
 import { planSandbox, type SandboxPlan } from '../../../src/podsandbox/plan.ts';
-import { HOST, sandboxConfig } from '../../support/spec-inputs.ts';
+import { HOST, sandboxConfig, SETTINGS } from '../../support/spec-inputs.ts';
 
 const METADATA = { name: 'web-0', namespace: 'shop', uid: 'u-1', attempt: 3 };
 
@@ -25,6 +25,7 @@ function plan(
     runtimes: new RuntimeHandlers('runc', new Map(['runc', 'crun'].map((name) => [name, runtime(name)]))),
     placement: driver === 'systemd' ? new SystemdPlacement({} as Cgroups) : new CgroupfsPlacement({} as Cgroups),
     hostFacts: () => HOST,
+    specSettings: () => SETTINGS,
   } as unknown as SandboxParts;
   return planSandbox(sandboxConfig({ metadata: METADATA, ...init }), handler, parts);
 }
@@ -62,10 +63,13 @@ test("a pod on the node's namespaces has the node's hostname, whatever it asks f
   }
 });
 
-test('the hostname is the one asked for, else the name, at most 64 characters of it', () => {
+test('the hostname is the one asked for, else as much of the name as fits in 64 bytes; it is one word', () => {
   assert.equal(plan({ hostname: 'db' }).record.hostname, 'db');
   assert.equal(plan({ metadata: { ...METADATA, name: 'n'.repeat(100) } }).record.hostname, 'n'.repeat(64));
-  refuses({ hostname: 'h'.repeat(65) }, /hostname has 65 characters, must have at most 64/);
+  assert.equal(plan({ metadata: { ...METADATA, name: 'ü'.repeat(40) } }).record.hostname, 'ü'.repeat(32));
+  refuses({ hostname: 'h'.repeat(65) }, /config\.hostname has 65 bytes, must have at most 64/);
+  refuses({ hostname: 'ü'.repeat(33) }, /config\.hostname has 66 bytes/);
+  refuses({ hostname: 'a\n10.0.0.1 b' }, /config\.hostname is "a\\n10\.0\.0\.1 b", must be one word/);
 });
 
 test('the cgroup parent takes the form of the driver, and a systemd one must be a slice', () => {
@@ -106,6 +110,21 @@ test('user namespaces: what the CRI forbids is a bad request, what is not there 
     /gid mapping .* must begin at container id 0/,
   );
   refuses(user({ mode: NamespaceMode.POD, uids: [mapping], gids: [mapping] }), /not supported/, {}, 'FailedPrecondition');
+});
+
+test('the profiles of a sandbox are those of its infra container, and refused where they cannot be', () => {
+  const profiles = (securityContext: Init<LinuxSandboxSecurityContext>): Init<PodSandboxConfig> => ({ linux: { securityContext } });
+  refuses(profiles({ seccomp: { profileType: 2, localhostRef: 'p.json' } }), /seccomp profile's path is "p\.json", must be absolute/);
+  refuses(profiles({ seccomp: { profileType: 9 } }), /seccomp profile type 9/);
+  refuses(profiles({ seccompProfilePath: 'else' }), /seccomp_profile_path is "else"/);
+  refuses(profiles({ apparmor: { profileType: 9 } }), /AppArmor profile type 9/);
+  refuses(
+    profiles({ apparmor: { profileType: 2, localhostRef: 'mine' } }),
+    /"mine" is asked for, but AppArmor is off/,
+    {},
+    'FailedPrecondition',
+  );
+  refuses(profiles({ supplementalGroups: [-1n] }), /supplemental_groups is -1/);
 });
 
 test('a group without a user is refused', () => {
