@@ -1,0 +1,31 @@
+/** The tests that the rows name, by short names of their files. */
+import { testsOf } from './row.ts';
+
+export const requestFields = testsOf('test/e2e/request-fields.test.ts');
+export const pods = testsOf('test/e2e/pods.test.ts');
+export const podFields = testsOf('test/e2e/pod-fields.test.ts');
+export const portMapping = testsOf('test/e2e/port-mapping.test.ts');
+export const cniPlugins = testsOf('test/e2e/cni-plugins.test.ts');
+export const containers = testsOf('test/e2e/containers.test.ts');
+export const containerSpec = testsOf('test/e2e/container-spec.test.ts');
+export const resources = testsOf('test/e2e/resources.test.ts');
+export const limits = testsOf('test/e2e/limits.test.ts');
+export const refusals = testsOf('test/e2e/refusals.test.ts');
+export const lists = testsOf('test/e2e/lists.test.ts');
+export const node = testsOf('test/e2e/node.test.ts');
+export const images = testsOf('test/e2e/images.test.ts');
+export const pull = testsOf('test/e2e/pull.test.ts');
+export const stats = testsOf('test/e2e/stats.test.ts');
+export const execSync = testsOf('test/e2e/exec-sync.test.ts');
+export const streaming = testsOf('test/e2e/streaming.test.ts');
+export const verboseStatus = testsOf('test/e2e/verbose-status.test.ts');
+export const runSpec = testsOf('test/integration/ocispec/run-spec.test.ts');
+export const execStreams = testsOf('test/integration/streaming/exec.test.ts');
+export const attachStreams = testsOf('test/integration/streaming/attach.test.ts');
+export const portForward = testsOf('test/integration/streaming/portforward.test.ts');
+export const streams = testsOf('test/unit/runtimeservice/streams.test.ts');
+export const imagePull = testsOf('test/integration/image/pull.test.ts');
+export const mounts = testsOf('test/unit/ocispec/mounts.test.ts');
+export const ociResources = testsOf('test/unit/ocispec/resources.test.ts');
+export const security = testsOf('test/unit/ocispec/security.test.ts');
+export const call = testsOf('test/integration/server/call.test.ts');
