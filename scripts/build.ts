@@ -6,8 +6,12 @@ import { remove } from 'fs-extra/esm';
 
 const REPOSITORY = join(import.meta.dirname, '..');
 
-/** Replaces `outdir` by a build. @throws what esbuild found wrong; it has told it on standard error. */
-export async function bundle(outdir: string): Promise<void> {
+/**
+ * Replaces `outdir` by a build.
+ * @param hasStages Leaves in the marks of src/base/stage.ts, at which the crash tests kill the daemon.
+ * @throws what esbuild found wrong; it has told it on standard error.
+ */
+export async function bundle(outdir: string, hasStages = false): Promise<void> {
   const entryPoints = [{ in: join(REPOSITORY, 'src/main.ts'), out: 'podwright' }];
   for await (const file of glob('src/**/*-worker.ts', { cwd: REPOSITORY })) {
     // A worker is found beside the file that starts it: there `./NAME-worker.ts`, in the bundle `./NAME-worker.js`.
@@ -22,7 +26,7 @@ export async function bundle(outdir: string): Promise<void> {
     target: 'node24',
     format: 'esm',
     external: ['koffi'], // loads its native part from its own directory
-    define: { PODWRIGHT_STAGES: 'false' }, // takes the crash tests' marks out of src/base/stage.ts
+    define: { PODWRIGHT_STAGES: String(hasStages) },
     minifySyntax: true,
     keepNames: true,
     legalComments: 'linked',

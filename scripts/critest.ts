@@ -20,6 +20,7 @@ import { assertNothingNew, inventoryOf } from '../test/support/e2e-test.ts';
 import { findProgram } from '../test/support/find-program.ts';
 import { removeAllPods } from '../test/support/pods.ts';
 import { noRegistry, TestRegistry } from '../test/support/registry.ts';
+import { useTestBuild } from './test-build.ts';
 
 /** The digest of test-image-digest in critest: an image that nobody but its registry can serve. */
 const DIGEST_IN_CRITEST = '9700f9a2f5bf2c45f2f605a0bd3bce7cf37420ec9d3ed50ac2758413308766bf';
@@ -39,6 +40,7 @@ async function skip(reason: string): Promise<number> {
 }
 
 async function main(program: string, options: readonly string[]): Promise<number> {
+  await useTestBuild();
   const directory = await mkdtemp(join(tmpdir(), 'podwright-critest-'));
   try {
     const registry = await TestRegistry.start();

@@ -3,14 +3,15 @@
  *
  *     node scripts/run-tests.ts SUITE [PART OF A FILE NAME...] [--name PATTERN] [--summary FILE] [--timeout-ms N] [--lanes N]
  *
- * integration and e2e run in lanes (test-lanes.ts), file by file in each; one lane a processor, but no more than three, where
- * nothing else is asked. With REQUIRE_ALL=1 a skipped test counts as failed. Exits 1 when a test failed or none ran.
+ * integration and e2e run in lanes (test-lanes.ts), file by file in each; one lane more than there are processors, since tests
+ * also wait, but no more than four, where nothing else is asked. Their daemons run a build of src/ (test-build.ts). With REQUIRE_ALL=1 a skipped test counts as failed. Exits 1 when a test failed or none ran.
  */
 import { appendFile, readdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeJson } from 'fs-extra/esm';
+import { useTestBuild } from './test-build.ts';
 import { REPOSITORY, runFiles } from './test-files.ts';
 import type { FilesResult } from './test-files.ts';
 import { runInLanes } from './test-lanes.ts';
@@ -25,7 +26,7 @@ const { values, positionals } = parseArgs({
     name: { type: 'string' },
     summary: { type: 'string' },
     'timeout-ms': { type: 'string' },
-    lanes: { type: 'string', default: String(Math.min(availableParallelism(), 3)) },
+    lanes: { type: 'string', default: String(Math.min(availableParallelism() + 1, 4)) },
   },
 });
 const [suite, ...parts] = positionals;
@@ -37,7 +38,10 @@ async function runSuite(name: string, wanted: readonly string[]): Promise<number
   const timeoutMs = values['timeout-ms'] === undefined ? undefined : Number(values['timeout-ms']);
   const options = { name: values.name, timeoutMs };
   const say = (text: string): void => void process.stdout.write(text);
-  if (SUITES_IN_LANES.includes(name)) return report(name, await runInLanes(files, Number(values.lanes), options, say));
+  if (SUITES_IN_LANES.includes(name)) {
+    await useTestBuild();
+    return report(name, await runInLanes(files, Number(values.lanes), options, say));
+  }
   return report(name, [await runFiles(files, availableParallelism(), options, say)]);
 }
 

@@ -24,6 +24,7 @@ import { PROBE_CASES } from '../test/e2e/kubelet/probe-cases.ts';
 import { World } from '../test/e2e/kubelet/world.ts';
 import { TestDaemon } from '../test/support/daemon.ts';
 import { assertNothingNew, inventoryOf } from '../test/support/e2e-test.ts';
+import { useTestBuild } from './test-build.ts';
 
 /** All but the building of the kubelet, milliseconds. */
 const LIMIT_MS = 20 * 60_000;
@@ -59,6 +60,7 @@ async function main(): Promise<number> {
 
 /** A daemon and a kubelet, the cases, and what is left when both have gone. */
 async function onNode(program: string): Promise<void> {
+  await useTestBuild();
   const daemon = await TestDaemon.start();
   try {
     const before = await inventoryOf(daemon);

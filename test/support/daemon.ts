@@ -17,6 +17,8 @@ import type { IMAGES } from './test-image.ts';
 import { writeArchive } from './test-image.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../bin/podwright');
+/** Runs the build that scripts/test-build.ts makes with the crash tests' marks, or src/ as it stands. */
+const programEnv = (): Record<string, string> => (process.env['PODWRIGHT_DIST'] === undefined ? { PODWRIGHT_FROM_SOURCE: '1' } : {});
 const START_TIMEOUT_MS = 60_000;
 const CLI_TIMEOUT_MS = 60_000;
 
@@ -167,7 +169,7 @@ export class TestDaemon {
     this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', PROGRAM, 'serve', ...this.#flags()], {
       stdio: ['ignore', log.fd, log.fd],
       detached: true,
-      env: { ...process.env, PODWRIGHT_FROM_SOURCE: '1', ...this.#options.env, ...env },
+      env: { ...process.env, ...programEnv(), ...this.#options.env, ...env },
     });
     await log.close();
     this.#client?.close();
@@ -206,7 +208,7 @@ export class TestDaemon {
   /** Runs a subcommand of our program against this daemon. @throws where it fails. */
   async cli(...args: readonly string[]): Promise<string> {
     const flags = ['--config', join(this.directory, 'podwright.toml'), '--run-dir', this.runDir];
-    const options = { timeout: CLI_TIMEOUT_MS, env: { PODWRIGHT_FROM_SOURCE: '1' }, stripFinalNewline: false };
+    const options = { timeout: CLI_TIMEOUT_MS, env: programEnv(), stripFinalNewline: false };
     const { stdout } = await execa(PROGRAM, [...args, ...flags], options);
     return stdout;
   }
