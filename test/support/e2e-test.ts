@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DaemonOptions } from './daemon.ts';
@@ -7,6 +7,7 @@ import { TestDaemon } from './daemon.ts';
 import type { Inventory } from './inventory.ts';
 import { difference, takeInventory } from './inventory.ts';
 import { removeAllPods } from './pods.ts';
+import { shared } from './shared.ts';
 
 export type E2eBody = (daemon: TestDaemon, context: TestContext) => Promise<void>;
 
@@ -43,19 +44,16 @@ export function e2eTest(name: string, body: E2eBody, options: E2eOptions = {}): 
   });
 }
 
-/** Tests of one file that share a daemon; each is checked for leftovers on its own. */
+/** Tests of one file that share a daemon, which the first of them starts; each is checked for leftovers on its own. */
 export function sharedDaemon(options: E2eOptions = {}): (name: string, body: E2eBody) => void {
-  let daemon: TestDaemon | undefined;
-  before(async () => {
-    if (settings(options).skip === false) daemon = await startDaemon(options);
-  });
-  after(async () => {
-    await daemon?.destroy();
-  });
+  const started = shared(
+    async () => startDaemon(options),
+    async (daemon) => daemon.destroy(),
+  );
   return (name, body) => {
     test(name, settings(options), async (context) => {
-      const shared = daemon ?? assert.fail('the shared daemon did not start');
-      await withoutLeftovers(shared, async () => body(shared, context));
+      const daemon = await started();
+      await withoutLeftovers(daemon, async () => body(daemon, context));
     });
   };
 }

@@ -2,21 +2,22 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { before, after, test } from 'node:test';
+import { before, test } from 'node:test';
 import { readJson, remove } from 'fs-extra/esm';
 import { silentLog } from '../../../src/base/log.ts';
 import { PluginFinder } from '../../../src/cni/plugin-finder.ts';
 import { PluginRunner } from '../../../src/cni/plugin.ts';
 import { findProcessesByEnvironment } from '../../../src/linux/process.ts';
 import { installPlugin } from '../../support/cni.ts';
+import { shared } from '../../support/shared.ts';
 import type { PluginCall, PluginRun } from '../../../src/cni/plugin.ts';
 import type { Behaviour } from '../../support/cni.ts';
 
 let binDir = '';
+const directory = shared(async () => mkdtemp(join(tmpdir(), 'plugins-')), remove);
 before(async () => {
-  binDir = await mkdtemp(join(tmpdir(), 'plugins-'));
+  binDir = await directory();
 });
-after(() => remove(binDir));
 
 const CALL: PluginCall = {
   command: 'ADD',
