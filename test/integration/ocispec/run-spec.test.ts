@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureDir } from 'fs-extra/esm';
 import type { ContainerConfig, Device, Init, LinuxContainerSecurityContext } from '../../../api/cri/runtime.ts';
@@ -15,14 +15,16 @@ import { parseSeccompProfile } from '../../../src/ocispec/seccomp-profile.ts';
 import { specToJson } from '../../../src/ocispec/spec-json.ts';
 import { bindMount } from '../../support/mounts.ts';
 import { RuncLab } from '../../support/runc-lab.ts';
+import { shared } from '../../support/shared.ts';
 import { containerConfig, infraInput, resolvedMount, sandboxConfig } from '../../support/spec-inputs.ts';
 
 let lab: RuncLab;
+const made = shared(
+  async () => RuncLab.make(),
+  async (it) => it.remove(),
+);
 before(async () => {
-  lab = await RuncLab.make();
-});
-after(async () => {
-  await lab.remove();
+  lab = await made();
 });
 
 type Asked = Omit<Init<ContainerConfig>, 'linux' | 'command'> & { readonly security?: Init<LinuxContainerSecurityContext> };
@@ -301,8 +303,14 @@ test('an infra container keeps a PID namespace, reaps its orphans and ends on TE
     buildSpec(infraInput({ rootfsPath: rootfs, namespaces: lab.namespaces, cgroupsPath: `${lab.cgroup}/infra`, host: lab.host })),
   );
   const namespaces = { ...lab.namespaces, pid: `/proc/${infra.pid}/ns/pid` };
-  const script =
-    'echo "one: $(tr "\\0" " " </proc/1/cmdline)"; (sh -c "sleep 0.1 & exit 0"); sleep 0.4; grep -l "^State:.Z" /proc/[0-9]*/status; echo end';
+  // The orphan's first parent ends at once; it is ended when it is the infra container's, and is then to be reaped.
+  const script = `
+    echo "one: $(tr "\\0" " " </proc/1/cmdline)"
+    orphan=$(sh -c 'sleep 3600 >/dev/null & echo $!')
+    until grep -q "^PPid:.1$" /proc/$orphan/status; do sleep 0.02; done
+    kill $orphan
+    while [ -e /proc/$orphan ]; do sleep 0.02; done
+    echo end`;
   const { text } = await shell(script, {}, { namespaces });
 
   assert.equal(text, 'one: /pause \nend\n');
