@@ -24,7 +24,21 @@ export interface JoinedObjectsOptions<R extends { readonly id: string; readonly 
   readonly budgetMs: number;
   /** How long one whose caller left is kept for the retry, milliseconds. */
   readonly parkMs: number;
+  /** See {@link ParkingOptions}. */
+  readonly retryMs?: number;
   readonly log: Log;
+}
+
+/** What a piece of work is given that makes an object. */
+export interface Making {
+  /** Ends the work. */
+  readonly signal: AbortSignal;
+  /**
+   * Frees the name: called when the request is known to be good, and before the first effect. A request that is refused before
+   * takes nothing away.
+   * @throws AlreadyExists where somebody got the object of this name meanwhile.
+   */
+  readonly makeWay: () => Promise<void>;
 }
 
 /**
@@ -33,7 +47,8 @@ export interface JoinedObjectsOptions<R extends { readonly id: string; readonly 
  * - One piece of work a name. The same request joins it; another one is refused.
  * - The caller's deadline ends its waiting, not the work. What is finished for nobody is Parked: no list and no id shows it.
  * - The retry gets what is there and ends the parking. Where none comes in time, the object is removed.
- * - A request of the same name that asks for something else is refused, but a Parked object, which nobody has seen, makes way.
+ * - A request of the same name that asks for something else is refused, but a Parked object, which nobody has seen, makes way
+ *   for one that is not refused itself.
  * - What an earlier attempt could not take back (a record without a state) goes before the next one begins.
  *
  * A state of one object is changed under its lock; readers do not wait for it.
@@ -44,6 +59,8 @@ export abstract class JoinedObjects<R extends { readonly id: string; readonly na
   readonly #making = new JoinedWork<R['id']>();
   readonly #locks = new KeyedMutex<string>();
   readonly #parking: Parking;
+  /** Parked objects whose removal has begun: it must be brought to its end, whatever state it has left. */
+  readonly #expiring = new Set<string>();
 
   constructor(options: JoinedObjectsOptions<R, S>) {
     this.store = options.store;
@@ -51,7 +68,7 @@ export abstract class JoinedObjects<R extends { readonly id: string; readonly na
     this.#parking = new Parking(options);
   }
 
-  /** Removes a Parked object and forgets it. The lock is held. */
+  /** Removes a Parked object and forgets it. The lock is held. Called again where it has failed. */
   protected abstract removeParked(object: StoredPair<R, S>): Promise<void>;
 
   /** Removes whatever was made of an object that was never finished, and forgets it. The lock is held. */
@@ -100,14 +117,14 @@ export abstract class JoinedObjects<R extends { readonly id: string; readonly na
 
   /**
    * The object of this name, as `request` asks for it: the one that is there, or else the one that `work` makes. On success
-   * `work` has saved its `made` state; on failure it has left nothing behind.
+   * `work` has freed the name and saved its `made` state; on failure it has left nothing behind.
    * @throws AlreadyExists where the name is that of another request's object, or of one that has begun to end.
    */
   protected async make(
     name: string,
     request: unknown,
     { signal }: Pick<Call, 'signal'>,
-    work: (signal: AbortSignal) => Promise<R['id']>,
+    work: (making: Making) => Promise<R['id']>,
   ): Promise<StoredPair<R, S>> {
     const { action, budgetMs } = this.#life;
     const id = await this.#making.run(
@@ -120,7 +137,7 @@ export abstract class JoinedObjects<R extends { readonly id: string; readonly na
         request,
         unclaimed: async (finished) => this.#park(finished),
       },
-      async (ending) => (await this.#existing(name, request)) ?? work(ending),
+      async (ending) => this.#existing(name, request) ?? work({ signal: ending, makeWay: async () => this.#makeWay(name) }),
     );
     return this.#claim(id);
   }
@@ -128,37 +145,45 @@ export abstract class JoinedObjects<R extends { readonly id: string; readonly na
   /** The object is being removed: its parking clock must not do so again. */
   protected endParking(id: string): void {
     this.#parking.end(id);
+    this.#expiring.delete(id);
   }
 
-  /** The object that the request may have; where there is none, its name is free now. */
-  async #existing(name: string, request: unknown): Promise<R['id'] | undefined> {
-    const { kind, action, isAlive, requestOf } = this.#life;
+  /** The object that the request may have; undefined where its name is free, or will be when {@link #makeWay} was called. */
+  #existing(name: string, request: unknown): R['id'] | undefined {
+    const existing = this.store.byName(name);
+    if (existing === undefined) return undefined;
+    const { record, state } = existing;
+    const isSame = canonicalJson(this.#life.requestOf(record)) === canonicalJson(request);
+    if (this.#life.isAlive(state) && isSame) return record.id;
+    return this.#isUnseen(existing) ? undefined : this.#refuseName(name, existing);
+  }
+
+  /** Only one piece of work runs for a name, so what has it is what an earlier one has parked, or could not take back. */
+  async #makeWay(name: string): Promise<void> {
     const existing = this.store.byName(name);
     if (existing !== undefined) {
-      const { record, state } = existing;
-      const isSame = canonicalJson(requestOf(record)) === canonicalJson(request);
-      if (isAlive(state) && isSame) return record.id;
-      const isGone = state.is === 'Parked' && (await this.#makeWay(record.id));
-      if (!isGone) {
-        const what = isAlive(state) ? 'and another configuration' : `and is ${state.is}`;
-        fail(
-          'AlreadyExists',
-          `${action} ${name}: ${kind} ${record.id} has this name and attempt ${what}; remove it, or ask with a higher attempt`,
-        );
-      }
+      const { id } = existing.record;
+      await this.#expire(id);
+      const left = this.store.get(id);
+      if (left !== undefined) this.#refuseName(name, left);
+      this.#parking.end(id);
     }
-    // Only one piece of work runs for a name, so this is what an earlier one could not take back. The name must not be lost with
-    // it.
     const left = this.store.creatingByName(name);
     if (left !== undefined) await this.removeUnfinished(left);
-    return undefined;
   }
 
-  /** Whether a Parked object is gone now. */
-  async #makeWay(id: R['id']): Promise<boolean> {
-    this.#parking.end(id);
-    await this.#expire(id);
-    return this.store.get(id) === undefined;
+  /** Whether nobody has seen it: it is Parked, or was until its removal began. */
+  #isUnseen({ record, state }: StoredPair<R, S>): boolean {
+    return state.is === 'Parked' || this.#expiring.has(record.id);
+  }
+
+  #refuseName(name: string, { record, state }: StoredPair<R, S>): never {
+    const { kind, action, isAlive } = this.#life;
+    const what = isAlive(state) ? 'and another configuration' : `and is ${state.is}`;
+    return fail(
+      'AlreadyExists',
+      `${action} ${name}: ${kind} ${record.id} has this name and attempt ${what}; remove it, or ask with a higher attempt`,
+    );
   }
 
   /** Hands a finished object to a caller: from now on everyone may see it. */
@@ -170,6 +195,7 @@ export abstract class JoinedObjects<R extends { readonly id: string; readonly na
         fail('Unavailable', `${action}: ${id} was stopped or removed meanwhile; ask again`);
       if (object.state.is !== 'Parked') return object;
       this.#parking.end(id);
+      this.#expiring.delete(id);
       return this.store.save(id, { ...object.state, is: made });
     });
   }
@@ -189,9 +215,12 @@ export abstract class JoinedObjects<R extends { readonly id: string; readonly na
     // Looked at under the lock: a retry that came a moment ago has the object already.
     await this.locked(id, async () => {
       const object = this.store.get(id);
-      if (object?.state.is !== 'Parked') return;
-      log.info(`nobody came back for the parked ${noun}; removing it`, idField(kind, id));
-      await this.removeParked(object);
+      if (object !== undefined && this.#isUnseen(object)) {
+        log.info(`nobody came back for the parked ${noun}; removing it`, idField(kind, id));
+        this.#expiring.add(id);
+        await this.removeParked(object);
+      }
+      this.#expiring.delete(id);
     });
   }
 }

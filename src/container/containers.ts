@@ -5,7 +5,7 @@ import type { Call } from '../base/call.ts';
 import { waitFor } from '../base/deadline.ts';
 import { DaemonError, fail } from '../base/errors.ts';
 import type { ContainerId, SandboxId } from '../base/ids.ts';
-import { JoinedObjects } from '../base/joined-objects.ts';
+import { JoinedObjects, type Making } from '../base/joined-objects.ts';
 import type { ImageRecord } from '../image/store.ts';
 import { readOomKills } from '../linux/kernel-log.ts';
 import type { TreeUsage } from '../linux/measure-tree.ts';
@@ -98,7 +98,7 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
   async create(sandbox: Sandbox, config: ContainerConfig, sandboxConfig: PodSandboxConfig | undefined, call: Call): Promise<Container> {
     requireReady(sandbox, 'create container');
     const name = containerName(config, sandbox);
-    return this.make(name, config, call, async (work) => this.#create({ name, sandbox, config, sandboxConfig }, work, call));
+    return this.make(name, config, call, async (making) => this.#create({ name, sandbox, config, sandboxConfig }, making, call));
   }
 
   async start(id: ContainerId): Promise<void> {
@@ -203,14 +203,15 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
     return bundleOf(this.#parts, id);
   }
 
-  async #create(asked: ContainerRequest, work: AbortSignal, { log }: Call): Promise<ContainerId> {
+  async #create(asked: ContainerRequest, { signal, makeWay }: Making, { log }: Call): Promise<ContainerId> {
     const parts = { ...this.#parts, log };
     const sandboxId = asked.sandbox.record.id;
     const controller = new AbortController();
     const done = (async (): Promise<ContainerId> => {
       const request = await planContainer(parts, this, asked);
+      await makeWay();
       await this.#oomKills.expect(request.record.cgroupParent);
-      const made = await createContainer(parts, request, AbortSignal.any([work, controller.signal]));
+      const made = await createContainer(parts, request, AbortSignal.any([signal, controller.signal]));
       this.exits.watchMonitor(request.record.id, made.monitorExit);
       return request.record.id;
     })();

@@ -49,9 +49,10 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
   async run(config: PodSandboxConfig, runtimeHandler: string, call: Call): Promise<Sandbox> {
     const plan = planSandbox(config, runtimeHandler, this.#parts);
     const name = sandboxName(plan.metadata);
-    return this.make(name, requestOf(plan.record), call, async (work) => {
+    return this.make(name, requestOf(plan.record), call, async ({ signal, makeWay }) => {
+      await makeWay();
       const record: SandboxRecord = { ...plan.record, name, createdAtNs: nowNs(), bootId: await bootId() };
-      await runSandbox({ ...this.#parts, log: call.log }, record, work);
+      await runSandbox({ ...this.#parts, log: call.log }, record, signal);
       return record.id;
     });
   }

@@ -1,6 +1,8 @@
 /** A name and attempt that are in use are no answer to a request that asks for something else. */
 import assert from 'node:assert/strict';
-import { symlink } from 'node:fs/promises';
+import { readdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readJson } from 'fs-extra/esm';
 import { installPlugin } from '../support/cni.ts';
 import { e2eTest, sharedDaemon } from '../support/e2e-test.ts';
 import { containerConfig, failureOf, podConfig, runPod, shell, until } from '../support/pods.ts';
@@ -47,3 +49,28 @@ e2eTest(
   },
   {},
 );
+
+test('a request that is refused does not take away the parked container of its name: the retry gets it', async (daemon) => {
+  const pod = await runPod(daemon);
+  const config = await containerConfig(pod, shell('sleep 1000'));
+  const create = async (change: object, timeoutMs?: number): Promise<string> => {
+    const request = { podSandboxId: pod.id, config: { ...config, ...change }, sandboxConfig: pod.config };
+    return (await daemon.runtime.createContainer(request, timeoutMs === undefined ? {} : { timeoutMs })).containerId;
+  };
+  const records = join(daemon.root, 'containers');
+  const states = async (): Promise<string[]> =>
+    Promise.all(
+      (await readdir(records)).map(async (id) => {
+        const state: unknown = await readJson(join(records, id, 'state.json')).catch(() => undefined);
+        return `${id} ${(state as { data: { is: string } } | undefined)?.data.is ?? 'Creating'}`;
+      }),
+    );
+  assert.equal(await codeOf(create({}, 30)), 'DEADLINE_EXCEEDED');
+  await until('the container is parked', async () => (await states())[0]?.endsWith(' Parked'));
+  const parked = await states();
+
+  assert.equal(await codeOf(create({ image: { image: 'localhost/not/here:1' } })), 'NOT_FOUND');
+  assert.equal(await codeOf(create({ mounts: [{ hostPath: 'relative', containerPath: '/m' }] })), 'INVALID_ARGUMENT');
+  assert.deepEqual(await states(), parked);
+  assert.equal(`${await create({})} Parked`, parked[0]);
+});

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { sleep } from '../../../src/base/deadline.ts';
-import { DaemonError } from '../../../src/base/errors.ts';
+import { DaemonError, fail } from '../../../src/base/errors.ts';
 import { JoinedObjects } from '../../../src/base/joined-objects.ts';
 import { silentLog } from '../../../src/base/log.ts';
 import { ObjectStore, type StoredPair } from '../../../src/base/object-store.ts';
@@ -16,7 +16,7 @@ interface Boat {
   readonly sails: number;
 }
 interface BoatState {
-  readonly is: 'Parked' | 'Afloat' | 'Sunk';
+  readonly is: 'Parked' | 'Afloat' | 'Sunk' | 'Removing';
   readonly crew: string;
 }
 
@@ -35,7 +35,9 @@ class Boats extends JoinedObjects<Boat, BoatState> {
   breakers: Promise<void> = Promise.resolve();
 
   async build(id: string, { name = 'argo', sails = 1, signal = PATIENT } = {}): Promise<StoredPair<Boat, BoatState>> {
-    return this.make(name, { sails }, { signal }, async (work) => {
+    return this.make(name, { sails }, { signal }, async ({ signal: work, makeWay }) => {
+      if (sails < 1) fail('InvalidArgument', 'build boat: sails is 0, must be at least 1');
+      await makeWay();
       this.built.push(id);
       await this.store.begin({ id, name, sails });
       try {
@@ -49,7 +51,8 @@ class Boats extends JoinedObjects<Boat, BoatState> {
     });
   }
 
-  protected async removeParked({ record }: StoredPair<Boat, BoatState>): Promise<void> {
+  protected async removeParked({ record, state }: StoredPair<Boat, BoatState>): Promise<void> {
+    await this.store.save(record.id, { ...state, is: 'Removing' });
     await this.breakers;
     this.removed.push(record.id);
     await this.store.remove(record.id);
@@ -72,7 +75,7 @@ async function aborted(signal: AbortSignal): Promise<never> {
   });
 }
 
-async function harbour(t: TestContext, { parkMs = PARK_MS, budgetMs = 60_000 } = {}): Promise<Boats> {
+async function harbour(t: TestContext, { parkMs = PARK_MS, budgetMs = 60_000, retryMs = 60_000 } = {}): Promise<Boats> {
   const directory = await scratchDirectory(t);
   const disk = new RecordStore<Boat, BoatState>({
     directory: join(directory, 'boats'),
@@ -93,6 +96,7 @@ async function harbour(t: TestContext, { parkMs = PARK_MS, budgetMs = 60_000 } =
     requestOf: ({ sails }) => ({ sails }),
     budgetMs,
     parkMs,
+    retryMs,
     log: silentLog,
   });
   await boats.store.load();
@@ -181,27 +185,104 @@ test('a retry that waits for the lock before the time is over keeps the object',
   assert.deepStrictEqual(boats.removed, []);
 });
 
-test('a retry that comes while the object is being removed is told to ask again, and then gets a new one', async (t) => {
+test('a retry that comes while the object is being removed waits for the end of that, and gets a new one', async (t) => {
   const boats = await harbour(t, { parkMs: 20 });
   const broken = Promise.withResolvers<undefined>();
   boats.breakers = broken.promise;
   await buildAndLeave(boats, idOf('a'));
+  await until(() => boats.store.get(idOf('a'))?.state.is === 'Removing');
+  const retry = boats.build(idOf('b'));
+  await sleep(5);
+  assert.deepStrictEqual(boats.built, [idOf('a')]);
+  broken.resolve(undefined);
+  assert.equal((await retry).record.id, idOf('b'));
+  assert.deepStrictEqual(boats.removed, [idOf('a')]);
+});
+
+test('a retry that comes when the object is about to be removed is told to ask again, and then gets a new one', async (t) => {
+  const boats = await harbour(t, { parkMs: 20 });
+  await buildAndLeave(boats, idOf('a'));
+  const held = Promise.withResolvers<undefined>();
+  const holding = boats.locked(idOf('a'), async () => held.promise);
   await sleep(60);
   const retry = boats.build(idOf('b'));
   await sleep(5);
-  broken.resolve(undefined);
+  held.resolve(undefined);
 
   await assert.rejects(retry, { kind: 'Unavailable', message: `build boat: ${idOf('a')} was stopped or removed meanwhile; ask again` });
+  await holding;
   assert.equal((await boats.build(idOf('b'))).record.id, idOf('b'));
 });
 
-test('a removal that fails is told to nobody but the log; the retry still gets the object', async (t) => {
-  const boats = await harbour(t, { parkMs: 20 });
+/** From now on removals fail, from that of the given moment on. */
+function breakDown(boats: Boats): void {
   boats.breakers = Promise.reject(new Error('no breaker has time'));
   boats.breakers.catch(() => undefined);
+}
+
+test('a removal that fails is told to nobody but the log, and is tried again after twice the pause each time', async (t) => {
+  const boats = await harbour(t, { parkMs: 20, retryMs: 20 });
+  const tries: number[] = [];
+  boats.store.onChange(({ after }) => {
+    if (after?.is === 'Removing') tries.push(performance.now());
+  });
+  breakDown(boats);
   await buildAndLeave(boats, idOf('a'));
-  await sleep(60);
-  assert.equal((await boats.build(idOf('b'))).record.id, idOf('a'));
+  await until(() => tries.length === 4);
+  boats.breakers = Promise.resolve();
+  await until(() => !boats.store.claims(idOf('a')));
+  assert.deepStrictEqual([boats.removed, tries.length], [[idOf('a')], 5]);
+  for (const [index, leastMs] of [20, 40, 80, 160].entries()) {
+    const pause = (tries[index + 1] ?? 0) - (tries[index] ?? 0);
+    assert.ok(pause > leastMs - 2, `pause ${index} was ${pause} ms, must be at least ${leastMs}`);
+  }
+});
+
+test('where the removal of a parked object has failed half-way, the next request of its name ends it and gets a new one', async (t) => {
+  for (const sails of [1, 2]) {
+    const boats = await harbour(t, { parkMs: 20 });
+    breakDown(boats);
+    await buildAndLeave(boats, idOf('a'));
+    await until(() => boats.store.get(idOf('a'))?.state.is === 'Removing');
+    await assert.rejects(boats.build(idOf('b'), { sails }), /no breaker has time/);
+    boats.breakers = Promise.resolve();
+    assert.equal((await boats.build(idOf('c'), { sails })).record.id, idOf('c'));
+    assert.deepStrictEqual([boats.removed, boats.built], [[idOf('a')], [idOf('a'), idOf('c')]]);
+  }
+});
+
+test('an object that could not make way is removed when its own time is over', async (t) => {
+  const boats = await harbour(t, { retryMs: 20 });
+  await buildAndLeave(boats, idOf('a'));
+  breakDown(boats);
+  await assert.rejects(boats.build(idOf('b'), { sails: 2 }), /no breaker has time/);
+  boats.breakers = Promise.resolve();
+  await until(() => !boats.store.claims(idOf('a')));
+  assert.deepStrictEqual(boats.removed, [idOf('a')]);
+});
+
+test('no clock goes on for an object whose removal failed, when all are stopped', async (t) => {
+  const boats = await harbour(t, { parkMs: 20, retryMs: 20 });
+  const broken = Promise.withResolvers<undefined>();
+  boats.breakers = broken.promise;
+  await buildAndLeave(boats, idOf('a'));
+  await until(() => boats.store.get(idOf('a'))?.state.is === 'Removing');
+  await boats.settled();
+  broken.reject(new Error('no breaker has time'));
+  await sleep(5);
+  boats.breakers = Promise.resolve();
+  await sleep(100);
+  assert.deepStrictEqual(boats.removed, []);
+});
+
+test('a request that is refused takes nothing away: neither a parked object nor what an attempt has left', async (t) => {
+  const boats = await harbour(t);
+  await buildAndLeave(boats, idOf('a'));
+  await boats.store.begin({ id: idOf('b'), name: 'left', sails: 1 });
+  for (const name of ['argo', 'left'])
+    await assert.rejects(boats.build(idOf('c'), { name, sails: 0 }), { kind: 'InvalidArgument', message: /must be at least 1/ });
+  assert.deepStrictEqual([boats.removed, boats.store.get(idOf('a'))?.state.is], [[], 'Parked']);
+  assert.equal((await boats.build(idOf('d'))).record.id, idOf('a'));
 });
 
 test('another request of a name that somebody has is refused, and takes nothing away', async (t) => {
@@ -302,7 +383,8 @@ test('transitions of one object wait for each other, those of another do not', a
 });
 
 test('settled() waits for what is being made, and then no clock removes anything', async (t) => {
-  const boats = await harbour(t);
+  const parkMs = 1000; // long, so that a busy machine does not come to its end before all clocks are stopped
+  const boats = await harbour(t, { parkMs });
   await buildAndLeave(boats, idOf('a'));
   const timber = Promise.withResolvers<undefined>();
   boats.timber = timber.promise;
@@ -316,7 +398,7 @@ test('settled() waits for what is being made, and then no clock removes anything
   timber.resolve(undefined);
   await Promise.all([settling, building]);
 
-  await sleep(PARK_MS + 100);
+  await sleep(parkMs + 100);
   assert.deepStrictEqual([boats.store.get(idOf('a'))?.state.is, boats.removed], ['Parked', []]);
 });
 
