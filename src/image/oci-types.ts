@@ -1,25 +1,15 @@
 import { createHash } from 'node:crypto';
 import { fail } from '../base/errors.ts';
 import { Field, present } from '../base/field.ts';
+import type { ImageProcessConfig } from '../base/image-process-config.ts';
 import type { JsonObject } from '../base/json.ts';
 import type { Digest } from '../base/ids.ts';
-
-/** What we read of `config` in an image's config: OCI image spec, config.md; Docker's has the same names. Any field may be missing. */
-export interface OciProcessConfig {
-  readonly User?: string | undefined;
-  readonly Env?: readonly string[] | null | undefined;
-  readonly Entrypoint?: readonly string[] | null | undefined;
-  readonly Cmd?: readonly string[] | null | undefined;
-  readonly WorkingDir?: string | undefined;
-  readonly Volumes?: Readonly<Record<string, unknown>> | null | undefined;
-  readonly StopSignal?: string | undefined;
-}
 
 /** What we read of an image's config: OCI image spec, config.md. The rest, its history above all, is in its blob only. */
 export interface OciImageConfig {
   readonly architecture?: string | undefined;
   readonly os?: string | undefined;
-  readonly config?: OciProcessConfig | null | undefined;
+  readonly config?: ImageProcessConfig | null | undefined;
   readonly rootfs: { readonly diff_ids: readonly Digest[] };
 }
 
@@ -150,7 +140,7 @@ export function readImageConfig(document: Field): OciImageConfig {
  * How to run the image, each field of its type or not there. Null is as good as nothing; another type is refused, as Go's JSON
  * and so both peers do: a command that is a text and no list would be taken letter by letter.
  */
-function readProcessConfig(config: Field | undefined): OciProcessConfig | undefined {
+function readProcessConfig(config: Field | undefined): ImageProcessConfig | undefined {
   if (config === undefined) return undefined;
   const text = (name: string): string | undefined => config.at(name).given?.text();
   const texts = (name: string): readonly string[] | undefined => config.at(name).given?.texts();

@@ -1,7 +1,7 @@
 import type { ContainerConfig, Mount, PodSandboxConfig } from '../../api/cri/runtime.ts';
+import type { ImageProcessConfig } from '../base/image-process-config.ts';
 import type { MountEntry } from '../linux/mountinfo.ts';
 import type { HostFacts } from './host-facts.ts';
-import type { ImageProcessConfig } from './image-config.ts';
 import type { OciCapabilities, OciMount, OciResources } from './oci-types.ts';
 import type { SeccompChoice } from './seccomp.ts';
 import type { SeccompProfile } from './seccomp-profile.ts';

@@ -1,8 +1,8 @@
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
+import type { ImageProcessConfig } from '../base/image-process-config.ts';
 import { capabilitySets } from './capabilities.ts';
 import { planDevice } from './device-rules.ts';
 import type { HostFacts } from './host-facts.ts';
-import type { ImageProcessConfig } from './image-config.ts';
 import type { RuntimeFacts, SpecPlan, SpecSettings } from './input.ts';
 import { planMount } from './mounts.ts';
 import { processArgs, requestVariables, workingDirectory } from './process.ts';

@@ -1,8 +1,8 @@
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { DaemonError } from '../base/errors.ts';
+import type { ImageProcessConfig } from '../base/image-process-config.ts';
 import { RLIMIT_INFINITY } from './host-facts.ts';
 import type { HostFacts } from './host-facts.ts';
-import type { ImageProcessConfig } from './image-config.ts';
 import type { Ulimit } from './input.ts';
 import type { OciProcess, OciRlimit } from './oci-types.ts';
 import { textOfBytes } from './text-of-bytes.ts';

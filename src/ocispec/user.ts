@@ -1,9 +1,9 @@
 import { SupplementalGroupsPolicy } from '../../api/cri/enums.ts';
 import type { LinuxContainerSecurityContext } from '../../api/cri/runtime.ts';
 import { DaemonError, hasErrno } from '../base/errors.ts';
+import type { ImageProcessConfig } from '../base/image-process-config.ts';
 import { readStartInRoot } from '../linux/files.ts';
 import { checkRequestId, HIGHEST_ID } from './id-range.ts';
-import type { ImageProcessConfig } from './image-config.ts';
 import { findGroupId, findUserById, findUserByName, groupsOf } from './user-files.ts';
 import type { UserEntry } from './user-files.ts';
 

@@ -1,4 +1,7 @@
-/** The part of an image's config that says how to run it; names as in the OCI image spec, config.md, `config`. */
+/**
+ * What we read of `config` in an image's config, which says how to run it: OCI image spec, config.md; Docker's has the same names.
+ * Any field may be missing. It is here since `image` reads it and `ocispec` makes a process of it.
+ */
 export interface ImageProcessConfig {
   readonly User?: string | undefined;
   readonly Env?: readonly string[] | null | undefined;
@@ -7,4 +10,5 @@ export interface ImageProcessConfig {
   readonly WorkingDir?: string | undefined;
   /** Paths that are to be directories; the values say nothing. */
   readonly Volumes?: Readonly<Record<string, unknown>> | null | undefined;
+  readonly StopSignal?: string | undefined;
 }
