@@ -1,6 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { fail, unlessMissing } from '../base/errors.ts';
+import { fail, messageOf, unlessMissing } from '../base/errors.ts';
+import { Field } from '../base/field.ts';
 import type { OciProcess } from '../ocispec/oci-types.ts';
+import { readOciProcess } from '../ocispec/read-process.ts';
 import { specFromJson, specToJson } from '../ocispec/spec-json.ts';
 import type { Bundle } from './bundle.ts';
 
@@ -12,10 +14,14 @@ export async function writeProcess({ processFile }: Bundle, process: OciProcess)
   await writeFile(processFile, specToJson(process), { mode: 0o600 });
 }
 
-/** @throws FailedPrecondition where it was not kept. */
+/** @throws FailedPrecondition where it was not kept, or not well. */
 export async function readProcess({ processFile }: Bundle, id: string): Promise<OciProcess> {
   const text = await unlessMissing(readFile(processFile, 'utf8'), undefined);
-  return text === undefined
-    ? fail('FailedPrecondition', `exec container ${id}: what its processes may do is not on record; the container must be made again`)
-    : (specFromJson(text) as OciProcess);
+  const refuse = (why: string): never => fail('FailedPrecondition', `exec container ${id}: ${why}; the container must be made again`);
+  if (text === undefined) return refuse('what its processes may do is not on record');
+  try {
+    return readOciProcess(new Field(specFromJson(text), 'process.json'));
+  } catch (error) {
+    return refuse(`what its processes may do cannot be read: ${messageOf(error)}`);
+  }
 }

@@ -9,6 +9,7 @@ import type { ProcessIdentity } from '../linux/process.ts';
 import { identify } from '../linux/process.ts';
 import type { Child } from '../linux/spawn.ts';
 import { killGroup, spawn } from '../linux/spawn.ts';
+import { readAnswer, readSyncMessage } from './answers.ts';
 import { CreatorWatch } from './creator-watch.ts';
 import type { MonitoredBundle } from './monitored-bundle.ts';
 import type { OciRuntime } from './oci-runtime.ts';
@@ -61,12 +62,6 @@ const ANY_TEXT = { LC_ALL: 'C.UTF-8' } as const;
 /** The environment variable that names, on conmon and what it starts, the container it works for; see restore. */
 export const OWNER_VARIABLE = 'PODWRIGHT_CONTAINER';
 
-interface SyncMessage {
-  readonly pid?: number;
-  readonly data?: number;
-  readonly message?: string;
-}
-
 /**
  * Creates a container under conmon: moves the monitor to its cgroup, lets it go on, and waits for the runtime's answer
  * on the sync pipe (conmon src/parent_pipe_fd.c).
@@ -93,13 +88,13 @@ export async function createMonitored(options: MonitorOptions, runtime: OciRunti
     writeAndClose(startEnd.take(), '\0');
     const text = await waitFor(Promise.race([answer.text, watch.start()]), deadline.signal);
     if (text === undefined) throw silentEnd(request, runtime, watch);
-    const message = parseAnswer(text);
+    const line = text.trim();
+    const message = line === '' ? undefined : readAnswer(`create container ${request.containerId}: conmon's answer`, line, readSyncMessage);
     stage('monitor.answered');
     if (message === undefined && watch.words.length > 0) throw silentEnd(request, runtime, watch);
     if (message === undefined) throw await earlyEnd(request, child.exit, words, deadline.signal);
-    const pid = message.pid ?? message.data ?? -1;
-    if (pid <= 0)
-      throw new DaemonError('Internal', `create container ${request.containerId}: ${await refusal(message.message ?? '', watch)}`);
+    const { pid } = message;
+    if (pid <= 0) throw new DaemonError('Internal', `create container ${request.containerId}: ${await refusal(message.message, watch)}`);
     const process = await identify(pid);
     if (process === undefined)
       throw new DaemonError('Internal', `create container ${request.containerId}: its process ${pid} is gone already`);
@@ -242,16 +237,6 @@ async function earlyEnd(request: MonitorRequest, exit: Promise<ExitStatus>, word
     'Internal',
     `create container ${request.containerId}: conmon ${ended} before it answered: ${words.soFar().trim()}`,
   );
-}
-
-function parseAnswer(text: string): SyncMessage | undefined {
-  const line = text.trim();
-  if (line === '') return undefined;
-  try {
-    return JSON.parse(line) as SyncMessage;
-  } catch (error) {
-    throw new DaemonError('Internal', `conmon answered ${JSON.stringify(line)}, which is not JSON`, { cause: error });
-  }
 }
 
 /** The pid that the runtime wrote for this container, if it got so far. */

@@ -1,7 +1,8 @@
 import { waitFor, withTimeout } from '../base/deadline.ts';
-import { DaemonError, messageOf } from '../base/errors.ts';
+import { DaemonError } from '../base/errors.ts';
 import type { ExitStatus, RunResult, Stdio } from '../linux/spawn.ts';
 import { killGroup, run, spawn } from '../linux/spawn.ts';
+import { readAnswer, readFeatures, readState, type HandlerFeatures, type OciState } from './answers.ts';
 import { runtimeWords } from './runtime-words.ts';
 
 export interface OciRuntimeOptions {
@@ -13,12 +14,6 @@ export interface OciRuntimeOptions {
   readonly systemdCgroup: boolean;
   /** The environment of every runtime process. */
   readonly environment: Readonly<Record<string, string>>;
-}
-
-/** What `runtime state` says of a container (OCI runtime spec, runtime.md, State). */
-export interface OciState {
-  readonly status: 'creating' | 'created' | 'running' | 'stopped' | 'paused';
-  readonly pid: number;
 }
 
 /** One process more in a running container. */
@@ -92,15 +87,14 @@ export class OciRuntime {
     throw this.#failure('delete', containerId, result);
   }
 
-  /** What the runtime knows of a container; undefined where it knows none of that id. */
+  /**
+   * What the runtime knows of a container; undefined where it knows none of that id.
+   * @throws Internal that names the field where its answer is wrong.
+   */
   async state(containerId: string, signal?: AbortSignal): Promise<OciState | undefined> {
     const result = await this.#run(['state', containerId], { signal });
     if (result.exit.code !== 0) return undefined;
-    try {
-      return JSON.parse(result.stdout.toString()) as OciState;
-    } catch (error) {
-      throw new DaemonError('Internal', `${this.name} state ${containerId}: its answer is not JSON: ${messageOf(error)}`, { cause: error });
-    }
+    return readAnswer(`${this.name} state ${containerId}`, result.stdout.toString(), readState);
   }
 
   /** Applies an OCI LinuxResources object to a container's cgroup. */
@@ -110,16 +104,12 @@ export class OciRuntime {
 
   /**
    * The runtime's `features` document (OCI features.md); undefined where it has no such command.
-   * @throws DeadlineExceeded where it does not answer within 2 s.
+   * @throws DeadlineExceeded where it does not answer within 2 s, Internal that names the field where its answer is wrong.
    */
-  async features(): Promise<unknown> {
+  async features(): Promise<HandlerFeatures | undefined> {
     const result = await this.#run(['features'], { timeoutMs: QUESTION_TIMEOUT_MS });
     if (result.exit.code !== 0) return undefined;
-    try {
-      return JSON.parse(result.stdout.toString());
-    } catch {
-      return undefined;
-    }
+    return readAnswer(`${this.name} features`, result.stdout.toString(), readFeatures);
   }
 
   /** The first line of `--version`. @throws where the program cannot be run, or does not answer within 2 s. */

@@ -1,18 +1,7 @@
-import { fail } from '../base/errors.ts';
+import { fail, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { HandlerFeatures } from './answers.ts';
 import type { OciRuntime } from './oci-runtime.ts';
-
-/** What a handler's runtime can do. */
-export interface HandlerFeatures {
-  readonly recursiveReadOnlyMounts: boolean;
-  /** Mounts with owners of their own, mount_setattr(2) MOUNT_ATTR_IDMAP. */
-  readonly idmapMounts: boolean;
-}
-
-interface FeaturesDocument {
-  readonly mountOptions?: readonly string[];
-  readonly linux?: { readonly mountExtensions?: { readonly idmap?: { readonly enabled?: boolean } } };
-}
 
 const NOTHING: HandlerFeatures = { recursiveReadOnlyMounts: false, idmapMounts: false };
 
@@ -45,10 +34,10 @@ export class RuntimeHandlers {
     await Promise.all(
       [...this.#runtimes].map(async ([name, runtime]) => {
         try {
-          this.#features.set(name, readFeatures((await runtime.features()) as FeaturesDocument | undefined));
+          this.#features.set(name, (await runtime.features()) ?? NOTHING);
         } catch (error) {
           log.warn(`runtime handler ${name}: ${runtime.path} cannot be asked for its features, and is taken to have no optional one`, {
-            error: String(error),
+            error: messageOf(error),
           });
         }
       }),
@@ -58,13 +47,4 @@ export class RuntimeHandlers {
   features(name: string): HandlerFeatures {
     return this.#features.get(name === '' ? this.defaultName : name) ?? NOTHING;
   }
-}
-
-/** Reads `runtime features` (OCI runtime spec, features.md). */
-function readFeatures(document: FeaturesDocument | undefined): HandlerFeatures {
-  if (document === undefined) return NOTHING;
-  return {
-    recursiveReadOnlyMounts: document.mountOptions?.includes('rro') === true,
-    idmapMounts: document.linux?.mountExtensions?.idmap?.enabled === true,
-  };
 }

@@ -1,5 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { unlessMissing } from '../base/errors.ts';
+import { Field } from '../base/field.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import { isPinned } from '../linux/namespaces.ts';
 import { identify, SIGKILL, signalProcess } from '../linux/process.ts';
@@ -48,7 +49,7 @@ export async function removeUnknownContainer({ sandboxParts }: RestoreParts, bun
 async function cgroupsPathOf({ specFile }: MonitoredBundle): Promise<string> {
   const text = await unlessMissing(readFile(specFile, 'utf8'), '{}');
   try {
-    return (JSON.parse(text) as { linux?: { cgroupsPath?: string } }).linux?.cgroupsPath ?? '';
+    return Field.parse(text, '').at('linux').asObject()?.at('cgroupsPath').asText() ?? '';
   } catch {
     return ''; // It was being written: nothing was started from it.
   }

@@ -1,5 +1,5 @@
 import { toPlainJson } from '../base/json.ts';
-import type { HandlerFeatures } from '../ociruntime/runtime-handlers.ts';
+import type { HandlerFeatures } from '../ociruntime/answers.ts';
 import type { RuntimeServiceHandlers } from './handlers.ts';
 import type { RuntimeServiceParts } from './parts.ts';
 

@@ -11,7 +11,7 @@ const runtime = (features: unknown): OciRuntime =>
     features: async () => (features instanceof Error ? Promise.reject(features) : features),
   }) as unknown as OciRuntime;
 
-const RUNC_1_2 = { mountOptions: ['ro', 'rro'], linux: { mountExtensions: { idmap: { enabled: true } } } };
+const RUNC_1_2 = { recursiveReadOnlyMounts: true, idmapMounts: true };
 const NOTHING = { recursiveReadOnlyMounts: false, idmapMounts: false };
 
 test('the empty name is the default handler; an unknown one is refused with those that are known', () => {
@@ -26,7 +26,7 @@ test('a handler has the features that its runtime tells; one that tells none, or
     'new',
     new Map([
       ['new', runtime(RUNC_1_2)],
-      ['old', runtime({ mountOptions: ['ro'] })],
+      ['old', runtime(NOTHING)],
       ['silent', runtime(undefined)],
       ['broken', runtime(new Error('ENOENT'))],
     ]),

@@ -1,0 +1,54 @@
+/** What runtimes and conmon answer, read field by field. */
+import { DaemonError, messageOf } from '../base/errors.ts';
+import { Field } from '../base/field.ts';
+
+/** What `runtime state` says of a container (OCI runtime spec, runtime.md, State). */
+export interface OciState {
+  readonly status: (typeof STATUSES)[number];
+  /** 0 where there is no process. */
+  readonly pid: number;
+}
+
+const STATUSES = ['creating', 'created', 'running', 'stopped', 'paused'] as const;
+
+/** What a handler's runtime can do. */
+export interface HandlerFeatures {
+  readonly recursiveReadOnlyMounts: boolean;
+  /** Mounts with owners of their own, mount_setattr(2) MOUNT_ATTR_IDMAP. */
+  readonly idmapMounts: boolean;
+}
+
+/** conmon's line on the sync pipe: the pid of the container, or -1 and why there is none. conmon, src/parent_pipe_fd.c */
+export interface SyncMessage {
+  readonly pid: number;
+  readonly message: string;
+}
+
+/** Reads the answer of a program. @throws Internal that says who has answered, and names the field that is wrong. */
+export function readAnswer<T>(who: string, text: string, read: (document: Field) => T): T {
+  try {
+    return read(Field.parse(text, who));
+  } catch (error) {
+    throw new DaemonError('Internal', messageOf(error), { cause: error });
+  }
+}
+
+export function readState(state: Field): OciState {
+  return { status: state.at('status').oneOf(STATUSES), pid: state.at('pid').given?.count('a process id') ?? 0 };
+}
+
+/** Reads `runtime features` (OCI runtime spec, features.md). What a document does not mention the runtime cannot do. */
+export function readFeatures(features: Field): HandlerFeatures {
+  const options = features.at('mountOptions').given?.texts();
+  const idmap = features.at('linux').given?.at('mountExtensions').given?.at('idmap').given;
+  return {
+    recursiveReadOnlyMounts: options?.includes('rro') === true,
+    idmapMounts: idmap?.at('enabled').given?.flag() === true,
+  };
+}
+
+/** `data` is the pid since conmon 2.0; older ones wrote `pid`. */
+export function readSyncMessage(line: Field): SyncMessage {
+  const pid = line.at('pid').given ?? line.at('data').given;
+  return { pid: pid?.number() ?? -1, message: line.at('message').given?.text() ?? '' };
+}
