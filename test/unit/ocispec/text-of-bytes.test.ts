@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { textOfBytes } from '../../../src/ocispec/text-of-bytes.ts';
+import { processorMsOf } from '../../support/processor-time.ts';
 
 test('textOfBytes() leaves text as it is', () => {
   for (const text of ['', 'plain', 'ü ß \u20ac \u{1f600} \ufeff\ufffd \u{10ffff} \ud7ff\ue000', '\0'])
@@ -25,7 +26,10 @@ test('textOfBytes() puts U+FFFD in place of each byte that is part of no charact
 });
 
 test('textOfBytes() is quick with a megabyte of bad bytes', () => {
-  const startedMs = performance.now();
-  assert.equal(textOfBytes(Buffer.alloc(1024 * 1024, 0xff)).text.length, 1024 * 1024);
-  assert.ok(performance.now() - startedMs < 1_000);
+  let length = 0;
+  const tookMs = processorMsOf(() => {
+    ({ length } = textOfBytes(Buffer.alloc(1024 * 1024, 0xff)).text);
+  });
+  assert.equal(length, 1024 * 1024);
+  assert.ok(tookMs < 1_000, `${tookMs} ms of processor time`);
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { basicHeader, credentialsKey, readChallenges } from '../../../src/registry/credentials.ts';
+import { processorMsOf } from '../../support/processor-time.ts';
 
 test('readChallenges reads one or several challenges, quoted or not', () => {
   assert.deepEqual(readChallenges('Bearer realm="https://auth.test/token",service="reg",scope="repository:a/b:pull,push"'), [
@@ -26,10 +27,8 @@ test('readChallenges takes no longer than a header is long', () => {
     schemes: 'a '.repeat(length / 2),
   };
   for (const [what, header] of Object.entries(headers)) {
-    const started = performance.now();
-    readChallenges(header);
-    const tookMs = performance.now() - started;
-    assert.ok(tookMs < 250, `${what}: ${tookMs} ms`);
+    const tookMs = processorMsOf(() => readChallenges(header));
+    assert.ok(tookMs < 250, `${what}: ${tookMs} ms of processor time`);
   }
 });
 
