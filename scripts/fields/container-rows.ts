@@ -9,6 +9,7 @@ import type {
 } from '../../api/cri/runtime.ts';
 import { accepted, honoured, refused, type Fields, type NamedTest } from './row.ts';
 import {
+  cdi,
   containers,
   containerSpec,
   limits,
@@ -26,6 +27,9 @@ import {
 
 const ECHO = containers('the status returns metadata, labels, annotations, mounts and the log path as they were asked for');
 const BAD_CONTAINER = refusals('a container: each bad field is named, and nothing is made');
+const CDI_EDITS = cdi('everything that the edits of a device and of its file say is seen in the container');
+const CDI_ORDER = cdi('devices of annotations come after those of the field, each once');
+const CDI_REFUSED = cdi('what cannot be done is refused with the device and the file, and nothing is left');
 const NO_EFFECT = requestFields('what a container may say without effect changes nothing of its spec');
 
 /** Of an image that is named: what is there beside the name. */
@@ -195,14 +199,19 @@ export const containerConfig: Fields<ContainerConfig> = {
   mounts: mountRows,
   devices: deviceRows,
   labels: honoured('given back, and selected by', ECHO, lists('filters are joined by "and": each must hold'), BAD_CONTAINER),
-  annotations: honoured('given back byte for byte; those of CDI are refused', ECHO, BAD_CONTAINER),
+  annotations: honoured(
+    'given back byte for byte; `cdi.k8s.io/` names CDI devices, after those of `CDI_devices`',
+    ECHO,
+    CDI_ORDER,
+    BAD_CONTAINER,
+  ),
   logPath: honoured('below the log directory of the pod', ECHO, BAD_CONTAINER),
   stdin: honoured('', streaming("Kubernetes' client runs commands, attaches and forwards a port")),
   stdinOnce: honoured('its end is the end of the input', streaming("Kubernetes' client runs commands, attaches and forwards a port")),
   tty: honoured('', containers('with a terminal both outputs are one, and TERM is set')),
   linux: { resources: createdResources, securityContext },
   cdiDevices: {
-    name: refused('CDI devices are not supported by this version of podwright', 'no device is left out without a word', BAD_CONTAINER),
+    name: honoured('Container Device Interface 1.1.0: the edits of the spec files', CDI_EDITS, CDI_ORDER, CDI_REFUSED, BAD_CONTAINER),
   },
   stopSignal: honoured('', containers('StopContainer sends TERM by default and the signal of the image where it names one')),
 };

@@ -9,6 +9,7 @@ export const cniPlugins = testsOf('test/e2e/cni-plugins.test.ts');
 export const containers = testsOf('test/e2e/containers.test.ts');
 export const containerSpec = testsOf('test/e2e/container-spec.test.ts');
 export const resources = testsOf('test/e2e/resources.test.ts');
+export const cdi = testsOf('test/e2e/cdi.test.ts');
 export const limits = testsOf('test/e2e/limits.test.ts');
 export const refusals = testsOf('test/e2e/refusals.test.ts');
 export const lists = testsOf('test/e2e/lists.test.ts');

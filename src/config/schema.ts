@@ -176,6 +176,12 @@ export const schema = {
     false,
     'Whether containers and their files get SELinux labels. Not supported by this version: must be false.',
   ),
+  cdiSpecDirs: key(
+    paths,
+    ['/etc/cdi', '/var/run/cdi'],
+    'Where the spec files of CDI devices are (Container Device Interface); a later directory wins. Looked at when a container asks for such devices.',
+    { reloadable: true },
+  ),
   cni: section('Pod networks, by CNI plugins.', {
     confDir: key(path, '/etc/cni/net.d', 'Where the CNI configurations are; watched.', { flag: { usage: '--cni-conf-dir <DIR>' } }),
     binDirs: key(paths, ['/opt/cni/bin', '/usr/lib/cni'], 'Where the CNI plugins are, in the order of looking.', {

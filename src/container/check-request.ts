@@ -4,7 +4,7 @@ import { fail } from '../base/errors.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import type { HostFacts } from '../ocispec/host-facts.ts';
 import { checkLabels } from '../ocispec/annotations.ts';
-import { checkContainerUserNamespace, refuseCdiDevices, refuseSelinuxOptions } from '../ocispec/unsupported.ts';
+import { checkContainerUserNamespace, refuseSelinuxOptions } from '../ocispec/unsupported.ts';
 
 /** Least that a container can be started in, bytes; crun needs about as much for itself. Runtimes in Go need more, by version. */
 const LEAST_MEMORY = 524_288n;
@@ -20,7 +20,6 @@ export function checkContainerRequest(config: ContainerConfig, sandbox: Sandbox,
   const security = config.linux?.securityContext;
   const podSecurity = sandbox.record.config.linux?.securityContext;
   checkLabels(config.labels, 'create container');
-  refuseCdiDevices(config);
   for (const field of ['network', 'ipc'] as const) {
     const mode = security?.namespaceOptions?.[field] ?? 0;
     if (!MODES.includes(mode))

@@ -45,6 +45,7 @@ export async function prepareSpec(
     mounts,
     devices,
     hostDevices,
+    cdi: request.cdi,
     hostMounts,
     localhostSeccomp,
     settings: parts.specSettings(),

@@ -1,6 +1,7 @@
 import type { ContainerConfig, PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { ImageRecord } from '../image/store.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
+import type { CdiEdits } from '../ocispec/cdi-edits.ts';
 import type { SpecPlan } from '../ocispec/input.ts';
 import type { ContainerRecord } from './container.ts';
 import type { PidNamespace } from './pid-namespace.ts';
@@ -23,5 +24,6 @@ export interface CreateRequest {
   /** Those of `record.volumeImageIds`. */
   readonly volumeImages: readonly ImageRecord[];
   readonly specPlan: SpecPlan;
+  readonly cdi: CdiEdits | undefined;
   readonly pidNamespace: PidNamespace;
 }

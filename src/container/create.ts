@@ -69,9 +69,10 @@ export async function createContainer(parts: ContainerParts, request: CreateRequ
     const { created, user } = await withPidNamespace(request.pidNamespace, async (pidNamespace) => {
       const prepared = await prepareSpec(parts, request, { rootfsPath: bundle.rootfs, mounts, pidNamespace });
       await makeImageDirectories(prepared);
-      await writeSpec(bundle, buildSpec(prepared));
+      const spec = buildSpec(prepared);
+      await writeSpec(bundle, spec);
       if (work.aborted) throw reasonOf(work);
-      return { created: await monitorContainer(parts, request, work), user: prepared.user };
+      return { created: await monitorContainer(parts, request, work), user: spec.process.user };
     });
     const { uid, gid, additionalGids } = user;
     const { process, monitor } = created;

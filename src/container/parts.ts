@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { SpecDirectories } from '../cdi/spec-directories.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { OciRuntime } from '../ociruntime/oci-runtime.ts';
 import type { Cgroups } from '../linux/cgroups/cgroups.ts';
@@ -20,6 +21,7 @@ export interface ContainerParts extends MonitoredParts {
   readonly images: ImageStore;
   readonly rootfs: RootfsStore;
   readonly cgroups: Cgroups;
+  readonly cdi: SpecDirectories;
   /** Files of execs under way: RUN/exec. */
   readonly execDirectory: string;
   /** Whose OOM kills have been told: RUN/oom.json, there while a pod with some is. */

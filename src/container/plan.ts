@@ -10,6 +10,7 @@ import { bootId } from '../linux/process.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import { isImageVolume } from '../ocispec/mounts.ts';
 import { planSpec } from '../ocispec/plan.ts';
+import { planCdiDevices } from './cdi-devices.ts';
 import type { Container } from './container.ts';
 import type { ContainerRequest, CreateRequest } from './create-request.ts';
 import { checkContainerRequest } from './check-request.ts';
@@ -26,7 +27,8 @@ export function containerName(config: ContainerConfig, sandbox: Sandbox): string
 }
 
 /**
- * Checks a request, finds its image, and fixes what the container will be. Every refusal that needs no look at the disk is here:
+ * Checks a request, finds its image, and fixes what the container will be. Every refusal that needs no look at the disk is here,
+ * and those of CDI devices:
  * a request that is refused leaves no trace.
  * @throws InvalidArgument, FailedPrecondition, or NotFound for an image or a target.
  */
@@ -47,10 +49,11 @@ export async function planContainer(
     parts.log.warn(`create container: ${words}`, { containerId: id });
   };
   const runtime = parts.runtimes.get(sandbox.record.runtimeHandler);
+  const features = parts.runtimes.features(runtime.name);
   const specPlan = planSpec({
     config,
     imageConfig: image.config.config ?? {},
-    runtime: parts.runtimes.features(runtime.name),
+    runtime: features,
     settings: parts.specSettings(),
     host,
     warn,
@@ -59,6 +62,7 @@ export async function planContainer(
   const volumeImages = config.mounts.filter(isImageVolume).map((mount) => volumeImage(parts, mount));
   const foreign = foreignPlatform(image.config, await hostPlatform());
   if (foreign !== undefined) warn(`the image is for ${foreign}, its programs may not start here`);
+  const cdi = await planCdiDevices(parts.cdi, { config, sandbox, runtime: features });
   const logDirectory = sandbox.record.config.logDirectory;
   return {
     sandbox,
@@ -66,6 +70,7 @@ export async function planContainer(
     image,
     volumeImages,
     specPlan,
+    cdi,
     pidNamespace,
     record: {
       id,

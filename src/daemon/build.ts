@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import type { Log } from '../base/log.ts';
+import { SpecDirectories } from '../cdi/spec-directories.ts';
 import { Networks } from '../cni/networks.ts';
 import { DiskLayout } from '../config/disk-layout.ts';
 import type { LiveConfig } from '../config/live-config.ts';
@@ -100,6 +101,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     images,
     rootfs: storage.rootfs,
     cgroups,
+    cdi: new SpecDirectories(() => config.current.cdiSpecDirs, log),
   };
   const containers = new Containers(containerParts, { createBudgetMs: timeouts.containerCreateMs, parkMs });
   const restoreParts: RestoreParts = { sandboxes, containers, sandboxParts, containerParts, log };

@@ -16,6 +16,8 @@ export interface HandlerFeatures {
   readonly recursiveReadOnlyMounts: boolean;
   /** Mounts with owners of their own, mount_setattr(2) MOUNT_ATTR_IDMAP. */
   readonly idmapMounts: boolean;
+  /** Interfaces of the host moved into a container. */
+  readonly netDevices: boolean;
 }
 
 /** conmon's line on the sync pipe: the pid of the container, or -1 and why there is none. conmon, src/parent_pipe_fd.c */
@@ -40,10 +42,13 @@ export function readState(state: Field): OciState {
 /** Reads `runtime features` (OCI runtime spec, features.md). What a document does not mention the runtime cannot do. */
 export function readFeatures(features: Field): HandlerFeatures {
   const options = features.at('mountOptions').given?.texts();
-  const idmap = features.at('linux').given?.at('mountExtensions').given?.at('idmap').given;
+  const linux = features.at('linux').given;
+  const idmap = linux?.at('mountExtensions').given?.at('idmap').given;
+  const netDevices = linux?.at('netDevices').given;
   return {
     recursiveReadOnlyMounts: options?.includes('rro') === true,
     idmapMounts: idmap?.at('enabled').given?.flag() === true,
+    netDevices: netDevices?.at('enabled').given?.flag() === true,
   };
 }
 

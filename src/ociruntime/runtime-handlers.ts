@@ -3,7 +3,7 @@ import type { Log } from '../base/log.ts';
 import type { HandlerFeatures } from './answers.ts';
 import type { OciRuntime } from './oci-runtime.ts';
 
-const NOTHING: HandlerFeatures = { recursiveReadOnlyMounts: false, idmapMounts: false };
+const NOTHING: HandlerFeatures = { recursiveReadOnlyMounts: false, idmapMounts: false, netDevices: false };
 
 /** The OCI runtimes of this node by runtime handler name. The empty name is the default one. */
 export class RuntimeHandlers {

@@ -1,4 +1,5 @@
 import { specAnnotations } from './annotations.ts';
+import { withCdiEdits } from './cdi-edits.ts';
 import { defaultMounts } from './default-mounts.ts';
 import { containerDevices } from './device-rules.ts';
 import type { ContainerSpecInput, SpecInput } from './input.ts';
@@ -42,7 +43,7 @@ function containerSpec(input: ContainerSpecInput): OciSpec {
     selinux: settings.selinux && host.selinux ? selinuxLabels({ options, privileged, podLevel: input.selinuxLevel }) : undefined,
     requested: requestMounts(input.mounts, input.hostMounts),
   };
-  return {
+  const spec: OciSpec = {
     ociVersion: OCI_VERSION,
     root: { path: input.rootfsPath, readonly: security?.readonlyRootfs === true },
     process: containerProcess(input, derived),
@@ -50,6 +51,7 @@ function containerSpec(input: ContainerSpecInput): OciSpec {
     annotations: specAnnotations({ kind: 'container', sandboxId: input.sandboxId, sandboxConfig, config, more: input.annotations }),
     linux: containerLinux(input, derived),
   };
+  return input.cdi === undefined ? spec : withCdiEdits(spec, input.cdi);
 }
 
 function containerProcess(input: ContainerSpecInput, { selinux }: Derived): OciProcess {

@@ -1,6 +1,7 @@
 import type { ContainerConfig, Mount, PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { ImageProcessConfig } from '../base/image-process-config.ts';
 import type { MountEntry } from '../linux/mountinfo.ts';
+import type { CdiEdits } from './cdi-edits.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { OciCapabilities, OciMount, OciResources } from './oci-types.ts';
 import type { SeccompChoice } from './seccomp.ts';
@@ -68,6 +69,8 @@ export interface ResolvedDevice {
 export interface RuntimeFacts {
   readonly recursiveReadOnlyMounts: boolean;
   readonly idmapMounts: boolean;
+  /** Interfaces of the host moved into a container, OCI runtime spec 1.3. */
+  readonly netDevices: boolean;
 }
 
 /** A limit for each process of a container; -1 is no limit. */
@@ -137,6 +140,8 @@ export interface ContainerSpecInput {
   readonly devices: readonly ResolvedDevice[];
   /** For a privileged container every device of the host, from listHostDevices; else empty. */
   readonly hostDevices: readonly ResolvedDevice[];
+  /** What the CDI devices of the request want done to the spec; undefined where it names none. */
+  readonly cdi?: CdiEdits | undefined;
   /** The host's mount table; only read where a mount asks for propagation. */
   readonly hostMounts: readonly MountEntry[];
   /** The profile file's content where seccompChoice says Localhost. */

@@ -12,6 +12,19 @@ export interface OciSpec {
   readonly mounts: readonly OciMount[];
   readonly annotations: Readonly<Record<string, string>>;
   readonly linux: OciLinux;
+  readonly hooks?: OciHooks;
+}
+
+export type OciHookName = 'prestart' | 'createRuntime' | 'createContainer' | 'startContainer' | 'poststart' | 'poststop';
+export type OciHooks = Readonly<Partial<Record<OciHookName, readonly OciHook[]>>>;
+
+/** A program that the runtime runs at a point of the container's life. */
+export interface OciHook {
+  readonly path: string;
+  readonly args?: readonly string[];
+  readonly env?: readonly string[];
+  /** Seconds. */
+  readonly timeout?: number;
 }
 
 export interface OciRoot {
@@ -61,9 +74,9 @@ export interface OciRlimit {
 
 export interface OciMount {
   readonly destination: string;
-  readonly type: string;
+  readonly type?: string;
   readonly source: string;
-  readonly options: readonly string[];
+  readonly options?: readonly string[];
   readonly uidMappings?: readonly OciIdMapping[];
   readonly gidMappings?: readonly OciIdMapping[];
 }
@@ -87,6 +100,18 @@ export interface OciLinux {
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
   readonly mountLabel?: string;
+  /** Interfaces of the host to move into the container, by their names on the host. Since version 1.3. */
+  readonly netDevices?: Readonly<Record<string, { readonly name: string }>>;
+  readonly intelRdt?: OciIntelRdt;
+}
+
+/** config-linux.md, "IntelRdt" */
+export interface OciIntelRdt {
+  readonly closID?: string;
+  readonly l3CacheSchema?: string;
+  readonly memBwSchema?: string;
+  readonly schemata?: readonly string[];
+  readonly enableMonitoring?: boolean;
 }
 
 export type OciNamespaceType = 'pid' | 'network' | 'mount' | 'ipc' | 'uts' | 'user' | 'cgroup';
@@ -98,14 +123,14 @@ export interface OciNamespace {
 }
 
 export interface OciDevice {
-  readonly type: 'b' | 'c' | 'p';
+  readonly type: 'b' | 'c' | 'u' | 'p';
   readonly path: string;
   readonly major: number;
   readonly minor: number;
   /** Permission bits. */
-  readonly fileMode: number;
-  readonly uid: number;
-  readonly gid: number;
+  readonly fileMode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
 }
 
 export interface OciDeviceRule {

@@ -1,24 +1,7 @@
-import type { ContainerConfig, NamespaceOption, SELinuxOption } from '../../api/cri/runtime.ts';
+import type { NamespaceOption, SELinuxOption } from '../../api/cri/runtime.ts';
 import { NamespaceMode } from '../../api/cri/enums.ts';
 import { fail } from '../base/errors.ts';
 import type { HostFacts } from './host-facts.ts';
-
-/** Annotations that name CDI devices too, CDI specification, "Kubernetes device plugins". */
-const CDI_ANNOTATION = 'cdi.k8s.io/';
-
-/**
- * Refuses devices of the Container Device Interface, which this version cannot inject: without them the container would start
- * and find no device. @throws FailedPrecondition that names them.
- */
-export function refuseCdiDevices({ cdiDevices, annotations }: Pick<ContainerConfig, 'cdiDevices' | 'annotations'>): void {
-  const annotated = Object.entries(annotations).filter(([key]) => key.startsWith(CDI_ANNOTATION));
-  const names = [...cdiDevices.map(({ name }) => name), ...annotated.flatMap(([, value]) => value.split(','))];
-  if (names.length === 0 && annotated.length === 0) return;
-  fail(
-    'FailedPrecondition',
-    `create container: it asks for the CDI devices ${names.join(', ')}, and CDI devices are not supported by this version of podwright`,
-  );
-}
 
 /**
  * Refuses an SELinux label where SELinux is on: nothing here sets it. Where SELinux is off it means nothing, as for the peers.

@@ -83,8 +83,10 @@ const mountOf = (change: Init<Mount>): Init<ContainerConfig> => ({ mounts: [{ ho
 const mapping = { hostId: 100_000, containerId: 0, length: 65_536 };
 
 const CONTAINERS: readonly Refusal<ContainerConfig>[] = [
-  [/vendor\.com\/gpu=0, vendor\.com\/gpu=1/, { cdiDevices: [{ name: 'vendor.com/gpu=0' }, { name: 'vendor.com/gpu=1' }] }, 'FAILED_PRECONDITION'],
-  [/vendor\.com\/gpu=all/, { annotations: { 'cdi.k8s.io/plugin': 'vendor.com/gpu=all' } }, 'FAILED_PRECONDITION'],
+  [/vendor\.com\/gpu=0, vendor\.com\/gpu=1/, { cdiDevices: [{ name: 'vendor.com/gpu=0' }, { name: 'vendor.com/gpu=1' }] }, 'NOT_FOUND'],
+  [/vendor\.com\/gpu=all/, { annotations: { 'cdi.k8s.io/plugin': 'vendor.com/gpu=all' } }, 'NOT_FOUND'],
+  [/CDI_devices\[0\]\.name has "gpu0"/, { cdiDevices: [{ name: 'gpu0' }] }],
+  [/annotation cdi\.k8s\.io\/plugin has ""/, { annotations: { 'cdi.k8s.io/plugin': '' } }],
   [/run_as_user/, security({ runAsUser: { value: 2n ** 32n } })],
   [/run_as_group/, security({ runAsUser: { value: 1n }, runAsGroup: { value: 2n ** 32n } })],
   [/supplemental_groups/, security({ supplementalGroups: [-5n] })],

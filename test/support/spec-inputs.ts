@@ -81,7 +81,7 @@ export const SETTINGS: SpecSettings = {
   selinux: false,
 };
 
-export const RUNTIME: RuntimeFacts = { recursiveReadOnlyMounts: true, idmapMounts: false };
+export const RUNTIME: RuntimeFacts = { recursiveReadOnlyMounts: true, idmapMounts: false, netDevices: false };
 
 /** A mount as the request's check hands it on, to /data where it says no other place. */
 export function plannedMount(init: Init<Mount> = {}, runtime: RuntimeFacts = RUNTIME): PlannedMount {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Field } from '../../../src/base/field.ts';
 import { readAnswer, readFeatures, readState, readSyncMessage } from '../../../src/ociruntime/answers.ts';
 
-const NOTHING = { recursiveReadOnlyMounts: false, idmapMounts: false };
+const NOTHING = { recursiveReadOnlyMounts: false, idmapMounts: false, netDevices: false };
 
 const TAKEN: readonly [read: (document: Field) => object, answer: object, value: object][] = [
   [readState, { ociVersion: '1.0.2', id: 'c', pid: 7, status: 'running', bundle: '/b' }, { status: 'running', pid: 7 }],
@@ -15,8 +15,9 @@ const TAKEN: readonly [read: (document: Field) => object, answer: object, value:
   [
     readFeatures,
     { mountOptions: ['ro', 'rro'], linux: { mountExtensions: { idmap: { enabled: true } } } },
-    { recursiveReadOnlyMounts: true, idmapMounts: true },
+    { recursiveReadOnlyMounts: true, idmapMounts: true, netDevices: false },
   ],
+  [readFeatures, { linux: { netDevices: { enabled: true } } }, { ...NOTHING, netDevices: true }],
   [readSyncMessage, { data: 7 }, { pid: 7, message: '' }],
   [readSyncMessage, { pid: 7 }, { pid: 7, message: '' }],
   [readSyncMessage, { data: -1, message: 'no' }, { pid: -1, message: 'no' }],

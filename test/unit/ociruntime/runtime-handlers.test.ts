@@ -11,8 +11,8 @@ const runtime = (features: unknown): OciRuntime =>
     features: async () => (features instanceof Error ? Promise.reject(features) : features),
   }) as unknown as OciRuntime;
 
-const RUNC_1_2 = { recursiveReadOnlyMounts: true, idmapMounts: true };
-const NOTHING = { recursiveReadOnlyMounts: false, idmapMounts: false };
+const RUNC_1_2 = { recursiveReadOnlyMounts: true, idmapMounts: true, netDevices: false };
+const NOTHING = { recursiveReadOnlyMounts: false, idmapMounts: false, netDevices: false };
 
 test('the empty name is the default handler; an unknown one is refused with those that are known', () => {
   const [runc, crun] = [runtime({}), runtime({})];
@@ -33,8 +33,8 @@ test('a handler has the features that its runtime tells; one that tells none, or
   );
   await handlers.probe(silentLog);
   assert.deepStrictEqual(['', 'new', 'old', 'silent', 'broken', 'unknown'].map((name) => handlers.features(name)), [
-    { recursiveReadOnlyMounts: true, idmapMounts: true },
-    { recursiveReadOnlyMounts: true, idmapMounts: true },
+    { recursiveReadOnlyMounts: true, idmapMounts: true, netDevices: false },
+    { recursiveReadOnlyMounts: true, idmapMounts: true, netDevices: false },
     NOTHING,
     NOTHING,
     NOTHING,

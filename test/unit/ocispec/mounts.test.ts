@@ -6,13 +6,13 @@ import { requestMounts, rootfsPropagation, withoutReplaced } from '../../../src/
 import type { OciMount } from '../../../src/ocispec/oci-types.ts';
 import { HOST, HOST_MOUNTS, plannedMount, resolvedMount } from '../../support/spec-inputs.ts';
 
-const RUNTIME = { recursiveReadOnlyMounts: true, idmapMounts: true };
+const RUNTIME = { recursiveReadOnlyMounts: true, idmapMounts: true, netDevices: false };
 
 function build(init: Init<Mount>, source = '/var/data', runtime = RUNTIME): OciMount[] {
   return requestMounts([{ ...plannedMount(init, runtime), source }], HOST_MOUNTS);
 }
 
-const options = (init: Init<Mount>, source?: string): readonly string[] => build(init, source)[0]!.options;
+const options = (init: Init<Mount>, source?: string): readonly string[] => build(init, source)[0]!.options ?? [];
 
 test('requestMounts() writes access and propagation as mount options', () => {
   assert.deepStrictEqual(

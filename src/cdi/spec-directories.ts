@@ -1,0 +1,120 @@
+import { readdir, stat } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import { hasErrno, messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { CdiSpec } from './spec.ts';
+import { SpecThread, type ReadFile } from './spec-thread.ts';
+
+/** A spec file that is in use. */
+export interface SpecFile {
+  readonly path: string;
+  /** The place of its directory among the directories: a later one wins. */
+  readonly priority: number;
+  readonly spec: CdiSpec;
+}
+
+/** A spec file, or a directory of them, that cannot be used. */
+export interface BrokenFile {
+  readonly path: string;
+  readonly error: string;
+  /** What it is of, where it says so. */
+  readonly kind?: string;
+}
+
+/** All that the directories hold. */
+export interface Specs {
+  readonly directories: readonly string[];
+  readonly files: readonly SpecFile[];
+  readonly broken: readonly BrokenFile[];
+}
+
+interface ListedFile {
+  readonly path: string;
+  readonly priority: number;
+  readonly stamp: string;
+}
+
+const EXTENSIONS = ['.json', '.yaml'];
+
+/**
+ * The directories of CDI spec files. They are looked at when somebody asks, so what was written before the question counts, and a
+ * node whose pods ask for no device has no work with them. Only files that have changed are read. One that cannot be used is
+ * left out with one line in the log.
+ */
+export class SpecDirectories {
+  readonly #directories: () => readonly string[];
+  readonly #log: Log;
+  readonly #thread = new SpecThread();
+  #known = new Map<string, { readonly stamp: string; readonly file: ReadFile }>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(directories: () => readonly string[], log: Log) {
+    this.#directories = directories;
+    this.#log = log;
+  }
+
+  /** What the directories hold now. Those that are not there hold nothing. */
+  async current(): Promise<Specs> {
+    const next = this.#last.then(async () => this.#look());
+    this.#last = next.catch(() => undefined);
+    return next;
+  }
+
+  async #look(): Promise<Specs> {
+    const directories = this.#directories();
+    const unreadable: BrokenFile[] = [];
+    const lists = directories.map(async (directory, priority) =>
+      listFiles(directory, priority).catch((error: unknown) => {
+        unreadable.push({ path: directory, error: messageOf(error) });
+        return [];
+      }),
+    );
+    const listed = (await Promise.all(lists)).flat();
+    const changed = listed.filter(({ path, stamp }) => this.#known.get(path)?.stamp !== stamp).map(({ path }) => path);
+    const read = new Map((await this.#thread.read(changed)).map((file) => [file.path, file]));
+    const before = this.#known;
+    this.#known = new Map();
+    const files: SpecFile[] = [];
+    const broken = unreadable.map((file) => this.#note(file, `${file.path}: ${file.error}`, before));
+    for (const { path, priority, stamp } of listed) {
+      const file = read.get(path) ?? before.get(path)?.file;
+      if (file === undefined) continue;
+      if ('spec' in file) {
+        this.#known.set(path, { stamp, file });
+        files.push({ path, priority, spec: file.spec });
+      } else broken.push(this.#note(file, stamp, before));
+    }
+    return { directories, files, broken };
+  }
+
+  /** Keeps what cannot be used, and says so where that is new. */
+  #note(file: BrokenFile, stamp: string, before: ReadonlyMap<string, { readonly file: ReadFile }>): BrokenFile {
+    this.#known.set(file.path, { stamp, file });
+    const earlier = before.get(file.path)?.file;
+    if (earlier === undefined || 'spec' in earlier || earlier.error !== file.error)
+      this.#log.warn(`CDI spec ${file.path} is not used: ${file.error}`);
+    return file;
+  }
+}
+
+async function listFiles(directory: string, priority: number): Promise<ListedFile[]> {
+  const names = await readdir(directory).catch((error: unknown) => {
+    if (hasErrno(error, 'ENOENT')) return [];
+    throw error;
+  });
+  const paths = names.filter((name) => EXTENSIONS.includes(extname(name))).sort();
+  const files = await Promise.all(paths.map(async (name) => listFile(join(directory, name), priority)));
+  return files.flat();
+}
+
+/** A file with what changes when it does. One that has gone meanwhile, or a directory, is none. */
+async function listFile(path: string, priority: number): Promise<ListedFile[]> {
+  try {
+    const stats = await stat(path, { bigint: true });
+    if (stats.isDirectory()) return [];
+    return [{ path, priority, stamp: `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}` }];
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return [];
+    return [{ path, priority, stamp: messageOf(error) }];
+  }
+}
