@@ -1,4 +1,4 @@
-import { DaemonError } from '../base/errors.ts';
+import { arm64Code, elfProgram, move, SVC, word } from '../linux/elf-file.ts';
 
 /*
  * The program of an infra container: process 1 of a pod's shared PID namespace, as a static ELF file of under 300 bytes.
@@ -8,16 +8,8 @@ import { DaemonError } from '../base/errors.ts';
  *     wait for SIGTERM or SIGINT          again when something else woke it: EINTR
  *     exit with 0
  *
- * Facts: elf(5); System V ABI, x86-64 and AArch64 supplements; Linux system call tables; pid_namespaces(7).
+ * Facts: Linux system call tables; pid_namespaces(7).
  */
-
-/** Bytes at the start of the file before the code: the ELF header and two program headers. */
-const ELF_HEADER_BYTES = 64;
-const PROGRAM_HEADER_BYTES = 56;
-const CODE_OFFSET = ELF_HEADER_BYTES + 2 * PROGRAM_HEADER_BYTES;
-/** Where the file is mapped; a multiple of 64 KiB, the largest page of both machines. */
-const BASE_ADDRESS = 0x400000;
-const SEGMENT_ALIGNMENT = 0x10000;
 
 const SIGINT = 2;
 const SIGTERM = 15;
@@ -37,61 +29,16 @@ function data(): Buffer {
   return bytes;
 }
 
-interface Program {
-  /** e_machine, elf(5). */
-  readonly machine: number;
-  /** Its length is a multiple of 8, so that the data behind it is aligned. */
-  readonly code: Buffer;
-}
-
 /**
  * The bytes of the pause program for a machine; the file's mode must be 0555.
  * @throws DaemonError Unimplemented for a machine other than x64 and arm64.
  */
 export function pauseProgram(architecture: string): Uint8Array {
-  if (architecture === 'x64') return elfFile({ machine: 62, code: x64Code() });
-  if (architecture === 'arm64') return elfFile({ machine: 183, code: arm64Code() });
-  throw new DaemonError('Unimplemented', `make pause program: this machine is ${architecture}, must be x64 or arm64`);
-}
-
-function elfFile({ machine, code }: Program): Uint8Array {
-  const header = Buffer.alloc(ELF_HEADER_BYTES);
-  header.set([0x7f, 0x45, 0x4c, 0x46]); // magic: DEL E L F
-  header.set([2, 1, 1], 4); // 64 bit, little endian, ELF version 1
-  header.writeUInt16LE(2, 16); // e_type: ET_EXEC
-  header.writeUInt16LE(machine, 18); // e_machine
-  header.writeUInt32LE(1, 20); // e_version
-  header.writeBigUInt64LE(BigInt(BASE_ADDRESS + CODE_OFFSET), 24); // e_entry: the first byte of the code
-  header.writeBigUInt64LE(BigInt(ELF_HEADER_BYTES), 32); // e_phoff: the program headers follow this one
-  header.writeUInt16LE(ELF_HEADER_BYTES, 52); // e_ehsize
-  header.writeUInt16LE(PROGRAM_HEADER_BYTES, 54); // e_phentsize
-  header.writeUInt16LE(2, 56); // e_phnum
-  const body = Buffer.concat([code, data()]);
-  const load = programHeader({
-    type: 1,
-    flags: 5,
-    sizeBytes: CODE_OFFSET + body.length,
-    address: BASE_ADDRESS,
-    alignment: SEGMENT_ALIGNMENT,
-  }); // PT_LOAD, read and execute
-  const stack = programHeader({ type: 0x6474e551, flags: 6, sizeBytes: 0, address: 0, alignment: 16 }); // PT_GNU_STACK, not executable
-  return Buffer.concat([header, load, stack, body]);
-}
-
-function programHeader(of: { type: number; flags: number; sizeBytes: number; address: number; alignment: number }): Buffer {
-  const header = Buffer.alloc(PROGRAM_HEADER_BYTES);
-  header.writeUInt32LE(of.type, 0); // p_type
-  header.writeUInt32LE(of.flags, 4); // p_flags: 4 read, 2 write, 1 execute
-  header.writeBigUInt64LE(BigInt(of.address), 16); // p_vaddr; p_offset before it is 0
-  header.writeBigUInt64LE(BigInt(of.address), 24); // p_paddr
-  header.writeBigUInt64LE(BigInt(of.sizeBytes), 32); // p_filesz
-  header.writeBigUInt64LE(BigInt(of.sizeBytes), 40); // p_memsz
-  header.writeBigUInt64LE(BigInt(of.alignment), 48); // p_align
-  return header;
+  return elfProgram('pause program', architecture, { x64: x64Pause, arm64: arm64Pause }, data());
 }
 
 /** System calls: the number in eax, arguments in rdi, rsi, rdx, r10; `syscall` changes rax, rcx and r11 alone. */
-function x64Code(): Buffer {
+function x64Pause(): Buffer {
   const length = 80;
   const set = length;
   const action = length + SIGSET_BYTES;
@@ -121,13 +68,8 @@ function x64Code(): Buffer {
   return Buffer.concat([Buffer.from(code)], length); // what follows the last call is never reached
 }
 
-/** A 32-bit number in little endian. */
-function word(value: number): number[] {
-  return [value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, (value >>> 24) & 0xff];
-}
-
-/** System calls: the number in x8, arguments in x0 to x3; `svc` changes x0 alone. Every instruction is 4 bytes. */
-function arm64Code(): Buffer {
+/** Every instruction is 4 bytes. */
+function arm64Pause(): Buffer {
   const length = 80;
   const set = length;
   const action = length + SIGSET_BYTES;
@@ -154,16 +96,7 @@ function arm64Code(): Buffer {
     move(0, 0), //                 72: mov x0, 0                 code 0
     SVC, //                        76: svc 0
   ];
-  const code = Buffer.alloc(length);
-  instructions.forEach((instruction, index) => code.writeUInt32LE(instruction >>> 0, index * 4));
-  return code;
-}
-
-const SVC = 0xd4000001;
-
-/** MOVZ Xd, #value: the value has 16 bits, from bit 5 on. */
-function move(register: number, value: number): number {
-  return 0xd2800000 | (value << 5) | register;
+  return arm64Code(instructions, length);
 }
 
 /** ADR Xd, here + offset: the two low bits of the offset are bits 29 and 30, the others begin at bit 5. */
