@@ -23,6 +23,7 @@ import {
   runSpec,
   security,
   streaming,
+  userNamespaces,
 } from './tests.ts';
 
 const ECHO = containers('the status returns metadata, labels, annotations, mounts and the log path as they were asked for');
@@ -54,8 +55,9 @@ const PROPAGATION = requestFields(
 );
 const IMAGE_VOLUMES = containers('image volumes show images of one and of more layers, read-only, whole or in part; the images stay');
 const ID_MAPPING = honoured(
-  'as an idmapped mount where the runtime has them, else refused',
-  mounts('requestMounts() maps ids where the runtime can'),
+  "with a runtime that has id-mapped mounts; those of an image volume are the pod's",
+  userNamespaces('a volume with the mappings of the pod has the same owners inside and outside; one without has none that the pod knows'),
+  BAD_CONTAINER,
 );
 const ID_MAPPINGS = { hostId: ID_MAPPING, containerId: ID_MAPPING, length: ID_MAPPING };
 
@@ -123,7 +125,11 @@ const SELINUX = refused(
   security('an SELinux label is refused where SELinux is on, and means nothing where it is off'),
 );
 const OTHER_NAMESPACE = requestFields('a container is in the network and IPC namespaces of its pod, whatever it says of them');
-const USERNS = refused('its user namespace options differ from those of its pod sandbox', 'mode NODE is honoured', BAD_CONTAINER);
+const USERNS = honoured(
+  'that of the pod; another is refused',
+  userNamespaces('root of a container is a user of the pod on the node, and each file of the image has the owner that the image says'),
+  BAD_CONTAINER,
+);
 const USERNS_MAPPING = { hostId: USERNS, containerId: USERNS, length: USERNS };
 
 const securityContext: Fields<LinuxContainerSecurityContext> = {

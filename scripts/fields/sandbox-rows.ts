@@ -18,6 +18,7 @@ import {
   refusals,
   requestFields,
   security,
+  userNamespaces,
   verboseStatus,
 } from './tests.ts';
 
@@ -68,11 +69,12 @@ export function toldResources(where: string, test: ReturnType<typeof requestFiel
 }
 
 const KEPT = requestFields('resources and overhead of a pod are kept and shown, and those of an update in their place, also after kill -9');
-const USERNS = refusals('Status advertises no user namespaces, and RunPodSandbox refuses them');
-const USERNS_ROW = refused(
-  'user namespaces are not supported by this version of podwright',
-  'not advertised; mode NODE is honoured',
-  USERNS,
+const USERNS_ROW = honoured(
+  'with a runtime, kernel and file system that can; elsewhere refused in words',
+  userNamespaces('root of a container is a user of the pod on the node, and each file of the image has the owner that the image says'),
+  userNamespaces('pods have the ids that each is given'),
+  userNamespaces('with a runtime that cannot, it is not advertised, and refused by the name of the runtime'),
+  BAD_POD,
 );
 const USERNS_MAPPING = { hostId: USERNS_ROW, containerId: USERNS_ROW, length: USERNS_ROW };
 const SELINUX = refused(

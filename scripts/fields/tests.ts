@@ -12,6 +12,7 @@ export const resources = testsOf('test/e2e/resources.test.ts');
 export const cdi = testsOf('test/e2e/cdi.test.ts');
 export const limits = testsOf('test/e2e/limits.test.ts');
 export const refusals = testsOf('test/e2e/refusals.test.ts');
+export const userNamespaces = testsOf('test/e2e/user-namespaces.test.ts');
 export const lists = testsOf('test/e2e/lists.test.ts');
 export const node = testsOf('test/e2e/node.test.ts');
 export const images = testsOf('test/e2e/images.test.ts');

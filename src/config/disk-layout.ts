@@ -58,6 +58,11 @@ export class DiskLayout {
     return join(this.storage, 'rootfs');
   }
 
+  /** There for a moment of each start: whether root file systems can have the owners of a user namespace is tried in it. */
+  get userNamespaceProbe(): string {
+    return join(this.storage, 'userns-probe');
+  }
+
   /** Where the CRI is served, unless the configuration names a place. */
   get criSocket(): string {
     return join(this.#runDir, 'podwright.sock');

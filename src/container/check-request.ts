@@ -4,7 +4,8 @@ import { fail } from '../base/errors.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import type { HostFacts } from '../ocispec/host-facts.ts';
 import { checkLabels } from '../ocispec/annotations.ts';
-import { checkContainerUserNamespace, refuseSelinuxOptions } from '../ocispec/unsupported.ts';
+import { checkContainerUserNamespace } from '../ocispec/id-mappings.ts';
+import { refuseSelinuxOptions } from '../ocispec/unsupported.ts';
 
 /** Least that a container can be started in, bytes; crun needs about as much for itself. Runtimes in Go need more, by version. */
 const LEAST_MEMORY = 524_288n;
@@ -25,7 +26,7 @@ export function checkContainerRequest(config: ContainerConfig, sandbox: Sandbox,
     if (!MODES.includes(mode))
       fail('InvalidArgument', `create container: namespace_options.${field} is ${mode}, which is no mode of the CRI`);
   }
-  checkContainerUserNamespace(security?.namespaceOptions);
+  checkContainerUserNamespace(security?.namespaceOptions, sandbox.record.namespaces.user);
   refuseSelinuxOptions(security?.selinuxOptions ?? podSecurity?.selinuxOptions, host, 'create container');
   if (security?.privileged === true && podSecurity?.privileged !== true) {
     fail('InvalidArgument', `create container: it is privileged, but its pod sandbox ${sandbox.record.id} is not; the sandbox must be too`);

@@ -2,6 +2,7 @@ import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { readMounts } from '../linux/mounts.ts';
 import { listHostDevices, resolveDevices } from '../ocispec/devices.ts';
 import type { ContainerSpecInput, PodFiles, ResolvedMount } from '../ocispec/input.ts';
+import { checkUserIsMapped } from '../ocispec/id-mappings.ts';
 import { readLocalhostSeccomp } from '../ocispec/seccomp-file.ts';
 import { resolveUser } from '../ocispec/user.ts';
 import type { CreateRequest } from './create-request.ts';
@@ -29,6 +30,8 @@ export async function prepareSpec(
     needsHostMounts ? readMounts() : [],
     readLocalhostSeccomp(specPlan.seccomp, 'create container'),
   ]);
+  const userMapping = sandbox.record.namespaces.user;
+  checkUserIsMapped('create container', user, userMapping);
   return {
     kind: 'container',
     sandboxId: sandbox.record.id,
@@ -40,6 +43,7 @@ export async function prepareSpec(
     rootfsPath,
     user,
     namespaces: { ...parts.sandboxes.pathsOf(sandbox.record.id).namespacesOf(sandbox.record), pid: pidNamespace },
+    userMapping,
     cgroupsPath: record.cgroupsPath,
     podFiles: podFiles(parts, request),
     mounts,

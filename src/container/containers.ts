@@ -25,6 +25,7 @@ import { bundleOf, runtimeOf } from './parts.ts';
 import { containerName, planContainer } from './plan.ts';
 import { removeContainer, removeUnfinishedContainer } from './remove.ts';
 import { startContainer, type StartLife } from './start.ts';
+import { ownerOnNode, type Owner } from './stdio-owner.ts';
 import { StopLoops } from './stop-loops.ts';
 import { updateContainer } from './update.ts';
 
@@ -187,6 +188,13 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
 
   runtimeOf(record: ContainerRecord): OciRuntime {
     return runtimeOf(this.#parts, record);
+  }
+
+  /** Who the user of a container is on the node, in a pod with a user namespace; in another the runtime sees to it. */
+  ownerOf({ id, sandboxId }: ContainerRecord): Owner | undefined {
+    const user = this.store.get(id)?.state.user;
+    const mapping = this.#parts.sandboxes.store.get(sandboxId)?.record.namespaces.user;
+    return mapping === undefined || user === undefined ? undefined : ownerOnNode(user, mapping);
   }
 
   /** The places of the files of a new exec. */

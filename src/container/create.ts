@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { reasonOf } from '../base/deadline.ts';
@@ -6,6 +6,7 @@ import { DaemonError, fail, messageOf, withWords } from '../base/errors.ts';
 import { allSettledOrThrow } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
 import { UndoStack } from '../base/undo.ts';
+import { hostId, type UserMapping } from '../linux/user-namespace.ts';
 import { createMonitored, type MonitoredContainer } from '../ociruntime/monitor.ts';
 import { sweepContainer } from '../ociruntime/sweep.ts';
 import { makeRequestedDirectory } from '../podsandbox/sandbox-files.ts';
@@ -22,6 +23,7 @@ import { makeImageDirectories } from './image-directories.ts';
 import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
 import { withPidNamespace } from './pid-namespace.ts';
 import { writeProcess } from './process-file.ts';
+import { giveStdioOf } from './stdio-owner.ts';
 import { resolveImageVolumes, resolveVolumes } from './volumes.ts';
 
 /** Where the images of its mounts are mounted, in the order of those mounts. */
@@ -72,7 +74,9 @@ export async function createContainer(parts: ContainerParts, request: CreateRequ
       const spec = buildSpec(prepared);
       await writeSpec(bundle, spec);
       if (work.aborted) throw reasonOf(work);
-      return { created: await monitorContainer(parts, request, work), user: spec.process.user };
+      const monitored = await monitorContainer(parts, request, work);
+      await giveStdioOf(monitored.process.pid, request.sandbox.record, spec.process.user);
+      return { created: monitored, user: spec.process.user };
     });
     const { uid, gid, additionalGids } = user;
     const { process, monitor } = created;
@@ -127,7 +131,11 @@ async function prepareFiles(parts: ContainerParts, request: CreateRequest, work:
   const volumes = volumeImages.map(({ chain }, index) => ({ chain, target: directories[index] ?? '' }));
   const makeBundle = async (): Promise<void> => {
     await mkdir(target, { recursive: true, mode: 0o700 });
-    await parts.rootfs.mount(record.id, image.chain, { target, volumes });
+    const { record: sandbox } = request.sandbox;
+    const { user: mapping } = sandbox.namespaces;
+    const user = mapping && { mapping, layers: parts.sandboxes.pathsOf(sandbox.id).layers };
+    if (user !== undefined) await letRootOfPodThrough(bundle.directory, user.mapping);
+    await parts.rootfs.mount(record.id, image.chain, { target, volumes, user });
   };
   await allSettledOrThrow([
     makeBundle(),
@@ -135,6 +143,12 @@ async function prepareFiles(parts: ContainerParts, request: CreateRequest, work:
     parts.placement.prepareMonitor(record.cgroupParent, record.id),
     record.logPath === '' ? Promise.resolve() : makeRequestedDirectory(dirname(record.logPath), work),
   ]);
+}
+
+/** The runtime goes to the root file system as root of the pod, and nobody else of the node must: it has set-user-id programs. */
+async function letRootOfPodThrough(directory: string, { gids }: UserMapping): Promise<void> {
+  await chown(directory, 0, hostId(0, gids));
+  await chmod(directory, 0o710);
 }
 
 async function monitorContainer(parts: ContainerParts, request: CreateRequest, work: AbortSignal): Promise<MonitoredContainer> {

@@ -12,6 +12,7 @@ import type { Containers } from './containers.ts';
 import type { ExecFiles } from './exec-files.ts';
 import { readProcess } from './process-file.ts';
 import { SharedStderr } from './shared-stderr.ts';
+import { givePipes } from './stdio-owner.ts';
 
 /** A process started in a running container. It leads a process group and session of its own; its pid is our child's. */
 export interface ExecProcess {
@@ -86,6 +87,7 @@ export async function startExec(
   };
   try {
     const [out, err, input] = makePipes(wantStdin ? 3 : 2) as [PipeEnds, PipeEnds, PipeEnds?];
+    givePipes([out.readEnd, err.readEnd, ...(input === undefined ? [] : [input.readEnd])], containers.ownerOf(record));
     const stdout = reader(out.readEnd);
     const stderr = reader(err.readEnd);
     words = new SharedStderr(stderr);

@@ -2,8 +2,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import { makeDirectoryInRoot } from '../linux/make-in-root.ts';
 import type { ContainerSpecInput } from '../ocispec/input.ts';
+import { ownerOnNode } from './stdio-owner.ts';
 
-type Input = Pick<ContainerSpecInput, 'rootfsPath' | 'plan' | 'imageConfig' | 'user' | 'warn'>;
+type Input = Pick<ContainerSpecInput, 'rootfsPath' | 'plan' | 'imageConfig' | 'user' | 'userMapping' | 'warn'>;
 
 /** How many volumes are made before the event loop gets a turn. */
 const VOLUMES_BETWEEN_TURNS = 8;
@@ -14,8 +15,8 @@ const VOLUMES_BETWEEN_TURNS = 8;
  * the working directory too, but not where a link leads to nothing.) A volume that cannot be made is left out.
  * @throws FailedPrecondition where the working directory cannot be made.
  */
-export async function makeImageDirectories({ rootfsPath, plan, imageConfig, user, warn }: Input): Promise<void> {
-  const owner = { uid: user.uid, gid: user.gid, mode: 0o755 };
+export async function makeImageDirectories({ rootfsPath, plan, imageConfig, user, userMapping, warn }: Input): Promise<void> {
+  const owner = { ...ownerOnNode(user, userMapping), mode: 0o755 };
   const failed: string[] = [];
   for (const [index, path] of Object.keys(imageConfig.Volumes ?? {}).entries()) {
     if (index % VOLUMES_BETWEEN_TURNS === VOLUMES_BETWEEN_TURNS - 1) await nextTurn();
@@ -26,7 +27,7 @@ export async function makeImageDirectories({ rootfsPath, plan, imageConfig, user
   if (failed[0] !== undefined) warn(`${failed.length} of the image's VOLUMEs cannot be made, the first is ${failed[0]}`);
   const directory = plan.workingDirectory;
   try {
-    await makeDirectoryInRoot(rootfsPath, directory, { uid: 0, gid: 0, mode: 0o755 });
+    await makeDirectoryInRoot(rootfsPath, directory, { ...ownerOnNode({ uid: 0, gid: 0 }, userMapping), mode: 0o755 });
   } catch (error) {
     const words = `create container: the working directory ${JSON.stringify(directory)} cannot be made in the image: ${messageOf(error)}`;
     throw new DaemonError('FailedPrecondition', words, { cause: error });

@@ -56,6 +56,7 @@ export async function planContainer(
     runtime: features,
     settings: parts.specSettings(),
     host,
+    userMapping: sandbox.record.namespaces.user,
     warn,
   });
   const pidNamespace = planPidNamespace(config, sandbox, containers);

@@ -83,6 +83,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     ...common,
     store: sandboxStore({ directory: layout.sandboxRecords, badDirectory, log }),
     directories,
+    layersDirectory: layout.layers,
     defaultSysctls: () => config.current.defaultSysctls,
     networks,
     detachBudgetMs: timeouts.cniDelMs,

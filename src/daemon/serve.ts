@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AdminServer } from '../admin/server.ts';
 import { sleep } from '../base/deadline.ts';
@@ -34,6 +34,7 @@ import { listen, unimplementedRpcs } from '../server/listen.ts';
 import { StreamingServer } from '../streaming/server.ts';
 import { streamingBackend } from './streaming-backend.ts';
 import { adminBackend } from './admin-backend.ts';
+import { nodeLacksForUserNamespaces } from './user-namespaces.ts';
 import { buildDaemon, type DaemonParts } from './build.ts';
 import { Reloads } from './reload.ts';
 
@@ -108,17 +109,28 @@ async function takeRoot(config: Config): Promise<FileLock> {
 }
 
 async function startAdapters(parts: DaemonParts, closers: Closer[]): Promise<void> {
-  const { networks, storage, runtimes, log, sandboxParts } = parts;
+  const { config, networks, storage, runtimes, log, sandboxParts } = parts;
   await storage.start();
   closers.push(async () => storage.close());
   await networks.start();
   closers.push(async () => networks.close());
-  await Promise.all([runtimes.probe(log), prepareInfraRootfs(sandboxParts)]);
+  const layout = new DiskLayout(config.current);
+  const [nodeLacks] = await Promise.all([
+    nodeLacksForUserNamespaces(config.current.runDir, layout.userNamespaceProbe),
+    runtimes.probe(log),
+    prepareInfraRootfs(sandboxParts),
+  ]);
+  runtimes.nodeLacks = nodeLacks;
+  if (nodeLacks !== undefined) log.info('pods can have no user namespaces', { reason: nodeLacks });
 }
 
 async function restoreState(parts: DaemonParts, closers: Closer[]): Promise<void> {
   const { restoreParts, log, exitDirectory, sandboxes, containers } = parts;
   await mkdir(exitDirectory, { recursive: true, mode: 0o700 });
+  const { bundleDirectory } = restoreParts.containerParts;
+  await mkdir(bundleDirectory, { recursive: true });
+  // The runtime goes through it as root of a pod with a user namespace; what lies in it is closed.
+  await chmod(bundleDirectory, 0o711);
   // Files of execs whose daemon is gone: nothing reads them any more.
   await rm(restoreParts.containerParts.execDirectory, { recursive: true, force: true });
   const ended = new AbortController();

@@ -6,6 +6,7 @@ import type { PinnableNamespace, PinOptions } from './namespaces.ts';
 /** What the kernel threads do, by what they take and give. Each runs the function of its name; all paths are ours. */
 export interface Jobs {
   mountOverlay: { request: OverlayOptions; result: undefined };
+  tryIdMappedOverlay: { request: { readonly directory: string }; result: undefined };
   mountTmpfs: { request: TmpfsOptions & { readonly target: string }; result: undefined };
   unmount: { request: { readonly path: string }; result: undefined };
   unmountAllBelow: { request: { readonly prefix: string }; result: undefined };

@@ -3,6 +3,7 @@ import { parentPort } from 'node:worker_threads';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import { mountOverlay, mountTmpfs, unmount, unmountAllBelow } from './mounts.ts';
 import { pinNamespaces, setNetworkSysctls, unpinNamespaces } from './namespaces.ts';
+import { tryIdMappedOverlay } from './try-idmapped-overlay.ts';
 import { pidsByEnvironment } from './process-environments.ts';
 import type { JobAnswer, JobKind, JobRequest, Jobs } from './kernel-jobs.ts';
 
@@ -10,6 +11,9 @@ async function run(job: JobRequest): Promise<Jobs[JobKind]['result']> {
   switch (job.kind) {
     case 'mountOverlay':
       mountOverlay(job);
+      return undefined;
+    case 'tryIdMappedOverlay':
+      await tryIdMappedOverlay(job.directory);
       return undefined;
     case 'mountTmpfs':
       mountTmpfs(job.target, job);

@@ -3,14 +3,25 @@ import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bind, check, close, errnoError, lastErrno, O_CREAT, O_EXCL, O_RDONLY, O_WRONLY, open } from './libc.ts';
 import { DaemonError, hasErrno, messageOf } from '../base/errors.ts';
+import { stage } from '../base/stage.ts';
+import { mountIdMapped } from './idmapped-mount.ts';
+import { asUser } from './thread-user.ts';
+import { unmount } from './unmount.ts';
+import { withNewUserNamespace, type UserMapping } from './user-namespace.ts';
 
+/** The namespaces that a thread can enter and leave. */
+type ThreadNamespace = 'net' | 'ipc' | 'uts';
 /** The namespaces that a file can keep without a process: namespaces(7). A PID namespace needs a living child. */
-export type PinnableNamespace = 'net' | 'ipc' | 'uts';
+export type PinnableNamespace = ThreadNamespace | 'user';
 
 export interface PinOptions {
   readonly net: boolean;
   readonly ipc: boolean;
   readonly uts: boolean;
+  /** The ids of a user namespace, which the others then belong to. */
+  readonly user?: UserMapping | undefined;
+  /** Needs `user`: a directory that is shown at `dir/layers` as well, read-only, with the owners of the user namespace. */
+  readonly layers?: string | undefined;
   /** Set inside; needs `uts`. */
   readonly hostname?: string;
   /** Names with dots or slashes, set inside: net.* needs `net`; kernel.shm*, kernel.msg*, kernel.sem, fs.mqueue.* need `ipc`. */
@@ -20,10 +31,13 @@ export interface PinOptions {
 }
 
 /** Paths of namespaces to enter. */
-export type NamespacePaths = Readonly<Partial<Record<PinnableNamespace, string>>>;
+export type NamespacePaths = Readonly<Partial<Record<ThreadNamespace, string>>>;
 
-const CLONE_FLAGS = { net: 0x40000000, ipc: 0x08000000, uts: 0x04000000 } as const satisfies Record<PinnableNamespace, number>;
-const KINDS: readonly PinnableNamespace[] = ['net', 'ipc', 'uts'];
+const CLONE_FLAGS = { net: 0x40000000, ipc: 0x08000000, uts: 0x04000000 } as const satisfies Record<ThreadNamespace, number>;
+const KINDS: readonly ThreadNamespace[] = ['net', 'ipc', 'uts'];
+const PINNABLE: readonly PinnableNamespace[] = [...KINDS, 'user'];
+/** Beside the pins, in a directory with a user namespace. */
+export const LAYERS = 'layers';
 const MS_BIND = 0x1000;
 const MNT_DETACH = 2;
 const UMOUNT_NOFOLLOW = 8;
@@ -67,7 +81,7 @@ export function warmThreadPool(): void {
 }
 
 /**
- * Makes new namespaces and keeps each by a bind mount at `dir/net`, `dir/ipc`, `dir/uts`, without a process. Synchronous:
+ * Makes new namespaces and keeps each by a bind mount at `dir/net`, `dir/ipc`, `dir/uts`, `dir/user`, without a process. Synchronous:
  * nothing else of this program runs while its thread is inside. On failure nothing is left. If the way back to our own
  * namespaces fails the program aborts, since it would go on inside the pod's.
  *
@@ -76,7 +90,7 @@ export function warmThreadPool(): void {
  * @throws the system error, naming the step.
  */
 export function pinNamespaces(dir: string, options: PinOptions): void {
-  const kinds = KINDS.filter((kind) => options[kind]);
+  const kinds = PINNABLE.filter((kind) => options[kind] !== undefined && options[kind] !== false);
   if (kinds.length === 0) return;
   // eslint-disable-next-line no-restricted-syntax -- no turn of the event loop may pass between these steps
   mkdirSync(dir, { recursive: true, mode: 0o700 });
@@ -87,23 +101,60 @@ export function pinNamespaces(dir: string, options: PinOptions): void {
       close(open(path, O_RDONLY | O_CREAT | O_EXCL, 0o444));
       made.push(path);
     }
-    insideOf(kinds, () => {
-      check(unshare(flagsOf(kinds)), `unshare ${kinds.join(',')}`);
-      prepareInside(options);
-      for (const kind of kinds) {
-        const target = join(dir, kind);
-        check(mount(`/proc/thread-self/ns/${kind}`, target, null, MS_BIND, null), 'mount --bind namespace', target);
-      }
-    });
+    if (options.user === undefined) pinByThread(dir, options);
+    else pinByProcess(dir, options, options.user);
   } catch (error) {
+    unmount(join(dir, LAYERS));
+    removeIfEmpty(join(dir, LAYERS));
     for (const path of made) unpin(path);
     removeIfEmpty(dir);
     throw error;
   }
 }
 
+/** Our thread makes the namespaces and comes back. */
+function pinByThread(dir: string, options: PinOptions): void {
+  const kinds = KINDS.filter((kind) => options[kind]);
+  insideOf(kinds, () => {
+    check(unshare(flagsOf(kinds)), `unshare ${kinds.join(',')}`);
+    prepareInside(options);
+    for (const kind of kinds) pinOne(`/proc/thread-self/ns/${kind}`, join(dir, kind));
+  });
+}
+
+/** A short-lived process makes them. The user namespace is pinned first: what belongs to it is never there without it. */
+function pinByProcess(dir: string, options: PinOptions, user: UserMapping): void {
+  const kinds = KINDS.filter((kind) => options[kind]);
+  withNewUserNamespace(user, flagsOf(kinds), (pid) => {
+    for (const kind of ['user', ...kinds]) {
+      stage(`namespaces.pinning-${kind}`);
+      pinOne(`/proc/${pid}/ns/${kind}`, join(dir, kind));
+    }
+    if (options.layers !== undefined) showLayers(options.layers, dir);
+  });
+  withNamespaces(Object.fromEntries(kinds.map((kind) => [kind, join(dir, kind)])), () => {
+    prepareInside(options);
+  });
+}
+
+function showLayers(layers: string, dir: string): void {
+  const target = join(dir, LAYERS);
+  // eslint-disable-next-line no-restricted-syntax -- as in pinNamespaces
+  mkdirSync(target, { mode: 0o700 });
+  stage('namespaces.showing-layers');
+  mountIdMapped(layers, target, join(dir, 'user'));
+}
+
+function pinOne(namespace: string, target: string): void {
+  check(mount(namespace, target, null, MS_BIND, null), 'mount --bind namespace', target);
+}
+
 /** Releases what {@link pinNamespaces} keeps in `dir`, or these of it, and `dir` if it is empty then. What is not there is fine. */
-export function unpinNamespaces(dir: string, kinds: readonly PinnableNamespace[] = KINDS): void {
+export function unpinNamespaces(dir: string, kinds: readonly PinnableNamespace[] = PINNABLE): void {
+  if (kinds.includes('user')) {
+    unmount(join(dir, LAYERS));
+    removeIfEmpty(join(dir, LAYERS));
+  }
   for (const kind of kinds) unpin(join(dir, kind));
   removeIfEmpty(dir);
 }
@@ -116,6 +167,7 @@ function unpin(path: string): void {
   if (unlink(path) === -1 && lastErrno() !== ENOENT) throw errnoError('unlink', path);
 }
 
+/** Never with what is in it: the layers may be mounted there. */
 function removeIfEmpty(dir: string): void {
   try {
     // eslint-disable-next-line no-restricted-syntax -- called from pinNamespaces, which is synchronous
@@ -160,9 +212,9 @@ export function withNamespaces<T>(paths: NamespacePaths, work: () => T): T {
 }
 
 /** Runs `work`, which may leave this thread's namespaces of these kinds, and brings the thread back. */
-function insideOf<T>(kinds: readonly PinnableNamespace[], work: () => T): T {
+function insideOf<T>(kinds: readonly ThreadNamespace[], work: () => T): T {
   warmThreadPool();
-  const own: { kind: PinnableNamespace; fd: number }[] = [];
+  const own: { kind: ThreadNamespace; fd: number }[] = [];
   try {
     for (const kind of kinds) own.push({ kind, fd: open(`/proc/thread-self/ns/${kind}`, O_RDONLY) });
     try {
@@ -176,14 +228,14 @@ function insideOf<T>(kinds: readonly PinnableNamespace[], work: () => T): T {
 }
 
 /** The thread is in a pod's namespace and cannot leave it: every later call would act on the wrong node. */
-function abortInside(kind: PinnableNamespace): never {
+function abortInside(kind: ThreadNamespace): never {
   const line = Buffer.from(`fatal: cannot return to our own ${kind} namespace: ${messageOf(errnoError('setns'))}\n`);
   write(2, line, line.length);
   abort(); // process.abort() is refused on a thread
   process.exit(134);
 }
 
-function flagsOf(kinds: readonly PinnableNamespace[]): number {
+function flagsOf(kinds: readonly ThreadNamespace[]): number {
   return kinds.reduce((flags, kind) => flags | CLONE_FLAGS[kind], 0);
 }
 
@@ -202,7 +254,12 @@ function prepareInside(options: PinOptions): void {
     if (owner === undefined || !options[owner]) {
       throw new Error(`set sysctl ${name}: it belongs to ${owner ?? 'no'} namespace of the pod's own, must be one that is made here`);
     }
-    writeSysctl(name, value);
+    // The kernel takes those of an IPC namespace from the user alone that is root in it, whatever others may do elsewhere.
+    if (owner === 'ipc' && options.user !== undefined)
+      asUser(options.user.uids.hostId, () => {
+        writeSysctl(name, value);
+      });
+    else writeSysctl(name, value);
   }
 }
 
@@ -210,7 +267,7 @@ function prepareInside(options: PinOptions): void {
  * Which namespace a sysctl belongs to; undefined for one of the node itself. As the kubelet's list (kubernetes
  * pkg/kubelet/sysctl/namespace.go); dots and slashes as in sysctl(8).
  */
-export function namespaceOfSysctl(name: string): PinnableNamespace | undefined {
+export function namespaceOfSysctl(name: string): ThreadNamespace | undefined {
   const path = sysctlPath(name);
   if (path.startsWith('net/')) return 'net';
   if (/^kernel\/(shm|msg)[^/]*$/.test(path) || path === 'kernel/sem' || /^fs\/mqueue\/[^/]+$/.test(path)) return 'ipc';

@@ -47,7 +47,7 @@ export function spawnPosix(path: string, options: SpawnOptions): Child {
   const stdio = new PreparedStdio(options.stdio ?? []);
   let pid: number;
   try {
-    pid = start(path, options, stdio.childFds);
+    pid = startProgram(path, options, stdio.childFds);
   } catch (error) {
     stdio.closeOurs();
     throw error;
@@ -59,7 +59,11 @@ export function spawnPosix(path: string, options: SpawnOptions): Child {
   return { pid, exit, pipes: stdio.open() };
 }
 
-function start(path: string, options: SpawnOptions, childFds: readonly (number | undefined)[]): number {
+/**
+ * The bare spawn: nobody waits for the child yet. Each descriptor of `childFds` is the child's by its index; none may be a number
+ * below their count.
+ */
+export function startProgram(path: string, options: SpawnOptions, childFds: readonly (number | undefined)[]): number {
   const attr = Buffer.alloc(OPAQUE_BYTES);
   const actions = Buffer.alloc(OPAQUE_BYTES);
   checkReturned(attrInit(attr), 'posix_spawnattr_init');

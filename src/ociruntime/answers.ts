@@ -16,6 +16,8 @@ export interface HandlerFeatures {
   readonly recursiveReadOnlyMounts: boolean;
   /** Mounts with owners of their own, mount_setattr(2) MOUNT_ATTR_IDMAP. */
   readonly idmapMounts: boolean;
+  /** Whether it makes and joins user namespaces. */
+  readonly userNamespace: boolean;
   /** Interfaces of the host moved into a container. */
   readonly netDevices: boolean;
 }
@@ -49,6 +51,7 @@ export function readFeatures(features: Field): HandlerFeatures {
     recursiveReadOnlyMounts: options?.includes('rro') === true,
     idmapMounts: idmap?.at('enabled').given?.flag() === true,
     netDevices: netDevices?.at('enabled').given?.flag() === true,
+    userNamespace: linux?.at('namespaces').given?.texts().includes('user') === true,
   };
 }
 

@@ -3,13 +3,14 @@ import type { Log } from '../base/log.ts';
 import type { HandlerFeatures } from './answers.ts';
 import type { OciRuntime } from './oci-runtime.ts';
 
-const NOTHING: HandlerFeatures = { recursiveReadOnlyMounts: false, idmapMounts: false, netDevices: false };
+const NOTHING: HandlerFeatures = { recursiveReadOnlyMounts: false, idmapMounts: false, netDevices: false, userNamespace: false };
 
 /** The OCI runtimes of this node by runtime handler name. The empty name is the default one. */
 export class RuntimeHandlers {
   readonly defaultName: string;
   readonly #runtimes: ReadonlyMap<string, OciRuntime>;
   readonly #features = new Map<string, HandlerFeatures>();
+  #nodeLacks: string | undefined = 'this node has not been asked yet whether it can';
 
   constructor(defaultName: string, runtimes: ReadonlyMap<string, OciRuntime>) {
     this.defaultName = defaultName;
@@ -42,6 +43,20 @@ export class RuntimeHandlers {
         }
       }),
     );
+  }
+
+  /** What the node itself lacks for pods with user namespaces, in words; undefined where it lacks nothing. */
+  set nodeLacks(words: string | undefined) {
+    this.#nodeLacks = words;
+  }
+
+  /** Why a pod of this handler can have no user namespace, in words; undefined where it can. */
+  lacksForUserNamespaces(name: string): string | undefined {
+    if (this.#nodeLacks !== undefined) return this.#nodeLacks;
+    const { idmapMounts, userNamespace } = this.features(name);
+    if (idmapMounts && userNamespace) return undefined;
+    const { path } = this.get(name);
+    return `${path}, the runtime of handler "${name === '' ? this.defaultName : name}", does not say in its features that it has ${idmapMounts ? 'user namespaces' : 'id-mapped mounts, as runc 1.2 or crun 1.9 and later do'}`;
   }
 
   features(name: string): HandlerFeatures {

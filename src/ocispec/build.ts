@@ -85,7 +85,7 @@ function containerMounts(input: ContainerSpecInput, { privileged, cgroupNamespac
     privileged,
     readonlyRootfs: input.config.linux?.securityContext?.readonlyRootfs === true,
     cgroupNamespace,
-    userNamespace: false,
+    userMapping: input.userMapping,
     host: input.host,
   });
   return sortByDepth([...withoutReplaced(defaults, requested), ...requested]);

@@ -1,3 +1,4 @@
+import { isMapped, type UserMapping } from '../linux/user-namespace.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { PodFiles, SpecNamespaces } from './input.ts';
 import type { OciMount } from './oci-types.ts';
@@ -9,21 +10,19 @@ export interface DefaultMountsInput {
   readonly privileged: boolean;
   readonly readonlyRootfs: boolean;
   readonly cgroupNamespace: boolean;
-  readonly userNamespace: boolean;
+  /** The ids of the user namespace, where it is not the node's. */
+  readonly userMapping?: UserMapping | undefined;
   readonly host: Pick<HostFacts, 'cgroupVersion' | 'cgroup2Options'>;
 }
+
+const TTY_GROUP = 5;
 
 /** As the OCI spec's config-linux.md, "Default Filesystems"; modes and limits as every runtime has them. */
 export function defaultMounts(input: DefaultMountsInput): OciMount[] {
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
     { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'] },
-    {
-      destination: '/dev/pts',
-      type: 'devpts',
-      source: 'devpts',
-      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
-    },
+    ptsMount(input),
     mqueueMount(input),
     sysMount(input),
     ...cgroupMounts(input),
@@ -32,18 +31,25 @@ export function defaultMounts(input: DefaultMountsInput): OciMount[] {
   ];
 }
 
+/** Terminals belong to the group tty, which is 5 everywhere, unless the pod has no such group. */
+function ptsMount({ userMapping }: DefaultMountsInput): OciMount {
+  const options = ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620'];
+  const hasTty = userMapping === undefined || isMapped(TTY_GROUP, userMapping.gids);
+  return { destination: '/dev/pts', type: 'devpts', source: 'devpts', options: hasTty ? [...options, `gid=${TTY_GROUP}`] : options };
+}
+
 /** mqueue and sysfs can be mounted only by the owner of the IPC or network namespace, and a user namespace does not own the host's. */
-function mqueueMount({ namespaces, userNamespace }: DefaultMountsInput): OciMount {
+function mqueueMount({ namespaces, userMapping }: DefaultMountsInput): OciMount {
   const options = ['nosuid', 'noexec', 'nodev'];
-  if (namespaces.ipc === 'host' && userNamespace) {
+  if (namespaces.ipc === 'host' && userMapping !== undefined) {
     return { destination: '/dev/mqueue', type: 'bind', source: '/dev/mqueue', options: ['rbind', ...options] };
   }
   return { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options };
 }
 
-function sysMount({ namespaces, userNamespace, privileged }: DefaultMountsInput): OciMount {
+function sysMount({ namespaces, userMapping, privileged }: DefaultMountsInput): OciMount {
   const options = ['nosuid', 'noexec', 'nodev', privileged ? 'rw' : 'ro'];
-  if (namespaces.net === 'host' && userNamespace) {
+  if (namespaces.net === 'host' && userMapping !== undefined) {
     return { destination: '/sys', type: 'bind', source: '/sys', options: ['rbind', 'rprivate', ...options] };
   }
   return { destination: '/sys', type: 'sysfs', source: 'sysfs', options };

@@ -1,4 +1,5 @@
 import type { LinuxSandboxSecurityContext } from '../../api/cri/runtime.ts';
+import type { IdMapping } from '../linux/user-namespace.ts';
 import { specAnnotations } from './annotations.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { InfraPlan, InfraSpecInput, SpecSettings } from './input.ts';
@@ -17,6 +18,10 @@ const CPU_SHARES = 2;
 /** Nobody in particular, as the user of the pause image that others pull. */
 const DEFAULT_ID = 65_535;
 
+function highest(mapping: IdMapping | undefined): number {
+  return mapping === undefined ? DEFAULT_ID : Math.min(DEFAULT_ID, mapping.length - 1);
+}
+
 /**
  * The spec of an infra container: one process that sleeps as process 1 of the pod's PID namespace and takes in its
  * orphans. Its rootfs holds that program alone and is read-only; it has no capabilities and no writable mount.
@@ -24,8 +29,9 @@ const DEFAULT_ID = 65_535;
 export function infraSpec(input: InfraSpecInput): OciSpec {
   const { host, settings, sandboxConfig } = input;
   const security = sandboxConfig.linux?.securityContext;
-  const uid = Number(security?.runAsUser?.value ?? DEFAULT_ID);
-  const gid = Number(security?.runAsGroup?.value ?? DEFAULT_ID);
+  const { userMapping } = input;
+  const uid = Number(security?.runAsUser?.value ?? highest(userMapping?.uids));
+  const gid = Number(security?.runAsGroup?.value ?? highest(userMapping?.gids));
   const privileged = security?.privileged === true;
   const selinux =
     settings.selinux && host.selinux ? selinuxLabels({ options: security?.selinuxOptions, privileged, podLevel: undefined }) : undefined;

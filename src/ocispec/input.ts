@@ -1,6 +1,7 @@
 import type { ContainerConfig, Mount, PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { ImageProcessConfig } from '../base/image-process-config.ts';
 import type { MountEntry } from '../linux/mountinfo.ts';
+import type { UserMapping } from '../linux/user-namespace.ts';
 import type { CdiEdits } from './cdi-edits.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { OciCapabilities, OciMount, OciResources } from './oci-types.ts';
@@ -17,6 +18,8 @@ export interface SpecNamespaces {
   readonly ipc: string;
   readonly uts: string;
   readonly pid: string;
+  /** Missing is the node's. */
+  readonly user?: string | undefined;
 }
 
 /** The pod's files on the host, each bound into the container unless its request mounts something there itself. */
@@ -133,6 +136,8 @@ export interface ContainerSpecInput {
   /** From resolveUser, once the rootfs is mounted. */
   readonly user: ResolvedUser;
   readonly namespaces: SpecNamespaces;
+  /** The ids of the user namespace, where it is not the node's. */
+  readonly userMapping?: UserMapping | undefined;
   readonly cgroupsPath: string;
   readonly podFiles: PodFiles;
   readonly mounts: readonly ResolvedMount[];
@@ -163,8 +168,9 @@ export interface InfraSpecInput {
   readonly sandboxConfig: PodSandboxConfig;
   /** A directory that holds the pause program (pause-program.ts) as /pause. */
   readonly rootfsPath: string;
-  /** net, ipc and uts as the pod's containers; pid is always new. */
+  /** net, ipc, uts and user as the pod's containers; pid is always new. */
   readonly namespaces: Omit<SpecNamespaces, 'pid'>;
+  readonly userMapping?: UserMapping | undefined;
   readonly cgroupsPath: string;
   /** What the request says of it. */
   readonly plan: InfraPlan;

@@ -4,6 +4,8 @@ import type { ImageSpec, Mount } from '../../api/cri/runtime.ts';
 import { DaemonError, fail } from '../base/errors.ts';
 import { isAtOrBelow, mountOf } from '../linux/mountinfo.ts';
 import type { MountEntry } from '../linux/mountinfo.ts';
+import type { UserMapping } from '../linux/user-namespace.ts';
+import { areThoseOf, checkIdMappings } from './id-mappings.ts';
 import type { PlannedMount, ResolvedMount, RuntimeFacts } from './input.ts';
 import type { OciIdMapping, OciLinux, OciMount } from './oci-types.ts';
 
@@ -30,12 +32,12 @@ const MOUNT_OPTIONS: Readonly<Record<string, string>> = {
  * @throws DaemonError InvalidArgument for a mount that contradicts itself, FailedPrecondition for one that this runtime cannot
  * do. The kubelet knows the first words `ImageVolumeMountFailed` and `RROUnsupported` (cri-api, pkg/errors).
  */
-export function planMount(request: Mount, runtime: RuntimeFacts): PlannedMount {
+export function planMount(request: Mount, runtime: RuntimeFacts, pod?: UserMapping): PlannedMount {
   const destination = mountPoint(request);
   checkSourceAsked(request);
   checkReadOnly(request, runtime);
   const options = ['rbind', propagationOption(request), readOnlyOption(request), ...extraOptions(request)];
-  return { request, mount: { destination, type: 'bind', options, ...idMappings(request, runtime) } };
+  return { request, mount: { destination, type: 'bind', options, ...idMappings(request, runtime, pod) } };
 }
 
 /**
@@ -185,15 +187,26 @@ function extraOptions(request: Mount): string[] {
   return [...options];
 }
 
-function idMappings(request: Mount, runtime: RuntimeFacts): Pick<OciMount, 'uidMappings' | 'gidMappings'> {
-  if (request.uidMappings.length === 0 && request.gidMappings.length === 0) return {};
+/** An image is shown with the owners of the pod's user namespace in any case: the mount has no mappings of its own. */
+function idMappings(request: Mount, runtime: RuntimeFacts, pod: UserMapping | undefined): Pick<OciMount, 'uidMappings' | 'gidMappings'> {
+  const { containerPath, uidMappings, gidMappings } = request;
+  if (uidMappings.length === 0 && gidMappings.length === 0) return {};
+  const what = `create container: the mount at ${containerPath}`;
+  if (uidMappings.length === 0 || gidMappings.length === 0)
+    fail('InvalidArgument', `${what} has only one of uid_mappings and gid_mappings, must have both`);
+  checkIdMappings(`${what}: uid_mappings`, uidMappings);
+  checkIdMappings(`${what}: gid_mappings`, gidMappings);
+  if (isImageVolume(request)) {
+    if (areThoseOf(pod, request)) return {};
+    fail('InvalidArgument', `ImageVolumeMountFailed: ${what} is of an image and has id mappings other than its pod's, must have those`);
+  }
   if (!runtime.idmapMounts) {
     throw new DaemonError(
       'FailedPrecondition',
       `build spec: mount at "${request.containerPath}": the runtime handler has no id-mapped mounts`,
     );
   }
-  return { uidMappings: request.uidMappings.map(toOciIdMapping), gidMappings: request.gidMappings.map(toOciIdMapping) };
+  return { uidMappings: uidMappings.map(toOciIdMapping), gidMappings: gidMappings.map(toOciIdMapping) };
 }
 
 export function toOciIdMapping(mapping: Mount['uidMappings'][number]): OciIdMapping {

@@ -5,6 +5,7 @@ import type { OciNamespace } from './oci-types.ts';
 export function ociNamespaces(namespaces: SpecNamespaces, more: { readonly cgroup: boolean }): OciNamespace[] {
   const join = (type: OciNamespace['type'], from: string): OciNamespace[] => (from === 'host' ? [] : [{ type, path: from }]);
   return [
+    ...join('user', namespaces.user ?? 'host'),
     { type: 'mount' },
     ...(namespaces.pid === 'new' ? [{ type: 'pid' as const }] : join('pid', namespaces.pid)),
     ...join('network', namespaces.net),

@@ -3,13 +3,15 @@ import type { ImageProcessConfig } from '../base/image-process-config.ts';
 import { capabilitySets } from './capabilities.ts';
 import { planDevice } from './device-rules.ts';
 import type { HostFacts } from './host-facts.ts';
+import type { UserMapping } from '../linux/user-namespace.ts';
+import { checkUserIsMapped } from './id-mappings.ts';
 import type { RuntimeFacts, SpecPlan, SpecSettings } from './input.ts';
 import { planMount } from './mounts.ts';
 import { processArgs, requestVariables, workingDirectory } from './process.ts';
 import { ociResources } from './resources.ts';
 import { seccompChoice } from './seccomp.ts';
 import { apparmorProfile, pathRestrictions } from './security.ts';
-import { askedUser } from './user.ts';
+import { askedUser, type AskedUser } from './user.ts';
 
 export interface SpecPlanInput {
   readonly config: ContainerConfig;
@@ -17,6 +19,8 @@ export interface SpecPlanInput {
   readonly runtime: RuntimeFacts;
   readonly settings: SpecSettings;
   readonly host: HostFacts;
+  /** The ids of the pod's user namespace, where it has one. */
+  readonly userMapping?: UserMapping | undefined;
   /** Told of what is odd in a secret and was changed. */
   readonly warn: (words: string) => void;
 }
@@ -27,10 +31,12 @@ export interface SpecPlanInput {
  * @throws DaemonError InvalidArgument for a request that contradicts itself, FailedPrecondition for what this host or this
  * runtime does not have, or the daemon itself may not do.
  */
-export function planSpec({ config, imageConfig, runtime, settings, host, warn }: SpecPlanInput): SpecPlan {
+export function planSpec({ config, imageConfig, runtime, settings, host, userMapping, warn }: SpecPlanInput): SpecPlan {
   const security = config.linux?.securityContext;
+  const user = askedUser(security, imageConfig);
+  checkUserIsMapped('create container', numbersOf(user), userMapping);
   return {
-    user: askedUser(security, imageConfig),
+    user,
     resources: ociResources(config.linux?.resources, host),
     apparmorProfile: apparmorProfile(security, host, settings.apparmorProfile),
     seccomp: seccompChoice(security, host),
@@ -41,10 +47,16 @@ export function planSpec({ config, imageConfig, runtime, settings, host, warn }:
       available: host.capabilities,
     }),
     ...pathRestrictions(security),
-    mounts: config.mounts.map((mount) => planMount(mount, runtime)),
+    mounts: config.mounts.map((mount) => planMount(mount, runtime, userMapping)),
     devices: config.devices.map(planDevice),
     args: processArgs(config, imageConfig),
     variables: requestVariables(config.envs, warn),
     workingDirectory: workingDirectory(config, imageConfig),
   };
+}
+
+/** What is known of the user before the image is looked into. */
+function numbersOf({ user, group, supplementalGroups }: AskedUser): Parameters<typeof checkUserIsMapped>[1] {
+  const number = (asked: number | string | undefined): number | undefined => (typeof asked === 'number' ? asked : undefined);
+  return { uid: number(user), gid: number(group), additionalGids: supplementalGroups };
 }

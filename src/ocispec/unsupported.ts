@@ -1,5 +1,4 @@
-import type { NamespaceOption, SELinuxOption } from '../../api/cri/runtime.ts';
-import { NamespaceMode } from '../../api/cri/enums.ts';
+import type { SELinuxOption } from '../../api/cri/runtime.ts';
 import { fail } from '../base/errors.ts';
 import type { HostFacts } from './host-facts.ts';
 
@@ -14,18 +13,5 @@ export function refuseSelinuxOptions(options: SELinuxOption | undefined, host: P
   fail(
     'FailedPrecondition',
     `${doing}: it asks for the SELinux label "${asked.join(':')}", and SELinux labels are not supported by this version of podwright`,
-  );
-}
-
-/**
- * A container has the user namespace of its pod (KEP-127), and pods have the node's.
- * @throws InvalidArgument where the request says another.
- */
-export function checkContainerUserNamespace(options: NamespaceOption | undefined): void {
-  const user = options?.usernsOptions;
-  if (user === undefined || (user.mode === NamespaceMode.NODE && user.uids.length === 0 && user.gids.length === 0)) return;
-  fail(
-    'InvalidArgument',
-    "create container: its user namespace options differ from those of its pod sandbox, which uses the node's; they must be the same",
   );
 }

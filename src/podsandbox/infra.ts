@@ -12,7 +12,7 @@ import { specToJson } from '../ocispec/spec-json.ts';
 import { sweepContainer } from '../ociruntime/sweep.ts';
 import { pathsOf, type SandboxParts } from './parts.ts';
 import { pauseProgram } from './pause-program.ts';
-import { infraRootfs } from './sandbox-paths.ts';
+import { infraRootfs, type PodNamespaces } from './sandbox-paths.ts';
 import type { InfraProcess, SandboxRecord } from './sandbox.ts';
 
 /** How long a killed infra process may take to go, milliseconds. */
@@ -32,7 +32,7 @@ export async function prepareInfraRootfs({ directories }: Pick<SandboxParts, 'di
 export async function startInfra(
   parts: SandboxParts,
   record: SandboxRecord,
-  namespaces: { net: string; ipc: string; uts: string },
+  namespaces: PodNamespaces,
   work: AbortSignal,
 ): Promise<InfraProcess> {
   const { infra: bundle, infraLog } = pathsOf(parts, record.id);
@@ -44,6 +44,7 @@ export async function startInfra(
     sandboxConfig: record.config,
     rootfsPath: infraRootfs(parts.directories),
     namespaces,
+    userMapping: record.namespaces.user,
     cgroupsPath: parts.placement.cgroupsPath(record.cgroupParent, record.id),
     plan,
     localhostSeccomp: await readLocalhostSeccomp(plan.seccomp, 'run pod sandbox'),

@@ -24,6 +24,8 @@ export interface MonitoredParts {
 export interface SandboxParts extends MonitoredParts {
   readonly store: SandboxStore;
   readonly directories: SandboxDirectories;
+  /** What all layers of images lie in. */
+  readonly layersDirectory: string;
   /** Sysctls that every pod gets unless it names them itself. */
   readonly defaultSysctls: () => Readonly<Record<string, string>>;
   readonly networks: Networks;

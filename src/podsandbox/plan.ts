@@ -6,6 +6,7 @@ import { cniArgs } from '../cni/cni-args.ts';
 import { checkLabels } from '../ocispec/annotations.ts';
 import { planInfra } from '../ocispec/infra.ts';
 import { podSysctls } from '../ocispec/sysctls.ts';
+import { checkUserIsMapped, planUserNamespace } from '../ocispec/id-mappings.ts';
 import { checkRequestId } from '../ocispec/id-range.ts';
 import { refuseSelinuxOptions } from '../ocispec/unsupported.ts';
 import { bandwidthOf } from './bandwidth.ts';
@@ -36,6 +37,7 @@ export function planSandbox(config: PodSandboxConfig, runtimeHandler: string, pa
   const runtime = parts.runtimes.get(runtimeHandler);
   const options = config.linux?.securityContext?.namespaceOptions;
   const namespaces = planNamespaces(options);
+  if (namespaces.user !== undefined) checkUserNamespace(config, namespaces, parts.runtimes.lacksForUserNamespaces(runtimeHandler));
   const id = newSandboxId();
   checkRunAs(config);
   checkNames(metadata);
@@ -76,37 +78,32 @@ function planNamespaces(options: NamespaceOption | undefined): SandboxRecord['na
   if (pid !== NamespaceMode.POD && pid !== NamespaceMode.NODE && pid !== NamespaceMode.CONTAINER) {
     fail('InvalidArgument', `run pod sandbox: namespace mode of pid is ${pid}, must be POD (0), CONTAINER (1) or NODE (2)`);
   }
-  const user = options?.usernsOptions;
-  if (user !== undefined) checkUserNamespace(user);
+  const user = planUserNamespace('run pod sandbox', options?.usernsOptions);
   return {
     net: owner('network', options?.network ?? NamespaceMode.POD),
     ipc: owner('ipc', options?.ipc ?? NamespaceMode.POD),
     pid: pid === NamespaceMode.POD ? 'pod' : pid === NamespaceMode.NODE ? 'node' : 'container',
+    ...(user === undefined ? {} : { user }),
   };
 }
 
-/** KEP-127: what the CRI forbids, and what this daemon cannot do yet. */
-function checkUserNamespace(user: NonNullable<NamespaceOption['usernsOptions']>): void {
-  const { mode, uids, gids } = user;
-  if (mode === NamespaceMode.NODE) {
-    if (uids.length > 0 || gids.length > 0)
-      fail('InvalidArgument', 'run pod sandbox: user namespace mode is NODE, so it must have no uid or gid mappings');
-    return;
+/**
+ * A user namespace goes with the pod's own PID and IPC namespaces alone, as Kubernetes has it: /proc of the node's cannot be mounted in it.
+ * @param lacks what this node or the handler's runtime lacks for one.
+ */
+function checkUserNamespace(config: PodSandboxConfig, namespaces: SandboxRecord['namespaces'], lacks: string | undefined): void {
+  for (const kind of ['pid', 'ipc'] as const) {
+    if (namespaces[kind] === 'node')
+      fail('InvalidArgument', `run pod sandbox: it asks for a user namespace and for the node's ${kind} namespace, must be one of them`);
   }
-  if (mode !== NamespaceMode.POD) fail('InvalidArgument', `run pod sandbox: user namespace mode is ${mode}, must be POD (0) or NODE (2)`);
-  for (const [what, mappings] of [
-    ['uid', uids],
-    ['gid', gids],
-  ] as const) {
-    // prettier-ignore
-    if (mappings.length !== 1) fail('InvalidArgument', `run pod sandbox: the user namespace has ${mappings.length} ${what} mappings, must have 1`);
-    if (mappings[0]?.containerId !== 0)
-      fail('InvalidArgument', `run pod sandbox: the ${what} mapping of the user namespace must begin at container id 0`);
-  }
-  fail(
-    'FailedPrecondition',
-    'run pod sandbox: user namespaces are not supported by this version of podwright; the pod must use hostUsers: true',
-  );
+  const { runAsUser, runAsGroup, supplementalGroups = [] } = config.linux?.securityContext ?? {};
+  const asked = {
+    uid: runAsUser && Number(runAsUser.value),
+    gid: runAsGroup && Number(runAsGroup.value),
+    additionalGids: supplementalGroups.map(Number),
+  };
+  checkUserIsMapped('run pod sandbox', asked, namespaces.user);
+  if (lacks !== undefined) fail('FailedPrecondition', `run pod sandbox: it asks for a user namespace (hostUsers: false), but ${lacks}`);
 }
 
 /** Names go into arguments of the monitor; Kubernetes' own have at most 253 characters. */

@@ -64,6 +64,8 @@ async function pin(parts: SandboxParts, record: SandboxRecord): Promise<void> {
     net: ownNetwork,
     ipc: ipc === 'pod',
     uts: ownNetwork,
+    user: record.namespaces.user,
+    layers: parts.layersDirectory,
     ...(ownNetwork ? { hostname: record.hostname } : {}),
     sysctls,
     loopback: ownNetwork,

@@ -1,7 +1,8 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { DaemonError } from '../base/errors.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import { run } from '../linux/spawn.ts';
+import { hostId } from '../linux/user-namespace.ts';
 import { podFileContents } from './pod-files.ts';
 import type { SandboxPaths } from './sandbox-paths.ts';
 import type { SandboxRecord } from './sandbox.ts';
@@ -19,14 +20,24 @@ export async function makeSandboxFiles(paths: SandboxPaths, record: SandboxRecor
     hostname: record.hostname,
     hostNetwork: record.namespaces.net === 'node',
   });
+  const owner = rootOf(record);
+  const write = async (path: string, text: string): Promise<void> => {
+    await writeFile(path, text, { mode: 0o644 });
+    if (owner.uid !== 0 || owner.gid !== 0) await chown(path, owner.uid, owner.gid);
+  };
   await Promise.all([
-    writeFile(paths.hosts, contents.hosts, { mode: 0o644 }),
-    writeFile(paths.resolvConf, contents.resolvConf, { mode: 0o644 }),
-    writeFile(paths.hostname, contents.hostname, { mode: 0o644 }),
+    write(paths.hosts, contents.hosts),
+    write(paths.resolvConf, contents.resolvConf),
+    write(paths.hostname, contents.hostname),
   ]);
   if (record.namespaces.ipc === 'node') return;
   await mkdir(paths.shm, { recursive: true, mode: 0o777 });
-  await onThread('mountTmpfs', { target: paths.shm, sizeBytes: SHM_SIZE_BYTES, mode: 0o1777 });
+  await onThread('mountTmpfs', { target: paths.shm, sizeBytes: SHM_SIZE_BYTES, mode: 0o1777, ...owner });
+}
+
+/** Who root of the pod is on the node. */
+function rootOf({ namespaces: { user } }: SandboxRecord): { uid: number; gid: number } {
+  return { uid: hostId(0, user?.uids), gid: hostId(0, user?.gids) };
 }
 
 /** Writes hosts again, when the pod's addresses are known: the pod finds itself by its name. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { LAYERS } from '../linux/namespaces.ts';
 import { MonitoredBundle } from '../ociruntime/monitored-bundle.ts';
 import type { SandboxRecord } from './sandbox.ts';
 
@@ -11,6 +12,9 @@ export interface SandboxDirectories {
   /** Infra containers' bundles, and the root file system that they share: RUN/infra. */
   readonly infra: string;
 }
+
+/** The namespaces that the containers of a pod join, each a path or `host`. */
+export type PodNamespaces = Readonly<Record<'net' | 'ipc' | 'uts' | 'user', string>>;
 
 /** The places of one sandbox on the disk besides its record. A reboot takes all of them. */
 export class SandboxPaths {
@@ -54,13 +58,24 @@ export class SandboxPaths {
     return join(this.namespaces, 'net');
   }
 
+  /** The pod's user namespace, in a pod that has one of its own. */
+  get userns(): string {
+    return join(this.namespaces, 'user');
+  }
+
+  /** All layers of images with the owners of the pod's user namespace, read-only. */
+  get layers(): string {
+    return join(this.namespaces, LAYERS);
+  }
+
   /** The paths or `host` of the namespaces that the pod's containers join. */
-  namespacesOf({ namespaces: { net, ipc } }: Pick<SandboxRecord, 'namespaces'>): { net: string; ipc: string; uts: string } {
+  namespacesOf({ namespaces: { net, ipc, user } }: Pick<SandboxRecord, 'namespaces'>): PodNamespaces {
     return {
       net: net === 'pod' ? this.netns : 'host',
       ipc: ipc === 'pod' ? join(this.namespaces, 'ipc') : 'host',
       // A pod on the node's network has the node's name too.
       uts: net === 'pod' ? join(this.namespaces, 'uts') : 'host',
+      user: user === undefined ? 'host' : this.userns,
     };
   }
 

@@ -4,6 +4,7 @@ import { present } from '../base/field.ts';
 import type { Field } from '../base/field.ts';
 import type { SandboxId } from '../base/ids.ts';
 import type { ProcessIdentity } from '../linux/process.ts';
+import type { IdMapping, UserMapping } from '../linux/user-namespace.ts';
 import { readCriMessage } from './cri-message.ts';
 
 /** Whose namespace a pod's processes use. */
@@ -22,7 +23,13 @@ export interface SandboxRecord {
   readonly createdAtNs: bigint;
   /** The boot it was made in: after another one none of its namespaces and processes exists any more. */
   readonly bootId: string;
-  readonly namespaces: { readonly net: NamespaceOwner; readonly ipc: NamespaceOwner; readonly pid: 'pod' | 'node' | 'container' };
+  readonly namespaces: {
+    readonly net: NamespaceOwner;
+    readonly ipc: NamespaceOwner;
+    readonly pid: 'pod' | 'node' | 'container';
+    /** The ids of the pod's user namespace; missing where it uses the node's. */
+    readonly user?: UserMapping | undefined;
+  };
   readonly hostname: string;
   /** In the cgroup driver's own form: a path for cgroupfs, a slice for systemd. */
   readonly cgroupParent: string;
@@ -95,6 +102,7 @@ export function readSandboxRecord(record: Field, id: string): SandboxRecord {
   const config = record.at('config');
   config.at('metadata').object();
   const namespaces = record.at('namespaces');
+  const user = namespaces.at('user').given;
   return {
     ...record.object(),
     id: record.at('id').oneOf([id]) as SandboxId,
@@ -108,10 +116,15 @@ export function readSandboxRecord(record: Field, id: string): SandboxRecord {
       net: namespaces.at('net').oneOf(['pod', 'node']),
       ipc: namespaces.at('ipc').oneOf(['pod', 'node']),
       pid: namespaces.at('pid').oneOf(['pod', 'node', 'container']),
+      ...present({ user: user && { uids: readIdMapping(user.at('uids')), gids: readIdMapping(user.at('gids')) } }),
     },
     hostname: record.at('hostname').text(),
     cgroupParent: record.at('cgroupParent').text(),
   };
+}
+
+function readIdMapping(mapping: Field): IdMapping {
+  return { containerId: mapping.at('containerId').number(), hostId: mapping.at('hostId').number(), length: mapping.at('length').number() };
 }
 
 const STATES = ['Parked', 'Ready', 'Lost', 'Stopping', 'NotReady', 'Removing'] as const satisfies SandboxState['is'][];

@@ -7,5 +7,5 @@ import { pathsOf, type SandboxParts } from './parts.ts';
  */
 export async function unpinSandbox(parts: Pick<SandboxParts, 'directories' | 'networks'>, id: string): Promise<void> {
   const directory = pathsOf(parts, id).namespaces;
-  await onThread('unpinNamespaces', parts.networks.needsNamespace(id) ? { directory, kinds: ['ipc', 'uts'] } : { directory });
+  await onThread('unpinNamespaces', parts.networks.needsNamespace(id) ? { directory, kinds: ['ipc', 'uts', 'user'] } : { directory });
 }

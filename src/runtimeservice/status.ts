@@ -1,14 +1,12 @@
 import { toPlainJson } from '../base/json.ts';
-import type { HandlerFeatures } from '../ociruntime/answers.ts';
+import type { RuntimeHandlers } from '../ociruntime/runtime-handlers.ts';
 import type { RuntimeServiceHandlers } from './handlers.ts';
 import type { RuntimeServiceParts } from './parts.ts';
 
-/**
- * What the kubelet may rely on. It sends a pod with `hostUsers: false` to a handler that says user namespaces, and such a pod
- * would fail here for ever: RunPodSandbox refuses it, whatever the runtime could do (KEP-127).
- */
-function handlerFeatures(runtime: HandlerFeatures): { recursiveReadOnlyMounts: boolean; userNamespaces: boolean } {
-  return { recursiveReadOnlyMounts: runtime.recursiveReadOnlyMounts, userNamespaces: false };
+/** What the kubelet may rely on: it sends a pod with `hostUsers: false` only to a handler that says user namespaces (KEP-127). */
+function handlerFeatures(runtimes: RuntimeHandlers, name: string): { recursiveReadOnlyMounts: boolean; userNamespaces: boolean } {
+  const { recursiveReadOnlyMounts } = runtimes.features(name);
+  return { recursiveReadOnlyMounts, userNamespaces: runtimes.lacksForUserNamespaces(name) === undefined };
 }
 
 /** RuntimeReady and NetworkReady, the latter in CNI's own words; what each runtime handler can do. */
@@ -16,6 +14,8 @@ export function status(parts: RuntimeServiceParts): RuntimeServiceHandlers['stat
   return async (request) => {
     const network = await parts.networks.status();
     const { runtimes } = parts;
+    // With the node's network /sys is bound instead of mounted, which every runtime can (KEP-5607).
+    const userNamespacesHostNetwork = runtimes.names.some((name) => runtimes.lacksForUserNamespaces(name) === undefined);
     return {
       status: {
         conditions: [
@@ -24,8 +24,8 @@ export function status(parts: RuntimeServiceParts): RuntimeServiceHandlers['stat
         ],
       },
       // The entry without a name says what a pod without a RuntimeClass gets.
-      runtimeHandlers: ['', ...runtimes.names].map((name) => ({ name, features: handlerFeatures(runtimes.features(name)) })),
-      features: { supplementalGroupsPolicy: true, mountOptions: true },
+      runtimeHandlers: ['', ...runtimes.names].map((name) => ({ name, features: handlerFeatures(runtimes, name) })),
+      features: { supplementalGroupsPolicy: true, mountOptions: true, userNamespacesHostNetwork },
       info: request.verbose ? { config: toPlainJson(parts.describe()), cni: toPlainJson(parts.networks.describe()) } : {},
     };
   };

@@ -4,6 +4,7 @@ import { hasErrno } from '../base/errors.ts';
 import * as at from '../linux/at-calls.ts';
 import type { ByteString } from '../linux/at-calls.ts';
 import { close } from '../linux/libc.ts';
+import { hostId, type UserMapping } from '../linux/user-namespace.ts';
 
 /** The layers, topmost first, whose directories make up one directory of the merged tree. */
 type Merged = readonly number[];
@@ -97,13 +98,16 @@ function copyDescription(sourceLayer: number, targetLayer: number, path: ByteStr
   }
 }
 
-/** Makes the directory `target` look like `source` from outside: see {@link copyDirectoryDescription}. Both are paths of ours. */
-export function describeLike(source: string, target: string): void {
+/**
+ * Makes the directory `target` look like `source` from outside: see {@link copyDirectoryDescription}. Both are paths of ours.
+ * @param user the target is for a user namespace: its owner is who has the number of the source's owner there.
+ */
+export function describeLike(source: string, target: string, user?: UserMapping): void {
   const from = at.openDirectory(source);
   try {
     const to = at.openDirectory(target);
     try {
-      copyDirectoryDescription(from, to);
+      copyDirectoryDescription(from, to, user);
     } finally {
       close(to);
     }
@@ -113,9 +117,9 @@ export function describeLike(source: string, target: string): void {
 }
 
 /** Copies owner, mode, extended attributes (not overlayfs's own) and modification time from one open directory to another. */
-function copyDirectoryDescription(source: number, target: number): void {
+function copyDirectoryDescription(source: number, target: number, user?: UserMapping): void {
   const status = fstatSync(source, { bigint: true });
-  at.changeOwner(target, Number(status.uid), Number(status.gid));
+  at.changeOwner(target, hostId(Number(status.uid), user?.uids), hostId(Number(status.gid), user?.gids));
   at.changeMode(target, Number(status.mode) & 0o7777);
   for (const [name, value] of at.attributesOf(source)) {
     if (!name.startsWith('trusted.overlay.')) at.setAttribute(target, name, value);

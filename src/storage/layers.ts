@@ -127,6 +127,11 @@ export class LayerStore {
     return this.chain(top).map((layer) => join(this.#directory, nameOf(layer.chain), TREE));
   }
 
+  /** What all of {@link lowerDirs} lie in. */
+  get tree(): string {
+    return this.#directory;
+  }
+
   /** A place for a new layer, which {@link stage} makes. */
   newStaged(): StagedLayer {
     const name = randomBytes(8).toString('hex');

@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { makeDirectoryDurable } from '../base/atomic-file.ts';
 import { sleep } from '../base/deadline.ts';
 import { hasErrno, unlessMissing } from '../base/errors.ts';
@@ -10,6 +10,7 @@ import { measureTree } from '../linux/measure-tree.ts';
 import type { TreeUsage } from '../linux/measure-tree.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import { bootId } from '../linux/process.ts';
+import type { UserMapping } from '../linux/user-namespace.ts';
 import { describeLike } from './implied-directories.ts';
 import type { LayerStore } from './layers.ts';
 import type { StorageWorkers } from './storage-workers.ts';
@@ -21,6 +22,14 @@ export interface RootfsMount {
   readonly readOnly?: boolean;
   /** Images mounted beside it, each read-only at a directory that is made. */
   readonly volumes?: readonly { readonly chain: Digest; readonly target: string }[];
+  /** The user namespace that all of it is for: it sees the owners that the images have. */
+  readonly user?: RootfsUser | undefined;
+}
+
+/** A user namespace: its ids, and where all layers are mounted with them. */
+export interface RootfsUser {
+  readonly layers: string;
+  readonly mapping: UserMapping;
 }
 
 /** Least time between two walks of one writable layer, milliseconds; a long walk waits longer for the next. */
@@ -60,7 +69,7 @@ export class RootfsStore {
    * Mounts the root file system of a container: the layers of `chain`, and a writable layer of its own, which is made at the
    * first time and kept until the node boots again; and its image volumes. @throws NotFound where a layer is missing; the system error of a failed mount.
    */
-  async mount(containerId: ContainerId, chain: Digest, { target, readOnly = false, volumes = [] }: RootfsMount): Promise<void> {
+  async mount(containerId: ContainerId, chain: Digest, { target, readOnly = false, volumes = [], user }: RootfsMount): Promise<void> {
     const lower = this.#layers.lowerDirs(chain);
     const own = this.#layerOf(containerId);
     const { upper, work } = own;
@@ -73,15 +82,22 @@ export class RootfsStore {
     const isNew = (await mkdir(upper, { recursive: true, mode: 0o755 })) !== undefined;
     await mkdir(work, { recursive: true, mode: 0o700 });
     // The root directory of a container is the upper one: it must look like the image's.
-    if (isNew && lower[0] !== undefined) describeLike(lower[0], upper);
-    await onThread('mountOverlay', { lower, upper, work, target, readOnly, options: ['index=off'], volatile: true });
+    if (isNew && lower[0] !== undefined) describeLike(lower[0], upper, user?.mapping);
+    const shown = (directories: readonly string[]): readonly string[] => this.#shownTo(user, directories);
+    await onThread('mountOverlay', { lower: shown(lower), upper, work, target, readOnly, options: ['index=off'], volatile: true });
     for (const volume of volumes) {
       const empty = `${volume.target}.empty`;
       for (const directory of [volume.target, empty]) await mkdir(directory, { recursive: true, mode: 0o755 });
       // An overlay without an upper directory must have two at least; a bind mount of one layer would show its whiteouts.
-      await onThread('mountOverlay', { lower: [...this.#layers.lowerDirs(volume.chain), empty], target: volume.target, readOnly: true });
+      const layers = [...shown(this.#layers.lowerDirs(volume.chain)), empty];
+      await onThread('mountOverlay', { lower: layers, target: volume.target, readOnly: true });
       stage('container.volume.mounted');
     }
+  }
+
+  /** The same directories of layers, with the owners of a user namespace. */
+  #shownTo(user: RootfsUser | undefined, directories: readonly string[]): readonly string[] {
+    return user === undefined ? directories : directories.map((path) => join(user.layers, relative(this.#layers.tree, path)));
   }
 
   /** Unmounts a container's root file system; one that is not mounted is unmounted already. */

@@ -26,6 +26,7 @@ import {
   waitForOutput,
 } from '../support/pods.ts';
 import { IMAGES } from '../support/test-image.ts';
+import { noUserNamespaces, userNamespaceArgs, withUsers } from '../support/user-namespaces.ts';
 
 /** One operation of the daemon under fire. */
 interface Operation<Prepared> {
@@ -60,8 +61,8 @@ async function fire<Prepared>(daemon: TestDaemon, operation: Operation<Prepared>
 const stageLog = (daemon: TestDaemon): string => join(daemon.directory, 'marks');
 const killAt = (daemon: TestDaemon): string => join(daemon.directory, 'kill-at');
 
-async function startUnderFire(): Promise<TestDaemon> {
-  const daemon = await TestDaemon.prepare();
+async function startUnderFire(args: readonly string[]): Promise<TestDaemon> {
+  const daemon = await TestDaemon.prepare({ args });
   await daemon.start({ PODWRIGHT_STAGE_LOG: stageLog(daemon), PODWRIGHT_KILL_AT: `@${killAt(daemon)}` });
   await daemon.loadImages(['busybox']);
   return daemon;
@@ -76,9 +77,14 @@ async function marksOf<Prepared>(daemon: TestDaemon, operation: Operation<Prepar
   return [...new Set(marks)];
 }
 
-function crashTest<Prepared>(operation: Operation<Prepared>): void {
-  test(`kill -9 at every mark of ${operation.name}`, { timeout: 600_000 }, async (context) => {
-    const daemon = await startUnderFire();
+interface NodeNeeds {
+  readonly skip?: string | false;
+  readonly args?: readonly string[];
+}
+
+function crashTest<Prepared>(operation: Operation<Prepared>, { skip = false, args = [] }: NodeNeeds = {}): void {
+  test(`kill -9 at every mark of ${operation.name}`, { timeout: 600_000, skip }, async (context) => {
+    const daemon = await startUnderFire(args);
     try {
       const empty = await inventoryOf(daemon);
       const marks = await marksOf(daemon, operation);
@@ -161,16 +167,20 @@ function runPodSandbox(name: string, options: PodOptions, mustPass: readonly str
 crashTest(runPodSandbox('RunPodSandbox', {}, ['sandbox.recorded', 'sandbox.pinned', 'cni.intent-recorded', 'cni.plugin-added', 'cni.added', 'sandbox.ready'])); // prettier-ignore
 crashTest(runPodSandbox('RunPodSandbox with a shared PID namespace', { namespaces: { pid: NamespaceMode.POD } }, ['sandbox.infra.created', 'sandbox.infra.started'])); // prettier-ignore
 
+const ofUsers: NodeNeeds = { skip: noUserNamespaces, args: userNamespaceArgs };
+const USER_MARKS = ['namespaces.pinning-user', 'namespaces.pinning-net', 'namespaces.pinning-uts', 'namespaces.showing-layers'];
+crashTest(runPodSandbox('RunPodSandbox with a user namespace', withUsers({ pid: NamespaceMode.POD }), [...USER_MARKS, 'sandbox.pinned', 'sandbox.infra.created']), ofUsers); // prettier-ignore
+
 const createRequest = async (daemon: TestDaemon, pod: Pod): Promise<string> => {
   const config = await containerConfig(pod, SLEEP, MODEL);
   return (await daemon.runtime.createContainer({ podSandboxId: pod.id, config, sandboxConfig: pod.config }, limit)).containerId;
 };
 
-crashTest<Pod>({
-  name: 'CreateContainer',
+const createContainerOf = (name: string, options: PodOptions): Operation<Pod> => ({
+  name,
   mustPass: ['container.recorded', 'container.volume.mounted', 'container.rootfs.mounted', 'container.created'],
   prepare: async (daemon) => {
-    const pod = await runPod(daemon);
+    const pod = await runPod(daemon, options);
     await containerConfig(pod, SLEEP, MODEL);
     return pod;
   },
@@ -180,6 +190,8 @@ crashTest<Pod>({
     await goneOrFinished(daemon, containers.map((item) => item.id), async () => createRequest(daemon, pod), before); // prettier-ignore
   },
 });
+crashTest(createContainerOf('CreateContainer', {}));
+crashTest(createContainerOf('CreateContainer in a pod with a user namespace', withUsers()), ofUsers);
 
 crashTest<string>({
   name: 'StartContainer',
@@ -230,9 +242,10 @@ const podWithContainer = (options: PodOptions) => async (daemon: TestDaemon) => 
   return pod.id;
 };
 
-for (const [what, options] of [
-  ['', {}],
-  [' with a shared PID namespace', { namespaces: { pid: NamespaceMode.POD } }],
+for (const [what, options, needs] of [
+  ['', {}, {}],
+  [' with a shared PID namespace', { namespaces: { pid: NamespaceMode.POD } }, {}],
+  [' with a user namespace', withUsers(), ofUsers],
 ] as const) {
   // prettier-ignore
   crashTest<string>({
@@ -241,7 +254,7 @@ for (const [what, options] of [
     prepare: podWithContainer(options),
     request: async (daemon, podSandboxId) => daemon.runtime.stopPodSandbox({ podSandboxId }, limit),
     afterCrash: async () => undefined,
-  });
+  }, needs);
 }
 
 crashTest<string>({

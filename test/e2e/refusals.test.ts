@@ -25,19 +25,24 @@ async function traceOf(daemon: TestDaemon): Promise<readonly string[]> {
   return [...trace, ...(await readFile(`/proc/${daemon.pid}/mountinfo`, 'utf8')).split('\n')];
 }
 
-test('Status advertises no user namespaces, and RunPodSandbox refuses them', async (daemon) => {
-  const { runtimeHandlers } = await daemon.runtime.status({ verbose: false });
-  assert.deepEqual(runtimeHandlers.map(({ features }) => features?.userNamespaces), runtimeHandlers.map(() => false)); // prettier-ignore
-  const mapping = { hostId: 100_000, containerId: 0, length: 65_536 };
-  const namespaceOptions = { usernsOptions: { mode: NamespaceMode.POD, uids: [mapping], gids: [mapping] } };
-  const config = podConfig(daemon, { change: { linux: { securityContext: { namespaceOptions } } } });
-  const failure = await failureOf(daemon.runtime.runPodSandbox({ config, runtimeHandler: '' }));
-  assert.deepEqual([failure.code, /user namespaces/.test(failure.message)], ['FAILED_PRECONDITION', true], failure.message);
-});
-
 type Refusal<T> = readonly [field: RegExp, change: Init<T>, code?: string];
 
+const RANGE = { hostId: 100_000, containerId: 0, length: 65_536 };
+const withUser = (change: object, more: object = {}): Init<PodSandboxConfig> => {
+  const usernsOptions = { mode: NamespaceMode.POD, uids: [RANGE], gids: [RANGE], ...change };
+  return { linux: { securityContext: { namespaceOptions: { usernsOptions, ...more } } } };
+};
+
 const PODS: readonly Refusal<PodSandboxConfig>[] = [
+  [/2 uid mappings, must have 1/, withUser({ uids: [RANGE, { ...RANGE, containerId: 65_536 }] })],
+  [/0 gid mappings, must have 1/, withUser({ gids: [] })],
+  [/uid mapping .* must begin at container id 0/, withUser({ uids: [{ ...RANGE, containerId: 1 }] })],
+  [/gid mapping .* has length 0/, withUser({ gids: [{ ...RANGE, length: 0 }] })],
+  [/uid mapping .* goes from host_id 4294967000 to 4295032535/, withUser({ uids: [{ ...RANGE, hostId: 4_294_967_000 }] })],
+  [/user namespace mode is 1/, withUser({ mode: NamespaceMode.CONTAINER })],
+  [/user namespace mode is 3/, withUser({ mode: NamespaceMode.TARGET })],
+  [/mode is NODE, so it must have no uid or gid mappings/, withUser({ mode: NamespaceMode.NODE })],
+  [/the node's pid namespace/, withUser({}, { pid: NamespaceMode.NODE })],
   [/log_directory/, { logDirectory: 'relative/logs' }],
   [/config\.log_directory contains a NUL byte/, { logDirectory: '/a\0b' }],
   [/config\.metadata\.name contains a NUL byte/, { metadata: { name: 'a\0', uid: 'u', namespace: 'n', attempt: 0 } }],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, open, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, open, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -85,6 +85,8 @@ export class TestDaemon {
   /** Makes the directories and the configuration; nothing is started. */
   static async prepare(options: DaemonOptions = {}): Promise<TestDaemon> {
     const daemon = new TestDaemon(await mkdtemp(join(tmpdir(), 'pw-')), options);
+    // Root of a pod with a user namespace goes through it to its root file system.
+    await chmod(daemon.directory, 0o711);
     await mkdir(daemon.cniConfDir);
     await mkdir(daemon.cniBinDir);
     await mkdir(join(daemon.directory, 'conf.d'));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureDir } from 'fs-extra/esm';
 import { ContainerState, NamespaceMode } from '../../api/cri/enums.ts';
-import type { ContainerConfig, ContainerStatus, ExecSyncResponse, Init, PodSandboxConfig } from '../../api/cri/runtime.ts';
+import type { ContainerConfig, ContainerStatus, ExecSyncResponse, Init, NamespaceOption, PodSandboxConfig } from '../../api/cri/runtime.ts';
 import { CriError } from '../../src/cli/cri-client.ts';
 import type { TestDaemon } from './daemon.ts';
 import { IMAGES } from './test-image.ts';
@@ -23,7 +23,7 @@ export interface PodOptions {
   readonly name?: string;
   readonly uid?: string;
   readonly attempt?: number;
-  readonly namespaces?: { readonly network?: number; readonly pid?: number; readonly ipc?: number };
+  readonly namespaces?: Init<NamespaceOption>;
   /** Replaces fields of the config as a whole. */
   readonly change?: Init<PodSandboxConfig>;
 }

@@ -17,6 +17,7 @@ import type {
   RuntimeFacts,
   SpecSettings,
 } from '../../src/ocispec/input.ts';
+import type { UserMapping } from '../../src/linux/user-namespace.ts';
 import { planMount } from '../../src/ocispec/mounts.ts';
 import { planSpec } from '../../src/ocispec/plan.ts';
 
@@ -84,8 +85,8 @@ export const SETTINGS: SpecSettings = {
 export const RUNTIME: RuntimeFacts = { recursiveReadOnlyMounts: true, idmapMounts: false, netDevices: false };
 
 /** A mount as the request's check hands it on, to /data where it says no other place. */
-export function plannedMount(init: Init<Mount> = {}, runtime: RuntimeFacts = RUNTIME): PlannedMount {
-  return planMount(mount({ containerPath: '/data', hostPath: '/var/data', ...init }), runtime);
+export function plannedMount(init: Init<Mount> = {}, runtime: RuntimeFacts = RUNTIME, pod?: UserMapping): PlannedMount {
+  return planMount(mount({ containerPath: '/data', hostPath: '/var/data', ...init }), runtime, pod);
 }
 
 /** The same with its source. */

@@ -6,8 +6,8 @@ import type { Sandbox } from '../../../src/podsandbox/sandbox.ts';
 import { containerConfig, HOST, sandboxConfig } from '../../support/spec-inputs.ts';
 
 function check(init: Init<ContainerConfig>, pod: Init<PodSandboxConfig> = {}, host = HOST): void {
-  // A check looks at no more of a sandbox than its id and its config.
-  const sandbox = { record: { id: 's1', config: sandboxConfig(pod) } } as Sandbox;
+  // A check looks at no more of a sandbox than its id, its config, and its user namespace.
+  const sandbox = { record: { id: 's1', config: sandboxConfig(pod), namespaces: {} } } as Sandbox;
   checkContainerRequest(containerConfig(init), sandbox, host);
 }
 

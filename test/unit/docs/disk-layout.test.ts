@@ -8,6 +8,7 @@ import { WritableLayer } from '../../../src/storage/writable-layer.ts';
 import { documentedPaths, matcherOf } from '../../support/disk-layout.ts';
 
 const ID = 'a'.repeat(64);
+const IDS = { containerId: 0, hostId: 100_000, length: 65_536 };
 
 /** Every path that an object tells, by the name it tells it by. */
 function pathsOf(object: object): [string, string][] {
@@ -28,7 +29,7 @@ test('every path that a class tells has a line in docs/disk-layout.md, or is a d
   const layout = new DiskLayout({ root: 'ROOT', runDir: 'RUN' });
   const sandbox = new SandboxPaths({ files: layout.sandboxFiles, namespaces: layout.namespaces, infra: layout.infra }, ID);
   const container = new Bundle(`${layout.bundles}/${ID}`, `${layout.containerRecords}/${ID}`);
-  const named = sandbox.namespacesOf({ namespaces: { net: 'pod', ipc: 'pod', pid: 'container' } });
+  const named = sandbox.namespacesOf({ namespaces: { net: 'pod', ipc: 'pod', pid: 'container', user: { uids: IDS, gids: IDS } } });
   const paths = [
     ...[
       layout,

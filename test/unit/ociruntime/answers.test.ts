@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Field } from '../../../src/base/field.ts';
 import { readAnswer, readFeatures, readState, readSyncMessage } from '../../../src/ociruntime/answers.ts';
 
-const NOTHING = { recursiveReadOnlyMounts: false, idmapMounts: false, netDevices: false };
+const NOTHING = { recursiveReadOnlyMounts: false, idmapMounts: false, netDevices: false, userNamespace: false };
 
 const TAKEN: readonly [read: (document: Field) => object, answer: object, value: object][] = [
   [readState, { ociVersion: '1.0.2', id: 'c', pid: 7, status: 'running', bundle: '/b' }, { status: 'running', pid: 7 }],
@@ -14,8 +14,8 @@ const TAKEN: readonly [read: (document: Field) => object, answer: object, value:
   [readFeatures, { mountOptions: ['ro'], linux: { mountExtensions: { idmap: {} } } }, NOTHING],
   [
     readFeatures,
-    { mountOptions: ['ro', 'rro'], linux: { mountExtensions: { idmap: { enabled: true } } } },
-    { recursiveReadOnlyMounts: true, idmapMounts: true, netDevices: false },
+    { mountOptions: ['ro', 'rro'], linux: { namespaces: ['pid', 'user'], mountExtensions: { idmap: { enabled: true } } } },
+    { recursiveReadOnlyMounts: true, idmapMounts: true, netDevices: false, userNamespace: true },
   ],
   [readFeatures, { linux: { netDevices: { enabled: true } } }, { ...NOTHING, netDevices: true }],
   [readSyncMessage, { data: 7 }, { pid: 7, message: '' }],

@@ -11,8 +11,8 @@ const runtime = (features: unknown): OciRuntime =>
     features: async () => (features instanceof Error ? Promise.reject(features) : features),
   }) as unknown as OciRuntime;
 
-const RUNC_1_2 = { recursiveReadOnlyMounts: true, idmapMounts: true, netDevices: false };
-const NOTHING = { recursiveReadOnlyMounts: false, idmapMounts: false, netDevices: false };
+const RUNC_1_2 = { recursiveReadOnlyMounts: true, idmapMounts: true, netDevices: false, userNamespace: true };
+const NOTHING = { recursiveReadOnlyMounts: false, idmapMounts: false, netDevices: false, userNamespace: false };
 
 test('the empty name is the default handler; an unknown one is refused with those that are known', () => {
   const [runc, crun] = [runtime({}), runtime({})];
@@ -33,11 +33,30 @@ test('a handler has the features that its runtime tells; one that tells none, or
   );
   await handlers.probe(silentLog);
   assert.deepStrictEqual(['', 'new', 'old', 'silent', 'broken', 'unknown'].map((name) => handlers.features(name)), [
-    { recursiveReadOnlyMounts: true, idmapMounts: true, netDevices: false },
-    { recursiveReadOnlyMounts: true, idmapMounts: true, netDevices: false },
+    RUNC_1_2,
+    RUNC_1_2,
     NOTHING,
     NOTHING,
     NOTHING,
     NOTHING,
   ]); // prettier-ignore
+});
+
+test('pods of a handler have user namespaces where the runtime says all that is needed, and the node can', async () => {
+  const withoutIdmap = { ...RUNC_1_2, idmapMounts: false };
+  const withoutUser = { ...RUNC_1_2, userNamespace: false };
+  const handlers = new RuntimeHandlers('new', new Map([['new', runtime(RUNC_1_2)], ['old', runtime(withoutIdmap)], ['odd', runtime(withoutUser)]])); // prettier-ignore
+  const lacks = (): (string | undefined)[] => ['', 'new', 'old', 'odd'].map((name) => handlers.lacksForUserNamespaces(name));
+  await handlers.probe(silentLog);
+  assert.ok(lacks().every((words) => words !== undefined)); // until the node has been looked at
+
+  handlers.nodeLacks = undefined;
+  assert.deepStrictEqual(lacks(), [
+    undefined,
+    undefined,
+    '/usr/sbin/x, the runtime of handler "old", does not say in its features that it has id-mapped mounts, as runc 1.2 or crun 1.9 and later do',
+    '/usr/sbin/x, the runtime of handler "odd", does not say in its features that it has user namespaces',
+  ]);
+  handlers.nodeLacks = 'this kernel cannot';
+  assert.deepStrictEqual(new Set(lacks()), new Set(['this kernel cannot']));
 });

@@ -121,13 +121,15 @@ test('rootfsPropagation() is the widest that a mount asks for', () => {
   assert.deepStrictEqual([of(), of(0), of(0, 1), of(1, 2, 0)], [undefined, undefined, 'rslave', 'rshared']);
 });
 
+const IDS = { containerId: 0, hostId: 100_000, length: 65_536 };
+const MAPPING = { uids: IDS, gids: IDS };
+
 const DEFAULTS_INPUT = {
   namespaces: { net: '/n', ipc: '/i', uts: '/u', pid: 'new' },
   podFiles: { hosts: '/p/hosts', resolvConf: '/p/resolv.conf', shm: '/p/shm' },
   privileged: false,
   readonlyRootfs: false,
   cgroupNamespace: true,
-  userNamespace: false,
   host: HOST,
 };
 
@@ -174,7 +176,7 @@ test('withoutReplaced() drops what a mount of the request is at or above, but no
 test("defaultMounts() binds what a user namespace cannot mount of the node's namespaces", () => {
   const mounts = defaultMounts({
     ...DEFAULTS_INPUT,
-    userNamespace: true,
+    userMapping: MAPPING,
     namespaces: { net: 'host', ipc: 'host', uts: 'host', pid: 'new' },
   });
 

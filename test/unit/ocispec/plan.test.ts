@@ -73,7 +73,8 @@ test('planSpec() refuses what a request may not ask, each field by name', () => 
 });
 
 test('planSpec() refuses what this node or its runtime cannot do', () => {
-  const ids = { uidMappings: [{ hostId: 1000, containerId: 0, length: 10 }] };
+  const range = [{ hostId: 1000, containerId: 0, length: 10 }];
+  const ids = { uidMappings: range, gidMappings: range };
   const refused: readonly (readonly [words: RegExp, request: Init<ContainerConfig>, node: Node])[] = [
     [/capability CAP_BPF is asked for/, security({ capabilities: { addCapabilities: ['BPF'] } }), {}],
     [/this kernel has no seccomp/, security({ seccomp: { profileType: 0 } }), { host: { seccomp: false } }],

@@ -16,13 +16,15 @@ const METADATA = { name: 'web-0', namespace: 'shop', uid: 'u-1', attempt: 3 };
 
 function plan(
   init: Init<PodSandboxConfig>,
-  { handler = '', driver = 'cgroupfs' }: { handler?: string; driver?: CgroupDriver } = {},
+  { handler = '', driver = 'cgroupfs', lacks }: { handler?: string; driver?: CgroupDriver; lacks?: string } = {},
 ): SandboxPlan {
   const runtime = (name: string): OciRuntime =>
     new OciRuntime({ name, path: `/usr/sbin/${name}`, root: '/run/x', systemdCgroup: false, environment: {} });
   // A plan looks at no kernel, so this is all of the parts that it needs.
+  const runtimes = new RuntimeHandlers('runc', new Map(['runc', 'crun'].map((name) => [name, runtime(name)])));
+  runtimes.lacksForUserNamespaces = () => lacks;
   const parts = {
-    runtimes: new RuntimeHandlers('runc', new Map(['runc', 'crun'].map((name) => [name, runtime(name)]))),
+    runtimes,
     placement: driver === 'systemd' ? new SystemdPlacement({} as Cgroups) : new CgroupfsPlacement({} as Cgroups),
     hostFacts: () => HOST,
     specSettings: () => SETTINGS,
@@ -96,20 +98,37 @@ test('a namespace mode that a pod cannot have is refused', () => {
   refuses(withNamespaces({ pid: NamespaceMode.TARGET }), /namespace mode of pid is 3/);
 });
 
-test('user namespaces: what the CRI forbids is a bad request, what is not there yet a failed precondition', () => {
-  const mapping = { hostId: 65536, containerId: 0, length: 65536 };
-  const user = (usernsOptions: Init<NonNullable<NamespaceOption['usernsOptions']>>): Init<PodSandboxConfig> =>
-    withNamespaces({ usernsOptions });
-  plan(user({ mode: NamespaceMode.NODE }));
-  refuses(user({ mode: NamespaceMode.NODE, uids: [mapping] }), /must have no uid or gid mappings/);
-  refuses(user({ mode: NamespaceMode.CONTAINER }), /user namespace mode is 1/);
-  refuses(user({ mode: NamespaceMode.TARGET }), /user namespace mode is 3/);
-  refuses(user({ mode: NamespaceMode.POD, uids: [mapping, mapping], gids: [mapping] }), /2 uid mappings, must have 1/);
-  refuses(
-    user({ mode: NamespaceMode.POD, uids: [mapping], gids: [{ ...mapping, containerId: 1 }] }),
-    /gid mapping .* must begin at container id 0/,
-  );
-  refuses(user({ mode: NamespaceMode.POD, uids: [mapping], gids: [mapping] }), /not supported/, {}, 'FailedPrecondition');
+const MAPPING = { hostId: 65_536, containerId: 0, length: 65_536 };
+const withUser = (change: Init<NonNullable<NamespaceOption['usernsOptions']>>, more: Init<NamespaceOption> = {}): Init<PodSandboxConfig> =>
+  withNamespaces({ usernsOptions: { mode: NamespaceMode.POD, uids: [MAPPING], gids: [MAPPING], ...change }, ...more });
+
+test('a user namespace has the ids of the request; without one, or with that of the node, there is none', () => {
+  const gids = { hostId: 200_000, containerId: 0, length: 1 };
+  assert.deepStrictEqual(plan(withUser({ gids: [gids] })).record.namespaces.user, { uids: MAPPING, gids });
+  assert.equal(plan(withUser({ mode: NamespaceMode.NODE, uids: [], gids: [] })).record.namespaces.user, undefined);
+  const highest = { hostId: 2 ** 32 - 2, containerId: 0, length: 1 };
+  assert.deepStrictEqual(plan(withUser({ uids: [highest] })).record.namespaces.user?.uids, highest);
+});
+
+test('user namespaces: what the CRI or the kernel forbids is refused by the name of the field', () => {
+  refuses(withUser({ mode: NamespaceMode.NODE }), /must have no uid or gid mappings/);
+  refuses(withUser({ mode: NamespaceMode.CONTAINER }), /user namespace mode is 1/);
+  refuses(withUser({ mode: NamespaceMode.TARGET }), /user namespace mode is 3/);
+  refuses(withUser({ uids: [MAPPING, { ...MAPPING, containerId: 65_536, hostId: 0 }] }), /2 uid mappings, must have 1/);
+  refuses(withUser({ gids: [] }), /0 gid mappings, must have 1/);
+  refuses(withUser({ gids: [{ ...MAPPING, containerId: 1 }] }), /gid mapping .* must begin at container id 0/);
+  refuses(withUser({ uids: [{ ...MAPPING, length: 0 }] }), /uid mapping of the user namespace has length 0, must be 1 at least/);
+  refuses(withUser({ uids: [{ ...MAPPING, hostId: 2 ** 32 - 2, length: 2 }] }), /goes from host_id 4294967294 to 4294967295, must end at/);
+  refuses(withUser({}, { pid: NamespaceMode.NODE }), /a user namespace and for the node's pid namespace/);
+  refuses(withUser({}, { ipc: NamespaceMode.NODE }), /a user namespace and for the node's ipc namespace/);
+  const asUser = { securityContext: { ...withUser({}).linux?.securityContext, runAsUser: { value: 65_536n } } };
+  refuses({ linux: asUser }, /its user is 65536, must be below 65536: the user namespace of the pod has no other/);
+});
+
+test('user namespaces: where the node or the runtime cannot, that is refused in words, behind what is wrong in itself', () => {
+  refuses(withUser({}), /hostUsers: false\), but this kernel cannot/, { lacks: 'this kernel cannot' }, 'FailedPrecondition');
+  refuses(withUser({ uids: [] }), /0 uid mappings/, { lacks: 'this kernel cannot' });
+  plan({}, { lacks: 'this kernel cannot' });
 });
 
 test('the profiles of a sandbox are those of its infra container, and refused where they cannot be', () => {
