@@ -24,6 +24,7 @@ import {
   security,
   streaming,
   userNamespaces,
+  handlers,
 } from './tests.ts';
 
 const ECHO = containers('the status returns metadata, labels, annotations, mounts and the log path as they were asked for');
@@ -206,10 +207,11 @@ export const containerConfig: Fields<ContainerConfig> = {
   devices: deviceRows,
   labels: honoured('given back, and selected by', ECHO, lists('filters are joined by "and": each must hold'), BAD_CONTAINER),
   annotations: honoured(
-    'given back byte for byte; `cdi.k8s.io/` names CDI devices, after those of `CDI_devices`',
+    'given back byte for byte, handed to the runtime where its handler says so; `cdi.k8s.io/` names CDI devices, after those of `CDI_devices`',
     ECHO,
     CDI_ORDER,
     BAD_CONTAINER,
+    handlers('annotations reach the runtime where the handler names them: of the pod in each container, of a container in it'),
   ),
   logPath: honoured('below the log directory of the pod', ECHO, BAD_CONTAINER),
   stdin: honoured('', streaming("Kubernetes' client runs commands, attaches and forwards a port")),

@@ -20,6 +20,7 @@ import {
   security,
   userNamespaces,
   verboseStatus,
+  handlers,
 } from './tests.ts';
 
 const STATUS = pods('RunPodSandbox gives a READY sandbox whose status returns what was asked for');
@@ -166,8 +167,9 @@ export const sandboxConfig: Fields<PodSandboxConfig> = {
     pods('ListPodSandbox filters by id prefix, state and labels; a strange id gives an empty list'),
   ),
   annotations: honoured(
-    'given back byte for byte, told to CNI plugins that want them; bandwidth is read from them',
+    'given back byte for byte, told to CNI plugins that want them, handed to the runtime where its handler says so; bandwidth is read from them',
     STATUS,
+    handlers('annotations reach the runtime where the handler names them: of the pod in each container, of a container in it'),
     cniPlugins('a plugin is told of the pod what it declares: annotations, DNS, cgroup; and nothing else'),
     cniPlugins('bandwidth: the rates of the annotations are in the kernel, in each direction, and gone with the pod'),
   ),

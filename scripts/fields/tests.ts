@@ -31,3 +31,4 @@ export const mounts = testsOf('test/unit/ocispec/mounts.test.ts');
 export const ociResources = testsOf('test/unit/ocispec/resources.test.ts');
 export const security = testsOf('test/unit/ocispec/security.test.ts');
 export const call = testsOf('test/integration/server/call.test.ts');
+export const handlers = testsOf('test/e2e/runtime-handlers.test.ts');

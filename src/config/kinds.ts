@@ -15,17 +15,26 @@ export interface Kind<T> {
 }
 
 /** Ends the reading of a value: says what it is and what it must be. */
-function refuse(value: unknown, must: string): never {
+export function refuse(value: unknown, must: string): never {
   throw new Error(`is ${JSON.stringify(value)}, must be ${must}`);
 }
 
-function textWhere(is: string, accepts: (text: string) => boolean): Kind<string> {
+export function textWhere(is: string, accepts: (text: string) => boolean): Kind<string> {
   return {
     is,
     read: (value) => (typeof value === 'string' && accepts(value) ? value : refuse(value, is)),
     write: (value) => value,
   };
 }
+
+/** A switch. */
+export const flag: Kind<boolean> = {
+  is: 'true or false',
+  read(value) {
+    return typeof value === 'boolean' ? value : refuse(value, this.is);
+  },
+  write: (value) => value,
+};
 
 export const anyText = textWhere('text', () => true);
 export const address = textWhere('an IP address or host name', (text) => /^[\w.:-]+$/.test(text));
@@ -133,14 +142,25 @@ export function duration(leastMs: number): Kind<number> {
     is,
     suffix: 'Ms',
     read(value) {
-      if (typeof value !== 'string' || !/^(\d+(h|ms|m|s))+$/.test(value)) refuse(value, is);
-      let totalMs = 0;
-      for (const [, count, unit] of value.matchAll(/(\d+)(h|ms|m|s)/g))
-        totalMs += Number(count) * DURATION_UNITS[unit as keyof typeof DURATION_UNITS];
-      return totalMs >= leastMs && totalMs <= 0x7fff_ffff ? totalMs : refuse(value, is); // a timer of Node's holds no more
+      return readDuration(value, leastMs) ?? refuse(value, is);
     },
     write: writeDuration,
   };
+}
+
+function readDuration(value: unknown, leastMs: number): number | undefined {
+  if (typeof value !== 'string' || !/^(\d+(h|ms|m|s))+$/.test(value)) return undefined;
+  let totalMs = 0;
+  for (const [, count, unit] of value.matchAll(/(\d+)(h|ms|m|s)/g))
+    totalMs += Number(count) * DURATION_UNITS[unit as keyof typeof DURATION_UNITS];
+  return totalMs >= leastMs && totalMs <= 0x7fff_ffff ? totalMs : undefined; // a timer of Node's holds no more
+}
+
+/** The same, or "0s" where another key decides; in code 0. */
+export function optionalDuration(leastMs: number): Kind<number> {
+  const inner = duration(leastMs);
+  const is = `${inner.is}, or "0s" for none of its own`;
+  return { ...inner, is, read: (value) => (value === '0s' ? 0 : (readDuration(value, leastMs) ?? refuse(value, is))) };
 }
 
 function writeDuration(ms: number): string {

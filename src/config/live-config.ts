@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { loadConfig } from './load.ts';
 import type { ConfigSources, LoadedConfig } from './load.ts';
 import { schema, tomlName } from './schema.ts';
-import type { Config, Key, SchemaKeys } from './schema.ts';
+import type { Config, Key, Named, SchemaKeys } from './schema.ts';
 
 /** A key whose value a reload found changed. */
 export interface ConfigChange {
@@ -74,9 +74,28 @@ function mergeKeys(keys: SchemaKeys, before: Values, after: Values, path: string
       merged[name] = mergeKeys(node.keys, before[name] as Values, after[name] as Values, `${key}.`, changes);
       continue;
     }
-    const applied = node.node === 'key' && (node as Key<unknown>).reloadable === true;
+    if (node.node === 'named') {
+      merged[name] = mergeEntries(node, before[name] as Entries, after[name] as Entries, `${key}.`, changes);
+      continue;
+    }
+    const applied = (node as Key<unknown>).reloadable === true;
     merged[name] = applied ? after[name] : before[name];
     if (!isDeepStrictEqual(before[name], after[name])) changes.push({ key, before: before[name], after: after[name], applied });
   }
+  return Object.freeze(merged);
+}
+
+type Entries = Readonly<Record<string, Values>>;
+
+/** Which entries there are is fixed at the start; of one that stays, keys may change like any other. */
+function mergeEntries({ entry }: Named<SchemaKeys>, before: Entries, after: Entries, path: string, changes: ConfigChange[]): Entries {
+  const merged: Record<string, Values> = {};
+  for (const [name, values] of Object.entries(before)) {
+    const next = after[name];
+    if (next === undefined) changes.push({ key: path + name, before: values, after: undefined, applied: false });
+    merged[name] = next === undefined ? values : mergeKeys(entry, values, next, `${path}${name}.`, changes);
+  }
+  for (const [name, values] of Object.entries(after))
+    if (before[name] === undefined) changes.push({ key: path + name, before: undefined, after: values, applied: false });
   return Object.freeze(merged);
 }

@@ -48,8 +48,9 @@ export async function loadConfig(sources: ConfigSources, host?: Host): Promise<L
     problems.push(...overlay(settings, tree, file.path));
   }
   for (const { flag, tree } of sources.flags ?? []) problems.push(...overlay(settings, tree, flag));
-  const config = await resolveSettings(settings, host ?? (await detectHost()));
-  problems.push(...contradictions(config));
+  const facts = host ?? (await detectHost());
+  const config = await resolveSettings(settings, facts);
+  problems.push(...contradictions(config), ...handlerContradictions(config, facts));
   if (problems.length > 0) throw new DaemonError('InvalidArgument', problems.join('\n'));
   return { config: freeze(config), files };
 }
@@ -97,6 +98,22 @@ function contradictions(config: Config): string[] {
     problems.push('stream.tls_cert, stream.tls_key: one of them is empty, must be both or none');
   if (stream.tlsClientCa !== '' && stream.tlsCert === '') problems.push('stream.tls_client_ca: is set, must be with stream.tls_cert only');
   return problems;
+}
+
+function handlerContradictions({ runtime }: Config, host: Host): string[] {
+  return Object.entries(runtime.handlers).flatMap(([name, handler]) => {
+    const key = `runtime.handlers.${name}`;
+    const problems: string[] = [];
+    if (handler.privilegedWithoutHostDevicesAllDevicesAllowed && !handler.privilegedWithoutHostDevices)
+      problems.push(
+        `${key}.privileged_without_host_devices_all_devices_allowed: is true, must be with ${key}.privileged_without_host_devices only`,
+      );
+    if (handler.cgroupWritable && !host.cgroup2)
+      problems.push(
+        `${key}.cgroup_writable: is true, must be false on this node: its cgroups are v1, where a container could change its own limits`,
+      );
+    return problems;
+  });
 }
 
 function freeze<T extends object>(value: T): T {

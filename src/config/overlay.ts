@@ -16,7 +16,9 @@ function defaultsOf(keys: SchemaKeys): Draft {
 }
 
 function defaultOf(node: SchemaNode): unknown {
-  return node.node === 'section' ? defaultsOf(node.keys) : structuredClone<unknown>(node.default);
+  if (node.node === 'section') return defaultsOf(node.keys);
+  if (node.node === 'named') return Object.fromEntries(node.names.map((name) => [name, defaultsOf(node.entry)]));
+  return structuredClone<unknown>(node.default);
 }
 
 /**

@@ -8,6 +8,8 @@ import type { Config, RuntimeHandlerConfig, Settings } from './schema.ts';
 export interface Host {
   /** systemd is process 1 and all controllers are on cgroup v2. */
   readonly systemdOnCgroup2: boolean;
+  /** All controllers are on cgroup v2. */
+  readonly cgroup2: boolean;
   /** Where programs are looked for, in this order. */
   readonly programDirs: readonly string[];
   /** `linux/amd64`. */
@@ -25,9 +27,10 @@ const OCI_ARCHITECTURES: Partial<Record<NodeJS.Architecture, string>> = { x64: '
 /** Looks at this machine. */
 export async function detectHost(): Promise<Host> {
   const fromPath = (process.env['PATH'] ?? '').split(':').filter((directory) => isAbsolute(directory));
+  const cgroup2 = (await unlessMissing(statfs('/sys/fs/cgroup'), undefined))?.type === CGROUP2_MAGIC;
   return {
-    systemdOnCgroup2:
-      (await exists('/run/systemd/system')) && (await unlessMissing(statfs('/sys/fs/cgroup'), undefined))?.type === CGROUP2_MAGIC,
+    systemdOnCgroup2: cgroup2 && (await exists('/run/systemd/system')),
+    cgroup2,
     programDirs: [...new Set([...fromPath, ...USUAL_DIRS])],
     platform: `linux/${OCI_ARCHITECTURES[process.arch] ?? process.arch}`,
   };
@@ -40,6 +43,7 @@ export async function resolveSettings(settings: Settings, host: Host): Promise<C
   const handlers: Record<string, RuntimeHandlerConfig> = {};
   for (const [name, handler] of Object.entries(runtime.handlers)) {
     handlers[name] = {
+      ...handler,
       path: await findProgram(handler.path === '' ? name : handler.path, host.programDirs),
       root: handler.root === '' ? layout.runtimeRoot(name) : handler.root,
     };

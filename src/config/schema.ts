@@ -4,10 +4,12 @@ import {
   capability,
   duration,
   fileMode,
+  flag,
   hostAndPortOrSocket,
   listOf,
   notSupported,
   oneOf,
+  optionalDuration,
   optionalPath,
   optionalProgram,
   optionalUnixSocket,
@@ -20,6 +22,7 @@ import {
   wholeNumber,
 } from './kinds.ts';
 import type { Kind } from './kinds.ts';
+import { annotationPattern, runtimeOption } from './container-kinds.ts';
 
 /** A flag of `podwright serve` that sets a key. */
 export interface Flag {
@@ -52,7 +55,8 @@ export interface Named<S extends SchemaKeys> {
   readonly node: 'named';
   readonly doc: string;
   readonly entry: S;
-  readonly default: Readonly<Record<string, ValuesOf<S>>>;
+  /** The entries that are there without any configuration. */
+  readonly names: readonly string[];
   readonly flag?: Flag;
 }
 
@@ -81,13 +85,14 @@ function section<const S extends SchemaKeys>(doc: string, keys: S): Section<S> {
   return { node: 'section', doc, keys };
 }
 
-function named<const S extends SchemaKeys>(doc: string, entry: S, fallback: Readonly<Record<string, ValuesOf<S>>>, flag?: Flag): Named<S> {
-  return { node: 'named', doc, entry, default: fallback, ...(flag === undefined ? {} : { flag }) };
+function named<const S extends SchemaKeys>(doc: string, entry: S, names: readonly string[], flag?: Flag): Named<S> {
+  return { node: 'named', doc, entry, names, ...(flag === undefined ? {} : { flag }) };
 }
 
 const MINUTE_MS = 60_000;
 const UNBOUNDED = Number.MAX_SAFE_INTEGER;
 const paths = listOf(path, 'a list of absolute paths');
+const annotations = listOf(annotationPattern, 'a list of names of annotations, with * for any text but a slash');
 
 /**
  * Every setting of the daemon: the type of the configuration, its defaults, its checks, its flags, `podwright config`
@@ -196,8 +201,58 @@ export const schema = {
       {
         path: key(optionalProgram, '', "The OCI runtime; empty: the program that has the handler's name."),
         root: key(optionalPath, '', 'Where it keeps its state; empty: runtime/NAME under run_dir.'),
+        options: key(
+          listOf(runtimeOption, 'a list of arguments'),
+          [],
+          'Arguments that every command of the runtime gets, before its name: ["--debug"], of runsc ["--platform=kvm"].',
+        ),
+        noPivot: key(flag, false, 'Whether it creates containers with --no-pivot: where the root of the node is a RAM disk. runc, crun.'),
+        noNewKeyring: key(flag, false, 'Whether it creates containers with --no-new-keyring. runc, crun.'),
+        podAnnotations: key(
+          annotations,
+          [],
+          'Annotations of the pod that are handed to the runtime, with all its containers and its infra container: ["dev.gvisor.*"]. ' +
+            'Without this and the next two keys it gets none: some runtimes take orders from them.',
+          { reloadable: true },
+        ),
+        containerAnnotations: key(annotations, [], "Annotations of the container's own that are handed to the runtime with it.", {
+          reloadable: true,
+        }),
+        allowedAnnotations: key(annotations, [], 'Annotations of pod and container that are handed to the runtime.', { reloadable: true }),
+        baseRuntimeSpec: key(
+          optionalPath,
+          '',
+          'An OCI runtime spec, JSON, that the spec of every container is laid over. What the request, its image or a key of this ' +
+            'configuration decides wins; mounts, devices, hooks, limits, annotations and fields that nothing here knows come to it.',
+        ),
+        seccompProfile: key(optionalPath, '', 'As the key of this name at the top, for this handler; empty: that one.'),
+        createTimeoutMs: key(
+          optionalDuration(1000),
+          0,
+          'How long the runtime may take to create a container; "0s": timeouts.container_create.',
+        ),
+        privilegedWithoutHostDevices: key(
+          flag,
+          false,
+          "Whether privileged containers get none of the node's devices: only those they ask for.",
+          {
+            reloadable: true,
+          },
+        ),
+        privilegedWithoutHostDevicesAllDevicesAllowed: key(
+          flag,
+          false,
+          'Whether such containers may use every device that they make a node of. Only with the key before.',
+          { reloadable: true },
+        ),
+        cgroupWritable: key(
+          flag,
+          false,
+          'Whether containers may write in their own cgroup, /sys/fs/cgroup, without being privileged (KEP-5474). Only on cgroup v2.',
+          { reloadable: true },
+        ),
       },
-      { runc: { path: '', root: '' } },
+      ['runc'],
       { usage: '--runtime <NAME=PATH>', repeatable: true },
     ),
   }),

@@ -22,11 +22,13 @@ export async function prepareSpec(
 ): Promise<ContainerSpecInput> {
   const { record, sandbox, image, sandboxConfig, specPlan } = request;
   const { config } = record;
+  const settings = parts.specSettings(record.runtimeHandler);
+  const getsHostDevices = config.linux?.securityContext?.privileged === true && !settings.handler.privilegedWithoutHostDevices;
   const needsHostMounts = config.mounts.some((mount) => mount.propagation !== 0);
   const [user, devices, hostDevices, hostMounts, localhostSeccomp] = await Promise.all([
     resolveUser(rootfsPath, specPlan.user),
     resolveDevices(specPlan.devices),
-    config.linux?.securityContext?.privileged === true ? listHostDevices() : [],
+    getsHostDevices ? listHostDevices() : [],
     needsHostMounts ? readMounts() : [],
     readLocalhostSeccomp(specPlan.seccomp, 'create container'),
   ]);
@@ -52,7 +54,7 @@ export async function prepareSpec(
     cdi: request.cdi,
     hostMounts,
     localhostSeccomp,
-    settings: parts.specSettings(),
+    settings,
     host: parts.hostFacts(),
     annotations: parts.placement.runtimeAnnotations('container', gracePeriodOf(config)),
     warn: (words) => {

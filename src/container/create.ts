@@ -163,7 +163,7 @@ async function monitorContainer(parts: ContainerParts, request: CreateRequest, w
     stdin: config.stdin,
     stdinOnce: config.stdinOnce,
     placeMonitor: async (pid) => parts.placement.placeMonitor(sandbox.record.cgroupParent, record.id, pid),
-    timeoutMs: parts.createTimeoutMs,
+    timeoutMs: parts.createTimeoutMs(record.runtimeHandler),
     signal: work,
   });
   return making.catch((error: unknown) => {

@@ -52,9 +52,10 @@ export async function planContainer(
   const features = parts.runtimes.features(runtime.name);
   const specPlan = planSpec({
     config,
+    podAnnotations: sandbox.record.config.annotations,
     imageConfig: image.config.config ?? {},
     runtime: features,
-    settings: parts.specSettings(),
+    settings: parts.specSettings(runtime.name),
     host,
     userMapping: sandbox.record.namespaces.user,
     warn,

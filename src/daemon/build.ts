@@ -4,6 +4,7 @@ import { SpecDirectories } from '../cdi/spec-directories.ts';
 import { Networks } from '../cni/networks.ts';
 import { DiskLayout } from '../config/disk-layout.ts';
 import type { LiveConfig } from '../config/live-config.ts';
+import type { Config } from '../config/schema.ts';
 import { containerStore } from '../container/container-store.ts';
 import { Containers } from '../container/containers.ts';
 import type { ContainerParts } from '../container/parts.ts';
@@ -24,9 +25,7 @@ import { SandboxPaths, type SandboxDirectories } from '../podsandbox/sandbox-pat
 import { sandboxStore } from '../podsandbox/sandbox-store.ts';
 import { Sandboxes } from '../podsandbox/sandboxes.ts';
 import { readHostFacts, type HostFacts } from '../ocispec/host-facts.ts';
-import type { SpecSettings } from '../ocispec/input.ts';
-import { readFile } from 'node:fs/promises';
-import { parseSeccompProfile, type SeccompProfile } from '../ocispec/seccomp-profile.ts';
+import { buildSpecSettings } from './spec-settings.ts';
 import { openStorage, type Storage } from './storage.ts';
 
 /** Everything the daemon is made of, put together but not started. */
@@ -75,7 +74,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     monitor,
     hostFacts: (): HostFacts => facts,
     specSettings,
-    createTimeoutMs: timeouts.containerCreateMs,
+    createTimeoutMs: (handler: string) => createTimeoutMs(config.current, handler),
     log,
   };
   const badDirectory = layout.bad;
@@ -104,7 +103,8 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     cgroups,
     cdi: new SpecDirectories(() => config.current.cdiSpecDirs, log),
   };
-  const containers = new Containers(containerParts, { createBudgetMs: timeouts.containerCreateMs, parkMs });
+  const createBudgetMs = Math.max(...runtimes.names.map((name) => createTimeoutMs(config.current, name)), timeouts.containerCreateMs);
+  const containers = new Containers(containerParts, { createBudgetMs, parkMs });
   const restoreParts: RestoreParts = { sandboxes, containers, sandboxParts, containerParts, log };
   return {
     config,
@@ -139,11 +139,18 @@ function buildRuntimes(config: LiveConfig): RuntimeHandlers {
       path: handler.path,
       root: handler.root,
       systemdCgroup: cgroupManager === 'systemd',
+      options: handler.options,
+      createOptions: [...(handler.noPivot ? ['--no-pivot'] : []), ...(handler.noNewKeyring ? ['--no-new-keyring'] : [])],
       environment: environmentOf(handler.path),
     };
     return [name, new OciRuntime(options)] as const;
   });
   return new RuntimeHandlers(runtime.default, new Map(runtimes));
+}
+
+/** Most a handler's runtime may take to create a container, milliseconds. */
+function createTimeoutMs({ runtime, timeouts }: Config, handler: string): number {
+  return runtime.handlers[handler]?.createTimeoutMs || timeouts.containerCreateMs;
 }
 
 /** Only runc's: a runtime that leaves a Go process with the container (runsc) must keep the collector's usual setting. */
@@ -164,15 +171,4 @@ function buildNetworks(config: LiveConfig, directories: SandboxDirectories, log:
     releaseNamespace: async (id) =>
       onThread('unpinNamespaces', { directory: new SandboxPaths(directories, id).namespaces, kinds: ['net'] }),
   });
-}
-
-/** The owner's choices for every container; what is reloadable is read again for each. */
-async function buildSpecSettings(config: LiveConfig): Promise<() => SpecSettings> {
-  const { seccompProfile, apparmorProfile } = config.current;
-  const seccomp: SeccompProfile | undefined =
-    seccompProfile === '' ? undefined : parseSeccompProfile(await readFile(seccompProfile, 'utf8'));
-  return () => {
-    const { defaultCapabilities, pidsLimit, defaultUlimits, selinux } = config.current;
-    return { defaultCapabilities, pidsLimit, defaultUlimits, selinux, apparmorProfile, seccompDefaultProfile: seccomp };
-  };
 }

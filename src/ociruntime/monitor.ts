@@ -178,6 +178,7 @@ function conmonArgs(options: MonitorOptions, runtime: OciRuntime, request: Monit
     '--socket-dir-path', options.exitDirectory,
   ]; // prettier-ignore
   for (const arg of runtime.globalArgs) args.push(`--runtime-arg=${arg}`);
+  args.push(...runtime.createOptions);
   if (runtime.systemdCgroup) args.push('--systemd-cgroup');
   if (options.logSizeMaxBytes >= 0) args.push('--log-size-max', String(options.logSizeMaxBytes));
   if (request.terminal) args.push('--terminal');

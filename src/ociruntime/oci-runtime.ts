@@ -12,6 +12,10 @@ export interface OciRuntimeOptions {
   /** The runtime's own state directory (`--root`). */
   readonly root: string;
   readonly systemdCgroup: boolean;
+  /** Further arguments that stand before every command. */
+  readonly options?: readonly string[];
+  /** Arguments of conmon's by which it creates a container in a special way: `--no-pivot`. */
+  readonly createOptions?: readonly string[];
   /** The environment of every runtime process. */
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -51,7 +55,13 @@ export class OciRuntime {
 
   /** The global arguments that every command of this handler needs, for conmon's `--runtime-arg`. */
   get globalArgs(): readonly string[] {
-    return ['--root', this.#options.root, ...(this.#options.systemdCgroup ? ['--systemd-cgroup'] : [])];
+    const { root, systemdCgroup, options = [] } = this.#options;
+    return ['--root', root, ...(systemdCgroup ? ['--systemd-cgroup'] : []), ...options];
+  }
+
+  /** What conmon is told beside them. */
+  get createOptions(): readonly string[] {
+    return this.#options.createOptions ?? [];
   }
 
   /** The environment of the runtime's processes, and of the monitor that starts some. */

@@ -1,8 +1,9 @@
 import { specAnnotations } from './annotations.ts';
 import { withCdiEdits } from './cdi-edits.ts';
+import { withBaseSpec } from './base-spec.ts';
 import { defaultMounts } from './default-mounts.ts';
 import { containerDevices } from './device-rules.ts';
-import type { ContainerSpecInput, SpecInput } from './input.ts';
+import type { ContainerSpecInput, HandlerSettings, SpecInput } from './input.ts';
 import { infraSpec } from './infra.ts';
 import { requestMounts, rootfsPropagation, sortByDepth, withoutReplaced } from './mounts.ts';
 import { ociNamespaces } from './namespaces.ts';
@@ -43,14 +44,21 @@ function containerSpec(input: ContainerSpecInput): OciSpec {
     selinux: settings.selinux && host.selinux ? selinuxLabels({ options, privileged, podLevel: input.selinuxLevel }) : undefined,
     requested: requestMounts(input.mounts, input.hostMounts),
   };
-  const spec: OciSpec = {
+  const spec = withBaseSpec(settings.handler.baseSpec, {
     ociVersion: OCI_VERSION,
     root: { path: input.rootfsPath, readonly: security?.readonlyRootfs === true },
     process: containerProcess(input, derived),
     mounts: containerMounts(input, derived),
-    annotations: specAnnotations({ kind: 'container', sandboxId: input.sandboxId, sandboxConfig, config, more: input.annotations }),
+    annotations: specAnnotations({
+      kind: 'container',
+      sandboxId: input.sandboxId,
+      sandboxConfig,
+      config,
+      asked: input.plan.annotations,
+      more: input.annotations,
+    }),
     linux: containerLinux(input, derived),
-  };
+  });
   return input.cdi === undefined ? spec : withCdiEdits(spec, input.cdi);
 }
 
@@ -86,6 +94,7 @@ function containerMounts(input: ContainerSpecInput, { privileged, cgroupNamespac
     readonlyRootfs: input.config.linux?.securityContext?.readonlyRootfs === true,
     cgroupNamespace,
     userMapping: input.userMapping,
+    cgroupWritable: privileged || input.settings.handler.cgroupWritable,
     host: input.host,
   });
   return sortByDepth([...withoutReplaced(defaults, requested), ...requested]);
@@ -96,7 +105,7 @@ function containerLinux(input: ContainerSpecInput, { privileged, cgroupNamespace
   const { devices, rules } = containerDevices({
     devices: input.devices,
     hostDevices: input.hostDevices,
-    privileged,
+    allowAll: privileged && allowsAllDevices(settings.handler),
     replacesDev: requested.some(({ destination }) => destination === '/dev'),
   });
   const propagation = rootfsPropagation(input.mounts);
@@ -122,4 +131,8 @@ function containerLinux(input: ContainerSpecInput, { privileged, cgroupNamespace
     readonlyPaths: plan.readonlyPaths,
     ...(selinux === undefined ? {} : { mountLabel: selinux.mount }),
   };
+}
+
+function allowsAllDevices(handler: HandlerSettings): boolean {
+  return !handler.privilegedWithoutHostDevices || handler.privilegedWithoutHostDevicesAllDevicesAllowed;
 }

@@ -6,8 +6,10 @@ import type { OciMount } from './oci-types.ts';
 export interface DefaultMountsInput {
   readonly namespaces: SpecNamespaces;
   readonly podFiles: PodFiles;
-  /** Privileged: /sys and the cgroups are writable (CRI, LinuxContainerSecurityContext.privileged, 3). */
+  /** Privileged: /sys is writable (CRI, LinuxContainerSecurityContext.privileged, 3). */
   readonly privileged: boolean;
+  /** Whether the container may write in its cgroup: privileged ones, and those of a handler that lets them. */
+  readonly cgroupWritable: boolean;
   readonly readonlyRootfs: boolean;
   readonly cgroupNamespace: boolean;
   /** The ids of the user namespace, where it is not the node's. */
@@ -59,9 +61,9 @@ function sysMount({ namespaces, userMapping, privileged }: DefaultMountsInput): 
  * v1: the runtime shows the container's own part of each hierarchy. v2: with a cgroup namespace the container's cgroup is the
  * root. Without one the mount would change options of the superblock that the host uses too, so these options are repeated.
  */
-function cgroupMounts({ host, privileged, cgroupNamespace }: DefaultMountsInput): OciMount[] {
+function cgroupMounts({ host, cgroupWritable, cgroupNamespace }: DefaultMountsInput): OciMount[] {
   const kept = host.cgroupVersion === 'v2' && !cgroupNamespace ? host.cgroup2Options : [];
-  const options = ['nosuid', 'noexec', 'nodev', 'relatime', privileged ? 'rw' : 'ro', ...kept];
+  const options = ['nosuid', 'noexec', 'nodev', 'relatime', cgroupWritable ? 'rw' : 'ro', ...kept];
   return [{ destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options }];
 }
 

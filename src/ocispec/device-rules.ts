@@ -7,9 +7,10 @@ import type { OciDevice, OciDeviceRule } from './oci-types.ts';
 export interface DevicesInput {
   /** Those of the request. */
   readonly devices: readonly ResolvedDevice[];
-  /** All of the host; used for a privileged container only. */
+  /** Those of the host that a privileged container gets; the request's of the same path win. */
   readonly hostDevices: readonly ResolvedDevice[];
-  readonly privileged: boolean;
+  /** Whether the cgroup lets every device be used. */
+  readonly allowAll: boolean;
   /** Whether a mount of the request covers /dev. The container then has the nodes of that mount. */
   readonly replacesDev: boolean;
 }
@@ -20,10 +21,10 @@ export interface DevicesInput {
  */
 export function containerDevices(input: DevicesInput): { devices: OciDevice[]; rules: OciDeviceRule[] } {
   const asked = new Map<string, ResolvedDevice>();
-  if (input.privileged) for (const device of input.hostDevices) asked.set(device.path, device);
+  for (const device of input.hostDevices) asked.set(device.path, device);
   for (const device of input.devices) asked.set(device.path, device);
   const devices = input.replacesDev ? [] : [...asked.values()].map(toOciDevice);
-  if (input.privileged) return { devices, rules: [{ allow: true, access: 'rwm' }] };
+  if (input.allowAll) return { devices, rules: [{ allow: true, access: 'rwm' }] };
   // A pipe has no device number that a rule could name.
   const allowed = input.devices.flatMap(({ type, major, minor, access }) =>
     type === 'p' ? [] : [{ allow: true, type, major, minor, access }],

@@ -1,6 +1,6 @@
-import type { LinuxSandboxSecurityContext } from '../../api/cri/runtime.ts';
+import type { PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { IdMapping } from '../linux/user-namespace.ts';
-import { specAnnotations } from './annotations.ts';
+import { handedAnnotations, specAnnotations } from './annotations.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { InfraPlan, InfraSpecInput, SpecSettings } from './input.ts';
 import { ociNamespaces } from './namespaces.ts';
@@ -58,7 +58,13 @@ export function infraSpec(input: InfraSpecInput): OciSpec {
       { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
       { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'noexec', 'mode=755', 'size=64k', 'ro'] },
     ],
-    annotations: specAnnotations({ kind: 'sandbox', sandboxId: input.sandboxId, sandboxConfig, more: input.annotations }),
+    annotations: specAnnotations({
+      kind: 'sandbox',
+      sandboxId: input.sandboxId,
+      sandboxConfig,
+      asked: input.plan.annotations,
+      more: input.annotations,
+    }),
     linux: {
       namespaces: ociNamespaces({ ...input.namespaces, pid: 'new' }, { cgroup: host.cgroupVersion === 'v2' }),
       devices: [],
@@ -75,10 +81,12 @@ export function infraSpec(input: InfraSpecInput): OciSpec {
  * What a request decides of the infra container of its sandbox, whether the sandbox will have one or not.
  * @throws DaemonError InvalidArgument or FailedPrecondition for a profile that cannot be.
  */
-export function planInfra(security: LinuxSandboxSecurityContext | undefined, settings: SpecSettings, host: HostFacts): InfraPlan {
+export function planInfra({ linux, annotations }: PodSandboxConfig, settings: SpecSettings, host: HostFacts): InfraPlan {
+  const security = linux?.securityContext;
   const apparmor = security === undefined ? undefined : { ...security, apparmorProfile: '' };
   return {
     seccomp: infraSeccompChoice(security, host),
     apparmorProfile: apparmorProfile(apparmor, host, settings.apparmorProfile),
+    annotations: handedAnnotations(settings.handler, annotations),
   };
 }

@@ -1,10 +1,11 @@
 import type { ContainerConfig, Mount, PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { ImageProcessConfig } from '../base/image-process-config.ts';
+import type { JsonObject } from '../base/json.ts';
 import type { MountEntry } from '../linux/mountinfo.ts';
 import type { UserMapping } from '../linux/user-namespace.ts';
 import type { CdiEdits } from './cdi-edits.ts';
 import type { HostFacts } from './host-facts.ts';
-import type { OciCapabilities, OciMount, OciResources } from './oci-types.ts';
+import type { OciCapabilities, OciDevice, OciDeviceRule, OciMount, OciResources, OciRlimit } from './oci-types.ts';
 import type { SeccompChoice } from './seccomp.ts';
 import type { SeccompProfile } from './seccomp-profile.ts';
 import type { AskedUser, ResolvedUser } from './user.ts';
@@ -84,6 +85,36 @@ export interface Ulimit {
   readonly hard: number;
 }
 
+/** An OCI runtime spec that the node's owner has the spec of every container laid over, checked. */
+export interface BaseSpec {
+  /** `NAME=value`, for names that a container does not have. */
+  readonly env: readonly string[];
+  /** For types that nothing else limits. */
+  readonly rlimits: readonly OciRlimit[];
+  /** At places where a container has no mount. */
+  readonly mounts: readonly OciMount[];
+  /** At paths where a container has no device. */
+  readonly devices: readonly OciDevice[];
+  readonly deviceRules: readonly OciDeviceRule[];
+  /** All else: what a container's spec does not have comes from here. */
+  readonly rest: JsonObject;
+}
+
+/** What the node's owner has chosen for the pods of one runtime handler. Of annotations these are patterns, annotations.ts. */
+export interface HandlerSettings {
+  readonly podAnnotations: readonly string[];
+  readonly containerAnnotations: readonly string[];
+  readonly allowedAnnotations: readonly string[];
+  /** What the spec of a container is laid over. */
+  readonly baseSpec?: BaseSpec | undefined;
+  /** Whether a privileged container gets none of the host's devices. */
+  readonly privilegedWithoutHostDevices: boolean;
+  /** Whether it may use every device all the same. */
+  readonly privilegedWithoutHostDevicesAllDevicesAllowed: boolean;
+  /** Whether a container may write in its own cgroup. */
+  readonly cgroupWritable: boolean;
+}
+
 /** The node owner's choices, a slice of the configuration. */
 export interface SpecSettings {
   /** What a container has that neither adds nor drops. */
@@ -98,6 +129,8 @@ export interface SpecSettings {
   readonly apparmorProfile: string;
   /** Whether containers get SELinux labels, where the host has SELinux. */
   readonly selinux: boolean;
+  /** What the pod's runtime handler has of its own. */
+  readonly handler: HandlerSettings;
 }
 
 /**
@@ -116,6 +149,8 @@ export interface SpecPlan {
   readonly resources: OciResources;
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
+  /** The annotations of the request that the runtime is handed. */
+  readonly annotations: Readonly<Record<string, string>>;
   /** In the order of the request. */
   readonly mounts: readonly PlannedMount[];
   readonly devices: readonly PlannedDevice[];
@@ -143,7 +178,7 @@ export interface ContainerSpecInput {
   readonly mounts: readonly ResolvedMount[];
   /** The devices the request names, from resolveDevices. */
   readonly devices: readonly ResolvedDevice[];
-  /** For a privileged container every device of the host, from listHostDevices; else empty. */
+  /** Every device of the host, from listHostDevices, for a privileged container whose handler does not leave them out; else empty. */
   readonly hostDevices: readonly ResolvedDevice[];
   /** What the CDI devices of the request want done to the spec; undefined where it names none. */
   readonly cdi?: CdiEdits | undefined;
@@ -185,6 +220,8 @@ export interface InfraSpecInput {
 export interface InfraPlan {
   readonly seccomp: SeccompChoice;
   readonly apparmorProfile: string | undefined;
+  /** The annotations of the request that the runtime is handed. */
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 export type SpecInput = ContainerSpecInput | InfraSpecInput;

@@ -1,5 +1,6 @@
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import type { ImageProcessConfig } from '../base/image-process-config.ts';
+import { handedAnnotations } from './annotations.ts';
 import { capabilitySets } from './capabilities.ts';
 import { planDevice } from './device-rules.ts';
 import type { HostFacts } from './host-facts.ts';
@@ -15,6 +16,8 @@ import { askedUser, type AskedUser } from './user.ts';
 
 export interface SpecPlanInput {
   readonly config: ContainerConfig;
+  /** Those of the pod, as RunPodSandbox was given them. */
+  readonly podAnnotations: Readonly<Record<string, string>>;
   readonly imageConfig: ImageProcessConfig;
   readonly runtime: RuntimeFacts;
   readonly settings: SpecSettings;
@@ -31,7 +34,7 @@ export interface SpecPlanInput {
  * @throws DaemonError InvalidArgument for a request that contradicts itself, FailedPrecondition for what this host or this
  * runtime does not have, or the daemon itself may not do.
  */
-export function planSpec({ config, imageConfig, runtime, settings, host, userMapping, warn }: SpecPlanInput): SpecPlan {
+export function planSpec({ config, podAnnotations, imageConfig, runtime, settings, host, userMapping, warn }: SpecPlanInput): SpecPlan {
   const security = config.linux?.securityContext;
   const user = askedUser(security, imageConfig);
   checkUserIsMapped('create container', numbersOf(user), userMapping);
@@ -47,6 +50,7 @@ export function planSpec({ config, imageConfig, runtime, settings, host, userMap
       available: host.capabilities,
     }),
     ...pathRestrictions(security),
+    annotations: handedAnnotations(settings.handler, podAnnotations, config.annotations),
     mounts: config.mounts.map((mount) => planMount(mount, runtime, userMapping)),
     devices: config.devices.map(planDevice),
     args: processArgs(config, imageConfig),

@@ -1,4 +1,5 @@
 import { Field, present } from '../base/field.ts';
+import { exactIntegers } from './spec-json.ts';
 import type { OciSeccomp, OciSeccompArg, OciSyscallRule, OciSeccompAction, OciSeccompOperator } from './oci-types.ts';
 
 /** When a rule of a profile holds: all that is named must be so. */
@@ -110,7 +111,7 @@ const OPERATORS = [
  * @throws DaemonError InvalidArgument that names the field.
  */
 export function parseSeccompProfile(text: string): SeccompProfile {
-  const profile = Field.parse(text, 'read seccomp profile', keepInt64);
+  const profile = Field.parse(text, 'read seccomp profile', exactIntegers);
   const texts = (name: string): string[] | undefined => profile.at(name).given?.texts();
   return {
     ...givenFields(profile),
@@ -128,12 +129,6 @@ export function parseSeccompProfile(text: string): SeccompProfile {
       listenerMetadata: profile.at('listenerMetadata').given?.text(),
     }),
   };
-}
-
-/** Arguments are compared as unsigned 64-bit numbers, which a JavaScript number rounds. */
-function keepInt64(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
-  const source = context?.source;
-  return typeof value === 'number' && !Number.isSafeInteger(value) && source !== undefined && /^\d+$/.test(source) ? BigInt(source) : value;
 }
 
 function readRule(rule: Field): SeccompRule {

@@ -10,10 +10,15 @@ export function specToJson(spec: OciSpec | OciSpec['process']): string {
 
 /** Reads what {@link specToJson} wrote: an integer that a number cannot hold (an rlimit of infinity) comes back as a bigint. */
 export function specFromJson(text: string): unknown {
-  const reviver = (_key: string, value: unknown, { source = '' }: { readonly source?: string }): unknown =>
-    typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(source) ? BigInt(source) : value;
-  // TypeScript's library does not know the third argument yet: https://tc39.es/proposal-json-parse-with-source/
-  return JSON.parse(text, reviver as Parameters<typeof JSON.parse>[1]);
+  return JSON.parse(text, exactIntegers);
+}
+
+/** Of JSON.parse: keeps an integer that a number cannot hold as a bigint. https://tc39.es/proposal-json-parse-with-source/ */
+export function exactIntegers(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  const source = context?.source;
+  return typeof value === 'number' && !Number.isSafeInteger(value) && source !== undefined && /^-?\d+$/.test(source)
+    ? BigInt(source)
+    : value;
 }
 
 interface JsonSource {

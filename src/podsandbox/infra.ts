@@ -37,7 +37,8 @@ export async function startInfra(
 ): Promise<InfraProcess> {
   const { infra: bundle, infraLog } = pathsOf(parts, record.id);
   await mkdir(bundle.persistDirectory, { recursive: true, mode: 0o700 });
-  const plan = planInfra(record.config.linux?.securityContext, parts.specSettings(), parts.hostFacts());
+  const settings = parts.specSettings(record.runtimeHandler);
+  const plan = planInfra(record.config, settings, parts.hostFacts());
   const spec = buildSpec({
     kind: 'infra',
     sandboxId: record.id,
@@ -48,7 +49,7 @@ export async function startInfra(
     cgroupsPath: parts.placement.cgroupsPath(record.cgroupParent, record.id),
     plan,
     localhostSeccomp: await readLocalhostSeccomp(plan.seccomp, 'run pod sandbox'),
-    settings: parts.specSettings(),
+    settings,
     host: parts.hostFacts(),
     annotations: parts.placement.runtimeAnnotations('infra'),
   });
@@ -63,7 +64,7 @@ export async function startInfra(
     stdin: false,
     stdinOnce: false,
     placeMonitor: async (pid) => parts.placement.placeMonitor(record.cgroupParent, record.id, pid),
-    timeoutMs: parts.createTimeoutMs,
+    timeoutMs: parts.createTimeoutMs(record.runtimeHandler),
     signal: work,
   });
   stage('sandbox.infra.created');

@@ -14,9 +14,10 @@ export interface MonitoredParts {
   readonly runtimes: RuntimeHandlers;
   readonly monitor: MonitorOptions;
   readonly hostFacts: () => HostFacts;
-  readonly specSettings: () => SpecSettings;
-  /** Most the runtime may take for one creation, milliseconds. */
-  readonly createTimeoutMs: number;
+  /** The owner's choices for the pods of a runtime handler. */
+  readonly specSettings: (handler: string) => SpecSettings;
+  /** Most the runtime of a handler may take for one creation, milliseconds. */
+  readonly createTimeoutMs: (handler: string) => number;
   readonly log: Log;
 }
 

@@ -42,7 +42,7 @@ export function planSandbox(config: PodSandboxConfig, runtimeHandler: string, pa
   checkRunAs(config);
   checkNames(metadata);
   refuseSelinuxOptions(config.linux?.securityContext?.selinuxOptions, parts.hostFacts(), 'run pod sandbox');
-  planInfra(config.linux?.securityContext, parts.specSettings(), parts.hostFacts());
+  planInfra(config, parts.specSettings(runtime.name), parts.hostFacts());
   if (config.logDirectory !== '' && !config.logDirectory.startsWith('/')) {
     fail('InvalidArgument', `run pod sandbox: log_directory is "${config.logDirectory}", must be absolute`);
   }

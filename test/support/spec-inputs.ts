@@ -80,6 +80,14 @@ export const SETTINGS: SpecSettings = {
   pidsLimit: -1,
   apparmorProfile: '',
   selinux: false,
+  handler: {
+    podAnnotations: [],
+    containerAnnotations: [],
+    allowedAnnotations: [],
+    privilegedWithoutHostDevices: false,
+    privilegedWithoutHostDevicesAllDevicesAllowed: false,
+    cgroupWritable: false,
+  },
 };
 
 export const RUNTIME: RuntimeFacts = { recursiveReadOnlyMounts: true, idmapMounts: false, netDevices: false };
@@ -120,7 +128,7 @@ export function containerInput(changes: Partial<Omit<ContainerSpecInput, 'plan'>
     host: HOST,
     ...changes,
   } as const;
-  return { ...input, plan: planSpec({ ...input, runtime: RUNTIME }) };
+  return { ...input, plan: planSpec({ ...input, podAnnotations: input.sandboxConfig.annotations, runtime: RUNTIME }) };
 }
 
 export function infraInput(changes: Partial<InfraSpecInput> = {}): InfraSpecInput {
@@ -131,7 +139,7 @@ export function infraInput(changes: Partial<InfraSpecInput> = {}): InfraSpecInpu
     rootfsPath: '/run/infra/rootfs',
     namespaces: { net: '/run/ns/net', ipc: '/run/ns/ipc', uts: '/run/ns/uts' },
     cgroupsPath: '/kubepods/pod1/5',
-    plan: { seccomp: { use: 'RuntimeDefault' }, apparmorProfile: undefined },
+    plan: { seccomp: { use: 'RuntimeDefault' }, apparmorProfile: undefined, annotations: {} },
     localhostSeccomp: undefined,
     settings: SETTINGS,
     host: HOST,

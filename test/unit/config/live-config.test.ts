@@ -41,3 +41,22 @@ test('LiveConfig.read() keeps the old configuration when the new one is wrong', 
 
   assert.equal(live.current, before);
 });
+
+test('a key of a handler that is reloadable changes; a handler that comes or goes waits for a restart', async (t) => {
+  const { live, write } = await liveConfig(t, 'runtime.handlers.a.allowed_annotations = []\nruntime.handlers.b.path = "/b"');
+  await write('[runtime.handlers.a]\nallowed_annotations = ["x"]\noptions = ["--debug"]\n[runtime.handlers.c]\npath = "/c"');
+
+  const { config, changes } = await live.read();
+
+  assert.deepEqual(
+    changes.map(({ key, applied }) => [key, applied]),
+    [
+      ['runtime.handlers.a.options', false],
+      ['runtime.handlers.a.allowed_annotations', true],
+      ['runtime.handlers.b', false],
+      ['runtime.handlers.c', false],
+    ],
+  );
+  assert.deepEqual(Object.keys(config.runtime.handlers), ['runc', 'a', 'b']);
+  assert.deepEqual([config.runtime.handlers['a']!.allowedAnnotations, config.runtime.handlers['a']!.options], [['x'], []]);
+});

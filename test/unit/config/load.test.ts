@@ -8,7 +8,7 @@ import { configFlags } from '../../../src/config/flags.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import type { ConfigSources, LoadedConfig } from '../../../src/config/load.ts';
 
-const HOST = { systemdOnCgroup2: false, programDirs: [], platform: 'linux/amd64' };
+const HOST = { systemdOnCgroup2: false, cgroup2: false, programDirs: [], platform: 'linux/amd64' };
 
 let folder: string;
 beforeEach(async () => {
@@ -49,7 +49,8 @@ test('loadConfig() has defaults for everything when nothing is configured', asyn
   assert.equal(config.socketMode, 0o660);
   assert.equal(config.cgroupManager, 'cgroupfs');
   assert.equal(config.timeouts.containerCreateMs, 240_000);
-  assert.deepEqual(config.runtime.handlers, { runc: { path: 'runc', root: '/run/podwright/runtime/runc' } });
+  const { path, root } = config.runtime.handlers['runc']!;
+  assert.deepEqual([Object.keys(config.runtime.handlers), path, root], [['runc'], 'runc', '/run/podwright/runtime/runc']);
 });
 
 test('loadConfig() lets drop-ins win in name order, and flags over them', async () => {
@@ -79,11 +80,12 @@ test('loadConfig() replaces lists as a whole and merges runtime handlers by name
   );
 
   assert.deepEqual(config.cni.binDirs, ['/y', '/z']);
-  assert.deepEqual(config.runtime.handlers, {
-    runc: { path: '/opt/runc', root: '/run/podwright/runtime/runc' },
-    crun: { path: '/usr/bin/crun', root: '/run/crun' },
-    kata: { path: '/opt/kata', root: '/run/podwright/runtime/kata' },
-  });
+  const places = Object.entries(config.runtime.handlers).map(([name, { path, root }]) => [name, path, root]);
+  assert.deepEqual(places, [
+    ['runc', '/opt/runc', '/run/podwright/runtime/runc'],
+    ['crun', '/usr/bin/crun', '/run/crun'],
+    ['kata', '/opt/kata', '/run/podwright/runtime/kata'],
+  ]);
 });
 
 test('loadConfig() reads durations, sizes, modes, capabilities, sysctls and ulimits', async () => {
@@ -157,6 +159,24 @@ test('loadConfig() names file and key of what is wrong', async () => {
       'main.toml: default_ulimits: entry 1 is "files=1:1", must be a limit such as "nofile=1024:4096" (-1: none)',
     ],
     ['default_sysctls = { hostname = "x" }', 'main.toml: default_sysctls: is "hostname", must be the name of a sysctl'],
+    [
+      'runtime.handlers.runc.options = ["--root=/x"]',
+      'main.toml: runtime.handlers.runc.options: entry 1 is "--root=/x", must be given by the key root',
+    ],
+    ['runtime.handlers.runc.options = ["--no-pivot"]', 'must be given by the key no_pivot'],
+    ['runtime.handlers.runc.pod_annotations = ["a b"]', 'pod_annotations: entry 1 is "a b", must be the name of an annotation'],
+    [
+      'runtime.handlers.runc.create_timeout = "10ms"',
+      'create_timeout: is "10ms", must be a time such as "4m" or "90s", at least 1s, or "0s"',
+    ],
+    [
+      'runtime.handlers.runc.cgroup_writable = true',
+      'runtime.handlers.runc.cgroup_writable: is true, must be false on this node: its cgroups are v1',
+    ],
+    [
+      'runtime.handlers.runc.privileged_without_host_devices_all_devices_allowed = true',
+      'must be with runtime.handlers.runc.privileged_without_host_devices only',
+    ],
     ['runtime.default = "kata"', 'runtime.default: is "kata", must be one of the handlers runc'],
     [
       'run_dir = "/var/lib/podwright/run"',

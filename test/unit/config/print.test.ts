@@ -9,7 +9,7 @@ import { defaultSettings } from '../../../src/config/overlay.ts';
 import { printMarkdown, printToml } from '../../../src/config/print.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../../..');
-const HOST = { systemdOnCgroup2: true, programDirs: ['/usr/sbin', '/usr/bin'], platform: 'linux/amd64' };
+const HOST = { systemdOnCgroup2: true, cgroup2: true, programDirs: ['/usr/sbin', '/usr/bin'], platform: 'linux/amd64' };
 
 const FULL = `
   root = "/data"

@@ -11,7 +11,7 @@ test('containerDevices() makes and allows the devices of the request alone', () 
   const { access: _access, ...node } = NULL_DEVICE;
   const { access: _pipeAccess, ...pipe } = PIPE;
 
-  assert.deepStrictEqual(containerDevices({ devices: [NULL_DEVICE, PIPE], hostDevices: [DISK], privileged: false, replacesDev: false }), {
+  assert.deepStrictEqual(containerDevices({ devices: [NULL_DEVICE, PIPE], hostDevices: [], allowAll: false, replacesDev: false }), {
     devices: [node, pipe],
     rules: [
       { allow: false, access: 'rwm' },
@@ -22,7 +22,7 @@ test('containerDevices() makes and allows the devices of the request alone', () 
 
 test('containerDevices() gives a privileged container all devices, the request over the host', () => {
   const own = { ...NULL_DEVICE, path: '/dev/vda' };
-  const { devices, rules } = containerDevices({ devices: [own], hostDevices: [DISK], privileged: true, replacesDev: false });
+  const { devices, rules } = containerDevices({ devices: [own], hostDevices: [DISK], allowAll: true, replacesDev: false });
 
   assert.deepStrictEqual([devices.map(({ path, major }) => [path, major]), rules], [[['/dev/vda', 1]], [{ allow: true, access: 'rwm' }]]);
 });

@@ -128,6 +128,7 @@ const DEFAULTS_INPUT = {
   namespaces: { net: '/n', ipc: '/i', uts: '/u', pid: 'new' },
   podFiles: { hosts: '/p/hosts', resolvConf: '/p/resolv.conf', shm: '/p/shm' },
   privileged: false,
+  cgroupWritable: false,
   readonlyRootfs: false,
   cgroupNamespace: true,
   host: HOST,

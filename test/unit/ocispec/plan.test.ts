@@ -14,6 +14,7 @@ interface Node {
 function plan(init: Init<ContainerConfig>, { host = {}, runtime = {} }: Node = {}): SpecPlan {
   return planSpec({
     config: containerConfig({ command: ['/bin/web'], ...init }),
+    podAnnotations: {},
     imageConfig: { User: '7:8', WorkingDir: '/srv' },
     runtime: { ...RUNTIME, ...runtime },
     settings: SETTINGS,
@@ -41,6 +42,7 @@ test('planSpec() decides what the request, its image and the node say', () => {
     seccomp: { use: 'RuntimeDefault' },
     maskedPaths: [],
     readonlyPaths: [],
+    annotations: {},
     mounts: [],
     devices: [{ hostPath: '/dev/null', path: '/dev/null', access: 'rwm' }],
     args: ['/bin/web'],
