@@ -41,6 +41,8 @@ export interface ImageSource {
   readonly name: string;
   readonly layers: readonly ImageLayer[];
   readonly config: ImageRunConfig;
+  /** By OCI's names; this machine's where it is not given. */
+  readonly architecture?: string;
 }
 
 export const DEMO_IMAGE_NAME = 'localhost/podwright/demo:1';
@@ -173,7 +175,7 @@ function configOf(image: ImageSource): Buffer {
   return Buffer.from(
     JSON.stringify({
       created: '1970-01-01T00:00:00Z',
-      architecture: architecture(),
+      architecture: image.architecture ?? architecture(),
       os: 'linux',
       config: image.config,
       rootfs: { type: 'layers', diff_ids: image.layers.map((layer) => layer.diffId) },
@@ -226,7 +228,7 @@ export function ociArchive(images: readonly ImageSource[]): Buffer {
       digest: manifestDigest,
       size: manifest.length,
       annotations: { 'org.opencontainers.image.ref.name': image.name, 'io.containerd.image.name': image.name },
-      platform: { architecture: architecture(), os: 'linux' },
+      platform: { architecture: image.architecture ?? architecture(), os: 'linux' },
     };
   });
   return makeTar([

@@ -257,7 +257,7 @@ export const schema = {
     ),
   }),
   image: section('Images.', {
-    platform: key(platform, '', "The platform of images; empty: this machine's."),
+    platform: key(platform, '', "The platform of images that are pulled or loaded; empty: this machine's."),
     maxParallelDownloads: key(wholeNumber(1, 64), 3, 'Layers of one image that are fetched at once.', { reloadable: true }),
     pinned: key(listOf(anyText, 'a list of image names'), [], 'Images that the kubelet must not remove: names, with * for any text.', {
       reloadable: true,

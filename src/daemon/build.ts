@@ -52,7 +52,7 @@ export const CHILD_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sb
 export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonParts> {
   const { timeouts, cgroupManager, conmon } = config.current;
   const layout = new DiskLayout(config.current);
-  const storage = openStorage(config, log);
+  const storage = await openStorage(config, log);
   const { images } = storage;
   const cgroups = await detectCgroups();
   const placement = cgroupManager === 'systemd' ? new SystemdPlacement(cgroups) : new CgroupfsPlacement(cgroups);

@@ -3,7 +3,8 @@ import { DiskLayout } from '../config/disk-layout.ts';
 import type { LiveConfig } from '../config/live-config.ts';
 import type { Config } from '../config/schema.ts';
 import type { ImageParts } from '../image/assemble.ts';
-import { parsePlatform } from '../image/platform.ts';
+import type { Platform } from '../image/oci-types.ts';
+import { namedPlatform } from '../image/platform.ts';
 import { ImagePuller } from '../image/pull.ts';
 import { ImageStore } from '../image/store.ts';
 import type { DiskUsage } from '../imageservice/parts.ts';
@@ -21,6 +22,8 @@ export interface Storage {
   readonly images: ImageStore;
   readonly imageParts: ImageParts;
   readonly puller: ImagePuller;
+  /** What images are for: of one for several platforms, that is the one to take. */
+  readonly platform: Platform;
   start(): Promise<void>;
   /** Reads what SIGHUP may change; it is in force when what is returned is called. @throws InvalidArgument. */
   read(config: Config): Promise<() => void>;
@@ -28,7 +31,7 @@ export interface Storage {
   usage(): Promise<{ readonly images: DiskUsage; readonly containers: DiskUsage }>;
 }
 
-export function openStorage(config: LiveConfig, log: Log): Storage {
+export async function openStorage(config: LiveConfig, log: Log): Promise<Storage> {
   const layout = new DiskLayout(config.current);
   let registries = new RegistriesConf();
   const workers = new StorageWorkers();
@@ -41,10 +44,11 @@ export function openStorage(config: LiveConfig, log: Log): Storage {
   const stallTimeoutMs = (): number => config.current.image.pullProgressTimeoutMs;
   // A connection that died is taken up again once, before the pull is given up.
   const registry = new RegistryClient(() => registries, { idleTimeoutMs: () => Math.ceil(stallTimeoutMs() / 2) });
+  const platform = await namedPlatform(config.current.image.platform);
   const puller = new ImagePuller(imageParts, {
     registry,
     searchRegistries,
-    platform: parsePlatform(config.current.image.platform),
+    platform,
     parallelLayers: () => config.current.image.maxParallelDownloads,
     stallTimeoutMs,
   });
@@ -54,6 +58,7 @@ export function openStorage(config: LiveConfig, log: Log): Storage {
     images,
     imageParts,
     puller,
+    platform,
     start: async () => {
       await Promise.all([blobs.start(), layers.start(), rootfs.start()]);
       registries = await RegistriesConf.load(config.current.registriesConf, config.current.registriesConfDir);

@@ -52,6 +52,16 @@ export function parsePlatform(text: string): Platform {
   return { os, architecture, variant };
 }
 
+/**
+ * The platform that a text names. Where it is this machine's, without a variant, it has what the processor runs beyond: of an
+ * image for several levels the highest that runs here is taken. `linux/amd64/v1` has no more than its name says.
+ */
+export async function namedPlatform(text: string): Promise<Platform> {
+  const named = parsePlatform(text);
+  const host = await hostPlatform();
+  return named.variant === undefined && named.os === host.os && named.architecture === host.architecture ? host : named;
+}
+
 /** What a name without a variant means: `linux/arm64` is `linux/arm64/v8`, `linux/arm` v7 and `linux/amd64` v1. */
 function variantOf({ architecture, variant }: Platform): string {
   return variant ?? { arm64: 'v8', arm: 'v7', amd64: 'v1' }[architecture] ?? '';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { stat } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { digestsOf } from '../../scripts/make-demo-image.ts';
+import { digestsOf, ociArchive } from '../../scripts/make-demo-image.ts';
 import type { Image } from '../../api/cri/runtime.ts';
 import type { TestDaemon } from '../support/daemon.ts';
-import { sharedDaemon } from '../support/e2e-test.ts';
+import { e2eTest, sharedDaemon } from '../support/e2e-test.ts';
 import { createContainer, failureOf, outputOf, removePod, runContainer, runPod, shell, waitForExit } from '../support/pods.ts';
 import { IMAGES, testImages } from '../support/test-image.ts';
 
@@ -105,6 +105,24 @@ test('an image survives image save, RemoveImage and image load with its id', asy
     assert.equal((await imageStatus(daemon, IMAGES.busybox))?.id, imageId, format);
   }
 });
+
+e2eTest(
+  'image load takes the image for the platform that is configured',
+  async (daemon) => {
+    const { busybox } = await testImages();
+    const others = ['s390x', 'arm64', 'amd64'].map((architecture) => ({ ...busybox, architecture }));
+    const file = join(daemon.directory, 'platforms.tar');
+    await writeFile(file, ociArchive(others));
+    await daemon.cli('image', 'load', file);
+    const [wanted] = others;
+    assert.equal((await imageStatus(daemon, IMAGES.busybox))?.id, wanted && digestsOf(wanted).imageId);
+
+    await writeFile(file, ociArchive(others.slice(1)));
+    await assert.rejects(daemon.cli('image', 'load', file), /no image is for linux\/s390x, there are linux\/arm64, linux\/amd64/);
+    await daemon.images.removeImage({ image: { image: IMAGES.busybox } });
+  },
+  { config: '[image]\nplatform = "linux/s390x"\n', images: [] },
+);
 
 test('what is no archive is refused with its reason, and nothing is kept', async (daemon) => {
   const before = (await daemon.images.listImages({})).images.length;

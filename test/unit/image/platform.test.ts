@@ -2,7 +2,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Digest } from '../../../src/base/ids.ts';
 import type { Descriptor, Platform } from '../../../src/image/oci-types.ts';
-import { candidatesFor, choosePlatform, foreignPlatform, noImageFor, parsePlatform, x86Levels } from '../../../src/image/platform.ts';
+import {
+  candidatesFor,
+  choosePlatform,
+  foreignPlatform,
+  hostPlatform,
+  namedPlatform,
+  noImageFor,
+  parsePlatform,
+  x86Levels,
+} from '../../../src/image/platform.ts';
 
 const digest = (character: string): Digest => `sha256:${character.repeat(64)}` as Digest;
 const descriptor = { mediaType: 'x', digest: digest('a'), size: 1 };
@@ -79,6 +88,15 @@ test('what an index has is said with its variants, and not without end', () => {
       return message.length < 600;
     },
   );
+});
+
+test('namedPlatform has what the processor runs beyond its name, unless the name has a variant or is of another machine', async () => {
+  const host = await hostPlatform();
+  const name = `linux/${host.architecture}`;
+  assert.deepEqual(await namedPlatform(name), host);
+  for (const text of [`${name}/v1`, 'linux/s390x', `windows/${host.architecture}`])
+    assert.deepEqual(await namedPlatform(text), parsePlatform(text));
+  await assert.rejects(namedPlatform('linux'), { kind: 'InvalidArgument' });
 });
 
 test('foreignPlatform names the platform of an image that is not for this machine', () => {
