@@ -37,7 +37,7 @@ export interface ConditionReport {
 }
 
 export interface UnfinishedWork {
-  /** `run pod sandbox k8s_a_b_c_0`, `release network of 12ab...` */
+  /** `run pod sandbox k8s_a_b_c_0`, `release network pods of pod shop/web-1, sandbox 12ab...` */
   readonly what: string;
   readonly since?: string;
   readonly detail?: string;

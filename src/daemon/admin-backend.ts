@@ -2,6 +2,7 @@ import type { AdminBackend } from '../admin/backend.ts';
 import type { ProgramReport, StatusReport, UnfinishedWork } from '../admin/reports.ts';
 import { fail, messageOf, unlessMissing } from '../base/errors.ts';
 import { VERSION } from '../base/version.ts';
+import type { PendingDetach } from '../cni/attachment.ts';
 import { DiskLayout } from '../config/disk-layout.ts';
 import { run } from '../linux/spawn.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -75,10 +76,19 @@ function unfinishedWork(parts: DaemonParts): UnfinishedWork[] {
     ...sandboxes.store.listCreating().map((record) => ({ what: `run pod sandbox ${record.name}`, since: isoTime(record.createdAtNs) })),
     ...containers.store.listCreating().map((record) => ({ what: `create container ${record.name}`, since: isoTime(record.createdAtNs) })),
     ...networks.pendingDetaches().map((pending) => ({
-      what: `release network of ${pending.containerId}`,
+      what: `release ${releaseOf(pending)}`,
       detail: `${pending.attempts} tries${pending.lastError === undefined ? '' : `: ${pending.lastError}`}`,
     })),
   ];
+}
+
+/** `network pods of pod shop/web-1, sandbox 12ab...`; where its record is lost, the sandbox alone is known. */
+function releaseOf({ containerId, network, pod }: PendingDetach): string {
+  const words = [
+    network === '' ? 'network' : `network ${network}`,
+    pod.name === '' ? `of sandbox ${containerId}` : `of pod ${pod.namespace}/${pod.name}, sandbox ${containerId}`,
+  ];
+  return words.join(' ');
 }
 
 function isoTime(ns: bigint): string {

@@ -16,9 +16,8 @@ export class Metrics {
   readonly #gauges = new Map<MetricKey, Gauge>();
   readonly #histograms = new Map<MetricKey, Histogram>();
 
-  constructor(options: { readonly process?: boolean } = {}) {
+  constructor() {
     for (const [key, spec] of Object.entries(METRICS) as [MetricKey, MetricSpec][]) this.#create(key, spec);
-    if (options.process === false) return;
     collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: ONE_HOUR_MS });
     for (const name of SAMPLED) this.#registry.removeSingleMetric(name);
   }

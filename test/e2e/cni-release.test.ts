@@ -4,6 +4,7 @@ import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
+import type { StatusReport } from '../../src/admin/reports.ts';
 import { installPlugin } from '../support/cni.ts';
 import type { Behaviour } from '../support/cni.ts';
 import type { TestDaemon } from '../support/daemon.ts';
@@ -38,13 +39,19 @@ async function untilNothingNew(daemon: TestDaemon, before: Inventory): Promise<v
 test('a DEL that fails while a RunPodSandbox is undone: the namespace stays until it works, and no rule is left', async (daemon) => {
   await chain(daemon, 'fails', ['DEL']);
   const before = await inventoryOf(daemon);
-  const { message } = await failureOf(daemon.runtime.runPodSandbox({ config: failing(daemon) }));
+  const config = failing(daemon);
+  const { message } = await failureOf(daemon.runtime.runPodSandbox({ config }));
   assert.match(message, /make directory \/proc\/nothing\/logs/);
   assert.deepEqual((await daemon.runtime.listPodSandbox({})).items, []);
   const [kept = ''] = await keptNamespaces(daemon);
   assert.notEqual(kept, '');
   const leaks = await daemon.cli('check', '--leaks');
   assert.ok(!leaks.includes(kept), leaks);
+  const { unfinished } = JSON.parse(await daemon.cli('status', '--json')) as Pick<StatusReport, 'unfinished'>;
+  assert.deepEqual(
+    unfinished.map(({ what }) => what),
+    [`release network ${daemon.network} of pod ${config.metadata?.namespace}/${config.metadata?.name}, sandbox ${kept}`],
+  );
 
   await installPlugin(daemon.cniBinDir, 'faulty', 'passes', []);
   await untilNothingNew(daemon, before);

@@ -63,7 +63,7 @@ export async function serve(
 ): Promise<Served> {
   const path = options.path ?? join(await temporaryFolder(t), 'cri.sock');
   const lines: LogLine[] = [];
-  const metrics = new Metrics({ process: false });
+  const metrics = new Metrics();
   const server = await listen({
     path,
     log: collectingLog(lines),

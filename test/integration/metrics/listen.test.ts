@@ -10,7 +10,7 @@ import { listenMetrics } from '../../../src/metrics/listen.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import { temporaryFolder } from '../../support/cri-server.ts';
 
-const metrics = new Metrics({ process: false });
+const metrics = new Metrics();
 
 async function get(options: RequestOptions): Promise<{ status: number | undefined; type: string | undefined; body: string }> {
   return new Promise((resolve, reject) => {

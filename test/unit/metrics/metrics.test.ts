@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 
 test('counters, gauges and histograms come out under the prefix with their labels', async () => {
-  const metrics = new Metrics({ process: false });
+  const metrics = new Metrics();
   metrics.add('rpcErrors', { rpc: 'Version', code: 'INTERNAL' });
   metrics.add('rpcErrors', { rpc: 'Version', code: 'INTERNAL' }, 2);
   metrics.set('buildInfo', { version: '1.0.0', node: 'v24' }, 1);
