@@ -50,8 +50,8 @@ export function decodeStatus(word: number): ExitStatus {
 }
 
 /**
- * Waits for the end of a child, or of an orphan that came to us as subreaper. It may have ended before; asking twice gives
- * the same promise. Only pids asked for here are ever waited for, so libuv's own children stay libuv's.
+ * Waits for the end of a child, or of an orphan that came to us as the subreaper. It may have ended already. Who asks twice
+ * gets the same promise. No other pids are ever waited for, so libuv's own children stay libuv's.
  * @throws (rejects) ECHILD when the process is not a child of ours (any more): then poll, see `exitOf`.
  */
 export function adopt(pid: number): Promise<ExitStatus> {
@@ -59,8 +59,8 @@ export function adopt(pid: number): Promise<ExitStatus> {
 }
 
 /**
- * Waits for the end of an orphan that has come to us, which may have ended already. It is named by its start time too (field
- * 22 of /proc/PID/stat), since a pid is given again.
+ * Waits for the end of an orphan that has come to us. It may have ended already. Since the kernel uses a pid again, the start
+ * time (field 22 of /proc/PID/stat) says which process is meant.
  * @returns undefined when it is no child of ours.
  */
 export async function adoptOrphan({
@@ -122,9 +122,10 @@ function reap(pid: number): void {
 }
 
 /**
- * Looks for zombies among our children that nobody waits for (orphans of a killed plugin) and reaps those that were
- * there at the sweep before as well: libuv, and a caller that is about to adopt, get the time between two sweeps.
- * `before` is what the last sweep returned; returns the zombies left for the next one.
+ * Reaps zombies among our children that nobody waits for, such as orphans of a killed plugin. Only those are reaped that the
+ * sweep before has seen as well. In between libuv, or a caller that is about to adopt one, has time to take its own.
+ * @param before what the last sweep returned
+ * @returns the zombies that are left for the next sweep.
  */
 export async function sweepZombies(before: ReadonlySet<number>): Promise<Set<number>> {
   const found = new Set<number>();

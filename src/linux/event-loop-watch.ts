@@ -43,9 +43,11 @@ interface Look extends SchedStat {
 }
 
 /**
- * Sees when the event loop of this thread stands still, and tells the machine's part by the kernel's own account of the
- * thread: /proc/PID/schedstat (Documentation/scheduler/sched-stats.rst), and SIGCONT after a stop. Names come from
- * base/timed.ts, where every call by FFI goes through, and of the garbage collector from Node.
+ * Sees when the event loop of this thread stands still, and by what.
+ *
+ * How long the machine gave us no processor is known from the kernel: /proc/PID/schedstat counts it
+ * (Documentation/scheduler/sched-stats.rst), and SIGCONT comes after a stop. Calls by FFI are named by base/timed.ts, through
+ * which all of them go. Node tells of its garbage collector.
  */
 export class EventLoopWatch {
   readonly #tell: (standstill: Standstill) => void;
@@ -101,7 +103,7 @@ export class EventLoopWatch {
     const now = this.#look();
     this.#last = now;
     const busyMs = now.nowMs - before.nowMs - (now.idleMs - before.idleMs);
-    // It began after the last look and lasts past the time at which this one was due.
+    // It began after the last look, and went on when this look was due.
     const held = delayMs === QUIET_TICK_MS && now.turns - before.turns <= FEW_TURNS;
     const durationMs = held ? busyMs : Math.min(busyMs, now.nowMs - this.#dueMs + TICK_MS);
     if (durationMs > STANDSTILL_MS) this.#judgeSoon(before, now, durationMs);

@@ -6,11 +6,12 @@ const OUT_OF_MEMORY = 'fe6faa94e7774663a0da52717891d8ef';
 const ASK_MS = 5_000;
 
 /**
- * Of these units those of which systemd has told since the boot that a process was killed for lack of memory. It reads a
- * cgroup's count before it removes the cgroup (systemd, unit_check_oom), and the journal is told to take in what was sent to it
- * (--sync) before it is asked: so a scope whose cgroup is gone and that is not named had no kill. Only what process 1 itself has
- * written counts.
- * undefined where there is no journal to ask. journalctl(1), systemd.journal-fields(7)
+ * Which of these units had a process killed for lack of memory since the boot, as systemd says in the journal.
+ *
+ * A scope whose cgroup is gone and that is not named had no kill: systemd reads the count of a cgroup before it removes the
+ * cgroup (unit_check_oom), and `--sync` makes the journal take in all that was sent to it before it is asked. Only entries
+ * that process 1 itself has written count.
+ * @returns undefined where there is no journal to ask. journalctl(1), systemd.journal-fields(7)
  */
 export async function unitsOutOfMemory(units: readonly string[]): Promise<ReadonlySet<string> | undefined> {
   const fields = [`MESSAGE_ID=${OUT_OF_MEMORY}`, '_PID=1', ...units.map((unit) => `UNIT=${unit}`)];

@@ -16,8 +16,8 @@ export interface OomKill {
   /** From the root of the hierarchy. The kernel does not tell it with every kill. */
   readonly cgroup?: string | undefined;
   /**
-   * Whether the cgroup is only likely. A cgroup was being killed as a whole just before; where that ended is not told while the
-   * lines with cgroups are held back.
+   * Whether the cgroup is only likely. A cgroup was being killed as a whole just before. Its last kill cannot be told from the
+   * next one's while the kernel holds back the lines with cgroups.
    */
   readonly isCgroupLikely?: true;
 }
@@ -37,9 +37,13 @@ export function readOomKills(): OomKill[] | undefined {
 }
 
 /**
- * Finds the kills in lines such as `<3>[  12.345678] text`. Each has a line with its pid. The line before it, with the cgroup,
- * is limited to ten in five seconds. That a cgroup is killed as a whole (memory.oom.group) is told behind its first kill and
- * before the others. mm/oom_kill.c: dump_oom_victim(), __oom_kill_process(); mm/memcontrol.c: mem_cgroup_print_oom_group()
+ * Finds the kills in lines such as `<3>[  12.345678] text`.
+ *
+ * - Each kill has a line with its pid.
+ * - The line before it names the cgroup. The kernel writes at most ten of these in five seconds.
+ * - Where a cgroup is killed as a whole (memory.oom.group), a line behind the first kill says so; the other kills follow.
+ *
+ * mm/oom_kill.c: dump_oom_victim(), __oom_kill_process(); mm/memcontrol.c: mem_cgroup_print_oom_group()
  */
 export function parseOomKills(text: string): OomKill[] {
   const kills: { pid: number; cgroup?: string | undefined; isCgroupLikely?: true }[] = [];

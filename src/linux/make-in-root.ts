@@ -30,9 +30,9 @@ export interface NewDirectory {
 }
 
 /**
- * Makes the directory `path` and what is missing above it, as `mkdir -p` of a program whose root is `root` would; but where a
- * symlink leads to nothing, its target is made (inside the root) and the link stays. What is there already stays as it is.
- * Nothing else may change the tree meanwhile.
+ * Makes the directory `path` and what is missing above it, as `mkdir -p` would in a program whose root is `root`. There is one
+ * difference: where a symlink leads to nothing, its target is made, inside the root, and the link stays. What is there already
+ * stays as it is. Nothing else may change the tree meanwhile.
  * @throws the system error: ENOTDIR where a file is in the way, ELOOP, ENAMETOOLONG, EINVAL for a NUL byte.
  */
 export async function makeDirectoryInRoot(root: string, path: string, made: NewDirectory): Promise<void> {

@@ -69,9 +69,9 @@ const write = bind<(fd: number, data: Buffer, length: number) => number>('long w
 let poolIsWarm = false;
 
 /**
- * Makes libuv start its pool threads now. They start lazily and inherit the namespaces of the thread that asks first: one
- * fs call made inside a pod's namespaces would leave all of them, and so every DNS look-up, in the pod for ever. Called
- * here before each entering; main.ts calls it at start as well.
+ * Makes libuv start its pool threads now. They start when they are first needed, in the namespaces of the thread that needs
+ * them. One fs call made inside a pod's namespaces would leave all of them in the pod for ever, with every DNS look-up. So
+ * this is called before each entering, and by main.ts at the start.
  */
 export function warmThreadPool(): void {
   if (poolIsWarm) return;
@@ -81,9 +81,9 @@ export function warmThreadPool(): void {
 }
 
 /**
- * Makes new namespaces and keeps each by a bind mount at `dir/net`, `dir/ipc`, `dir/uts`, `dir/user`, without a process. Synchronous:
- * nothing else of this program runs while its thread is inside. On failure nothing is left. If the way back to our own
- * namespaces fails the program aborts, since it would go on inside the pod's.
+ * Makes new namespaces and keeps each by a bind mount at `dir/net`, `dir/ipc`, `dir/uts`, `dir/user`, without a process. On
+ * failure nothing is left. It is synchronous, so that nothing else of this program runs while its thread is inside. Where the way back
+ * to our own namespaces fails, the program aborts: it would go on inside the pod's.
  *
  * `dir` is made if needed. Where it lies on a shared mount (mountinfo "shared:N") the pins spread to the peers of that
  * mount, and so do their unmounts; a caller who does not want this makes the mount of `dir` private.
@@ -188,9 +188,9 @@ export async function isPinned(path: string): Promise<boolean> {
 }
 
 /**
- * Runs `work` inside the given namespaces and returns its result. `work` must be synchronous and must start nothing that
- * runs later or on another thread (fs callbacks, workers): only FFI, *Sync calls, and spawn, whose child then starts
- * inside. If the way back fails the program aborts.
+ * Runs `work` inside the given namespaces and returns its result. `work` must be synchronous, and may start nothing that runs
+ * later or on another thread, such as fs callbacks and workers. Allowed are FFI, *Sync calls, and spawn: the child then starts
+ * inside. Where the way back fails, the program aborts.
  * @throws what `work` throws, or the system error of entering.
  */
 export function withNamespaces<T>(paths: NamespacePaths, work: () => T): T {

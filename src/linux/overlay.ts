@@ -12,8 +12,9 @@ export interface OverlayOptions {
   /** Further options of overlayfs: `index=off`, `metacopy=off`. */
   readonly options?: readonly string[];
   /**
-   * Never syncs `upper`, so that no unmount waits for the disk: for what nobody wants after a loss of power. Such a pair of
-   * `upper` and `work` is refused the next time, until {@link VOLATILE_MARK} is gone from `work`. Without effect before Linux 5.10.
+   * Never syncs `upper`, so that no unmount waits for the disk. It is for what nobody wants after a loss of power. The kernel
+   * refuses the same `upper` and `work` the next time, until {@link VOLATILE_MARK} is gone from `work`. No effect before Linux
+   * 5.10.
    */
   readonly volatile?: boolean;
   readonly readOnly?: boolean;
@@ -50,9 +51,9 @@ let appendsLowers: boolean | undefined;
 let knowsVolatile = true;
 
 /**
- * Mounts an overlay. Any number of layers and any path length works: by the mount API with one `lowerdir+` each (Linux
- * 6.7), else by mount(2), where options that would not fit into its page name the directories as /proc/self/fd/N.
- * With one lower directory and no upper overlayfs refuses; give that directory twice or bind it instead.
+ * Mounts an overlay, of any number of layers with paths of any length. From Linux 6.7 on the mount API takes a `lowerdir+` for
+ * each. Before, mount(2) has one page for all options; where they would not fit, directories are named as /proc/self/fd/N.
+ * overlayfs refuses one lower directory without an upper one: give that directory twice, or bind it instead.
  * @throws the system error, with the kernel's words where it gives some.
  */
 export function mountOverlay(options: OverlayOptions): void {
@@ -65,7 +66,7 @@ export function mountOverlay(options: OverlayOptions): void {
     mountAs({ ...options, options: [...(options.options ?? []), 'volatile'] });
   } catch (error) {
     if (!hasErrno(error, 'EINVAL')) throw error;
-    // EINVAL has many reasons: only where it works without was this one of them.
+    // EINVAL has many reasons. Volatile was the reason only where it works without.
     mountAs(options);
     knowsVolatile = false;
   }
@@ -111,8 +112,8 @@ function tryMountApi(options: OverlayOptions): boolean {
 }
 
 /**
- * A path as fsconfig takes it: itself, or by a descriptor that is added to `opened`, where it is too long or has a
- * backslash, which overlayfs reads as an escape in some of its options and not in others.
+ * A path as fsconfig takes it: itself, or through a descriptor, which is added to `opened`. The descriptor is for a path that
+ * is too long, or has a backslash: overlayfs reads that as an escape in some options and not in others.
  */
 function shortName(path: string, opened: number[]): string {
   const fits = Buffer.byteLength(path) <= FSCONFIG_VALUE_BYTES && !path.includes('\\');

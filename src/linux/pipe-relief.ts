@@ -18,8 +18,9 @@ export interface PipeRelief {
 }
 
 /**
- * Empties the pipe that descriptor `fd` of a process writes to, from now on, where it is nearly full: its reader does not
- * read, and its writer waits. Through /proc a pipe has as many readers as one opens.
+ * Keeps a pipe from filling up whose reader does not read, so that its writer need not wait: from now on it is emptied
+ * whenever it is nearly full. The pipe is the one that descriptor `fd` of a process writes to. It is opened for reading
+ * through /proc, as any number of readers may.
  * @returns undefined where the descriptor is no pipe, the pipe has room, or the process is gone.
  */
 export async function relievePipe(pid: number, fd: number, keepBytes: number): Promise<PipeRelief | undefined> {

@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { hasErrno } from '../base/errors.ts';
 
 /**
- * The processes that were started with, of every group in `wanted`, one of its `name=value` in their environment, ours left
- * out. Reads /proc/PID/environ of all, which waits while one is stuck with its memory locked: only for a kernel thread.
- * `progress[0]` is the one being read.
+ * The processes that were started with certain variables in their environment: of each group in `wanted` one `name=value`.
+ * Ours are left out. /proc/PID/environ of every process is read, and that waits while a process is stuck with its memory
+ * locked. So this is for a kernel thread only. `progress[0]` is the pid that is being read.
  */
 export function pidsByEnvironment(wanted: readonly (readonly string[])[], progress: Int32Array): number[] {
   const groups = wanted.map((group) => new Set(group));

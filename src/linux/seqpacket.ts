@@ -14,8 +14,8 @@ export interface PacketConnection {
   end(): Promise<void>;
   destroy(): void;
   /**
-   * Says the end, reads and drops what still comes for a moment, and closes: the other side sees the end before a write of
-   * its own fails.
+   * Tells the other side that this is the end, and closes a moment later. What comes until then is read and dropped, so that the
+   * other side sees the end before a write of its own fails.
    */
   leave(): void;
   /** Resolves when the other side has closed, or after destroy(). */
@@ -24,8 +24,8 @@ export interface PacketConnection {
 
 export interface PacketOptions {
   /**
-   * Gets each packet, in a buffer that is used again: copy what is kept. Reading cannot be paused: conmon writes to its
-   * attach clients blocking, so one that does not read stops the container's log.
+   * Gets each packet, in a buffer that is used again: copy what is kept. Reading cannot be paused. conmon waits until each of its
+   * attach clients has taken what it writes, so one that does not read would stop the container's log.
    */
   readonly onPacket: (packet: Buffer) => void;
   readonly signal?: AbortSignal;

@@ -106,10 +106,10 @@ export interface OverOptions {
 }
 
 /**
- * A net.Socket on a descriptor that Node does not take: net.Socket refuses a pty and a SOCK_SEQPACKET socket by their
- * type (ERR_INVALID_FD_TYPE). So it is made on one end of a socket pair, and `fd` is put in that end's place before the
- * event loop has looked at it. What is read never passes a Readable's buffer, so that packets stay apart and an error
- * drops nothing. Takes `fd` over, also when it throws.
+ * A net.Socket on a descriptor that Node does not take. net.Socket refuses a pty and a SOCK_SEQPACKET socket by their type
+ * (ERR_INVALID_FD_TYPE). So the socket is made on one end of a socket pair, and `fd` is put in that end's place before the
+ * event loop has looked at it. What is read does not go through a Readable's buffer: packets stay apart, and an error drops
+ * nothing. `fd` is taken over, also when this throws.
  */
 export function socketOver(fd: number, options: OverOptions): { socket: Socket; fd: number } {
   let socket: Socket | undefined;

@@ -3,8 +3,12 @@ import { close, duplicateFrom, O_RDWR, open, pipe } from './libc.ts';
 import type { ExitStatus } from './children.ts';
 
 /**
- * One descriptor of a child. `ignore`: /dev/null for 0 to 2, nothing above. `pipe`: a pipe that we write where it is the
- * child's 0 and read elsewhere. `input`: a pipe that we write, at any number. A number: this descriptor of ours.
+ * One descriptor of a child:
+ *
+ * - `ignore`: /dev/null for 0 to 2, and no descriptor above.
+ * - `pipe`: a pipe. We write to it where it is the child's 0, and read from it elsewhere.
+ * - `input`: a pipe that we write to, whatever the descriptor.
+ * - a number: this descriptor of ours.
  */
 export type Stdio = 'ignore' | 'pipe' | 'input' | number;
 
@@ -82,7 +86,7 @@ export class PreparedStdio {
       this.childFds.push(duplicateFrom(what, least));
       this.#ours.push(undefined);
     } else {
-      // Pipes, as child_process's socketpairs cannot be reopened: a script's `>/dev/stderr` would fail with ENXIO.
+      // A pipe and no socket pair, as child_process makes: that cannot be reopened, and a script's `>/dev/stderr` fails with ENXIO.
       const { readEnd, writeEnd } = pipe();
       const weWrite = what === 'input' || fd === 0;
       this.#ours.push({ fd: weWrite ? writeEnd : readEnd, weWrite });

@@ -42,8 +42,8 @@ export interface RunResult {
 }
 
 /**
- * For Go programs that live for milliseconds, of which their garbage collector took a fifth at its usual setting: per cent by
- * which the heap may grow over its first 4 MiB before it is collected (Go, package runtime).
+ * For Go programs that live for milliseconds: their garbage collector took a fifth of that at its usual setting. The number says by
+ * how many per cent the heap may grow, from 4 MiB on, before it is collected (Go, package runtime).
  */
 export const SHORT_LIVED_GO = { GOGC: '400' } as const;
 
@@ -139,7 +139,7 @@ async function exitOrKill(child: Child, signal: AbortSignal, stderr: CollectedOu
   const exit = await Promise.race([child.exit, aborted]);
   signal.removeEventListener('abort', onAbort);
   if (exit !== undefined) return exit;
-  // One that ended by itself has its result, though the loop was too late to see it.
+  // It may have ended by itself before, and the loop was too late to see that: then it has its result.
   lookForEnd(child.pid);
   const last = await Promise.race([child.exit, Promise.resolve(undefined)]);
   if (last !== undefined) return last;

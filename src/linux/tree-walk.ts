@@ -22,9 +22,9 @@ const MOST_OPEN = 48;
 const NAMES_BETWEEN_PAUSES = 200;
 
 /**
- * A walk through a tree that its owner may be changing: depth first, by open directories, so that no symlink leads it
- * away; of any depth and size, with a bounded number of files open and a few words of memory for each level. It stays on
- * one file system.
+ * A walk through a tree that its owner may be changing, depth first and on one file system. It goes by open directories, so
+ * that no symlink leads it away. The tree may have any depth and size: few files are open at a time, and each level takes a
+ * few words of memory.
  */
 export class TreeWalk {
   readonly device: number;
@@ -74,8 +74,8 @@ export class TreeWalk {
   }
 
   /**
-   * Goes up to the directory above. Where that was closed and somebody has moved what the walk was in, it goes to the
-   * nearest one above that still has its name. Pauses (yields) in a long search. @returns false at the root.
+   * Goes up to the directory above. It may be closed by now, and somebody may have moved what the walk was in. Then the walk
+   * goes to the nearest directory above that still has its name. Pauses (yields) in a long search. @returns false at the root.
    */
   *leave(): Generator<void, boolean> {
     const left = this.#levels.pop();

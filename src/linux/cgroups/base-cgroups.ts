@@ -49,7 +49,7 @@ export abstract class BaseCgroups implements Cgroups {
   }
 
   async ensure(path: string): Promise<boolean> {
-    // One at a time: a directory that another call has just made has no cpus yet, and what is made in it would stay without.
+    // One at a time. A directory that another call has just made has no cpus yet, and one made in it would stay without.
     return this.#ensuring.run('ensure', async () => {
       const existed = await this.exists(path);
       await Promise.all(this.trees.map(async (tree) => this.#ensureIn(tree, parts(path))));

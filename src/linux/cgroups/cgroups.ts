@@ -54,9 +54,10 @@ export interface Cgroups {
   oomKills(path: string): Promise<number | undefined>;
 
   /**
-   * How many processes the kernel killed for lack of memory below the cgroup, in cgroups that are gone, or are those of `gone`
-   * (names of direct children). The kernel counts a kill before it sends the signal, so that no end of a process is ahead
-   * of this. undefined on version 1, or where the counts do not include those below (`memory_localevents`).
+   * How many processes the kernel killed for lack of memory below the cgroup, in cgroups that are gone.
+   * The kernel counts a kill before it sends the signal: a process that has ended is in the count.
+   * @param gone names of direct children that count as gone
+   * @returns undefined on version 1, or where the counts do not include those below (`memory_localevents`).
    */
   goneOomKills(path: string, gone: ReadonlySet<string>): Promise<GoneOomKills | undefined>;
 
