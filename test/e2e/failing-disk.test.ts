@@ -1,6 +1,6 @@
 /**
- * A root that cannot be written: read-only, as ext4 makes itself after an error, or full. Ending containers is what the node
- * needs then, and it never depends on writing.
+ * A root that cannot be written: it is full, or read-only, as ext4 makes itself after an error. What the node needs then is that
+ * containers can be ended, and that never depends on writing.
  */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';

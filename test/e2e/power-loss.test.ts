@@ -1,6 +1,6 @@
 /**
- * A loss of power right after an answer: the root is an ext4 of its own that is shut down without flushing its journal, as
- * the machine would leave it. What was answered must be there after the next start. Here a missing fsync turns red.
+ * A loss of power right after an answer. The root is an ext4 of its own, which is shut down without flushing its journal, as a
+ * machine would leave it. What was answered must be there after the next start. This fails where an fsync is missing.
  */
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, open, readFile, readdir, stat } from 'node:fs/promises';

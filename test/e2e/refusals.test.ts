@@ -11,8 +11,8 @@ import { containerConfig, failureOf, podConfig, runPod, shell } from '../support
 const test = sharedDaemon();
 
 /**
- * When each file and directory of the daemon was last written, and all mounts of the node: a record or a bundle that was made
- * and taken back again shows in the time of the directory it was in.
+ * When each file and directory of the daemon was last written, and all mounts of the node. A record or a bundle that was made and
+ * taken back again is seen too: the time of the directory that it was in has changed.
  */
 async function traceOf(daemon: TestDaemon): Promise<readonly string[]> {
   const trace: string[] = [];

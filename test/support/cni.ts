@@ -147,8 +147,8 @@ async function firewallRules(network: string): Promise<string[]> {
 }
 
 /**
- * Takes away the rules of bridge and portmap whose comment holds `text` (a network's name or a container's id) and their chains. The
- * bridge plugin before 1.6 finds them by the addresses in the pod's namespace: with that gone, its DEL leaves them.
+ * Takes away the rules of bridge and portmap whose comment holds `text` (a network's name or a container's id), and their chains.
+ * The bridge plugin before 1.6 finds its rules by the addresses in the pod's namespace. Where that is gone, its DEL leaves them.
  */
 export async function removeFirewallRules(text: string): Promise<void> {
   for (const program of ['iptables', 'ip6tables']) {

@@ -80,8 +80,8 @@ wait "$server"
 `;
 
 /**
- * The server, and a program whose command name is "nginx": the dynamic loader under that name, which runs busybox. Of a
- * shell the kernel would show "sh".
+ * The server, and a program whose command name is "nginx". It is the dynamic loader under that name, which runs busybox; a shell
+ * script would be shown as "sh" by the kernel.
  */
 async function serverLayer(): Promise<ImageLayer> {
   const busybox = await findBusybox();

@@ -7,10 +7,10 @@
  *     difference(before, await takeInventory(scope)) // [ 'address pw-1a2b/10.88.0.7', 'link veth5fe61a67', ... ]
  *
  * Each line starts with what it is: `mount` (pinned namespaces too, as nsfs), `namespace` (kept open by the daemon),
- * `cgroup`, `process`, `zombie`, `address`, `link`, `rule`, `file`. What goes by itself a little later (zombies of other
- * parents, veths of a namespace that is going) is told too: compare again for some seconds, as `assertNothingNew` of
- * e2e-test.ts does. Chains that a plugin makes once for the node (CNI-HOSTPORT-DNAT, ...) carry no network's name and are
- * not counted.
+ * `cgroup`, `process`, `zombie`, `address`, `link`, `rule`, `file`. Some things go by themselves a little later, such as zombies
+ * of other parents and veths of a namespace that is going. They are told too, so compare again for some seconds, as
+ * `assertNothingNew` of e2e-test.ts does. Chains that a plugin makes once for the node (CNI-HOSTPORT-DNAT, ...) carry no
+ * network's name and are not counted.
  */
 import { readFile, readdir, readlink, statfs } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -8,8 +8,8 @@ import type { Child, SpawnOptions } from '../../src/linux/spawn-stdio.ts';
 import { constants as osConstants } from 'node:os';
 
 /**
- * The twin of spawnPosix on child_process: the tests' second opinion. It forks, so its cost grows with our memory, and libuv
- * passes descriptors on that lack CLOEXEC.
+ * What spawnPosix does, by child_process: the tests compare both. It forks, so its cost grows with our memory. libuv passes
+ * descriptors on that lack CLOEXEC.
  */
 export function spawnChildProcess(path: string, options: SpawnOptions): Child {
   const stdio = new PreparedStdio(options.stdio ?? []);

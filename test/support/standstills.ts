@@ -1,6 +1,6 @@
 /**
- * Fails a test file whose daemons' event loops stood still for too long, by their own logs. A thread beside the tests is the
- * control: while it could not run on time either, the machine stood still.
+ * Fails a test file where the event loop of a daemon stood still for too long. The daemons' own logs tell it. A thread beside the
+ * tests is the control: where it could not run on time either, it was the machine that stood still.
  */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';

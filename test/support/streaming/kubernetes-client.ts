@@ -1,7 +1,7 @@
 /**
- * The streaming client of Kubernetes' own JavaScript package, which nobody here wrote: exec, attach and port-forward over
- * WebSocket. It would ask an API server for /api/v1/namespaces/...; here it is led to the URL that the runtime handed out.
- * Malformed traffic, and the protocols that it does not speak, are websocket-client.ts's.
+ * Exec, attach and port-forward over WebSocket by the client of Kubernetes' own JavaScript package, which nobody here wrote.
+ * It would ask an API server for /api/v1/namespaces/...; here it is led to the URL that the runtime handed out. For malformed
+ * traffic, and for protocols that it does not speak, there is websocket-client.ts.
  */
 import { PassThrough, Writable } from 'node:stream';
 import type { Readable } from 'node:stream';
