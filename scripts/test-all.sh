@@ -32,6 +32,7 @@ if [ -z "${CRICTL:-}" ] || [ -z "${CRITEST:-}" ]; then
 fi
 # Tests of user namespaces find it there, and skip by name without it.
 timeout 1800 bash scripts/build-runc.sh >/dev/null || true
+timeout 300 bash scripts/fetch-crun.sh >/dev/null || true
 step check npm run --silent check
 step integration npm run --silent test:integration
 # critest waits more than it works, so it runs beside e2e. It uses ports of the node: here of a node of its own. It skips by

@@ -2,7 +2,6 @@ import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { readMounts } from '../linux/mounts.ts';
 import { listHostDevices, resolveDevices } from '../ocispec/devices.ts';
 import type { ContainerSpecInput, PodFiles, ResolvedMount } from '../ocispec/input.ts';
-import { checkUserIsMapped } from '../ocispec/id-mappings.ts';
 import { readLocalhostSeccomp } from '../ocispec/seccomp-file.ts';
 import { resolveUser } from '../ocispec/user.ts';
 import type { CreateRequest } from './create-request.ts';
@@ -33,7 +32,6 @@ export async function prepareSpec(
     readLocalhostSeccomp(specPlan.seccomp, 'create container'),
   ]);
   const userMapping = sandbox.record.namespaces.user;
-  checkUserIsMapped('create container', user, userMapping);
   return {
     kind: 'container',
     sandboxId: sandbox.record.id,

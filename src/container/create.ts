@@ -2,7 +2,7 @@ import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { reasonOf } from '../base/deadline.ts';
-import { DaemonError, fail, messageOf, withWords } from '../base/errors.ts';
+import { fail, messageOf, withWords } from '../base/errors.ts';
 import { allSettledOrThrow } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
 import { UndoStack } from '../base/undo.ts';
@@ -12,12 +12,14 @@ import { sweepContainer } from '../ociruntime/sweep.ts';
 import { makeRequestedDirectory } from '../podsandbox/sandbox-files.ts';
 import { requireReady } from '../podsandbox/sandbox.ts';
 import { buildSpec } from '../ocispec/build.ts';
+import { checkUserIsMapped } from '../ocispec/id-mappings.ts';
 import type { ResolvedMount } from '../ocispec/input.ts';
 import type { OciSpec } from '../ocispec/oci-types.ts';
 import { specToJson } from '../ocispec/spec-json.ts';
 import type { Bundle } from './bundle.ts';
 import { imagesOf, type ContainerRecord } from './container.ts';
 import { prepareSpec } from './container-spec.ts';
+import { inNameOfField } from './in-name-of-field.ts';
 import type { CreateRequest } from './create-request.ts';
 import { makeImageDirectories } from './image-directories.ts';
 import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
@@ -72,6 +74,7 @@ export async function createContainer(parts: ContainerParts, request: CreateRequ
       const prepared = await prepareSpec(parts, request, { rootfsPath: bundle.rootfs, mounts, pidNamespace });
       await makeImageDirectories(prepared);
       const spec = buildSpec(prepared);
+      checkUserIsMapped('create container', spec.process.user, prepared.userMapping);
       await writeSpec(bundle, spec);
       if (work.aborted) throw reasonOf(work);
       const monitored = await monitorContainer(parts, request, work);
@@ -104,18 +107,6 @@ export async function createContainer(parts: ContainerParts, request: CreateRequ
 
 async function writeSpec(bundle: Bundle, spec: OciSpec): Promise<void> {
   await allSettledOrThrow([writeFile(bundle.specFile, specToJson(spec), { mode: 0o600 }), writeProcess(bundle, spec.process)]);
-}
-
-/** Where the runtime does not fit into the memory limit, the request is at fault. The runtime's own words do not name the field. */
-function inNameOfField(error: unknown, { id, config }: ContainerRecord): unknown {
-  const words = messageOf(error);
-  if (!words.includes('unable to set memory limit')) return error;
-  const limit = String(config.linux?.resources?.memoryLimitInBytes);
-  return new DaemonError(
-    'InvalidArgument',
-    `create container ${id}: memory_limit_in_bytes is ${limit}, which is too low for the runtime to start in: ${words}`,
-    { cause: error },
-  );
 }
 
 function inOrderOf({ mounts }: ContainerConfig, resolved: readonly ResolvedMount[]): ResolvedMount[] {
@@ -166,8 +157,8 @@ async function monitorContainer(parts: ContainerParts, request: CreateRequest, w
     timeoutMs: parts.createTimeoutMs(record.runtimeHandler),
     signal: work,
   });
-  return making.catch((error: unknown) => {
-    throw inNameOfField(error, record);
+  return making.catch(async (error: unknown) => {
+    throw await inNameOfField(error, record);
   });
 }
 

@@ -7,7 +7,7 @@ import { NamespaceMode } from '../../api/cri/enums.ts';
 import type { ContainerConfig, Init, Mount } from '../../api/cri/runtime.ts';
 import { pidOf } from '../support/cgroup-files.ts';
 import type { TestDaemon } from '../support/daemon.ts';
-import { e2eTest, sharedDaemon } from '../support/e2e-test.ts';
+import { e2eTest, sharedDaemon, type E2eBody } from '../support/e2e-test.ts';
 import {
   containerStatus,
   createContainer,
@@ -27,10 +27,16 @@ import {
 } from '../support/pods.ts';
 import { attachByUrl, execByUrl, forwardByUrl, Output } from '../support/streaming/kubernetes-client.ts';
 import { IMAGES } from '../support/test-image.ts';
-import { MAPPING, noUserNamespaces, userNamespaceArgs, withUsers } from '../support/user-namespaces.ts';
+import { MAPPING, noUserNamespaces, userRuntimes, withUsers } from '../support/user-namespaces.ts';
 
-const options = { args: userNamespaceArgs, skip: noUserNamespaces, images: ['busybox', 'user', 'layers'] } as const;
-const test = sharedDaemon(options);
+/** Each test runs with every runtime that can. */
+const runtimes = userRuntimes.length === 0 ? [{ name: 'none', args: [] }] : userRuntimes;
+const daemons = runtimes.map(({ name, args }) => {
+  return { name, test: sharedDaemon({ args, skip: noUserNamespaces, images: ['busybox', 'user', 'layers'] }) };
+});
+function test(title: string, body: E2eBody): void {
+  for (const daemon of daemons) daemon.test(`${title} (${daemon.name})`, body);
+}
 
 const BASE = MAPPING.hostId;
 const idle = shell('trap "exit 5" TERM; echo ready; while :; do sleep 0.05; done');
@@ -134,6 +140,26 @@ test('a volume with the mappings of the pod has the same owners inside and outsi
   assert.equal(await ownerOutside(join(volume, 'new')), '1000:3000');
   await removePod(daemon, pod.id);
   assert.deepEqual((await readdir(volume)).sort(), ['new', 'of-app', 'of-root']);
+});
+
+test('a volume on a file system without id-mapped mounts is refused by its path and its file system', async (daemon) => {
+  const pod = await runPod(daemon, withUsers());
+  const mounts = [{ containerPath: '/classes', hostPath: '/sys/class', readonly: true, uidMappings: [MAPPING], gidMappings: [MAPPING] }];
+  const failure = await failureOf(createContainer(daemon, pod, idle, { change: { mounts } }));
+  assert.deepEqual([failure.code, /must have id-mapped mounts \(\/classes: sysfs\): /.test(failure.message)], ['FAILED_PRECONDITION', true], failure.message); // prettier-ignore
+});
+
+test('a privileged container is root of the pod, not of the node; a working directory is made for it', async (daemon) => {
+  const { namespaceOptions } = podConfig(daemon, withUsers()).linux?.securityContext ?? {};
+  const pod = await runPod(daemon, { change: { linux: { securityContext: { namespaceOptions, privileged: true } } } });
+  const change = { workingDir: '/made/here', linux: { securityContext: { namespaceOptions, privileged: true } } };
+  const id = await runContainer(daemon, pod, idle, { change });
+  assert.deepEqual(await ownersInside(daemon, id, '/made', '/made/here'), ['0:0', '0:0']);
+  assert.match(await execOutput(daemon, id, ['grep', ' /sys ', '/proc/mounts']), /sysfs rw,/);
+  // It may do in its own namespaces what it likes, and nothing to the node.
+  await execOutput(daemon, id, shell('mount -t tmpfs none /mnt 2>/dev/null || { mkdir /mnt && mount -t tmpfs none /mnt; }; hostname free'));
+  const { exitCode } = await daemon.runtime.execSync({ containerId: id, cmd: [...shell('echo 1 > /proc/sys/kernel/panic')], timeout: 5n });
+  assert.notEqual(exitCode, 0);
 });
 
 test('network, IPC and UTS namespace belong to the pod: its sysctls are set, its capabilities count in them', async (daemon) => {

@@ -1,26 +1,44 @@
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { NamespaceMode } from '../../api/cri/enums.ts';
 import type { IDMapping, Init, NamespaceOption } from '../../api/cri/runtime.ts';
 import { findProgram } from './find-program.ts';
 
-/** Where scripts/build-runc.sh puts a runc with id-mapped mounts. */
+/** A runtime that can do user namespaces. */
+interface UserRuntime {
+  readonly name: string;
+  /** Flags for a daemon that has it as its default one. */
+  readonly args: readonly string[];
+}
+
+/** Where scripts/build-runc.sh and scripts/fetch-crun.sh put a runc and a crun with id-mapped mounts. */
 const CACHE = process.env['PODWRIGHT_TOOLS_CACHE'] ?? '/var/cache/podwright-tools';
 
-async function fromCache(): Promise<string | undefined> {
-  const folder = (await readdir(CACHE).catch(() => [])).filter((name) => name.startsWith('runc-')).sort().at(-1); // prettier-ignore
-  return folder === undefined ? undefined : findProgram('runc', join(CACHE, folder, 'runc'));
+async function fromCache(): Promise<string[]> {
+  const found: string[] = [];
+  for (const folder of (await readdir(CACHE).catch(() => [])).sort()) {
+    const [name = ''] = /^(runc|crun)(?=-)/.exec(folder) ?? [];
+    const path = name === '' ? undefined : await findProgram(name, join(CACHE, folder, name));
+    if (path !== undefined) found.push(path);
+  }
+  return found;
 }
 
 const given = process.env['PODWRIGHT_TEST_USERNS_RUNTIME'];
-const path = given === undefined ? await fromCache() : await findProgram('runc', given);
+const paths = given === undefined ? await fromCache() : [given];
+
+/** Those that were found here, runc first. */
+export const userRuntimes: readonly UserRuntime[] = paths
+  .toSorted((one, other) => basename(other).localeCompare(basename(one)))
+  .map((path) => ({ name: basename(path), args: ['--runtime', `runc=${path}`] }));
 
 /** Why tests with user namespaces cannot run here; false where they can. */
 export const noUserNamespaces: string | false =
-  path === undefined && 'no runc with id-mapped mounts: $PODWRIGHT_TEST_USERNS_RUNTIME names none, scripts/build-runc.sh has built none';
+  paths.length === 0 &&
+  'no runtime with id-mapped mounts: $PODWRIGHT_TEST_USERNS_RUNTIME names none, scripts/build-runc.sh and fetch-crun.sh have made none';
 
-/** Flags for a daemon whose default runtime can do user namespaces. */
-export const userNamespaceArgs: readonly string[] = ['--runtime', `runc=${path ?? 'missing'}`];
+/** Flags of the first of them. */
+export const userNamespaceArgs: readonly string[] = userRuntimes[0]?.args ?? [];
 
 /** The ids that the kubelet would give a pod. */
 export const MAPPING: IDMapping = { containerId: 0, hostId: 1_310_720, length: 65_536 };
