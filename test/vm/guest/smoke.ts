@@ -1,5 +1,6 @@
 /** What must work on a node before it is booted again: one pod that stays, and others that come and go. */
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureDir, pathExists } from 'fs-extra/esm';
@@ -25,6 +26,7 @@ import type { Inventory } from '../../support/inventory.ts';
 import { cgroupFile, cgroupOf, monitorOf, output, PATIENCE_MS, PIDS_LIMIT } from './node.ts';
 import type { Driver, GuestNode } from './node.ts';
 import { need, skip, step } from './steps.ts';
+import { checkUserNamespace } from './user-namespaces.ts';
 
 const MEMORY_BYTES = 64n * 1024n * 1024n;
 const MORE_MEMORY_BYTES = 96n * 1024n * 1024n;
@@ -279,6 +281,18 @@ async function others(node: GuestNode, image: string): Promise<void> {
       assert.equal((await containerStatus(node, id)).exitCode, 137);
     });
     await untilGone(`/sys/fs/cgroup${parent}`);
+  });
+  await step(`${driver}: a pod with a user namespace, under crun`, async () => {
+    const podCgroup = await node.makePodCgroup(randomUUID());
+    let id: string | undefined;
+    try {
+      await checkUserNamespace(node, image, podCgroup, (made) => {
+        id = made;
+      });
+    } finally {
+      if (id !== undefined) await removePod(node, id);
+      await node.removePodCgroup(podCgroup);
+    }
   });
   await step(`${driver}: nothing is left of those pods`, async () => node.assertNothingNew(before));
 }
