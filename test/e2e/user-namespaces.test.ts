@@ -239,7 +239,11 @@ test('in a pod with a shared PID namespace the infra process is of the pod too',
   const [pause] = (await execOutput(daemon, first, shell('ps -o pid,user,args'))).split('\n').filter((line) => line.includes('/pause'));
   assert.match(pause ?? '', /^ *1 65535 +\/pause$/);
   assert.match(
-    await execOutput(daemon, first, shell('ps -o args; kill -0 $(pidof sleep | cut -d" " -f1) && echo reachable')),
+    await execOutput(
+      daemon,
+      first,
+      shell('ps -o args; kill -0 $(ps -o pid,args | grep "[s]leep 4321" | sed "s/^ *//; s/ .*//") && echo reachable'),
+    ),
     /sleep 4321[^]*reachable/,
   );
   await daemon.runtime.stopContainer({ containerId: second, timeout: 0n });

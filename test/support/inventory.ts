@@ -173,8 +173,8 @@ async function files({ directories }: InventoryScope): Promise<string[]> {
     const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
     for (const entry of entries) {
       const path = join(folder, entry.name);
-      // A directory with a plain word for its name is the daemon's furniture; objects have ids, digests or extensions.
-      if (!entry.isDirectory() || !/^[a-z-]+$/.test(entry.name)) found.push(`file ${path}`);
+      // A directory with a plain word for its name is the daemon's furniture (.cache is crun's); objects have ids, digests or extensions.
+      if (!entry.isDirectory() || !/^\.?[a-z-]+$/.test(entry.name)) found.push(`file ${path}`);
       if (entry.isDirectory() && depth > 1) await walk(path, depth - 1);
     }
   };
