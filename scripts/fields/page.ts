@@ -25,7 +25,7 @@ ${rows.length} rows: ${count('honoured')} honoured, ${count('refused')} refused,
 - **no effect**: it may be set, and changes nothing; the reason, and what CRI-O 1.37 and containerd 2.4 do with it.
 
 Whatever a field may not be (a negative number, an enum of tomorrow, a NUL byte) is refused by its name too: \`test/e2e/refusals.test.ts\`,
-\`test/e2e/odd-requests.test.ts\`. The fields \`windows\` of any message are not read: this is a runtime for Linux, and the kubelet sends them to Windows nodes
+\`test/e2e/wrong-values.test.ts\` (made from the schema), \`test/e2e/odd-requests.test.ts\`. The fields \`windows\` of any message are not read: this is a runtime for Linux, and the kubelet sends them to Windows nodes
 only; CRI-O does not read them either. ${empty.join(', ')} have no fields.
 
 ${sections.join('\n')}`;

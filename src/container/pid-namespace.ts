@@ -45,7 +45,7 @@ export function planPidNamespace(
     default:
       return fail(
         'InvalidArgument',
-        `create container: PID namespace mode is ${mode}, must be POD (0), CONTAINER (1), NODE (2) or TARGET (3)`,
+        `create container: namespace_options.pid is ${mode}, must be POD (0), CONTAINER (1), NODE (2) or TARGET (3)`,
       );
   }
 }

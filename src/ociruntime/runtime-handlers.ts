@@ -26,7 +26,7 @@ export class RuntimeHandlers {
     const wanted = name === '' ? this.defaultName : name;
     return (
       this.#runtimes.get(wanted) ??
-      fail('InvalidArgument', `runtime handler "${wanted}" is not configured, must be one of: ${this.names.join(', ')}`)
+      fail('InvalidArgument', `runtime_handler is "${wanted}", which is not configured, must be one of: ${this.names.join(', ')}`)
     );
   }
 

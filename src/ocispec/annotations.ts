@@ -95,7 +95,7 @@ export function checkLabels(labels: Readonly<Record<string, string>>, what: stri
     if (sizeBytes <= LABEL_LIMIT_BYTES) continue;
     throw new DaemonError(
       'InvalidArgument',
-      `${what}: label "${key.slice(0, 64)}" has ${sizeBytes} bytes with its value, must have at most ${LABEL_LIMIT_BYTES}`,
+      `${what}: labels: "${key.slice(0, 64)}" has ${sizeBytes} bytes with its value, must have at most ${LABEL_LIMIT_BYTES}`,
     );
   }
 }

@@ -91,7 +91,25 @@ function mountPoint(request: Mount): string {
       `build spec: mount at ${JSON.stringify(request.containerPath)}: container_path must be a path below the root`,
     );
   }
+  checkNotInProc(request, path);
   return path;
+}
+
+/** The files of /proc that a mount may cover; programs such as LXCFS do. Those of runc, libcontainer/rootfs_linux.go. */
+const PROC_FILES: readonly string[] = [
+  ...['cpuinfo', 'diskstats', 'loadavg', 'meminfo', 'slabinfo', 'stat', 'swaps', 'uptime'].map((name) => `/proc/${name}`),
+  '/proc/net/dev',
+  '/proc/sys/crypto/fips_enabled',
+  '/proc/sys/kernel/ns_last_pid',
+];
+
+/** A mount over /proc could hide what the runtime relies on to confine the container: CVE-2019-16884. */
+function checkNotInProc({ hostPath }: Mount, path: string): void {
+  if (!isAtOrBelow(path, '/proc') || PROC_FILES.includes(path) || (path === '/proc' && posix.resolve('/', hostPath) === '/proc')) return;
+  throw new DaemonError(
+    'InvalidArgument',
+    `build spec: mount at "${path}": container_path is in /proc, must not be; only these may be covered: ${PROC_FILES.join(', ')}`,
+  );
 }
 
 function checkSourceAsked(request: Mount): void {

@@ -29,7 +29,7 @@ export function processArgs(config: Pick<ContainerConfig, 'command' | 'args'>, i
   if (broken !== undefined) {
     throw new DaemonError(
       'InvalidArgument',
-      `build spec: ${JSON.stringify(broken)} of command and args holds a NUL byte, which no program can be given`,
+      `build spec: ${shown(broken)} of command and args holds a NUL byte, which no program can be given`,
     );
   }
   return line;
@@ -93,6 +93,9 @@ function partition<T>(values: readonly T[], isFirst: (value: T) => boolean): [T[
   return [values.filter(isFirst), values.filter((value) => !isFirst(value))];
 }
 
+/** MAX_ARG_STRLEN less its closing zero: execve(2), linux/binfmts.h. */
+const WORD_LIMIT_BYTES = 131_071;
+
 const SHOWN_CHARACTERS = 64;
 
 function shown(text = ''): string {
@@ -105,12 +108,15 @@ function nameOf(entry: string): string {
 
 function checkVariable(key: string, value: string): string {
   if (key === '' || key.includes('='))
-    throw new DaemonError('InvalidArgument', `build spec: environment variable name ${shown(key)} must not be empty or hold "="`);
+    throw new DaemonError('InvalidArgument', `build spec: envs has the key ${shown(key)}, must not be empty or hold "="`);
   // The server refuses a NUL byte in texts; a value is bytes.
   if (value.includes('\0'))
+    throw new DaemonError('InvalidArgument', `build spec: envs: the value of ${shown(key)} holds a NUL byte, which execve(2) cannot carry`);
+  const bytes = Buffer.byteLength(key) + 1 + Buffer.byteLength(value);
+  if (bytes > WORD_LIMIT_BYTES)
     throw new DaemonError(
       'InvalidArgument',
-      `build spec: environment variable ${shown(key)} holds a NUL byte, which execve(2) cannot carry`,
+      `build spec: envs: ${shown(key)} has ${bytes} bytes with its value, must have at most ${WORD_LIMIT_BYTES}`,
     );
   return `${key}=${value}`;
 }

@@ -51,12 +51,7 @@ export function ociResources(resources: LinuxContainerResources | undefined, hos
 
 function cpuLimits(resources: LinuxContainerResources, host: ResourceHost): OciCpu {
   const { cpuShares, cpuQuota, cpuPeriod, cpusetCpus, cpusetMems } = resources;
-  if (cpuShares < 0n || cpuPeriod < 0n) {
-    throw new DaemonError(
-      'InvalidArgument',
-      `set resources: cpu_shares is ${cpuShares.toString()} and cpu_period ${cpuPeriod.toString()}, must not be negative`,
-    );
-  }
+  if (cpuShares < 0n) fail('InvalidArgument', `set resources: cpu_shares is ${cpuShares}, must not be negative`);
   if (cpuPeriod !== 0n && (cpuPeriod < LEAST_CFS_US || cpuPeriod > MOST_CFS_PERIOD_US)) {
     fail(
       'InvalidArgument',

@@ -53,25 +53,28 @@ function wantedSeccomp(request: SeccompRequest | undefined): SeccompChoice {
     case SecurityProfileProfileType.Unconfined:
       return { use: 'Unconfined' };
     case SecurityProfileProfileType.Localhost:
-      return localhost(seccomp.localhostRef);
+      return localhost(seccomp.localhostRef, 'seccomp.localhost_ref');
     default:
-      throw new DaemonError('InvalidArgument', `build spec: seccomp profile type ${seccomp.profileType} is not known`);
+      throw new DaemonError(
+        'InvalidArgument',
+        `build spec: seccomp.profile_type is ${seccomp.profileType}, must be RuntimeDefault (0), Unconfined (1) or Localhost (2)`,
+      );
   }
 }
 
 function choiceOfPath(path: string): SeccompChoice {
   if (path === '' || path === 'unconfined') return { use: 'Unconfined' };
   if (path === 'runtime/default' || path === 'docker/default') return { use: 'RuntimeDefault' };
-  if (path.startsWith('localhost/')) return localhost(path.slice('localhost/'.length));
+  if (path.startsWith('localhost/')) return localhost(path.slice('localhost/'.length), 'seccomp_profile_path');
   throw new DaemonError(
     'InvalidArgument',
     `build spec: seccomp_profile_path is "${path}", must be runtime/default, unconfined or localhost/PATH`,
   );
 }
 
-function localhost(path: string): SeccompChoice {
+function localhost(path: string, field: string): SeccompChoice {
   if (path.startsWith('/')) return { use: 'Localhost', path };
-  throw new DaemonError('InvalidArgument', `build spec: the seccomp profile's path is ${JSON.stringify(path)}, must be absolute`);
+  throw new DaemonError('InvalidArgument', `build spec: the path in ${field} is ${JSON.stringify(path)}, must be absolute`);
 }
 
 export interface SeccompInput {

@@ -32,12 +32,13 @@ export function pathRestrictions(request: PathsRequest | undefined): { maskedPat
   if (request === undefined) return { maskedPaths: [...MASKED_PATHS], readonlyPaths: [...READONLY_PATHS] };
   if (request.privileged) return { maskedPaths: [], readonlyPaths: [] };
   const maskedPaths = request.maskedPaths.length === 0 ? [] : [...new Set([...request.maskedPaths, ...MASKED_PATHS])];
-  return { maskedPaths: maskedPaths.map(checkPath), readonlyPaths: request.readonlyPaths.map(checkPath) };
+  return { maskedPaths: checkPaths('masked_paths', maskedPaths), readonlyPaths: checkPaths('readonly_paths', request.readonlyPaths) };
 }
 
-function checkPath(path: string): string {
-  if (path.startsWith('/')) return path;
-  throw new DaemonError('InvalidArgument', `build spec: masked or read-only path ${JSON.stringify(path)} must be absolute`);
+function checkPaths(field: string, paths: readonly string[]): string[] {
+  const broken = paths.find((path) => !path.startsWith('/'));
+  if (broken === undefined) return [...paths];
+  throw new DaemonError('InvalidArgument', `build spec: ${field} has ${JSON.stringify(broken)}, must be absolute`);
 }
 
 type ApparmorRequest = Pick<LinuxContainerSecurityContext, 'privileged' | 'apparmor' | 'apparmorProfile'>;
@@ -84,9 +85,12 @@ function wantedApparmor(request: ApparmorRequest | undefined): ApparmorChoice {
     case SecurityProfileProfileType.Unconfined:
       return { use: 'Unconfined' };
     case SecurityProfileProfileType.Localhost:
-      return namedApparmor(profile.localhostRef);
+      return namedApparmor(profile.localhostRef, 'apparmor.localhost_ref');
     default:
-      throw new DaemonError('InvalidArgument', `build spec: AppArmor profile type ${profile.profileType} is not known`);
+      throw new DaemonError(
+        'InvalidArgument',
+        `build spec: apparmor.profile_type is ${profile.profileType}, must be RuntimeDefault (0), Unconfined (1) or Localhost (2)`,
+      );
   }
 }
 
@@ -94,15 +98,15 @@ function apparmorOfString(text: string): ApparmorChoice {
   if (text === '') return { use: 'Nothing' };
   if (text === 'runtime/default') return { use: 'RuntimeDefault' };
   if (text === 'unconfined') return { use: 'Unconfined' };
-  if (text.startsWith('localhost/')) return namedApparmor(text);
+  if (text.startsWith('localhost/')) return namedApparmor(text, 'apparmor_profile');
   throw new DaemonError(
     'InvalidArgument',
     `build spec: apparmor_profile is "${text}", must be runtime/default, unconfined or localhost/NAME`,
   );
 }
 
-function namedApparmor(reference: string): ApparmorChoice {
+function namedApparmor(reference: string, field: string): ApparmorChoice {
   const name = reference.startsWith('localhost/') ? reference.slice('localhost/'.length) : reference;
-  if (name === '') throw new DaemonError('InvalidArgument', 'build spec: the Localhost AppArmor profile has no name, must have one');
+  if (name === '') throw new DaemonError('InvalidArgument', `build spec: ${field} names no AppArmor profile, must name one`);
   return { use: 'Localhost', name };
 }

@@ -27,13 +27,13 @@ export function podSysctls(
     if (kind === undefined) {
       throw new DaemonError(
         'InvalidArgument',
-        `run pod sandbox: sysctl "${name}" is one of the whole node, must be of the pod's network or IPC namespace`,
+        `run pod sandbox: sysctls: "${name}" is one of the whole node, must be of the pod's network or IPC namespace`,
       );
     }
     if (namespaces[kind] === 'node') {
       throw new DaemonError(
         'InvalidArgument',
-        `run pod sandbox: sysctl "${name}" is of the ${kind} namespace, and the pod uses the node's, must have its own`,
+        `run pod sandbox: sysctls: "${name}" is of the ${kind} namespace, and the pod uses the node's, must have its own`,
       );
     }
     sysctls.set(dotted(name), [name, value]);

@@ -3,7 +3,7 @@ import type { LinuxContainerSecurityContext } from '../../api/cri/runtime.ts';
 import { DaemonError, hasErrno } from '../base/errors.ts';
 import type { ImageProcessConfig } from '../base/image-process-config.ts';
 import { readStartInRoot } from '../linux/files.ts';
-import { checkRequestId, HIGHEST_ID } from './id-range.ts';
+import { checkGroupsPolicy, checkRequestId, HIGHEST_ID } from './id-range.ts';
 import { findGroupId, findUserById, findUserByName, groupsOf } from './user-files.ts';
 import type { UserEntry } from './user-files.ts';
 
@@ -79,6 +79,7 @@ export async function resolveUser(
 
 /** The CRI's rules: ids are in range, a group needs a user, and a user is given by number or by name, not both. */
 function checkUserRequest(request: UserRequest): void {
+  checkGroupsPolicy('create container', request.supplementalGroupsPolicy);
   checkRequestId('create container', 'run_as_user', request.runAsUser?.value);
   checkRequestId('create container', 'run_as_group', request.runAsGroup?.value);
   for (const group of request.supplementalGroups) checkRequestId('create container', 'supplemental_groups', group);

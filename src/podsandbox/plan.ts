@@ -7,7 +7,7 @@ import { checkLabels } from '../ocispec/annotations.ts';
 import { planInfra } from '../ocispec/infra.ts';
 import { podSysctls } from '../ocispec/sysctls.ts';
 import { checkUserIsMapped, planUserNamespace } from '../ocispec/id-mappings.ts';
-import { checkRequestId } from '../ocispec/id-range.ts';
+import { checkGroupsPolicy, checkRequestId } from '../ocispec/id-range.ts';
 import { refuseSelinuxOptions } from '../ocispec/unsupported.ts';
 import { bandwidthOf } from './bandwidth.ts';
 import type { SandboxParts } from './parts.ts';
@@ -72,11 +72,11 @@ function planNamespaces(options: NamespaceOption | undefined): SandboxRecord['na
   const owner = (what: string, mode: number): 'pod' | 'node' => {
     if (mode === NamespaceMode.POD) return 'pod';
     if (mode === NamespaceMode.NODE) return 'node';
-    return fail('InvalidArgument', `run pod sandbox: namespace mode of ${what} is ${mode}, must be POD (0) or NODE (2)`);
+    return fail('InvalidArgument', `run pod sandbox: namespace_options.${what} is ${mode}, must be POD (0) or NODE (2)`);
   };
   const pid = options?.pid ?? NamespaceMode.POD;
   if (pid !== NamespaceMode.POD && pid !== NamespaceMode.NODE && pid !== NamespaceMode.CONTAINER) {
-    fail('InvalidArgument', `run pod sandbox: namespace mode of pid is ${pid}, must be POD (0), CONTAINER (1) or NODE (2)`);
+    fail('InvalidArgument', `run pod sandbox: namespace_options.pid is ${pid}, must be POD (0), CONTAINER (1) or NODE (2)`);
   }
   const user = planUserNamespace('run pod sandbox', options?.usernsOptions);
   return {
@@ -117,6 +117,7 @@ function checkNames({ name, namespace, uid }: PodSandboxMetadata): void {
 
 function checkRunAs(config: PodSandboxConfig): void {
   const context = config.linux?.securityContext;
+  checkGroupsPolicy('run pod sandbox', context?.supplementalGroupsPolicy);
   checkRequestId('run pod sandbox', 'run_as_user', context?.runAsUser?.value);
   checkRequestId('run pod sandbox', 'run_as_group', context?.runAsGroup?.value);
   for (const group of context?.supplementalGroups ?? []) checkRequestId('run pod sandbox', 'supplemental_groups', group);

@@ -1,29 +1,15 @@
 /** What a request may not ask is refused in words that name the field, before anything is made. */
 import assert from 'node:assert/strict';
-import { lstat, readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NamespaceMode } from '../../api/cri/enums.ts';
 import type { ContainerConfig, Init, Mount, PodSandboxConfig } from '../../api/cri/runtime.ts';
-import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
 import { containerConfig, failureOf, podConfig, runPod, shell } from '../support/pods.ts';
+import { traceOf } from '../support/trace.ts';
 
 const test = sharedDaemon();
 
-/**
- * When each file and directory of the daemon was last written, and all mounts of the node. A record or a bundle that was made and
- * taken back again is seen too: the time of the directory that it was in has changed.
- */
-async function traceOf(daemon: TestDaemon): Promise<readonly string[]> {
-  const trace: string[] = [];
-  for (const top of [daemon.root, daemon.runDir]) {
-    for (const name of ['', ...(await readdir(top, { recursive: true }))]) {
-      const { mtimeNs, size } = await lstat(join(top, name), { bigint: true });
-      trace.push(`${join(top, name)} ${mtimeNs} ${size}`);
-    }
-  }
-  return [...trace, ...(await readFile(`/proc/${daemon.pid}/mountinfo`, 'utf8')).split('\n')];
-}
 
 type Refusal<T> = readonly [field: RegExp, change: Init<T>, code?: string];
 
@@ -55,18 +41,13 @@ const PODS: readonly Refusal<PodSandboxConfig>[] = [
   [/port_mappings\[0\]\.host_port is 70000/, { portMappings: [{ protocol: 0, containerPort: 80, hostPort: 70_000, hostIp: '' }] }],
   [/sysctl "kernel\.panic"/, { linux: { sysctls: { 'kernel.panic': '1' } } }],
   [/egress-bandwidth is "much"/, { annotations: { 'kubernetes.io/egress-bandwidth': 'much' } }],
-  [/label "long" has 5004 bytes/, { labels: { long: 'x'.repeat(5000) } }],
+  [/labels: "long" has 5004 bytes/, { labels: { long: 'x'.repeat(5000) } }],
   [/hostname has 66 bytes/, { hostname: 'ü'.repeat(33) }],
   [/hostname is "a b"/, { hostname: 'a b' }],
   [/supplemental_groups/, { linux: { securityContext: { supplementalGroups: [-1n] } } }],
-  [/seccomp profile type 9/, { linux: { securityContext: { seccomp: { profileType: 9 } } } }],
-  [/AppArmor profile type 9/, { linux: { securityContext: { apparmor: { profileType: 9 } } } }],
-  [
-    /AppArmor profile "nope" is asked for, but AppArmor is off/,
-    { linux: { securityContext: { apparmor: { profileType: 2, localhostRef: 'nope' } } } },
-    'FAILED_PRECONDITION',
-  ],
-  [/namespace mode of network is 1/, { linux: { securityContext: { namespaceOptions: { network: NamespaceMode.CONTAINER } } } }],
+  [/seccomp\.profile_type is 9/, { linux: { securityContext: { seccomp: { profileType: 9 } } } }],
+  [/apparmor\.profile_type is 9/, { linux: { securityContext: { apparmor: { profileType: 9 } } } }],
+  [/namespace_options\.network is 1/, { linux: { securityContext: { namespaceOptions: { network: NamespaceMode.CONTAINER } } } }],
   [/run_as_group is given without run_as_user/, { linux: { securityContext: { runAsGroup: { value: 1n } } } }],
   [/run_as_user/, { linux: { securityContext: { runAsUser: { value: -1n } } } }],
   [/run_as_group/, { linux: { securityContext: { runAsUser: { value: 0n }, runAsGroup: { value: 2n ** 32n } } } }],
@@ -104,31 +85,31 @@ const CONTAINERS: readonly Refusal<ContainerConfig>[] = [
   [/log_path is "\/"/, { logPath: '/' }],
   [/config\.log_path contains a NUL byte/, { logPath: 'a\0b' }],
   [/config\.command\[1\] contains a NUL byte/, { command: ['sh', 'a\0b'] }],
-  [/label "long" has 5004 bytes/, { labels: { long: 'x'.repeat(5000) } }],
+  [/labels: "long" has 5004 bytes/, { labels: { long: 'x'.repeat(5000) } }],
   [/image no-such:1 is not present/, { image: { image: 'no-such:1' } }, 'NOT_FOUND'],
   [/nothing to run/, { command: [''] }],
-  [/environment variable name "A=B"/, { envs: [{ key: 'A=B', value: Buffer.from('x') }] }],
-  [/environment variable "A" holds a NUL byte/, { envs: [{ key: 'A', value: Buffer.from('\0') }] }],
+  [/envs has the key "A=B"/, { envs: [{ key: 'A=B', value: Buffer.from('x') }] }],
+  [/envs: the value of "A" holds a NUL byte/, { envs: [{ key: 'A', value: Buffer.from('\0') }] }],
   [/it is privileged, but its pod sandbox/, security({ privileged: true })],
   [/run_as_user and run_as_username are both given/, security({ runAsUser: { value: 1n }, runAsUsername: 'root' })],
   [/run_as_group is given without run_as_user/, security({ runAsGroup: { value: 1n } })],
   [/user 99999999999 must be from 0/, security({ runAsUsername: '99999999999' })],
   [/add_capabilities: "NO_SUCH" is no capability/, security({ capabilities: { addCapabilities: ['NO_SUCH'] } })],
   [/drop_capabilities: "NO_SUCH" is no capability/, security({ capabilities: { dropCapabilities: ['NO_SUCH'] } })],
-  [/seccomp profile type 9/, security({ seccomp: { profileType: 9 } })],
+  [/seccomp\.profile_type is 9/, security({ seccomp: { profileType: 9 } })],
   [/seccomp profile's path is "p\.json", must be absolute/, security({ seccomp: { profileType: 2, localhostRef: 'p.json' } })],
   [/seccomp_profile_path is "else"/, security({ seccompProfilePath: 'else' })],
-  [/AppArmor profile type 9/, security({ apparmor: { profileType: 9 } })],
+  [/apparmor\.profile_type is 9/, security({ apparmor: { profileType: 9 } })],
   [/apparmor_profile is "mine"/, security({ apparmorProfile: 'mine' })],
-  [/Localhost AppArmor profile has no name/, security({ apparmor: { profileType: 2 } })],
-  [/masked or read-only path "proc"/, security({ maskedPaths: ['proc'] })],
-  [/masked or read-only path "sys"/, security({ readonlyPaths: ['sys'] })],
+  [/apparmor\.localhost_ref names no AppArmor profile/, security({ apparmor: { profileType: 2 } })],
+  [/masked_paths has "proc"/, security({ maskedPaths: ['proc'] })],
+  [/readonly_paths has "sys"/, security({ readonlyPaths: ['sys'] })],
   [/the node's PID namespace/, security({ namespaceOptions: { pid: NamespaceMode.NODE } })],
   [/the pod's PID namespace, .* made without one/, security({ namespaceOptions: { pid: NamespaceMode.POD } })],
   [/container no-such: not found/, security({ namespaceOptions: { pid: NamespaceMode.TARGET, targetId: 'no-such' } }), 'NOT_FOUND'],
   [/namespace_options\.network is 9/, security({ namespaceOptions: { network: 9 } })],
   [/namespace_options\.ipc is -1/, security({ namespaceOptions: { ipc: -1 } })],
-  [/PID namespace mode is 9/, security({ namespaceOptions: { pid: 9 } })],
+  [/namespace_options\.pid is 9/, security({ namespaceOptions: { pid: 9 } })],
   [/memory_limit_in_bytes is 1000/, resources({ memoryLimitInBytes: 1000n })],
   [/memory_swap_limit_in_bytes is 600000/, resources({ memoryLimitInBytes: 700_000n, memorySwapLimitInBytes: 600_000n })],
   [/cpu_shares is -1/, resources({ cpuShares: -1n })],
@@ -143,6 +124,8 @@ const CONTAINERS: readonly Refusal<ContainerConfig>[] = [
   [/host_path "tmp", must be absolute/, mountOf({ hostPath: 'tmp' })],
   [/recursive_read_only is set without readonly/, mountOf({ recursiveReadOnly: true })],
   [/recursive_read_only is set with a propagation/, mountOf({ recursiveReadOnly: true, readonly: true, propagation: 1 })],
+  [/mount at "\/proc\/1": container_path is in \/proc/, mountOf({ containerPath: '/proc/../proc/1' })],
+  [/mount at "\/proc": container_path is in \/proc/, mountOf({ containerPath: '/proc' })],
   [/propagation is 9/, mountOf({ propagation: 9 })],
   [/mount_options has "size=1"/, mountOf({ mountOptions: ['size=1'] })],
   [/^ImageVolumeMountFailed: .*of image no-such:1 and not readonly/, mountOf({ hostPath: '', image: { image: 'no-such:1' } })],

@@ -51,7 +51,7 @@ test('each mode is the namespace it names, where the pod allows it', () => {
   };
   refused(APART, NamespaceMode.NODE, /asks for the node's PID namespace, but pod sandbox s1 does not use that/);
   refused(APART, NamespaceMode.POD, /asks for the pod's PID namespace, but pod sandbox s1 was made without one/);
-  refused(SHARED, 9, /PID namespace mode is 9, must be POD \(0\), CONTAINER \(1\), NODE \(2\) or TARGET \(3\)/);
+  refused(SHARED, 9, /namespace_options\.pid is 9, must be POD \(0\), CONTAINER \(1\), NODE \(2\) or TARGET \(3\)/);
 });
 
 test('a target must be there, run, and be in the same pod', () => {

@@ -69,5 +69,5 @@ test('an image that is not here is asked for by name, that of a mount in the wor
 });
 
 test('a pod whose runtime handler is configured no more gets no container', async () => {
-  await assert.rejects(plan({}, 'kata'), { kind: 'InvalidArgument', message: /"kata" is not configured, must be one of: runc/ });
+  await assert.rejects(plan({}, 'kata'), { kind: 'InvalidArgument', message: /"kata", which is not configured, must be one of: runc/ });
 });

@@ -18,7 +18,10 @@ test('the empty name is the default handler; an unknown one is refused with thos
   const [runc, crun] = [runtime({}), runtime({})];
   const handlers = new RuntimeHandlers('crun', new Map([['runc', runc], ['crun', crun]])); // prettier-ignore
   assert.deepStrictEqual([handlers.get(''), handlers.get('runc'), handlers.names], [crun, runc, ['runc', 'crun']]);
-  assert.throws(() => handlers.get('kata'), { kind: 'InvalidArgument', message: /"kata" is not configured, must be one of: runc, crun/ });
+  assert.throws(() => handlers.get('kata'), {
+    kind: 'InvalidArgument',
+    message: /"kata", which is not configured, must be one of: runc, crun/,
+  });
 });
 
 test('a handler has the features that its runtime tells; one that tells none, or fails, has none', async () => {

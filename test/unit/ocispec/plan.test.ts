@@ -63,13 +63,13 @@ test('planSpec() refuses what a request may not ask, each field by name', () => 
     [/run_as_group is given without/, security({ runAsGroup: { value: 1n } })],
     [/cpu_period is 5/, { linux: { resources: { cpuPeriod: 5n } } }],
     [/apparmor_profile is "mine"/, security({ apparmorProfile: 'mine' })],
-    [/seccomp profile type 9/, security({ seccomp: { profileType: 9 } })],
+    [/seccomp\.profile_type is 9/, security({ seccomp: { profileType: 9 } })],
     [/add_capabilities: "NO_SUCH"/, security({ capabilities: { addCapabilities: ['NO_SUCH'] } })],
-    [/masked or read-only path "proc"/, security({ maskedPaths: ['proc'] })],
+    [/masked_paths has "proc"/, security({ maskedPaths: ['proc'] })],
     [/mount at "\/": container_path/, mountOf({ containerPath: '/' })],
     [/device permissions are "x"/, { devices: [{ hostPath: '/dev/null', permissions: 'x' }] }],
     [/nothing to run/, { command: [''] }],
-    [/environment variable name "A=B"/, { envs: [{ key: 'A=B', value: Buffer.from('') }] }],
+    [/envs has the key "A=B"/, { envs: [{ key: 'A=B', value: Buffer.from('') }] }],
   ];
   for (const [message, request] of refused) assert.throws(() => plan(request), { kind: 'InvalidArgument', message });
 });

@@ -85,6 +85,6 @@ test('checkLabels() refuses a label over 4096 bytes', () => {
     () => {
       checkLabels({ key: 'é'.repeat(2047) }, 'create container');
     },
-    { kind: 'InvalidArgument', message: /^create container: label "key" has 4097 bytes/ },
+    { kind: 'InvalidArgument', message: /^create container: labels: "key" has 4097 bytes/ },
   );
 });

@@ -89,13 +89,13 @@ test('the metadata must be there, with name, namespace and uid', () => {
 
 test('an unknown runtime handler is refused with those that are known', () => {
   assert.equal(plan({}, { handler: 'crun' }).record.runtimeHandler, 'crun');
-  refuses({}, /runtime handler "kata" is not configured, must be one of: runc, crun/, { handler: 'kata' });
+  refuses({}, /runtime_handler is "kata", which is not configured, must be one of: runc, crun/, { handler: 'kata' });
 });
 
 test('a namespace mode that a pod cannot have is refused', () => {
-  refuses(withNamespaces({ network: NamespaceMode.CONTAINER }), /namespace mode of network is 1, must be POD \(0\) or NODE \(2\)/);
-  refuses(withNamespaces({ ipc: NamespaceMode.TARGET }), /namespace mode of ipc is 3/);
-  refuses(withNamespaces({ pid: NamespaceMode.TARGET }), /namespace mode of pid is 3/);
+  refuses(withNamespaces({ network: NamespaceMode.CONTAINER }), /namespace_options\.network is 1, must be POD \(0\) or NODE \(2\)/);
+  refuses(withNamespaces({ ipc: NamespaceMode.TARGET }), /namespace_options\.ipc is 3/);
+  refuses(withNamespaces({ pid: NamespaceMode.TARGET }), /namespace_options\.pid is 3/);
 });
 
 const MAPPING = { hostId: 65_536, containerId: 0, length: 65_536 };
@@ -133,10 +133,10 @@ test('user namespaces: where the node or the runtime cannot, that is refused in 
 
 test('the profiles of a sandbox are those of its infra container, and refused where they cannot be', () => {
   const profiles = (securityContext: Init<LinuxSandboxSecurityContext>): Init<PodSandboxConfig> => ({ linux: { securityContext } });
-  refuses(profiles({ seccomp: { profileType: 2, localhostRef: 'p.json' } }), /seccomp profile's path is "p\.json", must be absolute/);
-  refuses(profiles({ seccomp: { profileType: 9 } }), /seccomp profile type 9/);
+  refuses(profiles({ seccomp: { profileType: 2, localhostRef: 'p.json' } }), /seccomp\.localhost_ref is "p\.json", must be absolute/);
+  refuses(profiles({ seccomp: { profileType: 9 } }), /seccomp\.profile_type is 9/);
   refuses(profiles({ seccompProfilePath: 'else' }), /seccomp_profile_path is "else"/);
-  refuses(profiles({ apparmor: { profileType: 9 } }), /AppArmor profile type 9/);
+  refuses(profiles({ apparmor: { profileType: 9 } }), /apparmor\.profile_type is 9/);
   refuses(
     profiles({ apparmor: { profileType: 2, localhostRef: 'mine' } }),
     /"mine" is asked for, but AppArmor is off/,
@@ -177,7 +177,7 @@ test('a bandwidth that is no rate is refused, where the pod has a network of its
 });
 
 test("a sysctl of the node, or of a namespace that is the node's, is refused", () => {
-  refuses({ linux: { sysctls: { 'kernel.panic': '1' } } }, /sysctl "kernel\.panic" is one of the whole node/);
+  refuses({ linux: { sysctls: { 'kernel.panic': '1' } } }, /sysctls: "kernel\.panic" is one of the whole node/);
   const linux = { sysctls: { 'net.core.somaxconn': '1' }, securityContext: { namespaceOptions: { network: NamespaceMode.NODE } } };
   refuses({ linux }, /the pod uses the node's/);
 });
@@ -196,5 +196,5 @@ test('a pod that CNI plugins cannot be told of is refused, where it has a networ
 });
 
 test('a label that is too long is refused', () => {
-  refuses({ labels: { long: 'x'.repeat(5000) } }, /label "long" has 5004 bytes/);
+  refuses({ labels: { long: 'x'.repeat(5000) } }, /labels: "long" has 5004 bytes/);
 });
