@@ -107,7 +107,12 @@ export const createdResources: Fields<LinuxContainerResources> = {
   cpusetCpus: honoured('within what the node has', LIMITS, BAD_CONTAINER),
   cpusetMems: honoured('within what the node has', limits('every limit of a container is in its cgroup'), BAD_CONTAINER),
   hugepageLimits: {
-    pageSize: honoured('', limits('every limit of a container is in its cgroup'), BAD_CONTAINER),
+    pageSize: honoured(
+      'without a hugetlb controller left out with a warning, or refused, by `tolerate_missing_hugetlb`',
+      limits('every limit of a container is in its cgroup'),
+      BAD_CONTAINER,
+      ociResources('ociResources() leaves out limits on huge pages with a warning, where that is tolerated and there is no controller'),
+    ),
     limit: honoured('', limits('every limit of a container is in its cgroup'), BAD_CONTAINER),
   },
   unified: honoured('on cgroup v2; on v1 refused', ociResources('ociResources() writes all limits'), ociResources('ociResources() refuses what contradicts itself or what the host cannot do')), // prettier-ignore

@@ -93,6 +93,14 @@ export const optionalUnixSocket: Kind<string> = {
   write: (value) => (value === '' ? '' : `unix://${value}`),
 };
 
+export const trueOrFalse: Kind<boolean> = {
+  is: 'true or false',
+  read(value) {
+    return typeof value === 'boolean' ? value : refuse(value, this.is);
+  },
+  write: (value) => value,
+};
+
 /** A switch for what this version does not have. It refuses `true`: a key that did nothing would be taken for protection. */
 export function notSupported(what: string): Kind<boolean> {
   return {

@@ -18,6 +18,7 @@ import {
   program,
   sizeOrUnlimited,
   sysctls,
+  trueOrFalse,
   ulimit,
   wholeNumber,
 } from './kinds.ts';
@@ -136,6 +137,13 @@ export const schema = {
     wholeNumber(-1, UNBOUNDED),
     -1,
     'Most processes and threads of one container; -1 leaves it to the pod limit of the kubelet.',
+    { reloadable: true },
+  ),
+  tolerateMissingHugetlb: key(
+    trueOrFalse,
+    true,
+    'What becomes of a limit on huge pages where the kernel has no hugetlb controller: it is left out with a warning, as CRI-O and containerd do, or ' +
+      'with false the container is refused. A page size that the controller does not have is always refused.',
     { reloadable: true },
   ),
   defaultCapabilities: key(

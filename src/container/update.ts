@@ -26,7 +26,11 @@ export async function updateContainer(
   refuseOtherHugepages(id, state.resources, change);
   await refuseBelowUsage(parts, record, change.memoryLimitInBytes);
   const resources = mergeResources(state.resources, change);
-  const { devices: _devices, ...limits } = ociResources(change, parts.hostFacts()) as Record<string, unknown>;
+  const warn = (words: string): void => {
+    parts.log.warn(`update container: ${words}`, { containerId: id });
+  };
+  const warnOfMissing = parts.specSettings(record.runtimeHandler).tolerateMissingHugetlb ? warn : undefined;
+  const { devices: _devices, ...limits } = ociResources(change, parts.hostFacts(), warnOfMissing) as Record<string, unknown>;
   try {
     await untilKilled(async (signal) => runtimeOf(parts, record).update(id, limits, signal));
   } catch (error) {

@@ -23,13 +23,14 @@ export async function buildSpecSettings(config: LiveConfig): Promise<(handler: s
   const files = new Map<string, HandlerFiles>();
   for (const [name, handler] of Object.entries(runtime.handlers)) files.set(name, await readHandlerFiles(name, handler, seccomp));
   return (name) => {
-    const { defaultCapabilities, pidsLimit, defaultUlimits, selinux } = config.current;
+    const { defaultCapabilities, pidsLimit, defaultUlimits, selinux, tolerateMissingHugetlb } = config.current;
     const handler = config.current.runtime.handlers[name] ?? fail('Internal', `runtime handler "${name}" has no configuration`);
     return {
       defaultCapabilities,
       pidsLimit,
       defaultUlimits,
       selinux,
+      tolerateMissingHugetlb,
       apparmorProfile,
       seccompDefaultProfile: files.get(name)?.seccomp,
       handler: { ...handler, baseSpec: files.get(name)?.baseSpec },

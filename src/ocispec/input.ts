@@ -127,6 +127,8 @@ export interface SpecSettings {
   readonly seccompDefaultProfile?: SeccompProfile | undefined;
   /** Name of a loaded AppArmor profile that RuntimeDefault stands for; empty confines nothing. */
   readonly apparmorProfile: string;
+  /** Whether limits on huge pages are left out, and not refused, where the kernel has no controller for them. */
+  readonly tolerateMissingHugetlb: boolean;
   /** Whether containers get SELinux labels, where the host has SELinux. */
   readonly selinux: boolean;
   /** What the pod's runtime handler has of its own. */

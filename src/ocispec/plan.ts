@@ -40,7 +40,7 @@ export function planSpec({ config, podAnnotations, imageConfig, runtime, setting
   checkUserIsMapped('create container', numbersOf(user), userMapping);
   return {
     user,
-    resources: ociResources(config.linux?.resources, host),
+    resources: ociResources(config.linux?.resources, host, settings.tolerateMissingHugetlb ? warn : undefined),
     apparmorProfile: apparmorProfile(security, host, settings.apparmorProfile),
     seccomp: seccompChoice(security, host),
     capabilities: capabilitySets({

@@ -20,8 +20,13 @@ export type ResourceHost = Pick<HostFacts, 'cgroupVersion' | 'swapAccounting' | 
  * left out, and the runtime leaves the cgroup as it is.
  * @throws DaemonError InvalidArgument for values that contradict each other, FailedPrecondition for a limit that this
  * host has no controller for.
+ * @param warnOfMissing is told of limits on huge pages that are left out for want of a controller; without it they are refused.
  */
-export function ociResources(resources: LinuxContainerResources | undefined, host: ResourceHost): OciResources {
+export function ociResources(
+  resources: LinuxContainerResources | undefined,
+  host: ResourceHost,
+  warnOfMissing?: (words: string) => void,
+): OciResources {
   if (resources === undefined) return {};
   const { oomScoreAdj } = resources;
   if (oomScoreAdj < -MOST_OOM_SCORE_ADJ || oomScoreAdj > MOST_OOM_SCORE_ADJ) {
@@ -32,7 +37,7 @@ export function ociResources(resources: LinuxContainerResources | undefined, hos
   }
   const cpu = cpuLimits(resources, host);
   const memory = memoryLimits(resources, host);
-  const hugepageLimits = hugepages(resources, host);
+  const hugepageLimits = hugepages(resources, host, warnOfMissing);
   const { unified } = resources;
   const hasUnified = Object.keys(unified).length > 0;
   if (hasUnified && host.cgroupVersion === 'v1') {
@@ -124,7 +129,16 @@ function toNumber(value: bigint): number {
  * The kubelet lists every page size, with 0 for those that a pod does not use. A size that is 0 and that the host has no file
  * for is left out.
  */
-function hugepages(resources: LinuxContainerResources, host: ResourceHost): { pageSize: string; limit: number }[] {
+function hugepages(
+  resources: LinuxContainerResources,
+  host: ResourceHost,
+  warnOfMissing: ((words: string) => void) | undefined,
+): { pageSize: string; limit: number }[] {
+  const asked = resources.hugepageLimits.filter(({ limit }) => limit !== 0n).map(({ pageSize }) => pageSize);
+  if (host.hugepageSizes.length === 0 && asked.length > 0 && warnOfMissing !== undefined) {
+    warnOfMissing(`the limits on huge pages of ${asked.join(', ')} are left out: this node has no hugetlb controller`);
+    return [];
+  }
   return resources.hugepageLimits.flatMap(({ pageSize, limit }) => {
     if (host.hugepageSizes.includes(pageSize)) return [{ pageSize, limit: toNumber(limit) }];
     if (limit === 0n) return [];

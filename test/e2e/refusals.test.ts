@@ -10,7 +10,6 @@ import { traceOf } from '../support/trace.ts';
 
 const test = sharedDaemon();
 
-
 type Refusal<T> = readonly [field: RegExp, change: Init<T>, code?: string];
 
 const RANGE = { hostId: 100_000, containerId: 0, length: 65_536 };

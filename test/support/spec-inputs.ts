@@ -78,6 +78,7 @@ export const SETTINGS: SpecSettings = {
   defaultCapabilities: ['CAP_CHOWN', 'CAP_KILL'],
   defaultUlimits: [],
   pidsLimit: -1,
+  tolerateMissingHugetlb: true,
   apparmorProfile: '',
   selinux: false,
   handler: {

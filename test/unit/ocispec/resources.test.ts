@@ -77,6 +77,20 @@ test('ociResources() refuses what contradicts itself or what the host cannot do'
   assert.throws(() => build({ hugepageLimits: [{ pageSize: '2MB', limit: 1n }] }, { hugepageSizes: [] }), { kind: 'FailedPrecondition' });
 });
 
+test('ociResources() leaves out limits on huge pages with a warning, where that is tolerated and there is no controller', () => {
+  const said: string[] = [];
+  const limits = (pageSize: string, hugepageSizes: readonly string[]) =>
+    ociResources(resources({ hugepageLimits: [{ pageSize, limit: 1n }, { pageSize: '1GB' }] }), { ...HOST, hugepageSizes }, (words) => said.push(words)); // prettier-ignore
+
+  assert.deepStrictEqual(
+    [limits('2MB', []), said],
+    [{}, ['the limits on huge pages of 2MB are left out: this node has no hugetlb controller']],
+  );
+  assert.throws(() => limits('2MB', ['1GB']), { kind: 'FailedPrecondition', message: /hugepage_limits asks for .* 2MB, but this node can limit 1GB/ }); // prettier-ignore
+  assert.deepStrictEqual(limits('2MB', ['2MB']), { hugepageLimits: [{ pageSize: '2MB', limit: 1 }] });
+  assert.equal(said.length, 1);
+});
+
 test('ociResources() refuses processors and memory nodes that the node will never have', () => {
   assert.deepStrictEqual(build({ cpusetCpus: '0-7,16,23', cpusetMems: '1' }), { cpu: { cpus: '0-7,16,23', mems: '1' } });
   for (const cpusetCpus of ['0-100', '8', '7-16', '0,24']) {
