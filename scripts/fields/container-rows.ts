@@ -40,7 +40,10 @@ export function imageSpecRows(how: string, test: NamedTest, noEffect: NamedTest)
   return {
     image: honoured(how, test),
     annotations: idle('the kubelet sends none; no annotation of an image has a meaning to a runtime in the CRI', 'neither reads them'),
-    userSpecifiedImage: idle('what the user wrote, where `image` is what it was resolved to', 'neither looks an image up by it'),
+    userSpecifiedImage: idle(
+      'what the user wrote, where `image` is what it was resolved to',
+      'CRI-O checks its signature policy by it when a container is made; neither looks an image up by it',
+    ),
     runtimeHandler: idle(
       'images are the same for every handler here: one store, one kind of layer',
       'CRI-O reads it nowhere; containerd keeps a snapshotter for each handler and picks it by this when it pulls',
@@ -115,7 +118,7 @@ export const createdResources: Fields<LinuxContainerResources> = {
     ),
     limit: honoured('', limits('every limit of a container is in its cgroup'), BAD_CONTAINER),
   },
-  unified: honoured('on cgroup v2; on v1 refused', ociResources('ociResources() writes all limits'), ociResources('ociResources() refuses what contradicts itself or what the host cannot do')), // prettier-ignore
+  unified: honoured('on cgroup v2, `memory.swap.max` and `memory.oom.group` as the kubelet sends them; on v1 refused', ociResources('ociResources() writes all limits'), ociResources('ociResources() refuses what contradicts itself or what the host cannot do')), // prettier-ignore
   memorySwapLimitInBytes: honoured('memory and swap together; left out where the kernel does not count swap', limits('every limit of a container is in its cgroup'), BAD_CONTAINER), // prettier-ignore
 };
 

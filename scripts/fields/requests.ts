@@ -133,7 +133,7 @@ export const REQUESTS: RequestTable = {
     linux: updatedResources,
     annotations: accepted(
       'none has a meaning to a runtime in the CRI, and the status goes on to tell those of the creation',
-      'both hand them to NRI plugins at most',
+      'neither reads them',
       limits('an update leaves the OOM score as it was, in the kernel and in the status'),
     ),
   },

@@ -113,6 +113,8 @@ function memoryLimits(resources: LinuxContainerResources, host: ResourceHost): O
   const memory = limit === 0n ? {} : { limit: unlimitedOr(limit) };
   if (!host.swapAccounting) return memory;
   if (swap !== 0n) return { ...memory, swap: unlimitedOr(swap) };
+  // The kubelet's own word for it on v2, with LimitedSwap and without (pkg/kubelet/kuberuntime, swap configuration).
+  if (Object.hasOwn(resources.unified, 'memory.swap.max')) return memory;
   return limit === 0n ? memory : { ...memory, swap: unlimitedOr(limit) };
 }
 

@@ -57,6 +57,12 @@ test('ociResources() limits swap with memory, where swap is counted', () => {
   );
 });
 
+test('ociResources() leaves swap to what the kubelet says of it in unified', () => {
+  const limited = { memoryLimitInBytes: 4096n, unified: { 'memory.swap.max': '1024', 'memory.oom.group': '1' } };
+  assert.deepStrictEqual(build(limited), { memory: { limit: 4096 }, unified: limited.unified });
+  assert.deepStrictEqual(build({ ...limited, memorySwapLimitInBytes: 8192n }).memory, { limit: 4096, swap: 8192 });
+});
+
 test('ociResources() keeps numbers in what the kernel and JSON take', () => {
   assert.deepStrictEqual(build({ cpuShares: 1n, cpuQuota: -7n, memoryLimitInBytes: 2n ** 63n - 1n }, { swapAccounting: false }), {
     cpu: { shares: 2, quota: -1 },
