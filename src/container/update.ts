@@ -5,7 +5,7 @@ import { DaemonError, fail } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
 import { isAlive } from '../linux/process.ts';
 import type { OciSpec } from '../ocispec/oci-types.ts';
-import { ociResources } from '../ocispec/resources.ts';
+import { ociResources, refuseSwapAlone } from '../ocispec/resources.ts';
 import { specFromJson, specToJson } from '../ocispec/spec-json.ts';
 import { requireState, type Container, type ContainerRecord } from './container.ts';
 import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
@@ -26,6 +26,7 @@ export async function updateContainer(
   refuseOtherHugepages(id, state.resources, change);
   await refuseBelowUsage(parts, record, change.memoryLimitInBytes);
   const resources = mergeResources(state.resources, change);
+  if (change.memorySwapLimitInBytes > 0n) refuseSwapAlone(resources, parts.hostFacts());
   const warn = (words: string): void => {
     parts.log.warn(`update container: ${words}`, { containerId: id });
   };
@@ -76,7 +77,7 @@ export function mergeResources(before: LinuxContainerResources | undefined, chan
     cpuQuota: change.cpuQuota === 0n ? before.cpuQuota : change.cpuQuota,
     cpuShares: change.cpuShares === 0n ? before.cpuShares : change.cpuShares,
     memoryLimitInBytes: change.memoryLimitInBytes === 0n ? before.memoryLimitInBytes : change.memoryLimitInBytes,
-    memorySwapLimitInBytes: change.memorySwapLimitInBytes === 0n ? before.memorySwapLimitInBytes : change.memorySwapLimitInBytes,
+    memorySwapLimitInBytes: swapAfter(before, change),
     // No runtime changes the OOM score of running processes (nor do CRI-O and containerd), so the one that was set at the
     // creation is shown.
     oomScoreAdj: before.oomScoreAdj,
@@ -85,6 +86,12 @@ export function mergeResources(before: LinuxContainerResources | undefined, chan
     hugepageLimits: change.hugepageLimits.length === 0 ? before.hugepageLimits : change.hugepageLimits,
     unified: { ...before.unified, ...change.unified },
   };
+}
+
+/** A new limit on memory alone takes the one on swap along, to no swap (ociResources); it was never there where none is shown. */
+function swapAfter(before: LinuxContainerResources, { memoryLimitInBytes, memorySwapLimitInBytes }: LinuxContainerResources): bigint {
+  if (memorySwapLimitInBytes !== 0n) return memorySwapLimitInBytes;
+  return before.memorySwapLimitInBytes === 0n || memoryLimitInBytes === 0n ? before.memorySwapLimitInBytes : memoryLimitInBytes;
 }
 
 /** The spec that `inspect` shows follows, one level deep: cpu, memory and so on. Nothing else reads it after the creation. */

@@ -9,7 +9,7 @@ import { checkUserIsMapped } from './id-mappings.ts';
 import type { RuntimeFacts, SpecPlan, SpecSettings } from './input.ts';
 import { planMount } from './mounts.ts';
 import { processArgs, requestVariables, workingDirectory } from './process.ts';
-import { ociResources } from './resources.ts';
+import { ociResources, refuseSwapAlone } from './resources.ts';
 import { seccompChoice } from './seccomp.ts';
 import { apparmorProfile, pathRestrictions } from './security.ts';
 import { askedUser, type AskedUser } from './user.ts';
@@ -38,6 +38,7 @@ export function planSpec({ config, podAnnotations, imageConfig, runtime, setting
   const security = config.linux?.securityContext;
   const user = askedUser(security, imageConfig);
   checkUserIsMapped('create container', numbersOf(user), userMapping);
+  refuseSwapAlone(config.linux?.resources, host);
   return {
     user,
     resources: ociResources(config.linux?.resources, host, settings.tolerateMissingHugetlb ? warn : undefined),

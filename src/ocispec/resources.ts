@@ -118,6 +118,20 @@ function memoryLimits(resources: LinuxContainerResources, host: ResourceHost): O
   return limit === 0n ? memory : { ...memory, swap: unlimitedOr(limit) };
 }
 
+/**
+ * Refuses a limit on swap where memory has none: no kernel takes it, and no runtime. Of an update, what it sets over what was set.
+ * @throws DaemonError InvalidArgument.
+ */
+export function refuseSwapAlone(resources: LinuxContainerResources | undefined, host: Pick<ResourceHost, 'swapAccounting'>): void {
+  if (resources === undefined || !host.swapAccounting) return;
+  const { memoryLimitInBytes, memorySwapLimitInBytes } = resources;
+  if (memorySwapLimitInBytes <= 0n || memoryLimitInBytes > 0n) return;
+  fail(
+    'InvalidArgument',
+    `set resources: memory_swap_limit_in_bytes is ${memorySwapLimitInBytes} without memory_limit_in_bytes, must come with a limit on memory`,
+  );
+}
+
 function unlimitedOr(bytes: bigint): number {
   return bytes < 0n ? -1 : toNumber(bytes);
 }

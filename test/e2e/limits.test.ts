@@ -96,6 +96,15 @@ test('every limit of a container can be changed, and is in its cgroup', async (d
   );
 });
 
+test('a limit on memory alone takes that on swap along, in the kernel and in the status', async (daemon) => {
+  const { id, pid } = await limited(daemon, request(FIRST));
+  const memory = 72n * MIB;
+  await daemon.runtime.updateContainerResources({ containerId: id, linux: { memoryLimitInBytes: memory } });
+
+  assert.deepEqual(await limitsOf(pid), expected({ ...FIRST, memory, swap: memory }));
+  assert.equal((await containerStatus(daemon, id)).resources?.linux?.memorySwapLimitInBytes, memory);
+});
+
 test('an update leaves the OOM score as it was, in the kernel and in the status', async (daemon) => {
   const { id, pid } = await limited(daemon, request(FIRST));
   const annotations = { 'io.kubernetes.container.hash': 'other' };

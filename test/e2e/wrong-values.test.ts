@@ -36,7 +36,8 @@ async function sendAll<T extends object>(
 ): Promise<void> {
   const faults: string[] = [];
   const taken = (await codeOf(send(good))).code;
-  const values = wrongValuesOf(SCHEMA.lookupType(request));
+  // The copy of the pod's config is checked as all texts are: test/unit/server/wrong-values.test.ts.
+  const values = wrongValuesOf(SCHEMA.lookupType(request)).filter(({ field }) => !field.startsWith('sandbox_config.'));
   for (const wrong of values) {
     const before = await traceOf(daemon);
     const answer = await codeOf(send(withValue(good, wrong)));
@@ -89,7 +90,10 @@ test('commands, streams and images with wrong values: each is refused by its fie
   await sendAll(on, 'ImageStatusRequest', { image: absent }, (request) => images.imageStatus(request));
   await sendAll(on, 'ListImagesRequest', { filter: { image: absent } }, (request) => images.listImages(request));
   await sendAll(on, 'RemoveImageRequest', { image: absent }, (request) => images.removeImage(request));
-  // Nobody listens there, and the time is over long before a pull gives up.
+  // Nobody listens there, so a pull that is begun fails, or has not when its time is over.
   const nowhere = { image: '127.0.0.1:9/x:1' };
-  await sendAll(on, 'PullImageRequest', { image: nowhere }, (request) => images.pullImage(request, { timeoutMs: 300 }));
+  await sendAll(on, 'PullImageRequest', { image: nowhere }, async (request) => {
+    const { code } = await codeOf(images.pullImage(request, { timeoutMs: 300 }));
+    if (code !== 'UNKNOWN' && code !== 'DEADLINE_EXCEEDED') await images.pullImage(request);
+  });
 });

@@ -35,7 +35,9 @@ const FINE: readonly (readonly [field: RegExp, kind: RegExp, why: string])[] = [
   [/^(config\.linux\.)?(overhead|resources)\./, /negative|least|most/, "it informs, and the kubelet writes the pod's cgroup itself"],
   [/^sandbox_config\./, /negative|least|most|unknown/, 'a copy of what RunPodSandbox was asked'],
   [/\.(cpu_quota|memory_limit_in_bytes|memory_swap_limit_in_bytes)$/, /negative|least/, 'no limit'],
-  [/\.(memory_limit_in_bytes|memory_swap_limit_in_bytes|hugepage_limits\.limit)$/, /most/, 'a limit that nothing meets'],
+  [/\.(memory_limit_in_bytes|hugepage_limits\.limit)$/, /most/, 'a limit that nothing meets'],
+  [/^timeout$/, /most/, 'a time that never comes'],
+  [/^linux\.memory_swap_limit_in_bytes$/, /most/, 'beside the limit on memory that the container has'],
   [/\.cpu_shares$/, /most/, 'the highest weight there is'],
   [/\.oom_score_adj$/, /negative/, 'a score'],
 ];
@@ -47,7 +49,8 @@ export function faultOf(
 ): string | undefined {
   const isFine = FINE.some(([fields, kinds]) => fields.test(field) && kinds.test(kind));
   if (code === 'OK') return isFine ? undefined : `${field}, ${kind}: taken`;
-  if (code !== 'INVALID_ARGUMENT') return `${field}, ${kind}: ${code}: ${message.slice(0, 300)}`;
+  // The second is what the node or its runtime cannot do.
+  if (code !== 'INVALID_ARGUMENT' && code !== 'FAILED_PRECONDITION') return `${field}, ${kind}: ${code}: ${message.slice(0, 300)}`;
   const [parent = '', name = ''] = ['', ...field.split('.')].slice(-2);
   // Of a variable its list is named: key and value are words of the proto alone.
   const words = parent === 'envs' ? parent : name;

@@ -26,9 +26,16 @@ test('what an update gives takes the place of what was', () => {
     ...BEFORE,
     cpuQuota: -1n,
     memoryLimitInBytes: 1n << 30n,
+    memorySwapLimitInBytes: 1n << 30n,
     cpusetCpus: '1',
     unified: { 'memory.min': '1', 'memory.high': '3' },
   });
+});
+
+test('a limit on memory alone takes that on swap along, where there was one', () => {
+  const swapAfter = (before: bigint, memoryLimitInBytes: bigint): bigint =>
+    mergeResources(resources({ ...BEFORE, memorySwapLimitInBytes: before }), resources({ memoryLimitInBytes })).memorySwapLimitInBytes;
+  assert.deepStrictEqual([swapAfter(9n, 5n), swapAfter(9n, -1n), swapAfter(9n, 0n), swapAfter(0n, 5n)], [5n, -1n, 9n, 0n]);
 });
 
 test('all fields of an update are taken over, but for the OOM score, which no update changes', () => {

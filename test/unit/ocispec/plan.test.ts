@@ -60,6 +60,7 @@ test('planSpec() keeps the mounts in the order of the request', () => {
 
 test('planSpec() refuses what a request may not ask, each field by name', () => {
   const refused: readonly (readonly [words: RegExp, request: Init<ContainerConfig>])[] = [
+    [/memory_swap_limit_in_bytes is 9 without memory_limit_in_bytes/, { linux: { resources: { memorySwapLimitInBytes: 9n } } }],
     [/run_as_group is given without/, security({ runAsGroup: { value: 1n } })],
     [/cpu_period is 5/, { linux: { resources: { cpuPeriod: 5n } } }],
     [/apparmor_profile is "mine"/, security({ apparmorProfile: 'mine' })],
