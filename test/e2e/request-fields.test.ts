@@ -248,6 +248,28 @@ test('a debug container sees the processes of its target', async (daemon) => {
   assert.equal(await execOutput(daemon, debug, ['readlink', '/proc/1/ns/pid']), await execOutput(daemon, target, ['readlink', '/proc/1/ns/pid'])); // prettier-ignore
 });
 
+test('of mounts, variables, devices and groups that are there twice the last one counts', async (daemon) => {
+  const pod = await runPod(daemon);
+  for (const name of ['first', 'last']) {
+    await ensureDir(join(daemon.directory, name));
+    await writeFile(join(daemon.directory, name, 'which'), name);
+  }
+  const mount = (name: string): object => ({ containerPath: '/data', hostPath: join(daemon.directory, name) });
+  const device = (permissions: string): object => ({ hostPath: '/dev/full', containerPath: '/dev/mine', permissions });
+  const config = await secured(pod, 'twice', { supplementalGroups: [7n, 7n], capabilities: { addCapabilities: ['SYS_TIME', 'sys_time'] } });
+  const id = await runConfig(daemon, pod, {
+    ...config,
+    mounts: [mount('first'), mount('last')],
+    envs: ['first', 'last'].map((value) => ({ key: 'WHICH', value: Buffer.from(value) })),
+    devices: [device('r'), device('rw')],
+  });
+
+  assert.equal(await execOutput(daemon, id, ['cat', '/data/which']), 'last');
+  assert.equal(await execOutput(daemon, id, shell('env | grep WHICH')), 'WHICH=last');
+  assert.match(await execOutput(daemon, id, shell('echo x 2>&1 >/dev/mine || true')), /No space left/);
+  assert.equal(field(await execOutput(daemon, id, ['cat', '/proc/1/status']), 'Groups'), '0 7');
+});
+
 test('the deprecated path of a seccomp profile counts where there is no newer field', async (daemon) => {
   const pod = await runPod(daemon);
   const modeOf = async (name: string, change: Init<LinuxContainerSecurityContext>): Promise<string> => {
