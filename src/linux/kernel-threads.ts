@@ -6,10 +6,15 @@ import type { JobAnswer, JobKind, JobRequest, Jobs } from './kernel-jobs.ts';
 
 // In production this file is part of the bundle, and the worker a bundle of its own beside it.
 const ENTRY = new URL(import.meta.url.endsWith('.ts') ? './kernel-worker.ts' : './kernel-worker.js', import.meta.url);
-/** Threads at most, those included that hang in the kernel; a thread takes about 11 MB. */
+/** Threads at most, those included that hang in the kernel; a thread takes 11 to 14 MB, nearly all of it V8's own. */
 const MOST_THREADS = 6;
-/** How long a job waits for a thread that is at work before it gets one of its own, milliseconds; a thread takes 50 to start. */
-const PATIENCE_MS = 30;
+/** What the start of a thread takes of a processor, milliseconds. */
+const START_MS = 50;
+/**
+ * How long a job waits for a thread that is at work before it gets one of its own, milliseconds: three starts, for where the
+ * processors are the narrow place, as for ten pods at once on two of them, another thread only adds to the work.
+ */
+const PATIENCE_MS = 150;
 /** How long a thread without work is kept, milliseconds: while pods come and go the calls need none to be started. */
 const IDLE_MS = 60_000;
 /** And one beside another that has no work either, milliseconds. */
@@ -18,6 +23,7 @@ const SPARE_IDLE_MS = 2_000;
 const YOUNG_MB = 2;
 
 interface Waiting {
+  readonly sinceMs: number;
   readonly request: JobRequest;
   readonly resolve: (result: Jobs[JobKind]['result']) => void;
   readonly reject: (error: Error) => void;
@@ -40,7 +46,7 @@ let patience: NodeJS.Timeout | undefined;
  */
 export async function onThread<K extends JobKind>(kind: K, request: Jobs[K]['request']): Promise<Jobs[K]['result']> {
   const { promise, resolve, reject } = Promise.withResolvers<Jobs[JobKind]['result']>();
-  queue.push({ request: { kind, ...request } as JobRequest, resolve, reject });
+  queue.push({ sinceMs: performance.now(), request: { kind, ...request } as JobRequest, resolve, reject });
   dispatch();
   return await promise;
 }
@@ -62,13 +68,25 @@ function dispatch(): void {
   for (const thread of threads) if (thread.job === undefined) give(thread);
   if (queue.length === 0) return;
   if (threads.size === 0) give(start());
-  else if (threads.size < MOST_THREADS) patience ??= setTimeout(addThread, PATIENCE_MS);
+  else if (threads.size < MOST_THREADS) awaitPatience();
 }
 
-function addThread(): void {
-  patience = undefined;
-  if (queue.length > 0 && threads.size < MOST_THREADS) give(start());
-  if (queue.length > 0) dispatch();
+/** Starts another thread when the first job of the queue has waited for too long; one after the other, as each takes a while. */
+function awaitPatience(): void {
+  const [next] = queue;
+  if (next === undefined || patience !== undefined) return;
+  const begin = (): void => {
+    patience = undefined;
+    const [first] = queue;
+    // Another may be the first by now: then the threads get on with the queue.
+    if (first !== undefined && waitedMs(first) >= PATIENCE_MS && threads.size < MOST_THREADS) give(start());
+    dispatch();
+  };
+  patience = setTimeout(begin, Math.max(START_MS, Math.ceil(PATIENCE_MS - waitedMs(next)) + 1));
+}
+
+function waitedMs({ sinceMs }: Waiting): number {
+  return performance.now() - sinceMs;
 }
 
 /** Hands the next job to a thread that has none. */
@@ -81,14 +99,19 @@ function give(thread: Thread): void {
     return;
   }
   thread.worker.unref();
-  const isSpare = [...threads].some((other) => other !== thread && other.job === undefined);
-  thread.idleTimer = setTimeout(
-    () => {
-      threads.delete(thread);
-      void thread.worker.terminate();
-    },
-    isSpare ? SPARE_IDLE_MS : IDLE_MS,
-  ).unref();
+  rest(thread);
+}
+
+/** Ends a thread that stays without work: soon where another has none either, so that one is left, and that one later. */
+function rest(thread: Thread): void {
+  const end = (): void => {
+    threads.delete(thread);
+    void thread.worker.terminate();
+  };
+  thread.idleTimer = setTimeout(() => {
+    if ([...threads].some((other) => other !== thread && other.job === undefined)) end();
+    else thread.idleTimer = setTimeout(end, IDLE_MS - SPARE_IDLE_MS).unref();
+  }, SPARE_IDLE_MS).unref();
 }
 
 function start(): Thread {

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { onThread, threadsAreBusy } from '../../../src/linux/kernel-threads.ts';
 import { readMounts } from '../../../src/linux/mounts.ts';
@@ -73,6 +74,46 @@ test('a mount that hangs in the kernel holds up neither the event loop nor other
   }
   assert.equal(await hung, 'mounted');
 });
+
+test('of threads that have no more work one is kept, however many there were', async (t) => {
+  const directory = await scratchDirectory(t);
+  const [image, disk, other] = ['disk.img', 'disk', 'other'].map((name) => join(directory, name)) as [string, string, string];
+  await writeFile(image, '');
+  await truncate(image, 32 * 1024 * 1024);
+  for (const each of [disk, other]) await mkdir(each);
+  await execa('mkfs.ext4', ['-q', image]);
+  await execa('mount', ['-o', 'loop', image, disk]);
+  const overlays = await Promise.all(
+    [1, 2].map(async (index) => {
+      const [lower, upper, work] = ['lower', 'upper', 'work'].map((name) => join(disk, `${name}${index}`)) as [string, string, string];
+      const target = join(directory, `target${index}`);
+      for (const each of [lower, upper, work, target]) await mkdir(each);
+      return { lower: [lower], upper, work, target };
+    }),
+  );
+  await execa('fsfreeze', ['-f', disk]);
+  let hung: Promise<unknown> | undefined;
+  try {
+    hung = Promise.all(overlays.map(async (overlay) => onThread('mountOverlay', overlay)));
+    await onThread('mountTmpfs', { target: other, sizeBytes: 4096, mode: 0o755 });
+    assert.ok((await kernelThreads()) >= 3);
+  } finally {
+    await execa('fsfreeze', ['-u', disk]);
+    await hung?.catch(() => undefined);
+    await onThread('unmountAllBelow', { prefix: directory });
+  }
+  // All are without work in the same moment: one does this, and is done at once.
+  await assert.rejects(onThread('mountTmpfs', { target: join(directory, 'nope'), sizeBytes: 4096, mode: 0o755 }), { code: 'ENOENT' });
+  for (let tries = 0; tries < 100 && (await kernelThreads()) > 1; tries += 1) await sleep(100);
+  assert.equal(await kernelThreads(), 1);
+  await sleep(3_000); // longer than a spare thread is kept
+  assert.equal(await kernelThreads(), 1);
+});
+
+async function kernelThreads(): Promise<number> {
+  const names = (await readdir('/proc/self/task')).map(async (id) => readFile(`/proc/self/task/${id}/comm`, 'utf8').catch(() => ''));
+  return (await Promise.all(names)).filter((name) => name.includes('kernel')).length;
+}
 
 const noFuse = existsSync('/dev/fuse') ? false : '/dev/fuse is missing';
 const FIXTURES = join(import.meta.dirname, '../../fixtures');
