@@ -43,6 +43,8 @@ export interface ImageSource {
   readonly config: ImageRunConfig;
   /** By OCI's names; this machine's where it is not given. */
   readonly architecture?: string;
+  /** Of its manifest, where it is an OCI image. */
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 export const DEMO_IMAGE_NAME = 'localhost/podwright/demo:1';
@@ -206,6 +208,7 @@ export function documentsOf(image: ImageSource, format: keyof typeof FORMATS = '
       mediaType: types.manifest,
       config: { mediaType: types.config, digest: sha256(config), size: config.length },
       layers: image.layers.map(({ compression, digest, blob }) => ({ mediaType: types.layers[compression], digest, size: blob.length })),
+      ...(format === 'oci' && image.annotations !== undefined ? { annotations: image.annotations } : {}),
     }),
   );
   return { config, manifest, mediaType: types.manifest, imageId: sha256(config), manifestDigest: sha256(manifest) };

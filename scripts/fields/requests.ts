@@ -6,6 +6,7 @@ import { runtimeHandler, sandboxConfig, toldResources } from './sandbox-rows.ts'
 import {
   attachStreams,
   call,
+  checkpoints,
   containers,
   execStreams,
   execSync,
@@ -62,6 +63,9 @@ const imageFilter: Fields<ImageSpec> = imageSpecRows(
   images('ListImages lists all, or the one of its filter'),
   PULL_NO_EFFECT,
 );
+
+const ARCHIVE = checkpoints('a checkpoint is an archive of the format of CRI-O, for root alone, and its container counts on');
+const BAD_CHECKPOINT = checkpoints('a checkpoint that must not be is refused by its field, and the container counts on');
 
 const UNIMPLEMENTED = refused(
   'not implemented',
@@ -188,7 +192,11 @@ export const REQUESTS: RequestTable = {
   },
   RuntimeConfigRequest: {},
   StatusRequest: { verbose: honoured('', node('Status verbose carries JSON')) },
-  CheckpointContainerRequest: { containerId: UNIMPLEMENTED, location: UNIMPLEMENTED, timeout: UNIMPLEMENTED },
+  CheckpointContainerRequest: {
+    containerId: named,
+    location: honoured('an archive of the format of CRI-O, which replaces what is there', ARCHIVE, BAD_CHECKPOINT),
+    timeout: honoured('seconds; 0 is `timeouts.checkpoint`', checkpoints('a checkpoint that takes too long ends at its time, and its container counts on'), BAD_CHECKPOINT),
+  }, // prettier-ignore
   CheckpointPodRequest: { podSandboxId: UNIMPLEMENTED, outputPath: UNIMPLEMENTED, containerIds: UNIMPLEMENTED, options: UNIMPLEMENTED },
   RestorePodRequest: {
     checkpointPath: UNIMPLEMENTED,

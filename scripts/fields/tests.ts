@@ -10,6 +10,7 @@ export const containers = testsOf('test/e2e/containers.test.ts');
 export const containerSpec = testsOf('test/e2e/container-spec.test.ts');
 export const resources = testsOf('test/e2e/resources.test.ts');
 export const cdi = testsOf('test/e2e/cdi.test.ts');
+export const checkpoints = testsOf('test/e2e/checkpoint.test.ts');
 export const limits = testsOf('test/e2e/limits.test.ts');
 export const refusals = testsOf('test/e2e/refusals.test.ts');
 export const userNamespaces = testsOf('test/e2e/user-namespaces.test.ts');

@@ -38,7 +38,7 @@ export async function detectHost(): Promise<Host> {
 
 /** Decides what the settings left open. A program that is not found keeps its bare name: whoever starts it says that it is missing. */
 export async function resolveSettings(settings: Settings, host: Host): Promise<Config> {
-  const { cgroupManager, image, runtime } = settings;
+  const { cgroupManager, checkpoint, image, runtime } = settings;
   const layout = new DiskLayout(settings);
   const handlers: Record<string, RuntimeHandlerConfig> = {};
   for (const [name, handler] of Object.entries(runtime.handlers)) {
@@ -54,6 +54,7 @@ export async function resolveSettings(settings: Settings, host: Host): Promise<C
     cgroupManager: cgroupManager !== 'auto' ? cgroupManager : host.systemdOnCgroup2 ? 'systemd' : 'cgroupfs',
     conmon: await findProgram(settings.conmon, host.programDirs),
     runtime: { ...runtime, handlers },
+    checkpoint: { ...checkpoint, criu: await findProgram(checkpoint.criu, host.programDirs) },
     image: { ...image, platform: image.platform === '' ? host.platform : image.platform },
   };
 }

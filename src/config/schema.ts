@@ -264,6 +264,15 @@ export const schema = {
       { usage: '--runtime <NAME=PATH>', repeatable: true },
     ),
   }),
+  checkpoint: section('Checkpoints of containers, by CRIU.', {
+    containers: key(
+      oneOf('none', 'checkpoint_only', 'checkpoint_restore'),
+      'checkpoint_restore',
+      'What may be done: nothing, CheckpointContainer, or that and CreateContainer from a checkpoint. As on CRI-O; without CRIU on the ' +
+        'node nothing can. Whoever may name the image of a container decides with a checkpoint what its processes may do: see docs/checkpoint.md.',
+    ),
+    criu: key(program, 'criu', 'CRIU. Its file must have this name, since runtimes start it by that.'),
+  }),
   image: section('Images.', {
     platform: key(platform, '', "The platform of images that are pulled or loaded; empty: this machine's."),
     maxParallelDownloads: key(wholeNumber(1, 64), 3, 'Layers of one image that are fetched at once.', { reloadable: true }),
@@ -306,6 +315,7 @@ export const schema = {
       "All of RunPodSandbox. The kubelet's call may end before: its retry then joins the work.",
     ),
     containerCreateMs: key(duration(1000), 4 * MINUTE_MS, "All of CreateContainer, the OCI runtime's create in it."),
+    checkpointMs: key(duration(1000), 4 * MINUTE_MS, 'All of CheckpointContainer, where the call says no time of its own.'),
     cniAddMs: key(duration(1000), 5 * MINUTE_MS, 'All CNI ADDs of a pod.'),
     cniDelMs: key(duration(1000), MINUTE_MS, 'All CNI DELs of a pod.'),
     parkMs: key(

@@ -16,6 +16,16 @@ export class Bundle extends MonitoredBundle {
     return join(this.#recordDirectory, 'process.json');
   }
 
+  /** Where a checkpoint is put together: it is there while one is being written. May take as much as the container's memory. */
+  get checkpoint(): string {
+    return join(this.#recordDirectory, 'checkpoint');
+  }
+
+  /** The unpacked archive that the container is restored from. */
+  get restore(): string {
+    return join(this.#recordDirectory, 'restore');
+  }
+
   /** Where the root file system is mounted. */
   get rootfs(): string {
     return join(this.directory, 'rootfs');

@@ -15,6 +15,10 @@ export interface ContainerUser {
   readonly additionalGids: readonly number[];
 }
 
+/** Where a container that is restored came from: an archive on the node, or an image that is a checkpoint. */
+export type CheckpointOrigin =
+  { readonly archive: string; readonly imageId?: undefined } | { readonly imageId: ImageId; readonly archive?: undefined };
+
 /** What a container is, fixed when CreateContainer was asked; on disk before the first effect. */
 export interface ContainerRecord {
   readonly id: ContainerId;
@@ -25,6 +29,8 @@ export interface ContainerRecord {
   readonly imageId: ImageId;
   /** The images that its mounts are of, in the order of those mounts; missing where there are none. */
   readonly volumeImageIds?: readonly ImageId[] | undefined;
+  /** The checkpoint that its processes are restored from at its start; missing for a container that begins anew. */
+  readonly checkpoint?: CheckpointOrigin | undefined;
   /** As ContainerStatus.image_ref names it. */
   readonly imageRef: string;
   readonly createdAtNs: bigint;
@@ -67,6 +73,14 @@ export type ContainerState =
   | ({ readonly is: 'Exited' } & ExitedFields & Made)
   | ({ readonly is: 'Removing' } & Partial<ExitedFields> & Made);
 
+/** The process of a container that has none before its start. */
+export const NO_PROCESS: ProcessIdentity = { pid: 0, startTime: '0', bootId: '' };
+
+/** Whether it waits for its processes to be restored. A restart takes one that was being restored as ended. */
+export function awaitsRestore({ record, state }: Container): boolean {
+  return record.checkpoint !== undefined && (state.is === 'Created' || state.is === 'Parked');
+}
+
 export interface ExitedFields {
   /** Absent where it never ran. */
   readonly startedAtNs?: bigint | undefined;
@@ -88,6 +102,7 @@ const ALLOWED = {
   attach: ['Running'],
   'reopen log of': ['Running'],
   update: ['Created', 'Running'],
+  checkpoint: ['Running'],
 } as const satisfies Record<string, readonly ContainerState['is'][]>;
 
 /** @throws FailedPrecondition: `exec container c1: it is Created, must be Running`. */
@@ -101,8 +116,9 @@ export function requireState(container: Container, action: keyof typeof ALLOWED)
 }
 
 /** Every image that must stay while the container is there. */
-export function imagesOf({ imageId, volumeImageIds = [] }: Pick<ContainerRecord, 'imageId' | 'volumeImageIds'>): readonly ImageId[] {
-  return [imageId, ...volumeImageIds];
+export function imagesOf(record: Pick<ContainerRecord, 'imageId' | 'volumeImageIds' | 'checkpoint'>): readonly ImageId[] {
+  const { imageId, volumeImageIds = [], checkpoint } = record;
+  return [imageId, ...volumeImageIds, ...(checkpoint?.imageId === undefined ? [] : [checkpoint.imageId])];
 }
 
 /** The mounts as they were asked for, each image volume with the image that it is: the kubelet reports its digest (KEP-5365). */
@@ -128,6 +144,7 @@ export function readContainerRecord(record: Field, id: string): ContainerRecord 
     config: readCriMessage(config, 'ContainerConfig'),
     imageId: record.at('imageId').text() as ImageId,
     ...present({ volumeImageIds: record.at('volumeImageIds').given?.texts() as ImageId[] | undefined }),
+    ...present({ checkpoint: readOrigin(record.at('checkpoint').given) }),
     imageRef: record.at('imageRef').given?.text() ?? '',
     createdAtNs: record.at('createdAtNs').bigint(),
     bootId: record.at('bootId').text(),
@@ -137,6 +154,12 @@ export function readContainerRecord(record: Field, id: string): ContainerRecord 
     cgroupParent: record.at('cgroupParent').text(),
     cgroupsPath: record.at('cgroupsPath').text(),
   };
+}
+
+function readOrigin(origin: Field | undefined): CheckpointOrigin | undefined {
+  if (origin === undefined) return undefined;
+  const archive = origin.at('archive').given?.text();
+  return archive === undefined ? { imageId: origin.at('imageId').text() as ImageId } : { archive };
 }
 
 const STATES = ['Parked', 'Created', 'Starting', 'Running', 'Exited', 'Removing'] as const satisfies ContainerState['is'][];

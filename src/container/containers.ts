@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { ContainerConfig, LinuxContainerResources, PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { Call } from '../base/call.ts';
-import { waitFor } from '../base/deadline.ts';
+import { waitFor, withTimeout } from '../base/deadline.ts';
 import { DaemonError, fail } from '../base/errors.ts';
 import type { ContainerId, SandboxId } from '../base/ids.ts';
 import { JoinedObjects, type Making } from '../base/joined-objects.ts';
@@ -13,8 +13,9 @@ import { SIGKILL } from '../linux/process.ts';
 import type { OciRuntime } from '../ociruntime/oci-runtime.ts';
 import { requireReady, type Sandbox } from '../podsandbox/sandbox.ts';
 import type { Bundle } from './bundle.ts';
+import { takeBackCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import type { Container, ContainerRecord, ContainerState } from './container.ts';
-import { imagesOf, isAliveState } from './container.ts';
+import { awaitsRestore, imagesOf, isAliveState } from './container.ts';
 import { createContainer } from './create.ts';
 import type { ContainerRequest } from './create-request.ts';
 import { ExecFiles } from './exec-files.ts';
@@ -108,6 +109,9 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
       const life: StartLife = {
         untilKilled: async (command) => this.untilKilled(id, 'start', command),
         isBeingKilled: () => this.isBeingKilled(id),
+        watchMonitor: (exit) => {
+          this.exits.watchMonitor(id, exit);
+        },
         endFailed: async (message) => this.exits.endFailedStart(container, message),
       };
       await startContainer(this.#parts, container, life);
@@ -126,12 +130,48 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
   }
 
   /**
+   * Writes the state of a running container into an archive, as writeCheckpoint() says. The container goes on.
+   * @param timeoutMs 0 for that of the configuration.
+   */
+  async checkpoint(id: ContainerId, location: string, timeoutMs: number, { signal }: Call): Promise<void> {
+    const parts = this.#parts;
+    const { timeoutMs: usualMs } = parts.checkpoints;
+    const deadline = withTimeout(signal, timeoutMs === 0 ? usualMs : timeoutMs, `checkpoint container ${id}`);
+    try {
+      await this.locked(id, async () => {
+        const container = this.store.get(id) ?? fail('NotFound', `container ${id}: not found`);
+        await this.untilKilled(id, 'checkpoint', async (killed) => {
+          const work = AbortSignal.any([deadline.signal, killed]);
+          await writeCheckpoint(parts, container, this.imageOf(container.record), { location, signal: work });
+        });
+      });
+    } finally {
+      deadline.clear();
+    }
+  }
+
+  /** Takes back a checkpoint that an earlier daemon was writing: the container goes on. */
+  async endCheckpoint({ id }: ContainerRecord): Promise<void> {
+    await this.locked(id, async () => {
+      const container = this.store.get(id);
+      if (container !== undefined) await takeBackCheckpoint(this.#parts, container.record);
+    });
+  }
+
+  /**
    * Stops a container: its stop signal, SIGKILL after the timeout (milliseconds, 0 is at once). Returns when its end is on
    * record; a caller that leaves does not end the stop. One that has ended already, or is not there, is stopped.
    */
   async stop(id: ContainerId, timeoutMs: number, signal?: AbortSignal): Promise<void> {
     const container = this.store.get(id);
     if (container === undefined || !isAliveState(container.state)) return;
+    if (awaitsRestore(container)) {
+      await this.locked(id, async () => {
+        const now = this.store.get(id);
+        if (now !== undefined && awaitsRestore(now)) await this.exits.endUnstarted(now);
+      });
+      return this.stop(id, timeoutMs, signal);
+    }
     const { record, state } = container;
     const stopped = this.#stops.stop(
       {
@@ -220,7 +260,7 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
       await makeWay();
       await this.#oomKills.expect(request.record.cgroupParent);
       const made = await createContainer(parts, request, AbortSignal.any([signal, controller.signal]));
-      this.exits.watchMonitor(request.record.id, made.monitorExit);
+      if (made !== undefined) this.exits.watchMonitor(request.record.id, made.monitorExit);
       return request.record.id;
     })();
     const creates = this.#createsBySandbox.get(sandboxId) ?? new Map<AbortController, Promise<unknown>>();

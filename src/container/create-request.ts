@@ -3,6 +3,7 @@ import type { ImageRecord } from '../image/store.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import type { CdiEdits } from '../ocispec/cdi-edits.ts';
 import type { SpecPlan } from '../ocispec/input.ts';
+import type { CheckpointSource } from './checkpoint-source.ts';
 import type { ContainerRecord } from './container.ts';
 import type { PidNamespace } from './pid-namespace.ts';
 
@@ -21,6 +22,8 @@ export interface CreateRequest {
   readonly sandbox: Sandbox;
   readonly sandboxConfig: PodSandboxConfig;
   readonly image: ImageRecord;
+  /** Whose `record.checkpoint` it is. */
+  readonly checkpoint: CheckpointSource | undefined;
   /** Those of `record.volumeImageIds`. */
   readonly volumeImages: readonly ImageRecord[];
   readonly specPlan: SpecPlan;

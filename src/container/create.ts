@@ -7,7 +7,7 @@ import { allSettledOrThrow } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
 import { UndoStack } from '../base/undo.ts';
 import { hostId, type UserMapping } from '../linux/user-namespace.ts';
-import { createMonitored, type MonitoredContainer } from '../ociruntime/monitor.ts';
+import type { MonitoredContainer } from '../ociruntime/monitor.ts';
 import { sweepContainer } from '../ociruntime/sweep.ts';
 import { makeRequestedDirectory } from '../podsandbox/sandbox-files.ts';
 import { requireReady } from '../podsandbox/sandbox.ts';
@@ -17,15 +17,17 @@ import type { ResolvedMount } from '../ocispec/input.ts';
 import type { OciSpec } from '../ocispec/oci-types.ts';
 import { specToJson } from '../ocispec/spec-json.ts';
 import type { Bundle } from './bundle.ts';
-import { imagesOf, type ContainerRecord } from './container.ts';
+import type { CheckpointFiles } from './checkpoint-files.ts';
+import { imagesOf, NO_PROCESS, type ContainerRecord } from './container.ts';
 import { prepareSpec } from './container-spec.ts';
-import { inNameOfField } from './in-name-of-field.ts';
 import type { CreateRequest } from './create-request.ts';
 import { makeImageDirectories } from './image-directories.ts';
+import { monitorContainer } from './monitor-container.ts';
 import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
 import { withPidNamespace } from './pid-namespace.ts';
 import { writeProcess } from './process-file.ts';
 import { giveStdioOf } from './stdio-owner.ts';
+import { changesIn, deleteFiles, maskedAs, prepareRestore } from './restore-checkpoint.ts';
 import { resolveImageVolumes, resolveVolumes } from './volumes.ts';
 
 /** Where the images of its mounts are mounted, in the order of those mounts. */
@@ -42,9 +44,13 @@ export async function unmountAll(parts: ContainerParts, record: ContainerRecord)
 /**
  * Makes a container up to Created. On failure nothing of it is left; after a crash the next start removes what is (the
  * record is on disk before the first effect).
- * @returns what to wait for to learn at once that its monitor has ended.
+ * @returns what to wait for to learn at once that its monitor has ended; undefined where its start restores it.
  */
-export async function createContainer(parts: ContainerParts, request: CreateRequest, work: AbortSignal): Promise<MonitoredContainer> {
+export async function createContainer(
+  parts: ContainerParts,
+  request: CreateRequest,
+  work: AbortSignal,
+): Promise<MonitoredContainer | undefined> {
   const { store, log } = parts;
   const { record } = request;
   const undo = new UndoStack();
@@ -66,23 +72,25 @@ export async function createContainer(parts: ContainerParts, request: CreateRequ
       await parts.rootfs.remove(record.id);
     });
     undo.add('remove the container', async () => sweep(parts, request, false));
-    const [, ofHost] = await allSettledOrThrow([prepareFiles(parts, request, work), resolveVolumes(request.specPlan.mounts, work)]);
+    const files = record.checkpoint && (await prepareRestore(parts, record, record.checkpoint, work));
+    const [, ofHost] = await allSettledOrThrow([prepareFiles(parts, request, files, work), resolveVolumes(request.specPlan.mounts, work)]);
     stage('container.rootfs.mounted');
+    if (files !== undefined) await deleteFiles(files, bundle.rootfs);
     const ofImages = resolveImageVolumes(request.specPlan.mounts, volumeDirectories(bundle, record));
     const mounts = inOrderOf(record.config, [...ofHost, ...ofImages]);
     const { created, user } = await withPidNamespace(request.pidNamespace, async (pidNamespace) => {
       const prepared = await prepareSpec(parts, request, { rootfsPath: bundle.rootfs, mounts, pidNamespace });
       await makeImageDirectories(prepared);
-      const spec = buildSpec(prepared);
+      const spec = maskedAs(request.checkpoint, buildSpec(prepared));
       checkUserIsMapped('create container', spec.process.user, prepared.userMapping);
       await writeSpec(bundle, spec);
       if (work.aborted) throw reasonOf(work);
-      const monitored = await monitorContainer(parts, request, work);
-      await giveStdioOf(monitored.process.pid, request.sandbox.record, spec.process.user);
+      const monitored = files === undefined ? await monitorContainer(parts, record, work) : undefined;
+      if (monitored !== undefined) await giveStdioOf(monitored.process.pid, request.sandbox.record, spec.process.user);
       return { created: monitored, user: spec.process.user };
     });
     const { uid, gid, additionalGids } = user;
-    const { process, monitor } = created;
+    const { process, monitor } = created ?? { process: NO_PROCESS, monitor: NO_PROCESS };
     await intent.flushed;
     // Under the sandbox's lock, so that a stop of it either sees this container or makes it fail here.
     await parts.sandboxes.locked(record.sandboxId, async () => {
@@ -114,7 +122,12 @@ function inOrderOf({ mounts }: ContainerConfig, resolved: readonly ResolvedMount
 }
 
 /** The directories, the log's directory, and the mounted root file system. */
-async function prepareFiles(parts: ContainerParts, request: CreateRequest, work: AbortSignal): Promise<void> {
+async function prepareFiles(
+  parts: ContainerParts,
+  request: CreateRequest,
+  files: CheckpointFiles | undefined,
+  work: AbortSignal,
+): Promise<void> {
   const { record, image, volumeImages } = request;
   const bundle = bundleOf(parts, record.id);
   const target = bundle.rootfs;
@@ -126,7 +139,7 @@ async function prepareFiles(parts: ContainerParts, request: CreateRequest, work:
     const { user: mapping } = sandbox.namespaces;
     const user = mapping && { mapping, layers: parts.sandboxes.pathsOf(sandbox.id).layers };
     if (user !== undefined) await letRootOfPodThrough(bundle.directory, user.mapping);
-    await parts.rootfs.mount(record.id, image.chain, { target, volumes, user });
+    await parts.rootfs.mount(record.id, image.chain, { target, volumes, user, changes: files && (await changesIn(files)) });
   };
   await allSettledOrThrow([
     makeBundle(),
@@ -140,26 +153,6 @@ async function prepareFiles(parts: ContainerParts, request: CreateRequest, work:
 async function letRootOfPodThrough(directory: string, { gids }: UserMapping): Promise<void> {
   await chown(directory, 0, hostId(0, gids));
   await chmod(directory, 0o710);
-}
-
-async function monitorContainer(parts: ContainerParts, request: CreateRequest, work: AbortSignal): Promise<MonitoredContainer> {
-  const { record, sandbox } = request;
-  const config: ContainerConfig = record.config;
-  const making = createMonitored(parts.monitor, runtimeOf(parts, record), {
-    containerId: record.id,
-    name: record.name,
-    bundle: bundleOf(parts, record.id),
-    logPath: record.logPath === '' ? '/dev/null' : record.logPath,
-    terminal: config.tty,
-    stdin: config.stdin,
-    stdinOnce: config.stdinOnce,
-    placeMonitor: async (pid) => parts.placement.placeMonitor(sandbox.record.cgroupParent, record.id, pid),
-    timeoutMs: parts.createTimeoutMs(record.runtimeHandler),
-    signal: work,
-  });
-  return making.catch(async (error: unknown) => {
-    throw await inNameOfField(error, record);
-  });
 }
 
 async function sweep(parts: ContainerParts, request: CreateRequest, monitorKnown: boolean): Promise<void> {

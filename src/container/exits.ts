@@ -7,7 +7,7 @@ import { adoptOrphan, exitCodeOf, type ExitStatus } from '../linux/children.ts';
 import { isAlive, SIGKILL, signalProcess, type ProcessIdentity } from '../linux/process.ts';
 import { readExit, removeExitFile } from '../ociruntime/exit-directory.ts';
 import type { Container, ContainerRecord, ContainerState, ExitedFields, ExitReason } from './container.ts';
-import { isAliveState } from './container.ts';
+import { awaitsRestore, isAliveState } from './container.ts';
 import { bundleOf, type ContainerParts } from './parts.ts';
 import { releaseContainer } from './remove.ts';
 import type { OomKills } from './oom-kills.ts';
@@ -81,8 +81,9 @@ export class Exits {
     this.#watched.add(id);
     const look = async (): Promise<void> => {
       for (let pauseMs = ORPHAN_POLL_MS; ;) {
-        const state = this.#parts.store.get(id)?.state;
-        if (state === undefined || !isAliveState(state)) break;
+        const container = this.#parts.store.get(id);
+        if (container === undefined || !isAliveState(container.state) || awaitsRestore(container)) break;
+        const { state } = container;
         await this.check(id);
         await sleep(pauseMs);
         const hasMonitor = await isAlive(state.monitor).catch(() => true);
@@ -117,6 +118,11 @@ export class Exits {
     await this.#record(record, state, { finishedAtNs: nowNs(), exitCode: 128, reason: 'ContainerCannotRun', message });
   }
 
+  /** Ends a container whose processes were to be restored. The lock is held. */
+  async endUnstarted({ record, state }: Container): Promise<void> {
+    await this.#record(record, state, { finishedAtNs: nowNs(), exitCode: 137, reason: 'Error', message: '' });
+  }
+
   /** Records an end that is known from elsewhere: after a reboot. The lock is not held. */
   async endLost(container: Container): Promise<void> {
     await this.#options.locked(container.record.id, async () => {
@@ -148,11 +154,12 @@ export class Exits {
       await removeExitFile(this.#parts.monitor.exitDirectory, id);
       return;
     }
+    if (awaitsRestore(container)) return;
     const { record, state } = container;
     const exit = await readExit(bundleOf(this.#parts, id).persistDirectory);
     if (exit === undefined && (await isAlive(state.monitor))) return;
     if (exit === undefined) {
-      await this.#adopt(id, state.process);
+      if (state.process.pid !== 0) await this.#adopt(id, state.process);
       if (await isAlive(state.process)) {
         this.watchOrphan(id);
         return;
@@ -201,7 +208,7 @@ export class Exits {
   /** Gives back what an ended container holds. A failure is only logged: RemoveContainer does the same again. */
   async release(record: ContainerRecord): Promise<void> {
     try {
-      await releaseContainer(this.#parts, record, true);
+      await releaseContainer(this.#parts, record, record.checkpoint === undefined);
       this.#released.add(record.id);
     } catch (error) {
       this.#parts.log.warn('an ended container still holds something; removing it tries again', {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { SpecDirectories } from '../cdi/spec-directories.ts';
 import type { ImageStore } from '../image/store.ts';
+import type { Criu } from '../ociruntime/criu.ts';
 import type { OciRuntime } from '../ociruntime/oci-runtime.ts';
 import type { Cgroups } from '../linux/cgroups/cgroups.ts';
 import type { MonitoredParts } from '../podsandbox/parts.ts';
@@ -9,6 +10,14 @@ import type { RootfsStore } from '../storage/rootfs.ts';
 import { Bundle } from './bundle.ts';
 import type { ContainerRecord } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
+
+/** What may be done with checkpoints, and with what. */
+export interface CheckpointParts {
+  readonly level: 'none' | 'checkpoint_only' | 'checkpoint_restore';
+  readonly criu: Criu;
+  /** Most one may take where the request does not say, milliseconds. */
+  readonly timeoutMs: number;
+}
 
 /** What the operations of a container work with. */
 export interface ContainerParts extends MonitoredParts {
@@ -24,6 +33,7 @@ export interface ContainerParts extends MonitoredParts {
   readonly cdi: SpecDirectories;
   /** Files of execs under way: RUN/exec. */
   readonly execDirectory: string;
+  readonly checkpoints: CheckpointParts;
   /** Whose OOM kills have been told: RUN/oom.json, there while a pod with some is. */
   readonly oomLedgerFile: string;
 }

@@ -13,6 +13,7 @@ import { planSpec } from '../ocispec/plan.ts';
 import { planCdiDevices } from './cdi-devices.ts';
 import type { Container } from './container.ts';
 import type { ContainerRequest, CreateRequest } from './create-request.ts';
+import { checkRestore, findCheckpoint } from './checkpoint-source.ts';
 import { checkContainerRequest } from './check-request.ts';
 import type { ContainerParts } from './parts.ts';
 import { planPidNamespace } from './pid-namespace.ts';
@@ -42,13 +43,16 @@ export async function planContainer(
   checkContainerRequest(config, sandbox, host);
   const asked = config.image?.image ?? '';
   if (asked === '') fail('InvalidArgument', 'create container: config.image is empty, must name an image');
+  const runtime = parts.runtimes.get(sandbox.record.runtimeHandler);
+  const checkpoint = await findCheckpoint(parts, asked, runtime);
   const image =
-    parts.images.resolve(asked) ?? fail('NotFound', `create container: image ${asked} is not present, must be pulled or loaded first`);
+    checkpoint?.image ??
+    parts.images.resolve(asked) ??
+    fail('NotFound', `create container: image ${asked} is not present, must be pulled or loaded first`);
   const id = newContainerId();
   const warn = (words: string): void => {
     parts.log.warn(`create container: ${words}`, { containerId: id });
   };
-  const runtime = parts.runtimes.get(sandbox.record.runtimeHandler);
   const features = parts.runtimes.features(runtime.name);
   const specPlan = planSpec({
     config,
@@ -61,6 +65,7 @@ export async function planContainer(
     warn,
   });
   const pidNamespace = planPidNamespace(config, sandbox, containers);
+  if (checkpoint !== undefined) checkRestore(checkpoint, config, sandbox, pidNamespace);
   const volumeImages = config.mounts.filter(isImageVolume).map((mount) => volumeImage(parts, mount));
   const foreign = foreignPlatform(image.config, await hostPlatform());
   if (foreign !== undefined) warn(`the image is for ${foreign}, its programs may not start here`);
@@ -70,6 +75,7 @@ export async function planContainer(
     sandbox,
     sandboxConfig: request.sandboxConfig ?? sandbox.record.config,
     image,
+    checkpoint,
     volumeImages,
     specPlan,
     cdi,
@@ -82,6 +88,7 @@ export async function planContainer(
       imageId: image.id,
       imageRef: imageRefOf(image, config.image?.userSpecifiedImage ?? '', asked),
       ...(volumeImages.length === 0 ? {} : { volumeImageIds: volumeImages.map((each) => each.id) }),
+      ...(checkpoint === undefined ? {} : { checkpoint: checkpoint.origin }),
       createdAtNs: nowNs(),
       bootId: await bootId(),
       runtimeHandler: runtime.name,

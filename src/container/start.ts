@@ -3,12 +3,15 @@ import { stage } from '../base/stage.ts';
 import { nowNs } from '../base/time.ts';
 import { requireState, type Container, type ContainerState } from './container.ts';
 import { runtimeOf, type ContainerParts } from './parts.ts';
+import { restoreContainer } from './restore-checkpoint.ts';
 
 /** What a start has to do with the end of its container. */
 export interface StartLife {
   /** Runs the runtime's command; it ends where a stop comes to SIGKILL. */
   readonly untilKilled: (command: (signal: AbortSignal) => Promise<void>) => Promise<void>;
   readonly isBeingKilled: () => boolean;
+  /** Follows the monitor of a container that was restored. */
+  readonly watchMonitor: (exit: Promise<unknown>) => void;
   /** Ends a container that its runtime could not start, with the runtime's words. */
   readonly endFailed: (message: string) => Promise<void>;
 }
@@ -25,17 +28,26 @@ export async function startContainer(parts: ContainerParts, container: Container
   const startedAtNs = nowNs();
   await store.save(record.id, { ...madeOf(state), is: 'Starting', startedAtNs }, { durable: false });
   stage('container.starting');
+  let made = madeOf(state);
   try {
-    await life.untilKilled(async (signal) => runtimeOf(parts, record).start(record.id, signal));
+    await life.untilKilled(async (signal) => {
+      if (record.checkpoint === undefined) {
+        await runtimeOf(parts, record).start(record.id, signal);
+        return;
+      }
+      const { process, monitor, monitorExit } = await restoreContainer(parts, record, record.checkpoint, signal);
+      made = { ...made, process, monitor };
+      life.watchMonitor(monitorExit);
+    });
   } catch (error) {
-    // The stop that kills it writes its record.
-    if (!life.isBeingKilled()) await life.endFailed(messageOf(error));
+    // The stop that kills it writes its record, where there was something to kill.
+    if (!life.isBeingKilled() || record.checkpoint !== undefined) await life.endFailed(messageOf(error));
     throw error;
   }
   stage('container.started');
   // A very short container may have ended by now, but its end is recorded under this same lock, so after us. It runs, whatever
   // the disk says: the caller must not be told otherwise, and the intent is enough for a restart.
-  const unsaved = await store.saveOrShow(record.id, { ...madeOf(state), is: 'Running', startedAtNs });
+  const unsaved = await store.saveOrShow(record.id, { ...made, is: 'Running', startedAtNs });
   if (unsaved !== undefined)
     log.error('a container runs, but that could not be written', { containerId: record.id, error: messageOf(unsaved) });
   // That the container ran is worth a flush, but not the caller's time: a loss of power ends the container anyway.

@@ -14,6 +14,7 @@ import { detectCgroups } from '../linux/cgroups/detect.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import type { MonitorOptions } from '../ociruntime/monitor.ts';
 import { SHORT_LIVED_GO } from '../linux/spawn.ts';
+import { Criu } from '../ociruntime/criu.ts';
 import { OciRuntime } from '../ociruntime/oci-runtime.ts';
 import type { CgroupPlacement } from '../ociruntime/placement.ts';
 import { CgroupfsPlacement } from '../ociruntime/cgroupfs-placement.ts';
@@ -50,7 +51,7 @@ export const CHILD_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sb
 
 /** Hands each constructor its slice of the configuration. */
 export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonParts> {
-  const { timeouts, cgroupManager, conmon } = config.current;
+  const { timeouts, cgroupManager, conmon, checkpoint } = config.current;
   const layout = new DiskLayout(config.current);
   const storage = await openStorage(config, log);
   const { images } = storage;
@@ -102,6 +103,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     rootfs: storage.rootfs,
     cgroups,
     cdi: new SpecDirectories(() => config.current.cdiSpecDirs, log),
+    checkpoints: { level: checkpoint.containers, criu: new Criu(checkpoint.criu), timeoutMs: timeouts.checkpointMs },
   };
   const createBudgetMs = Math.max(...runtimes.names.map((name) => createTimeoutMs(config.current, name)), timeouts.containerCreateMs);
   const containers = new Containers(containerParts, { createBudgetMs, parkMs });

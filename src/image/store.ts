@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { makeDirectoryDurable, syncDirectory, writeFileAtomic } from '../base/atomic-file.ts';
 import { DaemonError, messageOf, unlessReadOnly } from '../base/errors.ts';
 import { isDigest } from '../base/ids.ts';
+import { Field } from '../base/field.ts';
 import type { Digest, ImageId } from '../base/ids.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Log } from '../base/log.ts';
@@ -91,6 +92,16 @@ export class ImageStore {
   resolve(text: string): ImageRecord | undefined {
     const id = this.#find(text.trim());
     return id === undefined ? undefined : this.get(id);
+  }
+
+  /** What its manifest says about itself; nothing where the blob is gone. */
+  async annotationsOf(image: ImageRecord): Promise<Readonly<Record<string, unknown>>> {
+    try {
+      const manifest = Field.parse((await this.#parts.blobs.read(image.manifestDigest)).toString('utf8'), '');
+      return manifest.at('annotations').given?.object() ?? {};
+    } catch {
+      return {};
+    }
   }
 
   /** The whole config of an image, with what its record does not keep; the record's where the blob is gone. */

@@ -63,6 +63,7 @@ function isDead(stat: ProcessStat): boolean {
  * @returns false when it is gone.
  */
 export async function signalProcess(identity: ProcessIdentity, signal: number): Promise<boolean> {
+  if (identity.pid === 0) return false; // none was there yet
   const pidfd = pidfdOpen(identity.pid, 0);
   if (pidfd === -1) {
     if (lastErrno() === ESRCH) return false;

@@ -15,6 +15,16 @@ import type { MonitoredBundle } from './monitored-bundle.ts';
 import type { OciRuntime } from './oci-runtime.ts';
 import { runtimeWords } from './runtime-words.ts';
 
+/** A checkpoint that the runtime restores in the place of creating anew; the container's processes then run at once. */
+export interface RestoreRequest {
+  /** CRIU's images. */
+  readonly images: string;
+  /** A directory for its log. */
+  readonly work: string;
+  /** As Criu.environment() gives it. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
 /** One container to be created under a monitor of its own. */
 export interface MonitorRequest {
   readonly containerId: string;
@@ -29,6 +39,7 @@ export interface MonitorRequest {
   readonly placeMonitor: (pid: number) => Promise<void>;
   /** Most the runtime may take for the creation, milliseconds. */
   readonly timeoutMs: number;
+  readonly restore?: RestoreRequest | undefined;
   /** Ends the creation early, with its reason. */
   readonly signal?: AbortSignal;
 }
@@ -145,7 +156,7 @@ function spawnMonitor(options: MonitorOptions, runtime: OciRuntime, request: Mon
     const child = spawn(options.conmonPath, {
       args: conmonArgs(options, runtime, request),
       env: {
-        ...runtime.environment,
+        ...(request.restore?.environment ?? runtime.environment),
         ...KEEP_HEAP,
         ...ANY_TEXT,
         _OCI_SYNCPIPE: '3',
@@ -184,6 +195,11 @@ function conmonArgs(options: MonitorOptions, runtime: OciRuntime, request: Monit
   if (request.terminal) args.push('--terminal');
   else if (request.stdin) args.push('--stdin');
   if (request.stdin && !request.stdinOnce) args.push('--leave-stdin-open');
+  if (request.restore !== undefined) {
+    const { images, work } = request.restore;
+    args.push('--restore', images);
+    for (const option of ['--work-path', work, '--file-locks']) args.push(`--runtime-opt=${option}`);
+  }
   return args;
 }
 

@@ -78,6 +78,16 @@ export class OciRuntime {
     await this.#mustRun('start', ['start', containerId], { signal });
   }
 
+  /** Freezes all processes of the container. @throws Internal with the runtime's words. */
+  async pause(containerId: string, signal: AbortSignal): Promise<void> {
+    await this.#mustRun('pause', ['pause', containerId], { signal });
+  }
+
+  /** Lets the processes of a container go on; one that is not frozen goes on already. @throws Internal with the runtime's words. */
+  async resume(containerId: string): Promise<void> {
+    if ((await this.state(containerId))?.status === 'paused') await this.#mustRun('resume', ['resume', containerId], {});
+  }
+
   /** Sends a signal to all processes of the container, also where it has no PID namespace of its own. */
   async killAll(containerId: string, signalNumber: number): Promise<void> {
     await this.#mustRun('kill', ['kill', '--all', containerId, String(signalNumber)], {});

@@ -95,6 +95,7 @@ async function lookAtContainer(parts: RestoreParts, record: ContainerRecord, boo
   const { containers } = parts;
   const container = containers.store.get(record.id);
   if (container === undefined || !isAliveState(container.state)) return;
+  await containers.endCheckpoint(record);
   if (record.bootId !== boot) {
     await containers.exits.endLost(container);
     return;

@@ -2,6 +2,7 @@ import { unimplemented } from '../base/call.ts';
 import { attach } from './attach.ts';
 import { exec } from './exec.ts';
 import { portForward } from './port-forward.ts';
+import { checkpointContainer } from './checkpoint-container.ts';
 import { containerStatus } from './container-status.ts';
 import { createContainer } from './create-container.ts';
 import { execSyncRpc } from './exec-sync.ts';
@@ -69,7 +70,7 @@ export function runtimeService(parts: RuntimeServiceParts): RuntimeServiceHandle
     listMetricDescriptors,
     listPodSandboxMetrics: listPodSandboxMetrics(parts),
     streamPodSandboxMetrics: streamPodSandboxMetrics(parts),
-    checkpointContainer: unimplemented('CheckpointContainer'),
+    checkpointContainer: checkpointContainer(parts),
     checkpointPod: unimplemented('CheckpointPod'),
     restorePod: unimplemented('RestorePod'),
   };

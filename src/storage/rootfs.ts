@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { makeDirectoryDurable } from '../base/atomic-file.ts';
 import { sleep } from '../base/deadline.ts';
@@ -20,6 +20,8 @@ export interface RootfsMount {
   /** An existing directory. */
   readonly target: string;
   readonly readOnly?: boolean;
+  /** A tar of what is already written in it, as a layer would have it. */
+  readonly changes?: string | undefined;
   /** Images mounted beside it, each read-only at a directory that is made. */
   readonly volumes?: readonly { readonly chain: Digest; readonly target: string }[];
   /** The user namespace that all of it is for: it sees the owners that the images have. */
@@ -69,7 +71,11 @@ export class RootfsStore {
    * Mounts the root file system of a container: the layers of `chain`, and a writable layer of its own, which is made at the
    * first time and kept until the node boots again; and its image volumes. @throws NotFound where a layer is missing; the system error of a failed mount.
    */
-  async mount(containerId: ContainerId, chain: Digest, { target, readOnly = false, volumes = [], user }: RootfsMount): Promise<void> {
+  async mount(
+    containerId: ContainerId,
+    chain: Digest,
+    { target, readOnly = false, volumes = [], user, changes }: RootfsMount,
+  ): Promise<void> {
     const lower = this.#layers.lowerDirs(chain);
     const own = this.#layerOf(containerId);
     const { upper, work } = own;
@@ -83,6 +89,7 @@ export class RootfsStore {
     await mkdir(work, { recursive: true, mode: 0o700 });
     // The root directory of a container is the upper one: it must look like the image's.
     if (isNew && lower[0] !== undefined) describeLike(lower[0], upper, user?.mapping);
+    if (isNew && changes !== undefined) await this.#fill(upper, changes, lower);
     const shown = (directories: readonly string[]): readonly string[] => this.#shownTo(user, directories);
     await onThread('mountOverlay', { lower: shown(lower), upper, work, target, readOnly, options: ['index=off'], volatile: true });
     for (const volume of volumes) {
@@ -98,6 +105,16 @@ export class RootfsStore {
   /** The same directories of layers, with the owners of a user namespace. */
   #shownTo(user: RootfsUser | undefined, directories: readonly string[]): readonly string[] {
     return user === undefined ? directories : directories.map((path) => join(user.layers, relative(this.#layers.tree, path)));
+  }
+
+  /** What a container has written, and the directories below it, topmost first. @throws NotFound where a layer is missing. */
+  directoriesOf(containerId: ContainerId, chain: Digest): { readonly upper: string; readonly lower: readonly string[] } {
+    return { upper: this.#layerOf(containerId).upper, lower: this.#layers.lowerDirs(chain) };
+  }
+
+  /** The directories of the layers of an image, topmost first. @throws NotFound where a layer is missing. */
+  lowerDirectories(chain: Digest): readonly string[] {
+    return this.#layers.lowerDirs(chain);
   }
 
   /** Unmounts a container's root file system; one that is not mounted is unmounted already. */
@@ -156,6 +173,13 @@ export class RootfsStore {
     } finally {
       patience.abort();
     }
+  }
+
+  async #fill(upper: string, changes: string, lower: readonly string[]): Promise<void> {
+    const job = this.#workers.follow('unpack', { source: changes, directory: upper, expected: {} });
+    job.grown((await stat(changes)).size, true);
+    const { impliedDirectories } = await job.result;
+    if (impliedDirectories.length > 0) await this.#workers.run('inherit', { layer: upper, implied: impliedDirectories, lower });
   }
 
   #measureAgain(containerId: ContainerId, earlier: TreeUsage | undefined): Measured {

@@ -24,7 +24,7 @@ async function plan(init: Init<ContainerConfig>, runtimeHandler = 'runc'): Promi
   const parts = {
     runtimes: new RuntimeHandlers('runc', new Map([['runc', runc]])),
     placement: new CgroupfsPlacement({} as Cgroups),
-    images: { resolve: (name: string) => IMAGES.get(name) },
+    images: { resolve: (name: string) => IMAGES.get(name), annotationsOf: () => Promise.resolve({}) },
     hostFacts: () => HOST,
     specSettings: () => SETTINGS,
     log: silentLog,

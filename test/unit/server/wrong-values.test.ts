@@ -26,7 +26,7 @@ const web = { id: 'sha256:web', names: [], digests: [], config: { config: { Cmd:
 const parts = {
   runtimes: new RuntimeHandlers('runc', new Map([['runc', runc]])),
   placement: new CgroupfsPlacement({} as Cgroups),
-  images: { resolve: (name: string) => (name === 'web' ? web : undefined) },
+  images: { resolve: (name: string) => (name === 'web' ? web : undefined), annotationsOf: () => Promise.resolve({}) },
   hostFacts: () => HOST,
   specSettings: () => SETTINGS,
   log: silentLog,

@@ -1,0 +1,90 @@
+import { copyFile, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { DaemonError, fail, hasErrno, messageOf, unlessMissing } from '../base/errors.ts';
+import { Field } from '../base/field.ts';
+import { pathInRoot } from '../linux/files.ts';
+import { errorsOf } from '../ociruntime/checkpoint.ts';
+import type { MonitoredContainer } from '../ociruntime/monitor.ts';
+import type { OciSpec } from '../ocispec/oci-types.ts';
+import { CheckpointFiles } from './checkpoint-files.ts';
+import { checkpointDirectory, unpackArchive, type CheckpointSource } from './checkpoint-source.ts';
+import type { CheckpointOrigin, ContainerRecord } from './container.ts';
+import { monitorContainer } from './monitor-container.ts';
+import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
+
+/** CRIU's log of a restore, in the bundle. */
+const RESTORE_LOG = 'restore.log';
+
+/**
+ * Unpacks the archive that a container is to be restored from, and looks at it; what an image has is used where it lies.
+ * @throws InvalidArgument where it is no checkpoint.
+ */
+export async function prepareRestore(
+  parts: ContainerParts,
+  { id }: ContainerRecord,
+  origin: CheckpointOrigin,
+  work: AbortSignal,
+): Promise<CheckpointFiles> {
+  const { restore } = bundleOf(parts, id);
+  if (origin.archive !== undefined) await unpackArchive(origin.archive, restore, work);
+  const files = new CheckpointFiles(checkpointDirectory(parts, origin, restore));
+  const images = await readdir(files.images, { withFileTypes: true }).catch((error: unknown) => {
+    throw new DaemonError('InvalidArgument', `create container: the checkpoint has no images: ${messageOf(error)}`, { cause: error });
+  });
+  const odd = images.find((entry) => !entry.isFile());
+  if (odd !== undefined) fail('InvalidArgument', `create container: ${odd.name} in the checkpoint is no regular file`);
+  if (!images.some(({ name }) => name === 'inventory.img'))
+    fail('InvalidArgument', 'create container: the checkpoint has no inventory.img');
+  return files;
+}
+
+/** The tar of what the container had written; undefined where it had written nothing. */
+export async function changesIn({ changes }: CheckpointFiles): Promise<string | undefined> {
+  return (await unlessMissing(stat(changes), undefined))?.isFile() === true ? changes : undefined;
+}
+
+/** Deletes in a mounted root file system what the container had deleted of its image. Nobody else is in there yet. */
+export async function deleteFiles({ deleted }: CheckpointFiles, rootfs: string): Promise<void> {
+  const text = await unlessMissing(readFile(deleted, 'utf8'), undefined);
+  if (text === undefined) return;
+  for (const path of Field.parse(text, 'deleted.files').texts()) {
+    try {
+      const name = basename(path);
+      if (name === '' || name === '.' || name === '..') continue;
+      await rm(join(pathInRoot(rootfs, dirname(path)), name), { recursive: true, force: true });
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error;
+    }
+  }
+}
+
+/** A spec with the masks of the checkpoint: they are mounts, and CRIU must find each that it has seen, and no other. */
+export function maskedAs(checkpoint: CheckpointSource | undefined, spec: OciSpec): OciSpec {
+  if (checkpoint === undefined) return spec;
+  const { maskedPaths, readonlyPaths } = checkpoint;
+  return { ...spec, linux: { ...spec.linux, maskedPaths: [...maskedPaths], readonlyPaths: [...readonlyPaths] } };
+}
+
+/**
+ * Restores the processes of a container under a monitor of its own. Its log begins with the one that it had.
+ * @throws Internal with the runtime's and CRIU's words.
+ */
+export async function restoreContainer(
+  parts: ContainerParts,
+  record: ContainerRecord,
+  origin: CheckpointOrigin,
+  signal: AbortSignal,
+): Promise<MonitoredContainer> {
+  const bundle = bundleOf(parts, record.id);
+  const files = new CheckpointFiles(checkpointDirectory(parts, origin, bundle.restore));
+  const environment = parts.checkpoints.criu.environment(runtimeOf(parts, record).environment);
+  if (record.logPath !== '') await unlessMissing(copyFile(files.log, record.logPath), undefined);
+  try {
+    const restored = await monitorContainer(parts, record, signal, { images: files.images, work: bundle.directory, environment });
+    await rm(bundle.restore, { recursive: true, force: true });
+    return restored;
+  } catch (error) {
+    const said = await errorsOf(join(bundle.directory, RESTORE_LOG));
+    throw said.length === 0 ? error : new DaemonError('Internal', `${messageOf(error)}; CRIU says: ${said.join('; ')}`, { cause: error });
+  }
+}

@@ -1,0 +1,187 @@
+/** CreateContainer from a checkpoint: its processes go on in another pod where they were. */
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readFile, readlink, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { remove } from 'fs-extra/esm';
+import { ContainerState, NamespaceMode } from '../../api/cri/enums.ts';
+import { ociArchive, sha256 } from '../../scripts/make-demo-image.ts';
+import { pidOf } from '../support/cgroup-files.ts';
+import { findCriu } from '../support/criu.ts';
+import type { TestDaemon } from '../support/daemon.ts';
+import { sharedDaemon } from '../support/e2e-test.ts';
+import {
+  containerConfig,
+  containerStatus,
+  createContainer,
+  execOutput,
+  failureOf,
+  outputOf,
+  removePod,
+  runContainer,
+  runPod,
+  shell,
+  until,
+  waitForExit,
+  waitForOutput,
+} from '../support/pods.ts';
+import { IMAGES } from '../support/test-image.ts';
+
+const { path: criu, skip } = await findCriu();
+const test = sharedDaemon({ config: `[checkpoint]\ncriu = "${criu}"\n`, images: ['busybox', 'layers'], skip });
+
+/** Counts in its memory alone, ten times a second; ends with 7 when it is asked to. */
+const COUNT = 'trap "exit 7" TERM; i=0; while :; do i=$((i+1)); echo count $i; sleep 0.1; done';
+
+async function counts(daemon: TestDaemon, containerId: string): Promise<number[]> {
+  const lines = await outputOf(daemon, containerId);
+  return lines.flatMap((line) => (line.startsWith('count ') ? [Number(line.slice(6))] : []));
+}
+
+/** A checkpoint of a container that has written and deleted files, in a directory of its own; its pod is gone. */
+async function checkpointed(
+  daemon: TestDaemon,
+  script = 'true',
+  image: string = IMAGES.busybox,
+): Promise<{ location: string; last: number }> {
+  const pod = await runPod(daemon);
+  const id = await runContainer(daemon, pod, shell(`${script}; ${COUNT}`), { image });
+  await waitForOutput(daemon, id, 'count 5');
+  const directory = join(daemon.directory, 'checkpoints');
+  await mkdir(directory, { recursive: true });
+  const location = join(directory, `${id}.tar`);
+  const started = performance.now();
+  await daemon.runtime.checkpointContainer({ containerId: id, location, timeout: 60n });
+  console.log(`checkpoint: ${Math.round(performance.now() - started)} ms, ${(await stat(location)).size} bytes`);
+  const unpacked = await execa('tar', ['-xOf', location, 'io.kubernetes.cri-o.LogPath']);
+  const last = unpacked.stdout.split('\n').filter((line) => line.includes(' count ')).length;
+  await removePod(daemon, pod.id);
+  return { location, last };
+}
+
+const FILES =
+  'mkdir -p /data/deep && echo kept > /data/deep/file && rm /etc/group && echo changed > /etc/passwd && ' +
+  'rm -r /tree && mkdir /tree && echo new > /tree/fresh && chown 12:34 /data/kept';
+
+async function goesOnFrom(daemon: TestDaemon, id: string, last: number): Promise<void> {
+  await until('it counts on', async () => (await counts(daemon, id)).length > last + 5);
+  const seen = await counts(daemon, id);
+  assert.deepEqual(
+    seen,
+    seen.map((_, index) => index + 1),
+  );
+}
+
+test('a counting process goes on where it was, in another pod, with its files, its log and its exit code', async (daemon) => {
+  const { location, last } = await checkpointed(daemon, FILES, IMAGES.layers);
+  const pod = await runPod(daemon);
+  const id = await createContainer(daemon, pod, ['anything'], { image: location });
+  assert.equal((await containerStatus(daemon, id)).state, ContainerState.CONTAINER_CREATED);
+  const started = performance.now();
+  await daemon.runtime.startContainer({ containerId: id });
+  console.log(`restore: ${Math.round(performance.now() - started)} ms`);
+  await goesOnFrom(daemon, id, last);
+
+  assert.equal(await execOutput(daemon, id, ['cat', '/data/deep/file']), 'kept');
+  assert.equal(await execOutput(daemon, id, ['cat', '/etc/passwd']), 'changed');
+  assert.equal(await execOutput(daemon, id, shell('[ ! -e /etc/group ] && echo gone')), 'gone');
+
+  assert.equal(await execOutput(daemon, id, ['ls', '/tree']), 'fresh');
+  assert.equal(await execOutput(daemon, id, ['stat', '-c', '%u:%g %a', '/data/kept']), '12:34 640');
+
+  const pid = await pidOf(daemon, id);
+  const other = await runContainer(daemon, pod, shell('sleep 3600'), { name: 'other' });
+  const network = async (of: number): Promise<string> => readlink(`/proc/${of}/ns/net`);
+  assert.equal(await network(pid), await network(await pidOf(daemon, other)));
+  const cgroups = await readFile(`/proc/${pid}/cgroup`, 'utf8');
+  const parent = pod.config.linux?.cgroupParent ?? '';
+  assert.ok(cgroups.split('\n').some((line) => line.endsWith(`${parent}/${id}`)), cgroups); // prettier-ignore
+
+  await daemon.kill9();
+  await daemon.start();
+  await goesOnFrom(daemon, id, (await counts(daemon, id)).length);
+  await daemon.runtime.stopContainer({ containerId: id, timeout: 20n });
+  assert.equal((await waitForExit(daemon, id)).exitCode, 7);
+  await remove(location);
+});
+
+test('an image that says it is a checkpoint is restored as well, several times', async (daemon) => {
+  const { location, last } = await checkpointed(daemon);
+  const tar = await readFile(location);
+  const digest = sha256(tar);
+  const name = 'localhost/podwright-test/checkpoint:1';
+  const archive = ociArchive([
+    {
+      name,
+      layers: [{ diffId: digest, digest, compression: 'none', blob: tar, tar }],
+      config: {},
+      annotations: { 'io.kubernetes.cri-o.annotations.checkpoint.name': 'main' },
+    },
+  ]);
+  const directory = await mkdtemp(join(tmpdir(), 'pw-checkpoint-'));
+  await writeFile(join(directory, 'image.tar'), archive);
+  await daemon.cli('image', 'load', join(directory, 'image.tar'));
+  await remove(directory);
+  await remove(location);
+  const pods = [await runPod(daemon), await runPod(daemon)];
+  const ids = await Promise.all(pods.map(async (pod) => runContainer(daemon, pod, ['anything'], { image: name })));
+  for (const id of ids) await goesOnFrom(daemon, id, last);
+  for (const pod of pods) await removePod(daemon, pod.id);
+  await daemon.images.removeImage({ image: { image: name } });
+});
+
+test('what is no checkpoint, or lacks what it needs, is refused and leaves nothing', async (daemon) => {
+  const { location } = await checkpointed(daemon);
+  const pod = await runPod(daemon);
+  const refused = async (image: string, change = {}): Promise<string> => {
+    const { code, message } = await failureOf(createContainer(daemon, pod, ['x'], { image, change }));
+    return `${code}: ${message}`;
+  };
+  assert.match(await refused(`${location}.none`), /INVALID_ARGUMENT: .*config.dump cannot be read: .*No such file/);
+  const config = await containerConfig(pod, ['x']);
+  const mounts = config.mounts?.filter(({ containerPath }) => containerPath !== '/dev/termination-log') ?? [];
+  assert.match(await refused(location, { mounts }), /INVALID_ARGUMENT: .*config.mounts lacks .*\/dev\/termination-log/);
+  const shared = await runPod(daemon, { namespaces: { pid: NamespaceMode.POD } });
+  const failure = await failureOf(createContainer(daemon, shared, ['x'], { image: location }));
+  assert.match(failure.message, /PID namespace of its own/);
+
+  const directory = await mkdtemp(join(tmpdir(), 'pw-checkpoint-'));
+  try {
+    await execa('tar', ['-xf', location, '-C', directory]);
+    await remove(join(directory, 'checkpoint', 'inventory.img'));
+    const without = join(directory, 'without.tar');
+    await execa('sh', ['-c', `cd ${directory} && tar -cf without.tar config.dump spec.dump checkpoint`]);
+    assert.match(await refused(without), /INVALID_ARGUMENT: .*has no inventory.img/);
+  } finally {
+    await remove(directory);
+  }
+  await remove(location);
+});
+
+test('a restore that CRIU refuses ends its container with the words of CRIU; one that never started can be stopped', async (daemon) => {
+  const { location } = await checkpointed(daemon);
+  const pod = await runPod(daemon);
+  const directory = await mkdtemp(join(tmpdir(), 'pw-checkpoint-'));
+  try {
+    await execa('tar', ['-xf', location, '-C', directory]);
+    await remove(join(directory, 'checkpoint', 'core-1.img'));
+    const broken = join(directory, 'broken.tar');
+    await execa('sh', ['-c', `cd ${directory} && tar -cf broken.tar config.dump spec.dump checkpoint`]);
+    const id = await createContainer(daemon, pod, ['x'], { image: broken });
+    const { message } = await failureOf(daemon.runtime.startContainer({ containerId: id }));
+    assert.match(message, /CRIU says: .*Unexpected EOF/);
+    const status = await containerStatus(daemon, id);
+    assert.equal(status.state, ContainerState.CONTAINER_EXITED);
+    assert.match(status.message, /CRIU says/);
+
+    const waiting = await createContainer(daemon, pod, ['x'], { image: location, name: 'waiting' });
+    await daemon.restart();
+    assert.equal((await containerStatus(daemon, waiting)).state, ContainerState.CONTAINER_CREATED);
+    await daemon.runtime.stopContainer({ containerId: waiting, timeout: 5n });
+    assert.equal((await containerStatus(daemon, waiting)).exitCode, 137);
+  } finally {
+    await remove(directory);
+    await remove(location);
+  }
+});
