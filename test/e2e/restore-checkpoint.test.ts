@@ -185,3 +185,21 @@ test('a restore that CRIU refuses ends its container with the words of CRIU; one
     await remove(location);
   }
 });
+
+test('kill -9 in a restore: the container has ended, unknown how, and nothing of it goes on', async (daemon) => {
+  const { location } = await checkpointed(daemon);
+  for (const mark of ['container.starting', 'monitor.spawned', 'monitor.placed', 'container.started']) {
+    const pod = await runPod(daemon);
+    const id = await createContainer(daemon, pod, ['x'], { image: location });
+    await daemon.restart({ PODWRIGHT_KILL_AT: mark });
+    await failureOf(daemon.runtime.startContainer({ containerId: id }));
+    await daemon.ended();
+    await daemon.start();
+    const { exitCode, reason } = await waitForExit(daemon, id);
+    assert.deepEqual([exitCode, reason], [255, 'Unknown'], mark);
+    const { stdout } = await execa('sh', ['-c', `cat /proc/[0-9]*/cgroup 2>/dev/null | grep -c ${id} || true`]);
+    assert.equal(stdout, '0', mark);
+    await removePod(daemon, pod.id);
+  }
+  await remove(location);
+});
