@@ -1,6 +1,6 @@
 // The layers of ARCHITECTURE.md: imports go down only. A new folder under src/ is a new row here, and a row names what is
 // imported and no more: the table is the picture of the house.
-const adapters = ['cdi', 'cni', 'ociruntime', 'storage', 'registry'];
+const adapters = ['cdi', 'hooks', 'cni', 'ociruntime', 'storage', 'registry'];
 
 /** Which other folders of src/ a folder may import from. */
 const may = {
@@ -9,6 +9,7 @@ const may = {
   metrics: ['base'],
   linux: ['base'],
   cdi: ['base', 'linux'],
+  hooks: ['base'],
   cni: ['base', 'linux'],
   ociruntime: ['base', 'linux'],
   storage: ['base', 'linux'],
@@ -16,7 +17,7 @@ const may = {
   ocispec: ['base', 'linux', 'cdi'],
   image: ['base', 'linux', 'storage', 'registry'],
   podsandbox: ['base', 'linux', 'cni', 'ociruntime', 'ocispec'], // never container: what concerns both is in pod
-  container: ['base', 'linux', 'cdi', 'ociruntime', 'storage', 'ocispec', 'image', 'podsandbox'],
+  container: ['base', 'linux', 'cdi', 'hooks', 'ociruntime', 'storage', 'ocispec', 'image', 'podsandbox'],
   pod: ['base', 'linux', 'ociruntime', 'podsandbox', 'container'],
   stats: ['base', 'linux', 'podsandbox', 'container'],
   streaming: ['base'],

@@ -1,7 +1,6 @@
-import { readdir, stat } from 'node:fs/promises';
-import { extname, join } from 'node:path';
-import { hasErrno, messageOf } from '../base/errors.ts';
+import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { listStamped } from '../base/stamped-files.ts';
 import type { CdiSpec } from './spec.ts';
 import { SpecThread, type ReadFile } from './spec-thread.ts';
 
@@ -26,12 +25,6 @@ export interface Specs {
   readonly directories: readonly string[];
   readonly files: readonly SpecFile[];
   readonly broken: readonly BrokenFile[];
-}
-
-interface ListedFile {
-  readonly path: string;
-  readonly priority: number;
-  readonly stamp: string;
 }
 
 const EXTENSIONS = ['.json', '.yaml'];
@@ -63,12 +56,14 @@ export class SpecDirectories {
   async #look(): Promise<Specs> {
     const directories = this.#directories();
     const unreadable: BrokenFile[] = [];
-    const lists = directories.map(async (directory, priority) =>
-      listFiles(directory, priority).catch((error: unknown) => {
+    const lists = directories.map(async (directory, priority) => {
+      try {
+        return (await listStamped(directory, EXTENSIONS)).map((file) => ({ ...file, priority }));
+      } catch (error) {
         unreadable.push({ path: directory, error: messageOf(error) });
         return [];
-      }),
-    );
+      }
+    });
     const listed = (await Promise.all(lists)).flat();
     const changed = listed.filter(({ path, stamp }) => this.#known.get(path)?.stamp !== stamp).map(({ path }) => path);
     const read = new Map((await this.#thread.read(changed)).map((file) => [file.path, file]));
@@ -94,27 +89,5 @@ export class SpecDirectories {
     if (earlier === undefined || 'spec' in earlier || earlier.error !== file.error)
       this.#log.warn(`CDI spec ${file.path} is not used: ${file.error}`);
     return file;
-  }
-}
-
-async function listFiles(directory: string, priority: number): Promise<ListedFile[]> {
-  const names = await readdir(directory).catch((error: unknown) => {
-    if (hasErrno(error, 'ENOENT')) return [];
-    throw error;
-  });
-  const paths = names.filter((name) => EXTENSIONS.includes(extname(name))).sort();
-  const files = await Promise.all(paths.map(async (name) => listFile(join(directory, name), priority)));
-  return files.flat();
-}
-
-/** A file with what changes when it does. One that has gone meanwhile, or a directory, is none. */
-async function listFile(path: string, priority: number): Promise<ListedFile[]> {
-  try {
-    const stats = await stat(path, { bigint: true });
-    if (stats.isDirectory()) return [];
-    return [{ path, priority, stamp: `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}` }];
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return [];
-    return [{ path, priority, stamp: messageOf(error) }];
   }
 }

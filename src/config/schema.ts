@@ -195,6 +195,13 @@ export const schema = {
     'Where the spec files of CDI devices are (Container Device Interface); a later directory wins. Looked at when a container asks for such devices.',
     { reloadable: true },
   ),
+  hooksDir: key(
+    paths,
+    [],
+    'Where the hooks.d files of OCI hooks are, version 1.0.0 as CRI-O and podman read them; a file in a later directory takes the place of ' +
+      'one with its name. Looked at for each container; empty: no hooks. CRI-O has ["/usr/share/containers/oci/hooks.d"].',
+    { reloadable: true },
+  ),
   cni: section('Pod networks, by CNI plugins.', {
     confDir: key(path, '/etc/cni/net.d', 'Where the CNI configurations are; watched.', { flag: { usage: '--cni-conf-dir <DIR>' } }),
     binDirs: key(paths, ['/opt/cni/bin', '/usr/lib/cni'], 'Where the CNI plugins are, in the order of looking.', {

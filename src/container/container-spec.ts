@@ -50,6 +50,7 @@ export async function prepareSpec(
     devices,
     hostDevices,
     cdi: request.cdi,
+    hooks: request.hooks,
     hostMounts,
     localhostSeccomp,
     settings,

@@ -2,6 +2,7 @@ import type { ContainerConfig, PodSandboxConfig } from '../../api/cri/runtime.ts
 import type { ImageRecord } from '../image/store.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import type { CdiEdits } from '../ocispec/cdi-edits.ts';
+import type { OciHooks } from '../ocispec/oci-types.ts';
 import type { SpecPlan } from '../ocispec/input.ts';
 import type { CheckpointSource } from './checkpoint-source.ts';
 import type { ContainerRecord } from './container.ts';
@@ -28,5 +29,6 @@ export interface CreateRequest {
   readonly volumeImages: readonly ImageRecord[];
   readonly specPlan: SpecPlan;
   readonly cdi: CdiEdits | undefined;
+  readonly hooks: OciHooks | undefined;
   readonly pidNamespace: PidNamespace;
 }

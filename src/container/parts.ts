@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { SpecDirectories } from '../cdi/spec-directories.ts';
+import type { HookDirectories } from '../hooks/hook-directories.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { Criu } from '../ociruntime/criu.ts';
 import type { OciRuntime } from '../ociruntime/oci-runtime.ts';
@@ -31,6 +32,7 @@ export interface ContainerParts extends MonitoredParts {
   readonly rootfs: RootfsStore;
   readonly cgroups: Cgroups;
   readonly cdi: SpecDirectories;
+  readonly hooks: HookDirectories;
   /** Files of execs under way: RUN/exec. */
   readonly execDirectory: string;
   readonly checkpoints: CheckpointParts;

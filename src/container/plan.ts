@@ -15,6 +15,7 @@ import type { Container } from './container.ts';
 import type { ContainerRequest, CreateRequest } from './create-request.ts';
 import { checkRestore, findCheckpoint } from './checkpoint-source.ts';
 import { checkContainerRequest } from './check-request.ts';
+import { planHooks } from './oci-hooks.ts';
 import type { ContainerParts } from './parts.ts';
 import { planPidNamespace } from './pid-namespace.ts';
 import { stopSignal } from './stop-signal.ts';
@@ -70,6 +71,7 @@ export async function planContainer(
   const foreign = foreignPlatform(image.config, await hostPlatform());
   if (foreign !== undefined) warn(`the image is for ${foreign}, its programs may not start here`);
   const cdi = await planCdiDevices(parts.cdi, { config, sandbox, runtime: features });
+  const hooks = await planHooks(parts.hooks, { config, sandbox, args: specPlan.args });
   const logDirectory = sandbox.record.config.logDirectory;
   return {
     sandbox,
@@ -79,6 +81,7 @@ export async function planContainer(
     volumeImages,
     specPlan,
     cdi,
+    hooks,
     pidNamespace,
     record: {
       id,

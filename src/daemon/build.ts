@@ -8,6 +8,7 @@ import type { Config } from '../config/schema.ts';
 import { containerStore } from '../container/container-store.ts';
 import { Containers } from '../container/containers.ts';
 import type { ContainerParts } from '../container/parts.ts';
+import { HookDirectories } from '../hooks/hook-directories.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { Cgroups } from '../linux/cgroups/cgroups.ts';
 import { detectCgroups } from '../linux/cgroups/detect.ts';
@@ -104,6 +105,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     cgroups,
     cdi: new SpecDirectories(() => config.current.cdiSpecDirs, log),
     checkpoints: { level: checkpoint.containers, criu: new Criu(checkpoint.criu), timeoutMs: timeouts.checkpointMs },
+    hooks: new HookDirectories(() => config.current.hooksDir, log),
   };
   const createBudgetMs = Math.max(...runtimes.names.map((name) => createTimeoutMs(config.current, name)), timeouts.containerCreateMs);
   const containers = new Containers(containerParts, { createBudgetMs, parkMs });

@@ -4,6 +4,7 @@ import { withBaseSpec } from './base-spec.ts';
 import { defaultMounts } from './default-mounts.ts';
 import { containerDevices } from './device-rules.ts';
 import type { ContainerSpecInput, HandlerSettings, SpecInput } from './input.ts';
+import { appendHooks } from './hooks.ts';
 import { infraSpec } from './infra.ts';
 import { requestMounts, rootfsPropagation, sortByDepth, withoutReplaced } from './mounts.ts';
 import { ociNamespaces } from './namespaces.ts';
@@ -44,7 +45,7 @@ function containerSpec(input: ContainerSpecInput): OciSpec {
     selinux: settings.selinux && host.selinux ? selinuxLabels({ options, privileged, podLevel: input.selinuxLevel }) : undefined,
     requested: requestMounts(input.mounts, input.hostMounts),
   };
-  const spec = withBaseSpec(settings.handler.baseSpec, {
+  const laid = withBaseSpec(settings.handler.baseSpec, {
     ociVersion: OCI_VERSION,
     root: { path: input.rootfsPath, readonly: security?.readonlyRootfs === true },
     process: containerProcess(input, derived),
@@ -59,6 +60,8 @@ function containerSpec(input: ContainerSpecInput): OciSpec {
     }),
     linux: containerLinux(input, derived),
   });
+  const hooks = appendHooks(laid.hooks, input.hooks);
+  const spec = hooks === undefined ? laid : { ...laid, hooks };
   return input.cdi === undefined ? spec : withCdiEdits(spec, input.cdi);
 }
 

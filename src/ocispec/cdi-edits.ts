@@ -2,7 +2,8 @@ import { posix } from 'node:path';
 import type { CompleteNode } from '../cdi/device-nodes.ts';
 import type { CdiMount, ContainerEdits, Hook, IntelRdt } from '../cdi/spec.ts';
 import { present } from '../base/field.ts';
-import type { OciDevice, OciDeviceRule, OciHook, OciHookName, OciIntelRdt, OciMount, OciSpec } from './oci-types.ts';
+import { appendHooks } from './hooks.ts';
+import type { OciDevice, OciDeviceRule, OciIntelRdt, OciMount, OciSpec } from './oci-types.ts';
 
 /** What several CDI devices want done to a spec: theirs one after the other, with device nodes that are complete. */
 export interface CdiEdits extends Omit<ContainerEdits, 'deviceNodes'> {
@@ -103,13 +104,10 @@ function depth(path: string): number {
 }
 
 function withHooks(given: OciSpec['hooks'], more: readonly Hook[]): OciSpec['hooks'] {
-  if (more.length === 0) return given;
-  const hooks: Partial<Record<OciHookName, readonly OciHook[]>> = { ...given };
-  for (const { hookName, path, args, env, timeout } of more) {
+  return more.reduce((hooks, { hookName, path, args, env, timeout }) => {
     const hook = { path, ...(args.length === 0 ? {} : { args }), ...(env.length === 0 ? {} : { env }), ...present({ timeout }) };
-    hooks[hookName] = [...(hooks[hookName] ?? []), hook];
-  }
-  return hooks;
+    return appendHooks(hooks, { [hookName]: [hook] });
+  }, given);
 }
 
 function toOciIntelRdt({ closID, l3CacheSchema, memBwSchema, schemata, enableMonitoring }: IntelRdt): OciIntelRdt {

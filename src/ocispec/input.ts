@@ -5,7 +5,7 @@ import type { MountEntry } from '../linux/mountinfo.ts';
 import type { UserMapping } from '../linux/user-namespace.ts';
 import type { CdiEdits } from './cdi-edits.ts';
 import type { HostFacts } from './host-facts.ts';
-import type { OciCapabilities, OciDevice, OciDeviceRule, OciMount, OciResources, OciRlimit } from './oci-types.ts';
+import type { OciCapabilities, OciDevice, OciDeviceRule, OciHooks, OciMount, OciResources, OciRlimit } from './oci-types.ts';
 import type { SeccompChoice } from './seccomp.ts';
 import type { SeccompProfile } from './seccomp-profile.ts';
 import type { AskedUser, ResolvedUser } from './user.ts';
@@ -182,6 +182,8 @@ export interface ContainerSpecInput {
   readonly devices: readonly ResolvedDevice[];
   /** Every device of the host, from listHostDevices, for a privileged container whose handler does not leave them out; else empty. */
   readonly hostDevices: readonly ResolvedDevice[];
+  /** Those of the node's hooks.d directories. */
+  readonly hooks?: OciHooks | undefined;
   /** What the CDI devices of the request want done to the spec; undefined where it names none. */
   readonly cdi?: CdiEdits | undefined;
   /** The host's mount table; only read where a mount asks for propagation. */

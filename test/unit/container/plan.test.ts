@@ -3,9 +3,11 @@ import { test } from 'node:test';
 import { NamespaceMode } from '../../../api/cri/enums.ts';
 import type { ContainerConfig, Init } from '../../../api/cri/runtime.ts';
 import { silentLog } from '../../../src/base/log.ts';
+import { SpecDirectories } from '../../../src/cdi/spec-directories.ts';
 import type { CreateRequest } from '../../../src/container/create-request.ts';
 import type { ContainerParts } from '../../../src/container/parts.ts';
 import { planContainer } from '../../../src/container/plan.ts';
+import { HookDirectories } from '../../../src/hooks/hook-directories.ts';
 import type { ImageRecord } from '../../../src/image/store.ts';
 import type { Cgroups } from '../../../src/linux/cgroups/cgroups.ts';
 import { CgroupfsPlacement } from '../../../src/ociruntime/cgroupfs-placement.ts';
@@ -27,6 +29,8 @@ async function plan(init: Init<ContainerConfig>, runtimeHandler = 'runc'): Promi
     images: { resolve: (name: string) => IMAGES.get(name), annotationsOf: () => Promise.resolve({}) },
     hostFacts: () => HOST,
     specSettings: () => SETTINGS,
+    cdi: new SpecDirectories(() => [], silentLog),
+    hooks: new HookDirectories(() => [], silentLog),
     log: silentLog,
   } as unknown as ContainerParts;
   const pod = sandboxConfig({

@@ -26,7 +26,8 @@ test('edits come on top of what the request says: its mounts, variables, devices
     netDevices: [{ hostInterfaceName: 'ib0', name: 'net0' }],
     intelRdt: { closID: 'gold' },
   });
-  const spec = buildSpec(containerInput({ cdi }));
+  const ofNode = { path: '/bin/node' };
+  const spec = buildSpec(containerInput({ cdi, hooks: { createRuntime: [ofNode], poststop: [ofNode] } }));
 
   assert.ok(spec.process.env.includes('GPU=0'));
   assert.deepEqual(spec.process.env.filter((entry) => entry.startsWith('HOSTNAME=')), ['HOSTNAME=other']); // prettier-ignore
@@ -37,7 +38,7 @@ test('edits come on top of what the request says: its mounts, variables, devices
   ]);
   assert.deepEqual(spec.linux.resources.devices?.slice(1), [0, 1].map(() => ({ allow: true, type: 'c', major: 195, minor: 0, access: 'rw' }))); // prettier-ignore
   assert.deepEqual(spec.mounts.filter(({ destination }) => destination === '/etc/hosts'), [{ destination: '/etc/hosts', source: '/opt/hosts', options: ['bind'] }]); // prettier-ignore
-  assert.deepEqual(spec.hooks, { createRuntime: [{ path: '/bin/hook', timeout: 5 }] });
+  assert.deepEqual(spec.hooks, { createRuntime: [ofNode, { path: '/bin/hook', timeout: 5 }], poststop: [ofNode] });
   assert.deepEqual([spec.linux.netDevices, spec.linux.intelRdt], [{ ib0: { name: 'net0' } }, { closID: 'gold' }]);
 });
 

@@ -4,8 +4,10 @@ import { NamespaceMode } from '../../../api/cri/enums.ts';
 import { messages } from '../../../api/cri/runtime.ts';
 import { DaemonError } from '../../../src/base/errors.ts';
 import { silentLog } from '../../../src/base/log.ts';
+import { SpecDirectories } from '../../../src/cdi/spec-directories.ts';
 import type { ContainerParts } from '../../../src/container/parts.ts';
 import { planContainer } from '../../../src/container/plan.ts';
+import { HookDirectories } from '../../../src/hooks/hook-directories.ts';
 import type { Cgroups } from '../../../src/linux/cgroups/cgroups.ts';
 import { CgroupfsPlacement } from '../../../src/ociruntime/cgroupfs-placement.ts';
 import { OciRuntime } from '../../../src/ociruntime/oci-runtime.ts';
@@ -29,6 +31,8 @@ const parts = {
   images: { resolve: (name: string) => (name === 'web' ? web : undefined), annotationsOf: () => Promise.resolve({}) },
   hostFacts: () => HOST,
   specSettings: () => SETTINGS,
+  cdi: new SpecDirectories(() => [], silentLog),
+  hooks: new HookDirectories(() => [], silentLog),
   log: silentLog,
 } as unknown as ContainerParts & Parameters<typeof planSandbox>[2];
 
