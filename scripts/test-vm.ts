@@ -1,9 +1,10 @@
 /**
  * Runs the built daemon where it will live: Debian 13, systemd, cgroup v2, in an emulated machine. Root, x86-64.
  *
- *     node scripts/test-vm.ts [--keep] [--only oom]
+ *     node scripts/test-vm.ts [--keep] [--only oom|apparmor]
  *
- * --keep leaves disks and console logs behind and says where; --only oom runs the OOM kills of both cgroup drivers in one boot.
+ * --keep leaves disks and console logs behind and says where; --only runs that part in one boot: the OOM kills of both cgroup
+ * drivers, or AppArmor's, with critest's specs of it where scripts/build-cri-tools.sh has built it (or $CRITEST names it).
  *
  * The machine is built once and kept below $XDG_CACHE_HOME (or /var/cache), in podwright-vm. Closes with one line:
  * `vm: 48 passed, 0 failed, 1 skipped (NAME)`. Exits 1 when something failed or nothing ran.
@@ -26,7 +27,7 @@ const MOST_BOOTS = 5;
 const CACHE = join(process.env['XDG_CACHE_HOME'] ?? '/var/cache', 'podwright-vm');
 
 const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false }, only: { type: 'string', default: '' } } });
-if (!['', 'oom'].includes(values.only)) throw new Error(`--only ${values.only}: must be oom`);
+if (!['', 'oom', 'apparmor'].includes(values.only)) throw new Error(`--only ${values.only}: must be oom or apparmor`);
 const outcomes: GuestLine[] = [];
 process.exitCode = await main();
 

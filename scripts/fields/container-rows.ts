@@ -9,9 +9,11 @@ import type {
 } from '../../api/cri/runtime.ts';
 import { accepted, honoured, refused, type Fields, type NamedTest } from './row.ts';
 import {
+  apparmor,
   cdi,
   containers,
   containerSpec,
+  guestApparmor,
   limits,
   lists,
   mounts,
@@ -127,7 +129,9 @@ const USERS = containerSpec('the user is that of the request, of the image, or r
 const NAMES = runSpec('users by name and number get their groups, home and ids');
 const CONFINED = containerSpec('no_new_privs, a read-only root, masked and read-only paths hold');
 const SECCOMP = runSpec('the default seccomp profile is in force and lets ordinary programs run');
-const APPARMOR = security('apparmorProfile() names the profile, where the host has AppArmor');
+const APPARMOR = guestApparmor('AppArmor: a Localhost profile acts, by each field; one that is not loaded is refused with its name');
+const APPARMOR_DEFAULT = apparmor('apparmorProfile() is that of RuntimeDefault, also for who asks for none, unconfined, or the named one');
+const APPARMOR_PRIVILEGED = apparmor('apparmorProfile() of a privileged container is unconfined, unless it names one');
 const SELINUX = refused(
   'SELinux labels are not supported by this version of podwright',
   'where SELinux is on; where it is off a label means nothing, as for the peers',
@@ -172,7 +176,12 @@ const securityContext: Fields<LinuxContainerSecurityContext> = {
   runAsUsername: honoured("looked up in the image's /etc/passwd", NAMES, containerSpec('a user name that the image does not know, and a group without a user, are refused')), // prettier-ignore
   readonlyRootfs: honoured('', CONFINED),
   supplementalGroups: honoured('', NAMES, BAD_CONTAINER),
-  apparmorProfile: honoured('as `apparmor`, which wins over it', APPARMOR, BAD_CONTAINER),
+  apparmorProfile: honoured(
+    'as `apparmor`, which wins over it',
+    APPARMOR,
+    apparmor('apparmorProfile() takes the deprecated string where there is no profile beside it'),
+    BAD_CONTAINER,
+  ),
   seccompProfilePath: honoured('as `seccomp`, which wins over it', requestFields('the deprecated path of a seccomp profile counts where there is no newer field'), BAD_CONTAINER), // prettier-ignore
   noNewPrivs: honoured('', CONFINED),
   runAsGroup: honoured('', NAMES, BAD_CONTAINER),
@@ -183,8 +192,15 @@ const securityContext: Fields<LinuxContainerSecurityContext> = {
     localhostRef: honoured('an absolute path', runSpec('a Localhost seccomp profile is in force, conditions decided'), BAD_CONTAINER),
   },
   apparmor: {
-    profileType: honoured('a profile is refused where AppArmor is off', APPARMOR, BAD_CONTAINER),
-    localhostRef: honoured('the name of a loaded profile', APPARMOR, BAD_CONTAINER),
+    profileType: honoured(
+      'RuntimeDefault, which a container without a profile gets too, is `podwright-default` or that of `apparmor_profile`; where AppArmor is off ' +
+        'it is accepted without effect, as by both peers, and Localhost is refused. Privileged: none but Localhost',
+      APPARMOR_DEFAULT,
+      APPARMOR_PRIVILEGED,
+      guestApparmor('AppArmor: the built-in profile forbids what reaches the machine, and no more'),
+      BAD_CONTAINER,
+    ),
+    localhostRef: honoured('the name of a loaded profile, others are refused', APPARMOR, BAD_CONTAINER),
   },
   supplementalGroupsPolicy: honoured('', NAMES),
 };

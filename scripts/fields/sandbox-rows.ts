@@ -12,6 +12,7 @@ import {
   cniPlugins,
   containers,
   containerSpec,
+  guestApparmor,
   podFields,
   pods,
   portMapping,
@@ -87,6 +88,7 @@ const SHARES = pods('containers of a pod share network, hostname and shared memo
 const NODE_NETWORK = pods('a pod on the node network has the node name and no address of its own');
 const NODE_PROCESSES = pods('a pod with the node pid and ipc namespaces sees the node processes');
 const INFRA = requestFields('the infra container of a sandbox has the user, the groups and the seccomp profile asked for');
+const INFRA_APPARMOR = guestApparmor('AppArmor: the infra container has the profile of its sandbox');
 const NO_INFRA = 'Of the infra container, the only process of a sandbox; one without a shared PID namespace has none';
 
 const securityContext: Fields<LinuxSandboxSecurityContext> = {
@@ -129,8 +131,8 @@ const securityContext: Fields<LinuxSandboxSecurityContext> = {
   },
   seccompProfilePath: honoured('as `seccomp`, which wins over it', INFRA),
   apparmor: {
-    profileType: honoured(`${NO_INFRA}. Refused as a container's where AppArmor is off`, BAD_POD),
-    localhostRef: honoured(`${NO_INFRA}. Refused as a container's where AppArmor is off`, BAD_POD),
+    profileType: honoured(`${NO_INFRA}. Otherwise as a container's`, INFRA_APPARMOR, BAD_POD),
+    localhostRef: honoured(`${NO_INFRA}. Refused where it is not loaded`, INFRA_APPARMOR, BAD_POD),
   },
 };
 

@@ -102,6 +102,11 @@ export class DiskLayout {
     return join(this.#runDir, 'exits');
   }
 
+  /** Which built-in AppArmor profile this boot has loaded. */
+  get apparmorState(): string {
+    return join(this.#runDir, 'apparmor');
+  }
+
   /** Whose OOM kills have been told. */
   get oomLedger(): string {
     return join(this.#runDir, 'oom.json');

@@ -181,8 +181,8 @@ export const schema = {
   apparmorProfile: key(
     anyText,
     '',
-    'The AppArmor profile that RuntimeDefault stands for, by the name under which it is loaded. Empty: none, so where AppArmor is on ' +
-      'a container that asks for nothing is not confined by it, and one that asks for RuntimeDefault is refused.',
+    'The AppArmor profile that RuntimeDefault stands for, and containers that ask for none get, by the name under which it is loaded. ' +
+      'Empty is the built-in one, podwright-default, which the daemon loads by apparmor_parser; "unconfined" is none.',
   ),
   selinux: key(
     notSupported('SELinux labels'),

@@ -27,6 +27,7 @@ import { SandboxPaths, type SandboxDirectories } from '../podsandbox/sandbox-pat
 import { sandboxStore } from '../podsandbox/sandbox-store.ts';
 import { Sandboxes } from '../podsandbox/sandboxes.ts';
 import { readHostFacts, type HostFacts } from '../ocispec/host-facts.ts';
+import { Apparmor } from './apparmor.ts';
 import { buildSpecSettings } from './spec-settings.ts';
 import { openStorage, type Storage } from './storage.ts';
 
@@ -68,13 +69,15 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     logSizeMaxBytes: config.current.logSizeMaxBytes,
   };
   const facts = await readHostFacts();
-  warnOfUnconfined(facts, config, log);
+  if (facts.selinux) log.warn('SELinux is on, but this version sets no labels: containers run in the domain of the daemon');
+  const apparmor = startApparmor(facts, config, log);
   const specSettings = await buildSpecSettings(config);
   const common = {
     runtimes,
     placement,
     monitor,
     hostFacts: (): HostFacts => facts,
+    apparmor: async () => apparmor.facts(),
     specSettings,
     createTimeoutMs: (handler: string) => createTimeoutMs(config.current, handler),
     log,
@@ -127,12 +130,12 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
   };
 }
 
-/** Features of this node that this version does not use. This is said once, since nothing else shows it. */
-function warnOfUnconfined({ apparmor, selinux }: HostFacts, config: LiveConfig, log: Log): void {
-  if (apparmor && config.current.apparmorProfile === '') {
-    log.warn('AppArmor is on, but apparmor_profile names no profile: containers that ask for none are not confined by it');
-  }
-  if (selinux) log.warn('SELinux is on, but this version sets no labels: containers run in the domain of the daemon');
+function startApparmor({ apparmor: isOn }: HostFacts, { current }: LiveConfig, log: Log): Apparmor {
+  const { apparmorProfile: ownersProfile } = current;
+  const { apparmorState: stateFile } = new DiskLayout(current);
+  const apparmor = new Apparmor({ isOn, ownersProfile, stateFile, environment: CHILD_ENVIRONMENT, log });
+  void apparmor.start();
+  return apparmor;
 }
 
 function buildRuntimes(config: LiveConfig): RuntimeHandlers {

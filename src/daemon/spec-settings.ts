@@ -18,7 +18,7 @@ interface HandlerFiles {
  * @throws InvalidArgument that names the key and the file.
  */
 export async function buildSpecSettings(config: LiveConfig): Promise<(handler: string) => SpecSettings> {
-  const { seccompProfile, apparmorProfile, runtime } = config.current;
+  const { seccompProfile, runtime } = config.current;
   const seccomp = await readNamed('seccomp_profile', seccompProfile, parseSeccompProfile);
   const files = new Map<string, HandlerFiles>();
   for (const [name, handler] of Object.entries(runtime.handlers)) files.set(name, await readHandlerFiles(name, handler, seccomp));
@@ -31,7 +31,6 @@ export async function buildSpecSettings(config: LiveConfig): Promise<(handler: s
       defaultUlimits,
       selinux,
       tolerateMissingHugetlb,
-      apparmorProfile,
       seccompDefaultProfile: files.get(name)?.seccomp,
       handler: { ...handler, baseSpec: files.get(name)?.baseSpec },
     };

@@ -1,6 +1,7 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { hostname, release } from 'node:os';
 import { DaemonError, unlessMissing } from '../base/errors.ts';
+import { isApparmorOn } from '../linux/apparmor.ts';
 import { effectiveCapabilities } from '../linux/capabilities.ts';
 
 /** A pair of limits, getrlimit(2); no limit is {@link RLIMIT_INFINITY}. */
@@ -57,7 +58,7 @@ export async function readHostFacts(): Promise<HostFacts> {
     processors: (await unlessMissing(readFile('/sys/devices/system/cpu/possible', 'utf8'), '')).trim(),
     memoryNodes: (await unlessMissing(readFile('/sys/devices/system/node/possible', 'utf8'), '')).trim(),
     seccomp: /^Seccomp:/m.test(await readProc('/proc/self/status')),
-    apparmor: (await unlessMissing(readFile('/sys/module/apparmor/parameters/enabled', 'utf8'), 'N')).startsWith('Y'),
+    apparmor: await isApparmorOn(),
     selinux:
       securityModules.includes('selinux') && (await unlessMissing(readFile('/sys/fs/selinux/enforce', 'utf8'), undefined)) !== undefined,
   };

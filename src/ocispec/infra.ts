@@ -1,5 +1,6 @@
 import type { PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { IdMapping } from '../linux/user-namespace.ts';
+import { apparmorProfile, type ApparmorFacts } from './apparmor.ts';
 import { handedAnnotations, specAnnotations } from './annotations.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { InfraPlan, InfraSpecInput, SpecSettings } from './input.ts';
@@ -8,7 +9,7 @@ import { OCI_VERSION } from './oci-types.ts';
 import type { OciSpec } from './oci-types.ts';
 import { clampOomScoreAdj, processRlimits } from './process.ts';
 import { infraSeccompChoice, ociSeccomp } from './seccomp.ts';
-import { apparmorProfile, pathRestrictions } from './security.ts';
+import { pathRestrictions } from './security.ts';
 import { selinuxLabels } from './selinux.ts';
 
 /** The kernel kills it last of all processes of the pod, since the whole pod goes with it. The kubelet has the same constant. */
@@ -24,7 +25,7 @@ function highest(mapping: IdMapping | undefined): number {
 
 /**
  * The spec of an infra container: one process that sleeps as process 1 of the pod's PID namespace and takes in its
- * orphans. Its rootfs holds that program alone and is read-only; it has no capabilities and no writable mount.
+ * orphans. Its rootfs holds that program alone and is read-only; it has no capabilities and no mount that it may write.
  */
 export function infraSpec(input: InfraSpecInput): OciSpec {
   const { host, settings, sandboxConfig } = input;
@@ -55,7 +56,8 @@ export function infraSpec(input: InfraSpecInput): OciSpec {
       ...(selinux === undefined ? {} : { selinuxLabel: selinux.process }),
     },
     mounts: [
-      { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
+      // Not read-only: the runtime applies the AppArmor profile by a file of it.
+      { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
       { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'noexec', 'mode=755', 'size=64k', 'ro'] },
     ],
     annotations: specAnnotations({
@@ -81,12 +83,17 @@ export function infraSpec(input: InfraSpecInput): OciSpec {
  * What a request decides of the infra container of its sandbox, whether the sandbox will have one or not.
  * @throws DaemonError InvalidArgument or FailedPrecondition for a profile that cannot be.
  */
-export function planInfra({ linux, annotations }: PodSandboxConfig, settings: SpecSettings, host: HostFacts): InfraPlan {
+export function planInfra(
+  { linux, annotations }: PodSandboxConfig,
+  settings: SpecSettings,
+  host: HostFacts,
+  apparmor: ApparmorFacts | undefined,
+): InfraPlan {
   const security = linux?.securityContext;
-  const apparmor = security === undefined ? undefined : { ...security, apparmorProfile: '' };
+  const asked = security === undefined ? undefined : { ...security, apparmorProfile: '' };
   return {
     seccomp: infraSeccompChoice(security, host),
-    apparmorProfile: apparmorProfile(apparmor, host, settings.apparmorProfile),
+    apparmorProfile: apparmorProfile(asked, apparmor),
     annotations: handedAnnotations(settings.handler, annotations),
   };
 }

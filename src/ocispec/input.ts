@@ -125,8 +125,6 @@ export interface SpecSettings {
   readonly pidsLimit: number;
   /** What RuntimeDefault stands for; absent is the built-in profile. */
   readonly seccompDefaultProfile?: SeccompProfile | undefined;
-  /** Name of a loaded AppArmor profile that RuntimeDefault stands for; empty confines nothing. */
-  readonly apparmorProfile: string;
   /** Whether limits on huge pages are left out, and not refused, where the kernel has no controller for them. */
   readonly tolerateMissingHugetlb: boolean;
   /** Whether containers get SELinux labels, where the host has SELinux. */

@@ -1,6 +1,7 @@
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import type { ImageProcessConfig } from '../base/image-process-config.ts';
 import { handedAnnotations } from './annotations.ts';
+import { apparmorProfile, type ApparmorFacts } from './apparmor.ts';
 import { capabilitySets } from './capabilities.ts';
 import { planDevice } from './device-rules.ts';
 import type { HostFacts } from './host-facts.ts';
@@ -11,7 +12,7 @@ import { planMount } from './mounts.ts';
 import { processArgs, requestVariables, workingDirectory } from './process.ts';
 import { ociResources, refuseSwapAlone } from './resources.ts';
 import { seccompChoice } from './seccomp.ts';
-import { apparmorProfile, pathRestrictions } from './security.ts';
+import { pathRestrictions } from './security.ts';
 import { askedUser, type AskedUser } from './user.ts';
 
 export interface SpecPlanInput {
@@ -24,6 +25,8 @@ export interface SpecPlanInput {
   readonly host: HostFacts;
   /** The ids of the pod's user namespace, where it has one. */
   readonly userMapping?: UserMapping | undefined;
+  /** Undefined where AppArmor is off. */
+  readonly apparmor: ApparmorFacts | undefined;
   /** Told of what is odd in a secret and was changed. */
   readonly warn: (words: string) => void;
 }
@@ -34,7 +37,8 @@ export interface SpecPlanInput {
  * @throws DaemonError InvalidArgument for a request that contradicts itself, FailedPrecondition for what this host or this
  * runtime does not have, or the daemon itself may not do.
  */
-export function planSpec({ config, podAnnotations, imageConfig, runtime, settings, host, userMapping, warn }: SpecPlanInput): SpecPlan {
+export function planSpec(input: SpecPlanInput): SpecPlan {
+  const { config, podAnnotations, imageConfig, runtime, settings, host, userMapping, apparmor, warn } = input;
   const security = config.linux?.securityContext;
   const user = askedUser(security, imageConfig);
   checkUserIsMapped('create container', numbersOf(user), userMapping);
@@ -42,7 +46,7 @@ export function planSpec({ config, podAnnotations, imageConfig, runtime, setting
   return {
     user,
     resources: ociResources(config.linux?.resources, host, settings.tolerateMissingHugetlb ? warn : undefined),
-    apparmorProfile: apparmorProfile(security, host, settings.apparmorProfile),
+    apparmorProfile: apparmorProfile(security, apparmor),
     seccomp: seccompChoice(security, host),
     capabilities: capabilitySets({
       request: security?.capabilities,

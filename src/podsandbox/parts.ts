@@ -3,6 +3,7 @@ import type { Networks } from '../cni/networks.ts';
 import type { MonitorOptions } from '../ociruntime/monitor.ts';
 import type { CgroupPlacement } from '../ociruntime/placement.ts';
 import type { RuntimeHandlers } from '../ociruntime/runtime-handlers.ts';
+import type { ApparmorFacts } from '../ocispec/apparmor.ts';
 import type { HostFacts } from '../ocispec/host-facts.ts';
 import type { SpecSettings } from '../ocispec/input.ts';
 import type { SandboxStore } from './sandbox-store.ts';
@@ -14,6 +15,8 @@ export interface MonitoredParts {
   readonly runtimes: RuntimeHandlers;
   readonly monitor: MonitorOptions;
   readonly hostFacts: () => HostFacts;
+  /** As it is now; undefined where AppArmor is off. */
+  readonly apparmor: () => Promise<ApparmorFacts | undefined>;
   /** The owner's choices for the pods of a runtime handler. */
   readonly specSettings: (handler: string) => SpecSettings;
   /** Most the runtime of a handler may take for one creation, milliseconds. */

@@ -3,6 +3,7 @@ import { NamespaceMode } from '../../api/cri/enums.ts';
 import { fail } from '../base/errors.ts';
 import { newSandboxId } from '../base/ids.ts';
 import { cniArgs } from '../cni/cni-args.ts';
+import type { ApparmorFacts } from '../ocispec/apparmor.ts';
 import { checkLabels } from '../ocispec/annotations.ts';
 import { planInfra } from '../ocispec/infra.ts';
 import { podSysctls } from '../ocispec/sysctls.ts';
@@ -29,7 +30,12 @@ const NAME_LIMIT_BYTES = 1024;
  * Checks a request before anything is done. What later steps make of a field (resolv.conf, sysctls, arguments of plugins) is
  * also made here, to learn whether it can be made. @throws InvalidArgument that says what is and what must be.
  */
-export function planSandbox(config: PodSandboxConfig, runtimeHandler: string, parts: SandboxParts): SandboxPlan {
+export function planSandbox(
+  config: PodSandboxConfig,
+  runtimeHandler: string,
+  parts: SandboxParts,
+  apparmor: ApparmorFacts | undefined,
+): SandboxPlan {
   const metadata = config.metadata ?? fail('InvalidArgument', 'run pod sandbox: config.metadata is missing, must be given');
   for (const field of ['name', 'namespace', 'uid'] as const) {
     if (metadata[field] === '') fail('InvalidArgument', `run pod sandbox: config.metadata.${field} is empty, must be given`);
@@ -42,7 +48,7 @@ export function planSandbox(config: PodSandboxConfig, runtimeHandler: string, pa
   checkRunAs(config);
   checkNames(metadata);
   refuseSelinuxOptions(config.linux?.securityContext?.selinuxOptions, parts.hostFacts(), 'run pod sandbox');
-  planInfra(config, parts.specSettings(runtime.name), parts.hostFacts());
+  planInfra(config, parts.specSettings(runtime.name), parts.hostFacts(), apparmor);
   if (config.logDirectory !== '' && !config.logDirectory.startsWith('/')) {
     fail('InvalidArgument', `run pod sandbox: log_directory is "${config.logDirectory}", must be absolute`);
   }

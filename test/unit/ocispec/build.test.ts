@@ -154,7 +154,8 @@ test('buildSpec() carries terminal, limits, labels, propagation, own files read-
   const spec = buildSpec(
     containerInput({
       config,
-      host: { ...HOST, apparmor: true, selinux: true, oomScoreAdjFloor: -5 },
+      host: { ...HOST, selinux: true, oomScoreAdjFloor: -5 },
+      apparmor: { loaded: new Set(['web']), runtimeDefault: { is: 'Ready', name: 'ours' } },
       settings: { ...SETTINGS, selinux: true, pidsLimit: 100, defaultUlimits: [{ type: 'RLIMIT_NOFILE', soft: 1, hard: 2 }] },
       selinuxLevel: 's0:c1,c2',
       mounts: [resolvedMount({ propagation: 1 }, '/var/data')],
@@ -235,7 +236,7 @@ test('buildSpec() of an infra container is a confined, read-only sleeper', () =>
       oomScoreAdj: 0,
     },
     mounts: [
-      { destination: '/proc', type: 'proc', source: 'proc', options: [...FLAGS, 'ro'] },
+      { destination: '/proc', type: 'proc', source: 'proc', options: FLAGS },
       { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'noexec', 'mode=755', 'size=64k', 'ro'] },
     ],
     annotations: { 'io.kubernetes.cri.container-type': 'sandbox', ...ANNOTATIONS },

@@ -19,6 +19,7 @@ function plan(init: Init<ContainerConfig>, { host = {}, runtime = {} }: Node = {
     runtime: { ...RUNTIME, ...runtime },
     settings: SETTINGS,
     host: { ...HOST, ...host },
+    apparmor: undefined,
     warn: (words) => {
       assert.fail(words);
     },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkLabels } from '../../../src/ocispec/annotations.ts';
-import { apparmorProfile, pathRestrictions } from '../../../src/ocispec/security.ts';
+import { pathRestrictions } from '../../../src/ocispec/security.ts';
 import { refuseSelinuxOptions } from '../../../src/ocispec/unsupported.ts';
 import { selinuxLabels } from '../../../src/ocispec/selinux.ts';
 import { securityContext } from '../../support/spec-inputs.ts';
@@ -18,44 +18,6 @@ test('pathRestrictions() adds to a list, keeps none as none, and clears for priv
   assert.deepStrictEqual(of({ privileged: true, maskedPaths: ['/x'], readonlyPaths: ['/y'] }), { maskedPaths: [], readonlyPaths: [] });
   assert.ok(pathRestrictions(undefined).readonlyPaths.includes('/proc/sys'));
   assert.throws(() => of({ maskedPaths: ['proc'] }), { kind: 'InvalidArgument' });
-});
-
-test('apparmorProfile() names the profile, where the host has AppArmor', () => {
-  const of = (init: Parameters<typeof securityContext>[0], apparmor = true) =>
-    apparmorProfile(securityContext(init), { apparmor }, 'node-default');
-
-  assert.deepStrictEqual(
-    [
-      apparmorProfile(undefined, { apparmor: true }, ''),
-      of({}),
-      of({ apparmor: {} }),
-      of({ apparmor: { profileType: 1 } }),
-      of({ apparmor: { profileType: 2, localhostRef: 'mine' } }),
-      of({ apparmorProfile: 'localhost/mine' }),
-      of({ apparmorProfile: 'unconfined' }),
-      of({ apparmor: {}, privileged: true }),
-      of({ apparmor: {} }, false),
-    ],
-    [undefined, 'node-default', 'node-default', 'unconfined', 'mine', 'mine', 'unconfined', 'unconfined', undefined],
-  );
-  assert.throws(() => of({ apparmorProfile: 'localhost/mine' }, false), { kind: 'FailedPrecondition' });
-  assert.throws(() => of({ apparmorProfile: 'mine' }), { kind: 'InvalidArgument' });
-  assert.throws(() => of({ apparmor: { profileType: 2 } }), { kind: 'InvalidArgument' });
-});
-
-test('apparmorProfile() refuses RuntimeDefault where AppArmor is on and no profile is named, not a request for nothing', () => {
-  const of = (request: object): string | undefined =>
-    apparmorProfile({ privileged: false, apparmorProfile: '', ...request }, { apparmor: true }, '');
-  assert.throws(() => of({ apparmor: { profileType: 0, localhostRef: '' } }), {
-    kind: 'FailedPrecondition',
-    message: /RuntimeDefault.*apparmor_profile/,
-  });
-  assert.throws(() => of({ apparmorProfile: 'runtime/default' }), { kind: 'FailedPrecondition' });
-  assert.equal(of({}), undefined);
-  assert.equal(
-    apparmorProfile({ privileged: false, apparmorProfile: 'runtime/default', apparmor: undefined }, { apparmor: false }, ''),
-    undefined,
-  );
 });
 
 test('an SELinux label is refused where SELinux is on, and means nothing where it is off', () => {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { NamespaceMode, Protocol } from '../../../api/cri/enums.ts';
 import type { Init, LinuxSandboxSecurityContext, NamespaceOption, PodSandboxConfig, PortMapping } from '../../../api/cri/runtime.ts';
 import type { Cgroups } from '../../../src/linux/cgroups/cgroups.ts';
+import type { ApparmorFacts } from '../../../src/ocispec/apparmor.ts';
 import { OciRuntime } from '../../../src/ociruntime/oci-runtime.ts';
 import { CgroupfsPlacement } from '../../../src/ociruntime/cgroupfs-placement.ts';
 import type { CgroupDriver } from '../../../src/ociruntime/placement.ts';
@@ -14,10 +15,14 @@ import { HOST, sandboxConfig, SETTINGS } from '../../support/spec-inputs.ts';
 
 const METADATA = { name: 'web-0', namespace: 'shop', uid: 'u-1', attempt: 3 };
 
-function plan(
-  init: Init<PodSandboxConfig>,
-  { handler = '', driver = 'cgroupfs', lacks }: { handler?: string; driver?: CgroupDriver; lacks?: string } = {},
-): SandboxPlan {
+interface PlanOptions {
+  readonly handler?: string;
+  readonly driver?: CgroupDriver;
+  readonly lacks?: string;
+  readonly apparmor?: ApparmorFacts;
+}
+
+function plan(init: Init<PodSandboxConfig>, { handler = '', driver = 'cgroupfs', lacks, apparmor }: PlanOptions = {}): SandboxPlan {
   const runtime = (name: string): OciRuntime =>
     new OciRuntime({ name, path: `/usr/sbin/${name}`, root: '/run/x', systemdCgroup: false, environment: {} });
   // A plan looks at no kernel, so this is all of the parts that it needs.
@@ -29,7 +34,7 @@ function plan(
     hostFacts: () => HOST,
     specSettings: () => SETTINGS,
   } as unknown as SandboxParts;
-  return planSandbox(sandboxConfig({ metadata: METADATA, ...init }), handler, parts);
+  return planSandbox(sandboxConfig({ metadata: METADATA, ...init }), handler, parts, apparmor);
 }
 
 const withNamespaces = (namespaceOptions: Init<NamespaceOption>): Init<PodSandboxConfig> => ({
@@ -143,6 +148,11 @@ test('the profiles of a sandbox are those of its infra container, and refused wh
     {},
     'FailedPrecondition',
   );
+  const apparmor: ApparmorFacts = { loaded: new Set(['theirs']), runtimeDefault: { is: 'Missing', why: 'no parser', isRequired: false } };
+  refuses(profiles({ apparmor: { profileType: 2, localhostRef: 'mine' } }), /"mine" is asked for, but it is not loaded/, { apparmor }, 'FailedPrecondition'); // prettier-ignore
+  refuses(profiles({ apparmor: { profileType: 0 } }), /RuntimeDefault is not there: no parser/, { apparmor }, 'FailedPrecondition');
+  plan(profiles({ apparmor: { profileType: 2, localhostRef: 'theirs' } }), { apparmor });
+  plan(profiles({}), { apparmor });
   refuses(profiles({ supplementalGroups: [-1n] }), /supplemental_groups is -1/);
 });
 

@@ -30,6 +30,7 @@ const parts = {
   placement: new CgroupfsPlacement({} as Cgroups),
   images: { resolve: (name: string) => (name === 'web' ? web : undefined), annotationsOf: () => Promise.resolve({}) },
   hostFacts: () => HOST,
+  apparmor: () => Promise.resolve(undefined),
   specSettings: () => SETTINGS,
   cdi: new SpecDirectories(() => [], silentLog),
   hooks: new HookDirectories(() => [], silentLog),
@@ -62,7 +63,7 @@ async function faultsOf<N extends 'RunPodSandboxRequest' | 'CreateContainerReque
 test('RunPodSandbox: no field takes a value that it cannot mean, and each is refused by its name', async () => {
   assert.deepEqual(
     await faultsOf('RunPodSandboxRequest', { config: { metadata: METADATA } }, ({ config, runtimeHandler }) =>
-      planSandbox(config!, runtimeHandler, parts),
+      planSandbox(config!, runtimeHandler, parts, undefined),
     ),
     [],
   );

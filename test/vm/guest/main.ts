@@ -5,12 +5,14 @@
  *     boot 2  what became of it; smoke with the cgroupfs driver, power cut
  *     boot 3  what became of that
  *
- * With `oom` as its second argument it is one boot, with both drivers' OOM kills alone.
+ * With `oom` as its second argument it is one boot, with both drivers' OOM kills alone; with `apparmor`, AppArmor's part alone.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { ensureDir } from 'fs-extra/esm';
+import { apparmorCases } from './apparmor.ts';
 import { afterBoot } from './after-boot.ts';
 import type { Shutdown } from './after-boot.ts';
+import { critest } from './critest.ts';
 import { GuestNode, output } from './node.ts';
 import type { Driver } from './node.ts';
 import { oomCases } from './oom.ts';
@@ -33,11 +35,26 @@ const DRIVERS: readonly { readonly driver: Driver; readonly shutdown: Shutdown }
 ];
 
 async function main(): Promise<void> {
-  if (ONLY === 'oom') {
-    for (const { driver } of DRIVERS) await unlessBroken(async () => onlyOomKills(new GuestNode(driver)));
-    tell({ kind: 'end', then: 'done' });
-    await goDown('orderly');
-  } else await allBoots();
+  if (ONLY === '') {
+    await allBoots();
+    return;
+  }
+  if (ONLY === 'oom') for (const { driver } of DRIVERS) await unlessBroken(async () => onlyOomKills(new GuestNode(driver)));
+  else await unlessBroken(onlyApparmor);
+  tell({ kind: 'end', then: 'done' });
+  await goDown('orderly');
+}
+
+async function onlyApparmor(): Promise<void> {
+  const node = new GuestNode('systemd');
+  await prepare(node, IMAGE);
+  await node.makeParentCgroups();
+  await apparmor(node);
+}
+
+async function apparmor(node: GuestNode): Promise<void> {
+  await apparmorCases(node, IMAGE);
+  await critest(node, 'AppArmor', 9);
 }
 
 async function onlyOomKills(node: GuestNode): Promise<void> {
@@ -65,6 +82,7 @@ async function allBoots(): Promise<void> {
       staying = await smoke(new GuestNode(next.driver), IMAGE);
     });
     await unlessBroken(async () => oomCases(new GuestNode(next.driver), IMAGE));
+    if (next.driver === 'systemd') await unlessBroken(async () => apparmor(new GuestNode(next.driver)));
   }
   await writeState({ boot, ...(staying === undefined ? {} : { resident: staying }) });
   tell({ kind: 'end', then: next === undefined ? 'done' : 'boot again' });
