@@ -24,22 +24,28 @@ bash scripts/install-deps.sh test || { echo "all: 0 passed, 1 failed, 0 skipped"
 if [ -d /sys/fs/cgroup/memory ] && [ ! -d /sys/fs/cgroup/hugetlb ] && mkdir /sys/fs/cgroup/hugetlb 2>/dev/null; then
   mount -t cgroup -o hugetlb none /sys/fs/cgroup/hugetlb 2>/dev/null || rmdir /sys/fs/cgroup/hugetlb
 fi
-# Go brings its modules; without it the tests that need crictl or critest skip by name, as they do where $CRICTL is no file.
-if [ -z "${CRICTL:-}" ] || [ -z "${CRITEST:-}" ]; then
-  if tools=$(timeout 1800 bash scripts/build-cri-tools.sh); then
-    export CRICTL=${CRICTL:-$tools/crictl} CRITEST=${CRITEST:-$tools/critest}
-  fi
-fi
-# Tests of user namespaces find it there, and skip by name without it.
-timeout 1800 bash scripts/build-runc.sh >/dev/null || true
-timeout 300 bash scripts/fetch-crun.sh >/dev/null || true
+# Programs to test with, which the suites find where these scripts leave them; without Go the tests that need one skip by name.
+# The lanes of the suites have no network, so all is built before, beside the check.
+cri_tools=$(mktemp)
+trap 'rm -f "$TEST_SUMMARY_FILE" "$cri_tools"' EXIT
+{
+  timeout 1800 bash scripts/build-cri-tools.sh >"$cri_tools"
+  timeout 1800 bash scripts/build-runc.sh
+  timeout 1800 bash scripts/build-cdi-library.sh
+} >/dev/null &
+build_pid=$!
+timeout 300 bash scripts/fetch-crun.sh >/dev/null &
+fetch_pid=$!
 step check npm run --silent check
+wait "$build_pid" "$fetch_pid"
+tools=$(<"$cri_tools")
+if [ -n "$tools" ]; then export CRICTL=${CRICTL:-$tools/crictl} CRITEST=${CRITEST:-$tools/critest}; fi
 step integration npm run --silent test:integration
 # critest waits more than it works, so it runs beside e2e. It uses ports of the node: here of a node of its own. It skips by
 # name where $CRITEST names no program.
 isolated=(unshare --net --mount --propagation private -- sh -c 'ip link set lo up && mount --make-rshared / && exec "$@"' critest)
 critest_output=$(mktemp)
-trap 'rm -f "$TEST_SUMMARY_FILE" "$critest_output"' EXIT
+trap 'rm -f "$TEST_SUMMARY_FILE" "$cri_tools" "$critest_output"' EXIT
 (broken=(); step critest "${isolated[@]}" npm run --silent critest; [ ${#broken[@]} -eq 0 ]) >"$critest_output" 2>&1 &
 critest_pid=$!
 step e2e npm run --silent test:e2e

@@ -34,6 +34,6 @@ test('runtimes that hang at features hold up a start for two seconds together, h
     2,
     lines.join('\n'),
   );
-  assert.deepEqual(handlers.features('hung'), { recursiveReadOnlyMounts: false, idmapMounts: false, netDevices: false });
+  assert.deepEqual(new Set(Object.values(handlers.features('hung'))), new Set([false]));
   assert.equal(handlers.features('well').recursiveReadOnlyMounts, true);
 });

@@ -202,14 +202,16 @@ test('messages of 16 MiB pass both ways, larger ones are refused as RESOURCE_EXH
   const limit = 16 * 1024 * 1024;
   const { client, metrics } = await serve(t, {
     execSync: async ({ containerId }) => ({ stdout: new Uint8Array(Number(containerId)).fill(0xff) }),
-    version: async ({ version }) => ({ version: String(version.length) }),
+    createContainer: async ({ config }) => ({ containerId: String(config?.annotations['large']?.length) }),
   });
 
   const overhead = messages.ExecSyncResponse.encode({ stdout: new Uint8Array(limit - 100) }).length - (limit - 100);
   const full = await client.runtime.execSync({ containerId: String(limit - overhead) });
   assert.equal(full.stdout.length, limit - overhead);
   assert.equal(full.stdout[limit - overhead - 1], 0xff);
-  assert.equal((await client.runtime.version({ version: 'x'.repeat(limit - overhead) })).version, String(limit - overhead));
+  // A map's entry in a message in a message: each with a tag and a length.
+  const large = 'x'.repeat(limit - 64);
+  assert.equal((await client.runtime.createContainer({ config: { annotations: { large } } })).containerId, String(large.length));
 
   const answer = await rejection(client.runtime.execSync({ containerId: String(limit) }));
   assert.equal(answer.code, 'RESOURCE_EXHAUSTED');
