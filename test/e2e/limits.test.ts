@@ -1,7 +1,7 @@
 /** Every limit of a container, at its creation and in an update, in the files of its cgroup. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import type { Init, LinuxContainerResources } from '../../api/cri/runtime.ts';
 import { cgroupFile, pidOf } from '../support/cgroup-files.ts';
 import type { TestDaemon } from '../support/daemon.ts';
@@ -11,21 +11,25 @@ import { containerConfig, containerStatus, failureOf, runPod } from '../support/
 const test = sharedDaemon();
 const MIB = 1n << 20n;
 const isV1 = existsSync('/sys/fs/cgroup/memory');
-const countsSwap = isV1 ? existsSync('/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes') : existsSync('/proc/swaps');
-const hasHugePages = existsSync('/sys/kernel/mm/hugepages/hugepages-2048kB') && (!isV1 || existsSync('/sys/fs/cgroup/hugetlb'));
+const CGROUPS = '/sys/fs/cgroup';
+const countsSwap = isV1
+  ? existsSync(`${CGROUPS}/memory/memory.memsw.limit_in_bytes`)
+  : ['system.slice', 'init.scope'].some((child) => existsSync(`${CGROUPS}/${child}/memory.swap.max`));
+const controllers = isV1 ? await readdir(CGROUPS) : (await readFile(`${CGROUPS}/cgroup.controllers`, 'utf8')).trim().split(' ');
+const hasHugePages = existsSync('/sys/kernel/mm/hugepages/hugepages-2048kB') && controllers.includes('hugetlb');
 
 /** What the kernel says of a process's cgroup. The weight of version 2 is the runtime's translation, and is left out. */
 async function limitsOf(pid: number): Promise<Readonly<Record<string, string>>> {
   const [quota, period] = isV1
-    ? [await cgroupFile(pid, ['cpu.cfs_quota_us', '']), await cgroupFile(pid, ['cpu.cfs_period_us', ''])]
-    : (await cgroupFile(pid, ['', 'cpu.max'])).split(' ');
+    ? [await cgroupFile(pid, ['cpu.cfs_quota_us', 'cpu.max']), await cgroupFile(pid, ['cpu.cfs_period_us', 'cpu.max'])]
+    : (await cgroupFile(pid, ['cpu.cfs_quota_us', 'cpu.max'])).split(' ');
   return {
     quota: quota ?? '',
     period: period ?? '',
     memory: await cgroupFile(pid, ['memory.limit_in_bytes', 'memory.max']),
     cpus: await cgroupFile(pid, ['cpuset.cpus', 'cpuset.cpus']),
     mems: await cgroupFile(pid, ['cpuset.mems', 'cpuset.mems']),
-    ...(isV1 ? { shares: await cgroupFile(pid, ['cpu.shares', '']) } : {}),
+    ...(isV1 ? { shares: await cgroupFile(pid, ['cpu.shares', 'cpu.weight']) } : {}),
     ...(countsSwap ? { swap: await cgroupFile(pid, ['memory.memsw.limit_in_bytes', 'memory.swap.max']) } : {}),
     ...(hasHugePages ? { huge: await cgroupFile(pid, ['hugetlb.2MB.limit_in_bytes', 'hugetlb.2MB.max']) } : {}),
   };
