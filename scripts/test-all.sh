@@ -34,7 +34,10 @@ trap 'rm -f "$TEST_SUMMARY_FILE" "$cri_tools"' EXIT
   timeout 1800 bash scripts/build-cdi-library.sh
 } >/dev/null &
 build_pid=$!
-timeout 300 bash scripts/fetch-crun.sh >/dev/null &
+{
+  timeout 300 bash scripts/fetch-crun.sh
+  timeout 300 bash scripts/fetch-criu.sh
+} >/dev/null &
 fetch_pid=$!
 step check npm run --silent check
 wait "$build_pid" "$fetch_pid"
