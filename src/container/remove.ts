@@ -12,8 +12,15 @@ import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
  * Its writable layer, log and record stay. Idempotent.
  */
 export async function releaseContainer(parts: ContainerParts, record: ContainerRecord, monitorKnown: boolean): Promise<void> {
-  const { cgroupParent, id } = record;
-  await sweepContainer({ runtime: runtimeOf(parts, record), placement: parts.placement, cgroupParent, containerId: id, monitorKnown });
+  const { cgroupParent, id, checkpoint } = record;
+  await sweepContainer({
+    runtime: runtimeOf(parts, record),
+    placement: parts.placement,
+    cgroupParent,
+    containerId: id,
+    monitorKnown,
+    isRestored: checkpoint !== undefined,
+  });
   stage('container.swept');
   await unmountAll(parts, record);
   stage('container.rootfs.unmounted');

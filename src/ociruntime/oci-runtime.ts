@@ -1,5 +1,8 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { waitFor, withTimeout } from '../base/deadline.ts';
 import { DaemonError } from '../base/errors.ts';
+import { onThread } from '../linux/kernel-threads.ts';
 import type { ExitStatus, RunResult, Stdio } from '../linux/spawn.ts';
 import { killGroup, run, spawn } from '../linux/spawn.ts';
 import { readAnswer, readFeatures, readState, type HandlerFeatures, type OciState } from './answers.ts';
@@ -105,6 +108,18 @@ export class OciRuntime {
     const result = await this.#run(['delete', '--force', containerId], {});
     if (result.exit.code === 0 || (await this.state(containerId)) === undefined) return;
     throw this.#failure('delete', containerId, result);
+  }
+
+  /**
+   * Deletes a container that may have been killed while it was restored: runc mounts the root file system for CRIU in its own
+   * directory of the container, and a runc that dies leaves that behind without a state that its `delete` would find.
+   */
+  async deleteRestored(containerId: string): Promise<void> {
+    const directory = join(this.#options.root, containerId);
+    // First: what removes the directory must not go into the root file system.
+    await onThread('unmountAllBelow', { prefix: directory });
+    await this.delete(containerId);
+    await rm(directory, { recursive: true, force: true });
   }
 
   /**

@@ -14,6 +14,8 @@ export interface SweepRequest {
   readonly containerId: string;
   /** Whether the creation got so far that its processes are known and need not be searched for. */
   readonly monitorKnown: boolean;
+  /** Whether the runtime may have been restoring it. */
+  readonly isRestored?: boolean;
 }
 
 /**
@@ -25,7 +27,7 @@ export async function sweepContainer(request: SweepRequest): Promise<void> {
   // A runtime that hangs must not keep the cgroups, and with them the processes, alive.
   await runAllInOrder([
     async () => (request.monitorKnown ? undefined : killCreators(containerId)),
-    async () => runtime.delete(containerId),
+    async () => (request.isRestored === true ? runtime.deleteRestored(containerId) : runtime.delete(containerId)),
     async () => placement.removeContainer(request.cgroupParent, containerId),
   ]);
 }

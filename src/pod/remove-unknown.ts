@@ -34,7 +34,7 @@ export async function removeUnknownContainer({ sandboxParts }: RestoreParts, bun
     // A pid of another boot, or used again, is not ours: the runtime must know the container first.
     const known = await runtimes.get(name).state(id);
     if (known !== undefined && process !== undefined && known.pid === process.pid) await signalProcess(process, SIGKILL);
-    await runtimes.get(name).delete(id);
+    await runtimes.get(name).deleteRestored(id);
   }
   const parent = placement.parentOf(await cgroupsPathOf(bundle), id);
   if (parent !== undefined) {
