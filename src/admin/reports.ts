@@ -10,6 +10,8 @@ export interface StatusReport {
   readonly root: string;
   readonly runDir: string;
   readonly cgroupManager: string;
+  /** The runtime handler of pods that name none. */
+  readonly defaultRuntime: string;
   readonly configFiles: readonly string[];
   /** What the daemon works with: runtimes, monitor, Node, each with the version it says. */
   readonly programs: readonly ProgramReport[];

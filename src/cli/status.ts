@@ -11,6 +11,7 @@ export function statusText(status: StatusReport): string {
       ['root', status.root],
       ['run dir', status.runDir],
       ['cgroups', status.cgroupManager],
+      ['runtime', status.defaultRuntime],
       ['config', status.configFiles.length === 0 ? 'no file, defaults' : status.configFiles.join(', ')],
     ]),
     table(status.programs.map(({ name, version, path }) => [name, version, path])),

@@ -1,3 +1,4 @@
+import { DEVICE_MAPPING, parseDeviceMapping, writeDeviceMapping, type DeviceMapping } from '../base/device-mapping.ts';
 import type { Kind } from './kinds.ts';
 import { refuse, textWhere } from './kinds.ts';
 
@@ -26,4 +27,40 @@ export const runtimeOption: Kind<string> = {
 export const annotationPattern = textWhere(
   'the name of an annotation, in which * stands for any text without a slash and ? for one character of it',
   (text) => /^[\w.*?-]+(\/[\w.*?-]*)?$/.test(text),
+);
+
+/** A device of the node, and where containers get it. */
+export const deviceMapping: Kind<DeviceMapping> = {
+  is: DEVICE_MAPPING,
+  read(value) {
+    return (typeof value === 'string' ? parseDeviceMapping(value) : undefined) ?? refuse(value, this.is);
+  },
+  write: writeDeviceMapping,
+};
+
+/** A file or directory of the node that containers get. */
+export interface DefaultMount {
+  readonly source: string;
+  readonly destination: string;
+  readonly isWritable: boolean;
+}
+
+export const defaultMount: Kind<DefaultMount> = {
+  is: 'HOST_PATH:CONTAINER_PATH, read-only, or HOST_PATH:CONTAINER_PATH:rw; absolute paths without ..',
+  read(value) {
+    const text = typeof value === 'string' ? value : '';
+    const [, source = '', destination = '', mode] = /^(\/[^:\0]*):(\/[^:\0]+?)\/?(?::(ro|rw))?$/.exec(text) ?? [];
+    if (destination === '' || [source, destination].some((path) => path.split('/').includes('..'))) refuse(value, this.is);
+    return { source, destination, isWritable: mode === 'rw' };
+  },
+  write: ({ source, destination, isWritable }) => `${source}:${destination}${isWritable ? ':rw' : ''}`,
+};
+
+/** "NAME=value". */
+export const variable = textWhere('NAME=VALUE', (text) => text.indexOf('=') > 0 && !text.includes('\0'));
+
+/** A time zone by its name in /usr/share/zoneinfo. */
+export const timezone = textWhere(
+  'the name of a time zone such as "Europe/Berlin", or "local" for that of the node, or empty for that of the image',
+  (text) => text === '' || /^[A-Za-z0-9_+-]+(\/[A-Za-z0-9_+-]+)*$/.test(text),
 );

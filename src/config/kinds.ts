@@ -1,5 +1,6 @@
 import { isAbsolute, normalize } from 'node:path';
 import { isObject } from '../base/json.ts';
+import { parseUlimit, ULIMIT, type Ulimit } from '../base/ulimit.ts';
 
 /** A value as TOML can hold it. */
 export type TomlValue = string | number | boolean | readonly TomlValue[] | { readonly [key: string]: TomlValue };
@@ -244,26 +245,11 @@ export const sysctls: Kind<Readonly<Record<string, string>>> = {
   write: (value) => value,
 };
 
-/** A resource limit of a container's processes; -1 is no limit. setrlimit(2). */
-export interface Ulimit {
-  /** `RLIMIT_NOFILE` and so on, as the OCI spec names them. */
-  readonly type: string;
-  readonly soft: number;
-  readonly hard: number;
-}
-
-const ULIMITS = 'as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack'.split(' ');
-
 /** "nofile=1024:4096": a name, a soft and a hard limit. */
 export const ulimit: Kind<Ulimit> = {
-  is: 'a limit such as "nofile=1024:4096" (-1: none)',
+  is: ULIMIT,
   read(value) {
-    const [, name = '', softText, hardText] = (typeof value === 'string' ? /^([a-z]+)=(-1|\d+):(-1|\d+)$/.exec(value) : null) ?? [];
-    const soft = Number(softText);
-    const hard = Number(hardText);
-    if (!ULIMITS.includes(name) || !Number.isSafeInteger(soft) || !Number.isSafeInteger(hard)) refuse(value, this.is);
-    if (hard !== -1 && (soft === -1 || soft > hard)) refuse(value, 'a limit whose soft half is not above its hard half');
-    return { type: `RLIMIT_${name.toUpperCase()}`, soft, hard };
+    return (typeof value === 'string' ? parseUlimit(value) : undefined) ?? refuse(value, this.is);
   },
   write: ({ type, soft, hard }) => `${type.replace('RLIMIT_', '').toLowerCase()}=${soft}:${hard}`,
 };

@@ -1,8 +1,9 @@
-import { readdir, readFile } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'smol-toml';
 import { DaemonError, hasErrno, messageOf } from '../base/errors.ts';
-import { detectHost, resolveSettings } from './resolve.ts';
+import { AUTO, detectHost, resolveSettings } from './resolve.ts';
 import type { Host } from './resolve.ts';
 import { defaultSettings, overlay } from './overlay.ts';
 import { SOCKET_PATH_LIMIT_BYTES } from './kinds.ts';
@@ -50,7 +51,7 @@ export async function loadConfig(sources: ConfigSources, host?: Host): Promise<L
   for (const { flag, tree } of sources.flags ?? []) problems.push(...overlay(settings, tree, flag));
   const facts = host ?? (await detectHost());
   const config = await resolveSettings(settings, facts);
-  problems.push(...contradictions(config), ...handlerContradictions(config, facts));
+  problems.push(...contradictions(config), ...handlerContradictions(config, facts), ...(await missingOnNode(config)));
   if (problems.length > 0) throw new DaemonError('InvalidArgument', problems.join('\n'));
   return { config: freeze(config), files };
 }
@@ -86,8 +87,8 @@ function contradictions(config: Config): string[] {
   const { root, runDir, runtime, stream } = config;
   const names = Object.keys(runtime.handlers);
   const problems: string[] = [];
-  if (!names.includes(runtime.default))
-    problems.push(`runtime.default: is "${runtime.default}", must be one of the handlers ${names.join(', ')}`);
+  if (!names.includes(runtime.default) && runtime.default !== AUTO)
+    problems.push(`runtime.default: is "${runtime.default}", must be "${AUTO}" or one of the handlers ${names.join(', ')}`);
   if (`${root}/`.startsWith(`${runDir}/`) || `${runDir}/`.startsWith(`${root}/`)) {
     problems.push(`run_dir: is ${runDir}, must be neither root (${root}) nor above or below it`);
   }
@@ -98,6 +99,32 @@ function contradictions(config: Config): string[] {
     problems.push('stream.tls_cert, stream.tls_key: one of them is empty, must be both or none');
   if (stream.tlsClientCa !== '' && stream.tlsCert === '') problems.push('stream.tls_client_ca: is set, must be with stream.tls_cert only');
   return problems;
+}
+
+/** Where the zones of the time lie. */
+const ZONES = '/usr/share/zoneinfo';
+
+/** What every container is to get and the node does not have. */
+async function missingOnNode({ additionalDevices, defaultMounts, timezone }: Config): Promise<string[]> {
+  const zone = timezone === 'local' ? '/etc/localtime' : timezone === '' ? undefined : join(ZONES, timezone);
+  const checks = [
+    ...additionalDevices.map(async ({ hostPath }) =>
+      (await look(hostPath, (found) => found.isCharacterDevice() || found.isBlockDevice() || found.isDirectory()))
+        ? undefined
+        : `additional_devices: ${hostPath} is no device of this node, must be one`,
+    ),
+    ...defaultMounts.map(async ({ source }) =>
+      (await look(source, () => true)) ? undefined : `default_mounts: ${source} is not on this node, must be there`,
+    ),
+  ];
+  const problems = (await Promise.all(checks)).filter((problem) => problem !== undefined);
+  if (zone !== undefined && !(await look(zone, (found) => found.isFile())))
+    problems.push(`timezone: is "${timezone}", must be there as the file ${zone}`);
+  return problems;
+}
+
+async function look(path: string, isRight: (found: Stats) => boolean): Promise<boolean> {
+  return stat(path).then(isRight, () => false);
 }
 
 function handlerContradictions({ runtime }: Config, host: Host): string[] {

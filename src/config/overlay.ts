@@ -1,7 +1,7 @@
 import { messageOf } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import { schema, tomlName } from './schema.ts';
-import type { Named, SchemaKeys, SchemaNode, Settings } from './schema.ts';
+import type { Named, RuntimeHandlerConfig, SchemaKeys, SchemaNode, Settings } from './schema.ts';
 
 /** Settings under construction, in the shape of {@link Settings}. */
 type Draft = Record<string, unknown>;
@@ -9,6 +9,11 @@ type Draft = Record<string, unknown>;
 /** The settings of a machine without any configuration. */
 export function defaultSettings(): Settings {
   return defaultsOf(schema) as unknown as Settings;
+}
+
+/** A runtime handler of which nothing is configured. */
+export function handlerDefaults(): RuntimeHandlerConfig {
+  return defaultsOf(schema.runtime.keys.handlers.entry) as unknown as RuntimeHandlerConfig;
 }
 
 function defaultsOf(keys: SchemaKeys): Draft {

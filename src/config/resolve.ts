@@ -2,6 +2,7 @@ import { access, constants, statfs } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { unlessMissing } from '../base/errors.ts';
 import { DiskLayout } from './disk-layout.ts';
+import { handlerDefaults } from './overlay.ts';
 import type { Config, RuntimeHandlerConfig, Settings } from './schema.ts';
 
 /** The facts of this machine that decide settings which are left open. */
@@ -15,6 +16,11 @@ export interface Host {
   /** `linux/amd64`. */
   readonly platform: string;
 }
+
+/** The value of runtime.default that leaves the choice to the daemon. */
+export const AUTO = 'auto';
+/** Of the runtimes that "auto" chooses from the one that is no handler by itself. */
+const CRUN = 'crun';
 
 /** The type of a cgroup v2 mount, statfs(2): CGROUP2_SUPER_MAGIC. */
 const CGROUP2_MAGIC = 0x63677270;
@@ -41,7 +47,7 @@ export async function resolveSettings(settings: Settings, host: Host): Promise<C
   const { cgroupManager, checkpoint, image, runtime } = settings;
   const layout = new DiskLayout(settings);
   const handlers: Record<string, RuntimeHandlerConfig> = {};
-  for (const [name, handler] of Object.entries(runtime.handlers)) {
+  for (const [name, handler] of Object.entries({ ...runtime.handlers, ...(await autoHandlers(runtime, host)) })) {
     handlers[name] = {
       ...handler,
       path: await findProgram(handler.path === '' ? name : handler.path, host.programDirs),
@@ -57,6 +63,12 @@ export async function resolveSettings(settings: Settings, host: Host): Promise<C
     checkpoint: { ...checkpoint, criu: await findProgram(checkpoint.criu, host.programDirs) },
     image: { ...image, platform: image.platform === '' ? host.platform : image.platform },
   };
+}
+
+/** "auto" makes crun a handler where the node has it. */
+async function autoHandlers({ default: name, handlers }: Settings['runtime'], host: Host): Promise<Settings['runtime']['handlers']> {
+  if (name !== AUTO || handlers[CRUN] !== undefined || (await findProgram(CRUN, host.programDirs)) === CRUN) return {};
+  return { [CRUN]: handlerDefaults() };
 }
 
 async function findProgram(program: string, directories: readonly string[]): Promise<string> {

@@ -28,6 +28,7 @@ import { withPidNamespace } from './pid-namespace.ts';
 import { writeProcess } from './process-file.ts';
 import { giveStdioOf } from './stdio-owner.ts';
 import { changesIn, deleteFiles, maskedAs, prepareRestore } from './restore-checkpoint.ts';
+import { setTimezone } from './timezone.ts';
 import { resolveImageVolumes, resolveVolumes } from './volumes.ts';
 
 /** Where the images of its mounts are mounted, in the order of those mounts. */
@@ -73,7 +74,10 @@ export async function createContainer(
     });
     undo.add('remove the container', async () => sweep(parts, request, false));
     const files = record.checkpoint && (await prepareRestore(parts, record, record.checkpoint, work));
-    const [, ofHost] = await allSettledOrThrow([prepareFiles(parts, request, files, work), resolveVolumes(request.specPlan.mounts, work)]);
+    const [, ofHost] = await allSettledOrThrow([
+      prepareFiles(parts, request, files, work),
+      resolveVolumes(request.specPlan.mounts, work, parts.absentMountSourcesToReject()),
+    ]);
     stage('container.rootfs.mounted');
     if (files !== undefined) await deleteFiles(files, bundle.rootfs);
     const ofImages = resolveImageVolumes(request.specPlan.mounts, volumeDirectories(bundle, record));
@@ -81,6 +85,7 @@ export async function createContainer(
     const { created, user } = await withPidNamespace(request.pidNamespace, async (pidNamespace) => {
       const prepared = await prepareSpec(parts, request, { rootfsPath: bundle.rootfs, mounts, pidNamespace });
       await makeImageDirectories(prepared);
+      await setTimezone(prepared);
       const spec = maskedAs(request.checkpoint, buildSpec(prepared));
       checkUserIsMapped('create container', spec.process.user, prepared.userMapping);
       await writeSpec(bundle, spec);

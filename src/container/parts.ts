@@ -33,6 +33,8 @@ export interface ContainerParts extends MonitoredParts {
   readonly cgroups: Cgroups;
   readonly cdi: SpecDirectories;
   readonly hooks: HookDirectories;
+  /** Host paths that are never made where a mount names them and they are not there. */
+  readonly absentMountSourcesToReject: () => readonly string[];
   /** Files of execs under way: RUN/exec. */
   readonly execDirectory: string;
   readonly checkpoints: CheckpointParts;

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import type { Mount } from '../../api/cri/runtime.ts';
 import { DaemonError, fail, hasErrno } from '../base/errors.ts';
 import { pathInRoot } from '../linux/files.ts';
@@ -13,11 +14,15 @@ const RESOLVE_TIMEOUT_MS = 30_000;
  * own, because a source may lie on a file system that hangs: then only this container waits.
  * @throws InvalidArgument for a source that cannot be used, DeadlineExceeded where a source does not answer.
  */
-export async function resolveVolumes(planned: readonly PlannedMount[], work: AbortSignal): Promise<ResolvedMount[]> {
+export async function resolveVolumes(
+  planned: readonly PlannedMount[],
+  work: AbortSignal,
+  neverMade: readonly string[] = [],
+): Promise<ResolvedMount[]> {
   const mounts = planned.filter(({ request }) => !isImageVolume(request));
   if (mounts.length === 0) return [];
   const paths = mounts.map(({ request }) => request.hostPath);
-  const sources = (await realPaths(paths, work)) ?? (await makeAndResolve(paths, work));
+  const sources = (await realPaths(paths, work)) ?? (await makeAndResolve(paths, work, neverMade));
   return mounts.map((mount, index) => ({
     ...mount,
     source: sources[index] ?? fail('Internal', `create container: no source was found for ${mount.request.hostPath}`),
@@ -65,7 +70,13 @@ async function realPaths(paths: readonly string[], work: AbortSignal): Promise<s
 }
 
 /** A missing source becomes a directory, as on CRI-O and containerd, and is then looked at again. */
-async function makeAndResolve(paths: readonly string[], work: AbortSignal): Promise<string[]> {
+async function makeAndResolve(paths: readonly string[], work: AbortSignal, neverMade: readonly string[]): Promise<string[]> {
+  const kept = paths.filter((path) => neverMade.includes(posix.normalize(path).replace(/(.)\/$/, '$1')));
+  if (kept.length > 0 && (await realPaths(kept, work)) === undefined)
+    fail(
+      'InvalidArgument',
+      `create container: a volume's source cannot be used: of ${kept.join(', ')} one is not on this node, and absent_mount_sources_to_reject says that it is not made`,
+    );
   const script = 'for path; do [ -e "$path" ] || mkdir -p -- "$path" || exit 1; done';
   const made = await inProcess('sh', ['-c', script, 'sh', ...paths], work);
   const resolved = made.exit.code === 0 ? await realPaths(paths, work) : undefined;

@@ -38,7 +38,7 @@ export function adminBackend(parts: DaemonParts, metrics: Metrics): AdminBackend
 }
 
 async function statusReport(parts: DaemonParts, startedAt: string): Promise<StatusReport> {
-  const { config, sandboxes, containers, images, networks, placement } = parts;
+  const { config, sandboxes, containers, images, networks, placement, runtimes } = parts;
   const { rss, heapUsed } = process.memoryUsage();
   const network = await networks.status();
   return {
@@ -50,6 +50,7 @@ async function statusReport(parts: DaemonParts, startedAt: string): Promise<Stat
     root: config.current.root,
     runDir: config.current.runDir,
     cgroupManager: placement.driver,
+    defaultRuntime: runtimes.defaultName,
     configFiles: config.files,
     programs: await programs(parts),
     conditions: [

@@ -4,6 +4,7 @@ import { SpecDirectories } from '../cdi/spec-directories.ts';
 import { Networks } from '../cni/networks.ts';
 import { DiskLayout } from '../config/disk-layout.ts';
 import type { LiveConfig } from '../config/live-config.ts';
+import { AUTO } from '../config/resolve.ts';
 import type { Config } from '../config/schema.ts';
 import { containerStore } from '../container/container-store.ts';
 import { Containers } from '../container/containers.ts';
@@ -59,7 +60,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
   const { images } = storage;
   const cgroups = await detectCgroups();
   const placement = cgroupManager === 'systemd' ? new SystemdPlacement(cgroups) : new CgroupfsPlacement(cgroups);
-  const runtimes = buildRuntimes(config);
+  const runtimes = buildRuntimes(config, cgroups);
   const directories: SandboxDirectories = { files: layout.sandboxFiles, namespaces: layout.namespaces, infra: layout.infra };
   const networks = buildNetworks(config, directories, log);
   const exitDirectory = layout.exits;
@@ -101,6 +102,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     recordDirectory,
     bundleDirectory: layout.bundles,
     execDirectory: layout.execs,
+    absentMountSourcesToReject: () => config.current.absentMountSourcesToReject,
     oomLedgerFile: layout.oomLedger,
     sandboxes,
     images,
@@ -138,7 +140,7 @@ function startApparmor({ apparmor: isOn }: HostFacts, { current }: LiveConfig, l
   return apparmor;
 }
 
-function buildRuntimes(config: LiveConfig): RuntimeHandlers {
+function buildRuntimes(config: LiveConfig, cgroups: Cgroups): RuntimeHandlers {
   const { runtime, cgroupManager } = config.current;
   const runtimes = Object.entries(runtime.handlers).map(([name, handler]) => {
     const options = {
@@ -152,7 +154,10 @@ function buildRuntimes(config: LiveConfig): RuntimeHandlers {
     };
     return [name, new OciRuntime(options)] as const;
   });
-  return new RuntimeHandlers(runtime.default, new Map(runtimes));
+  const handlers = new Map(runtimes);
+  if (runtime.default !== AUTO || handlers.has(AUTO)) return new RuntimeHandlers(runtime.default, handlers);
+  // On v1 crun refuses hybrid cgroups, which it only says when it creates a container.
+  return new RuntimeHandlers('runc', handlers, { preferred: 'crun', allowed: cgroups.version === 'v2' });
 }
 
 /** Most a handler's runtime may take to create a container, milliseconds. */

@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { fail, messageOf } from '../base/errors.ts';
 import type { LiveConfig } from '../config/live-config.ts';
+import type { DefaultMount } from '../config/container-kinds.ts';
 import type { RuntimeHandlerConfig } from '../config/schema.ts';
 import { parseBaseSpec } from '../ocispec/base-spec.ts';
 import type { BaseSpec, SpecSettings } from '../ocispec/input.ts';
+import type { OciMount } from '../ocispec/oci-types.ts';
 import { parseSeccompProfile, type SeccompProfile } from '../ocispec/seccomp-profile.ts';
 
 /** The files that a handler's keys name, read. */
@@ -24,6 +26,7 @@ export async function buildSpecSettings(config: LiveConfig): Promise<(handler: s
   for (const [name, handler] of Object.entries(runtime.handlers)) files.set(name, await readHandlerFiles(name, handler, seccomp));
   return (name) => {
     const { defaultCapabilities, pidsLimit, defaultUlimits, selinux, tolerateMissingHugetlb } = config.current;
+    const { additionalDevices, allowedDevices, deviceOwnershipFromSecurityContext, defaultEnv, defaultMounts, timezone } = config.current;
     const handler = config.current.runtime.handlers[name] ?? fail('Internal', `runtime handler "${name}" has no configuration`);
     return {
       defaultCapabilities,
@@ -31,10 +34,20 @@ export async function buildSpecSettings(config: LiveConfig): Promise<(handler: s
       defaultUlimits,
       selinux,
       tolerateMissingHugetlb,
+      additionalDevices,
+      allowedDevices,
+      deviceOwnershipFromSecurityContext,
+      defaultEnv,
+      timezone,
+      defaultMounts: defaultMounts.map(toOciMount),
       seccompDefaultProfile: files.get(name)?.seccomp,
       handler: { ...handler, baseSpec: files.get(name)?.baseSpec },
     };
   };
+}
+
+function toOciMount({ source, destination, isWritable }: DefaultMount): OciMount {
+  return { destination, type: 'bind', source, options: ['rbind', 'rprivate', isWritable ? 'rw' : 'ro'] };
 }
 
 async function readHandlerFiles(name: string, handler: RuntimeHandlerConfig, seccomp: SeccompProfile | undefined): Promise<HandlerFiles> {

@@ -5,16 +5,29 @@ import type { OciRuntime } from './oci-runtime.ts';
 
 const NOTHING: HandlerFeatures = { recursiveReadOnlyMounts: false, idmapMounts: false, netDevices: false, userNamespace: false };
 
+/** A default that is chosen: the preferred handler where it may be and can be, else the name given. */
+export interface AutoDefault {
+  readonly preferred: string;
+  readonly allowed: boolean;
+}
+
 /** The OCI runtimes of this node by runtime handler name. The empty name is the default one. */
 export class RuntimeHandlers {
-  readonly defaultName: string;
+  readonly #auto: AutoDefault | undefined;
+  #defaultName: string;
   readonly #runtimes: ReadonlyMap<string, OciRuntime>;
   readonly #features = new Map<string, HandlerFeatures>();
   #nodeLacks: string | undefined = 'this node has not been asked yet whether it can';
 
-  constructor(defaultName: string, runtimes: ReadonlyMap<string, OciRuntime>) {
-    this.defaultName = defaultName;
+  /** @param auto the default is chosen by {@link probe}, when the runtimes have said what they can do. */
+  constructor(defaultName: string, runtimes: ReadonlyMap<string, OciRuntime>, auto?: AutoDefault) {
+    this.#defaultName = defaultName;
+    this.#auto = auto;
     this.#runtimes = runtimes;
+  }
+
+  get defaultName(): string {
+    return this.#defaultName;
   }
 
   get names(): string[] {
@@ -43,6 +56,15 @@ export class RuntimeHandlers {
         }
       }),
     );
+    if (this.#auto === undefined) return;
+    if (this.#auto.allowed && this.#canReplaceRunc(this.#auto.preferred)) this.#defaultName = this.#auto.preferred;
+    log.info(`pods that name no runtime handler get ${this.#defaultName}, chosen by runtime.default = "auto"`);
+  }
+
+  /** Whether a runtime is there that can do what the newest runc can. */
+  #canReplaceRunc(name: string): boolean {
+    const { recursiveReadOnlyMounts, idmapMounts, userNamespace } = this.features(name);
+    return this.#runtimes.has(name) && recursiveReadOnlyMounts && idmapMounts && userNamespace;
   }
 
   /** What the node itself lacks for pods with user namespaces, in words; undefined where it lacks nothing. */

@@ -69,10 +69,11 @@ function containerProcess(input: ContainerSpecInput, { selinux }: Derived): OciP
   const { config, plan, host, settings, user } = input;
   return {
     terminal: config.tty,
-    user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
+    user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids, ...(plan.umask === undefined ? {} : { umask: plan.umask }) },
     args: plan.args,
     env: processEnv({
       image: input.imageConfig,
+      defaults: settings.defaultEnv,
       variables: plan.variables,
       tty: config.tty,
       hostname: input.hostname ?? (input.sandboxConfig.hostname || host.hostname),
@@ -81,7 +82,7 @@ function containerProcess(input: ContainerSpecInput, { selinux }: Derived): OciP
     }),
     cwd: plan.workingDirectory,
     capabilities: plan.capabilities,
-    rlimits: processRlimits(settings.defaultUlimits, host),
+    rlimits: processRlimits(plan.ulimits, host),
     noNewPrivileges: config.linux?.securityContext?.noNewPrivs === true,
     oomScoreAdj: clampOomScoreAdj(Number(config.linux?.resources?.oomScoreAdj ?? 0n), host),
     ...(plan.apparmorProfile === undefined ? {} : { apparmorProfile: plan.apparmorProfile }),
@@ -97,10 +98,10 @@ function containerMounts(input: ContainerSpecInput, { privileged, cgroupNamespac
     readonlyRootfs: input.config.linux?.securityContext?.readonlyRootfs === true,
     cgroupNamespace,
     userMapping: input.userMapping,
-    cgroupWritable: privileged || input.settings.handler.cgroupWritable,
+    cgroupWritable: privileged || input.plan.cgroupWritable,
     host: input.host,
   });
-  return sortByDepth([...withoutReplaced(defaults, requested), ...requested]);
+  return sortByDepth([...withoutReplaced([...defaults, ...input.settings.defaultMounts], requested), ...requested]);
 }
 
 function containerLinux(input: ContainerSpecInput, { privileged, cgroupNamespace, selinux, requested }: Derived): OciLinux {

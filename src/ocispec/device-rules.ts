@@ -40,10 +40,10 @@ function toOciDevice({ path, type, major, minor, fileMode, uid, gid }: ResolvedD
  * A device of a request, as far as the request decides it. Only paths below /dev are looked at later: elsewhere a hung network
  * file system could stall the daemon. @throws DaemonError InvalidArgument.
  */
-export function planDevice({ hostPath, containerPath, permissions }: Device): PlannedDevice {
+export function planDevice({ hostPath, containerPath, permissions }: Device, owner?: PlannedDevice['owner']): PlannedDevice {
   const access = deviceAccess(permissions);
   const path = devicePath(containerPath, hostPath);
-  if (isBelowDev(posix.join('/', hostPath))) return { hostPath, path, access };
+  if (isBelowDev(posix.join('/', hostPath))) return { hostPath, path, access, ...(owner === undefined ? {} : { owner }) };
   throw new DaemonError('InvalidArgument', `create container: device "${hostPath}": host_path must be below /dev`);
 }
 

@@ -30,8 +30,14 @@ const MAX_DEPTH = 8;
  * @throws DaemonError InvalidArgument for what is no device, NotFound for what is not there.
  */
 export async function resolveDevices(requested: readonly PlannedDevice[]): Promise<ResolvedDevice[]> {
-  const found = await Promise.all(requested.map(resolveDevice));
+  const found = await Promise.all(
+    requested.map(async (device) => (await resolveDevice(device)).map((each) => ownedBy(each, device.owner))),
+  );
   return found.flat();
+}
+
+function ownedBy(device: ResolvedDevice, owner: PlannedDevice['owner']): ResolvedDevice {
+  return owner === undefined ? device : { ...device, uid: owner.uid ?? device.uid, gid: owner.gid ?? device.gid };
 }
 
 async function resolveDevice({ hostPath, path, access }: PlannedDevice): Promise<ResolvedDevice[]> {

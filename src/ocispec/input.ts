@@ -1,6 +1,7 @@
 import type { ContainerConfig, Mount, PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { ImageProcessConfig } from '../base/image-process-config.ts';
 import type { JsonObject } from '../base/json.ts';
+import type { Ulimit } from '../base/ulimit.ts';
 import type { MountEntry } from '../linux/mountinfo.ts';
 import type { UserMapping } from '../linux/user-namespace.ts';
 import type { CdiEdits } from './cdi-edits.ts';
@@ -53,6 +54,8 @@ export interface PlannedDevice {
   readonly path: string;
   /** Of the letters `rwm`. */
   readonly access: string;
+  /** Whom it belongs to in the container; of what is not named the host's. */
+  readonly owner?: { readonly uid?: number | undefined; readonly gid?: number | undefined };
 }
 
 /** A device node of the host, and how the container sees it. */
@@ -75,14 +78,6 @@ export interface RuntimeFacts {
   readonly idmapMounts: boolean;
   /** Interfaces of the host moved into a container, OCI runtime spec 1.3. */
   readonly netDevices: boolean;
-}
-
-/** A limit for each process of a container; -1 is no limit. */
-export interface Ulimit {
-  /** `RLIMIT_NOFILE` and so on, getrlimit(2). */
-  readonly type: string;
-  readonly soft: number;
-  readonly hard: number;
 }
 
 /** An OCI runtime spec that the node's owner has the spec of every container laid over, checked. */
@@ -129,6 +124,17 @@ export interface SpecSettings {
   readonly tolerateMissingHugetlb: boolean;
   /** Whether containers get SELinux labels, where the host has SELinux. */
   readonly selinux: boolean;
+  /** Devices that every container gets. */
+  readonly additionalDevices: readonly PlannedDevice[];
+  /** Those of the host that a pod may name in an annotation, where its handler allows that. */
+  readonly allowedDevices: readonly string[];
+  readonly deviceOwnershipFromSecurityContext: boolean;
+  /** Variables that every container has, unless its image or its request says another. */
+  readonly defaultEnv: readonly string[];
+  /** The zone of /etc/localtime: a name, `local` for the node's, or empty for the image's. */
+  readonly timezone: string;
+  /** What every container has mounted, unless its request mounts something there. */
+  readonly defaultMounts: readonly OciMount[];
   /** What the pod's runtime handler has of its own. */
   readonly handler: HandlerSettings;
 }
@@ -151,6 +157,11 @@ export interface SpecPlan {
   readonly readonlyPaths: readonly string[];
   /** The annotations of the request that the runtime is handed. */
   readonly annotations: Readonly<Record<string, string>>;
+  /** Each type once. */
+  readonly ulimits: readonly Ulimit[];
+  readonly umask: number | undefined;
+  /** Whether it may write in its own cgroup, also where it is not privileged. */
+  readonly cgroupWritable: boolean;
   /** In the order of the request. */
   readonly mounts: readonly PlannedMount[];
   readonly devices: readonly PlannedDevice[];

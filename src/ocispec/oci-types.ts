@@ -54,6 +54,7 @@ export interface OciUser {
   readonly uid: number;
   readonly gid: number;
   readonly additionalGids: readonly number[];
+  readonly umask?: number;
 }
 
 export interface OciCapabilities {

@@ -1,5 +1,6 @@
-import type { ContainerConfig } from '../../api/cri/runtime.ts';
+import type { ContainerConfig, LinuxContainerSecurityContext } from '../../api/cri/runtime.ts';
 import type { ImageProcessConfig } from '../base/image-process-config.ts';
+import { containerOrders } from './annotation-orders.ts';
 import { handedAnnotations } from './annotations.ts';
 import { apparmorProfile, type ApparmorFacts } from './apparmor.ts';
 import { capabilitySets } from './capabilities.ts';
@@ -7,12 +8,13 @@ import { planDevice } from './device-rules.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { UserMapping } from '../linux/user-namespace.ts';
 import { checkUserIsMapped } from './id-mappings.ts';
-import type { RuntimeFacts, SpecPlan, SpecSettings } from './input.ts';
+import type { PlannedDevice, RuntimeFacts, SpecPlan, SpecSettings } from './input.ts';
 import { planMount } from './mounts.ts';
 import { processArgs, requestVariables, workingDirectory } from './process.ts';
 import { ociResources, refuseSwapAlone } from './resources.ts';
 import { seccompChoice } from './seccomp.ts';
 import { pathRestrictions } from './security.ts';
+import { refuseResourceClasses } from './unsupported.ts';
 import { askedUser, type AskedUser } from './user.ts';
 
 export interface SpecPlanInput {
@@ -43,6 +45,10 @@ export function planSpec(input: SpecPlanInput): SpecPlan {
   const user = askedUser(security, imageConfig);
   checkUserIsMapped('create container', numbersOf(user), userMapping);
   refuseSwapAlone(config.linux?.resources, host);
+  const name = config.metadata?.name ?? '';
+  const orders = containerOrders({ annotations: podAnnotations, settings, host, name, doing: 'create container', warn });
+  refuseResourceClasses('create container', podAnnotations, config);
+  const deviceOwner = settings.deviceOwnershipFromSecurityContext ? ownerOfDevices(security) : undefined;
   return {
     user,
     resources: ociResources(config.linux?.resources, host, settings.tolerateMissingHugetlb ? warn : undefined),
@@ -57,7 +63,10 @@ export function planSpec(input: SpecPlanInput): SpecPlan {
     ...pathRestrictions(security),
     annotations: handedAnnotations(settings.handler, podAnnotations, config.annotations),
     mounts: config.mounts.map((mount) => planMount(mount, runtime, userMapping)),
-    devices: config.devices.map(planDevice),
+    devices: [...settings.additionalDevices, ...orders.devices, ...config.devices.map((device) => planDevice(device, deviceOwner))],
+    ulimits: [...orders.ulimits, ...settings.defaultUlimits.filter(({ type }) => !orders.ulimits.some((each) => each.type === type))],
+    umask: orders.umask,
+    cgroupWritable: settings.handler.cgroupWritable || orders.cgroupWritable,
     args: processArgs(config, imageConfig),
     variables: requestVariables(config.envs, warn),
     workingDirectory: workingDirectory(config, imageConfig),
@@ -68,4 +77,10 @@ export function planSpec(input: SpecPlanInput): SpecPlan {
 function numbersOf({ user, group, supplementalGroups }: AskedUser): Parameters<typeof checkUserIsMapped>[1] {
   const number = (asked: number | string | undefined): number | undefined => (typeof asked === 'number' ? asked : undefined);
   return { uid: number(user), gid: number(group), additionalGids: supplementalGroups };
+}
+
+/** As CRI-O and containerd: the ids of the request, where they are not root's. */
+function ownerOfDevices(security: LinuxContainerSecurityContext | undefined): PlannedDevice['owner'] {
+  const notRoot = (id: bigint | undefined): number | undefined => (id === undefined || id <= 0n ? undefined : Number(id));
+  return { uid: notRoot(security?.runAsUser?.value), gid: notRoot(security?.runAsGroup?.value) };
 }

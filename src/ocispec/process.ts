@@ -1,9 +1,9 @@
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { DaemonError } from '../base/errors.ts';
 import type { ImageProcessConfig } from '../base/image-process-config.ts';
+import type { Ulimit } from '../base/ulimit.ts';
 import { RLIMIT_INFINITY } from './host-facts.ts';
 import type { HostFacts } from './host-facts.ts';
-import type { Ulimit } from './input.ts';
 import type { OciProcess, OciRlimit } from './oci-types.ts';
 import { textOfBytes } from './text-of-bytes.ts';
 
@@ -37,6 +37,8 @@ export function processArgs(config: Pick<ContainerConfig, 'command' | 'args'>, i
 
 export interface EnvironmentInput {
   readonly image: ImageProcessConfig;
+  /** The owner's, for every container. */
+  readonly defaults: readonly string[];
   /** Those of the request, from requestVariables. */
   readonly variables: readonly string[];
   readonly tty: boolean;
@@ -47,7 +49,7 @@ export interface EnvironmentInput {
 }
 
 /**
- * The environment, each name once, a later source winning: our defaults (PATH; TERM with a terminal), HOME from /etc/passwd, the
+ * The environment, each name once, a later source winning: our defaults (PATH; TERM with a terminal), the owner's, HOME from /etc/passwd, the
  * image's, HOSTNAME, the request's. An entry of the image that is no variable is left out, as CRI-O does: the runtime would
  * refuse it.
  */
@@ -58,6 +60,7 @@ export function processEnv(input: EnvironmentInput): string[] {
   };
   add(DEFAULT_PATH);
   if (input.tty) add('TERM=xterm');
+  for (const entry of input.defaults) add(entry);
   const fromImage = [...(input.home === undefined ? [] : [`HOME=${input.home}`]), ...(input.image.Env ?? [])];
   const [usable, odd] = partition(fromImage, (entry) => entry.indexOf('=') > 0 && !entry.includes('\0'));
   for (const entry of usable) add(entry);

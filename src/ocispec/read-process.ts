@@ -25,11 +25,13 @@ export function readOciProcess(process: Field): OciProcess {
 }
 
 function readUser(user: Field): OciUser {
-  return {
+  const fields: EachField<OciUser> = {
     uid: user.at('uid').count(),
     gid: user.at('gid').count(),
     additionalGids: user.at('additionalGids').list((gid) => gid.count()),
+    umask: user.at('umask').given?.count(),
   };
+  return present(fields) as OciUser;
 }
 
 function readCapabilities(capabilities: Field): OciCapabilities {

@@ -9,9 +9,10 @@ import { planInfra } from '../ocispec/infra.ts';
 import { podSysctls } from '../ocispec/sysctls.ts';
 import { checkUserIsMapped, planUserNamespace } from '../ocispec/id-mappings.ts';
 import { checkGroupsPolicy, checkRequestId } from '../ocispec/id-range.ts';
-import { refuseSelinuxOptions } from '../ocispec/unsupported.ts';
+import { refuseResourceClasses, refuseSelinuxOptions } from '../ocispec/unsupported.ts';
 import { bandwidthOf } from './bandwidth.ts';
 import type { SandboxParts } from './parts.ts';
+import { shmSize } from './shm-size.ts';
 import { asksForDns, resolvConfText } from './pod-files.ts';
 import { checkPortMappings } from './port-mappings.ts';
 import type { SandboxRecord } from './sandbox.ts';
@@ -49,6 +50,8 @@ export function planSandbox(
   checkNames(metadata);
   refuseSelinuxOptions(config.linux?.securityContext?.selinuxOptions, parts.hostFacts(), 'run pod sandbox');
   planInfra(config, parts.specSettings(runtime.name), parts.hostFacts(), apparmor);
+  refuseResourceClasses('run pod sandbox', config.annotations);
+  shmSize(config, runtime.name, parts);
   if (config.logDirectory !== '' && !config.logDirectory.startsWith('/')) {
     fail('InvalidArgument', `run pod sandbox: log_directory is "${config.logDirectory}", must be absolute`);
   }

@@ -10,6 +10,7 @@ import { pathsOf, type SandboxParts } from './parts.ts';
 import { attachRequest, detachRequest } from './network.ts';
 import type { InfraProcess, SandboxNetwork, SandboxRecord } from './sandbox.ts';
 import { makeRequestedDirectory, makeSandboxFiles, removeSandboxFiles, writeHosts } from './sandbox-files.ts';
+import { shmSize } from './shm-size.ts';
 import { unpinSandbox } from './unpin.ts';
 
 /**
@@ -114,7 +115,7 @@ async function makeInfra(
 async function makeFiles(parts: SandboxParts, record: SandboxRecord, work: AbortSignal): Promise<void> {
   const logDirectory = record.config.logDirectory;
   await Promise.all([
-    makeSandboxFiles(pathsOf(parts, record.id), record),
+    makeSandboxFiles(pathsOf(parts, record.id), record, shmSize(record.config, record.runtimeHandler, parts)),
     logDirectory === '' ? Promise.resolve() : makeRequestedDirectory(logDirectory, work),
   ]);
   stage('sandbox.files');

@@ -7,13 +7,11 @@ import { podFileContents } from './pod-files.ts';
 import type { SandboxPaths } from './sandbox-paths.ts';
 import type { SandboxRecord } from './sandbox.ts';
 
-/** As docker and CRI-O: most pods never ask for another size. */
-const SHM_SIZE_BYTES = 64 * 1024 * 1024;
 /** Most the making of a log directory may take, milliseconds: it may lie on a file system that hangs. */
 const DIRECTORY_TIMEOUT_MS = 20_000;
 
 /** Writes hosts, hostname and resolv.conf, and mounts the pod's /dev/shm where it has an IPC namespace of its own. */
-export async function makeSandboxFiles(paths: SandboxPaths, record: SandboxRecord): Promise<void> {
+export async function makeSandboxFiles(paths: SandboxPaths, record: SandboxRecord, shmSizeBytes: number): Promise<void> {
   await mkdir(paths.files, { recursive: true, mode: 0o711 });
   const contents = await podFileContents({
     config: record.config,
@@ -32,7 +30,7 @@ export async function makeSandboxFiles(paths: SandboxPaths, record: SandboxRecor
   ]);
   if (record.namespaces.ipc === 'node') return;
   await mkdir(paths.shm, { recursive: true, mode: 0o777 });
-  await onThread('mountTmpfs', { target: paths.shm, sizeBytes: SHM_SIZE_BYTES, mode: 0o1777, ...owner });
+  await onThread('mountTmpfs', { target: paths.shm, sizeBytes: shmSizeBytes, mode: 0o1777, ...owner });
 }
 
 /** Who root of the pod is on the node. */

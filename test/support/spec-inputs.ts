@@ -80,6 +80,12 @@ export const SETTINGS: SpecSettings = {
   pidsLimit: -1,
   tolerateMissingHugetlb: true,
   selinux: false,
+  additionalDevices: [],
+  allowedDevices: [],
+  deviceOwnershipFromSecurityContext: false,
+  defaultEnv: [],
+  defaultMounts: [],
+  timezone: '',
   handler: {
     podAnnotations: [],
     containerAnnotations: [],

@@ -234,7 +234,7 @@ test('volumes are nested, read-only, recursively read-only and without execution
   ]);
 });
 
-const devicesOf = async (requested: readonly Device[]) => resolveDevices(requested.map(planDevice));
+const devicesOf = async (requested: readonly Device[]) => resolveDevices(requested.map((device) => planDevice(device)));
 
 test('devices of the request are there, with their permissions, and no others work', async () => {
   const found = await devicesOf([

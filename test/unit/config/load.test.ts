@@ -119,6 +119,26 @@ test('loadConfig() finds programs in the given directories and leaves the name w
   assert.equal(config.conmon, 'conmon');
 });
 
+test('loadConfig() makes crun a handler for "auto" where the node has it', async () => {
+  await writeFile(join(folder, 'crun'), '', { mode: 0o755 });
+  const handlersWith = async (main: string): Promise<unknown> => {
+    await writeFile(join(folder, 'main.toml'), main);
+    const sources = { file: join(folder, 'main.toml'), directory: join(folder, 'conf.d') };
+    const { config } = await loadConfig(sources, { ...HOST, programDirs: [folder] });
+    return Object.entries(config.runtime.handlers).map(([name, { path }]) => [name, path]);
+  };
+
+  assert.deepEqual(await handlersWith('runtime.default = "auto"'), [
+    ['runc', 'runc'],
+    ['crun', join(folder, 'crun')],
+  ]);
+  assert.deepEqual(await handlersWith('runtime.default = "auto"\nruntime.handlers.crun.path = "/mine"'), [
+    ['runc', 'runc'],
+    ['crun', '/mine'],
+  ]);
+  assert.deepEqual(await handlersWith(''), [['runc', 'runc']]);
+});
+
 test('loadConfig() takes systemd for the cgroups where it runs on cgroup v2', async () => {
   const { config } = await loadConfig({ file: '/dev/null', directory: folder }, { ...HOST, systemdOnCgroup2: true });
 
@@ -153,7 +173,7 @@ test('loadConfig() names file and key of what is wrong', async () => {
     ['default_capabilities = ["chown!"]', 'main.toml: default_capabilities: entry 1 is "chown!", must be the name of a capability'],
     [
       'default_ulimits = ["nofile=9:1"]',
-      'main.toml: default_ulimits: entry 1 is "nofile=9:1", must be a limit whose soft half is not above its hard half',
+      'main.toml: default_ulimits: entry 1 is "nofile=9:1", must be a limit such as "nofile=1024:4096" (-1: none), the soft half not above the hard one',
     ],
     [
       'default_ulimits = ["files=1:1"]',
@@ -178,7 +198,7 @@ test('loadConfig() names file and key of what is wrong', async () => {
       'runtime.handlers.runc.privileged_without_host_devices_all_devices_allowed = true',
       'must be with runtime.handlers.runc.privileged_without_host_devices only',
     ],
-    ['runtime.default = "kata"', 'runtime.default: is "kata", must be one of the handlers runc'],
+    ['runtime.default = "kata"', 'runtime.default: is "kata", must be "auto" or one of the handlers runc'],
     [
       'run_dir = "/var/lib/podwright/run"',
       'run_dir: is /var/lib/podwright/run, must be neither root (/var/lib/podwright) nor above or below it',

@@ -63,3 +63,21 @@ test('pods of a handler have user namespaces where the runtime says all that is 
   handlers.nodeLacks = 'this kernel cannot';
   assert.deepStrictEqual(new Set(lacks()), new Set(['this kernel cannot']));
 });
+
+test('"auto" is crun where it can do all that runc can and where it may be, else runc', async () => {
+  const whole = runtime(RUNC_1_2);
+  for (const [crun, allowed, expected] of [
+    [whole, true, 'crun'],
+    [whole, false, 'runc'],
+    [runtime({ mountOptions: ['ro', 'rro'] }), true, 'runc'],
+    [runtime(undefined), true, 'runc'],
+    [runtime(new Error('ENOENT')), true, 'runc'],
+    [undefined, true, 'runc'],
+  ] as const) {
+    const entries = crun === undefined ? [] : [['crun', crun] as const];
+    const handlers = new RuntimeHandlers('runc', new Map([['runc', whole], ...entries]), { preferred: 'crun', allowed });
+    await handlers.probe(silentLog);
+    assert.equal(handlers.defaultName, expected);
+    assert.equal(handlers.get(''), handlers.get(expected));
+  }
+});

@@ -42,6 +42,7 @@ const warn = (words: string): void => {
 
 test('processEnv() has each name once, the request over the image over the defaults', () => {
   const env = processEnv({
+    defaults: [],
     warn,
     image: { Env: ['A=image', 'B=image', 'HOSTNAME=image', 'PATH=/image'] },
     variables: requestVariables(
@@ -72,6 +73,7 @@ test('processEnv() has each name once, the request over the image over the defau
 
 test('processEnv() lets the request and the image set HOME, TERM and HOSTNAME', () => {
   const env = processEnv({
+    defaults: [],
     image: { Env: ['HOME=/i', 'TERM=dumb'] },
     variables: ['HOSTNAME=mine'],
     tty: true,
@@ -86,6 +88,7 @@ test('processEnv() lets the request and the image set HOME, TERM and HOSTNAME', 
 test('processEnv() leaves out what of the image is no variable, and says so', () => {
   const warnings: string[] = [];
   const env = processEnv({
+    defaults: [],
     image: { Env: ['WITHOUT', '', '=nameless', 'NUL=\0', 'GOOD=', 'TWO=a=b'] },
     variables: [],
     tty: false,
