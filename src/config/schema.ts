@@ -252,7 +252,7 @@ export const schema = {
       anyText,
       'runc',
       'The handler of pods that name none. "auto": crun where the node has one that can do all that runc can, on cgroup v2; else runc. ' +
-        'crun starts containers and commands in a half to two thirds of the time. podwright status tells which it is.',
+        'crun starts containers and commands in a third to two thirds of the time. podwright status tells which it is.',
       { flag: { usage: '--default-runtime <NAME>' } },
     ),
     handlers: named(
