@@ -34,8 +34,11 @@ async function execLiveness(world: World): Promise<void> {
 }
 
 async function httpLiveness(world: World): Promise<void> {
+  const httpGet = { path: '/', port: 8080 };
   const main = container('main', HTTPD, {
-    livenessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 1, failureThreshold: 3, timeoutSeconds: 5, initialDelaySeconds: 2 },
+    livenessProbe: { httpGet, periodSeconds: 1, failureThreshold: 3, timeoutSeconds: 5, initialDelaySeconds: 2 },
+    // Ready means here that the page is there to be removed.
+    readinessProbe: { httpGet, periodSeconds: 1, timeoutSeconds: 5 },
   });
   await world.withPod(pod('live-http', [main]), async (name) => {
     await world.untilReady(name);
