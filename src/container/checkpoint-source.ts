@@ -25,7 +25,7 @@ export interface CheckpointSource {
 /** With these an image says that it is a checkpoint: CRI-O's, and the one that both peers know. */
 const ANNOTATIONS = ['io.kubernetes.cri-o.annotations.checkpoint.name', 'org.criu.checkpoint.container.name'];
 /** Most bytes of one of a checkpoint's documents, and most milliseconds that reading it may take. */
-const DOCUMENT_LIMIT_BYTES = 4 * 1024 * 1024;
+export const DOCUMENT_LIMIT_BYTES = 4 * 1024 * 1024;
 const READ_TIMEOUT_MS = 120_000;
 
 /** Mounts that every container gets from its pod, its runtime, or from us. */

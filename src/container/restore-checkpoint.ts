@@ -1,4 +1,4 @@
-import { copyFile, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { copyFile, lstat, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { DaemonError, fail, hasErrno, messageOf, unlessMissing } from '../base/errors.ts';
 import { Field } from '../base/field.ts';
@@ -7,7 +7,7 @@ import { errorsOf } from '../ociruntime/checkpoint.ts';
 import type { MonitoredContainer } from '../ociruntime/monitor.ts';
 import type { OciSpec } from '../ocispec/oci-types.ts';
 import { CheckpointFiles } from './checkpoint-files.ts';
-import { checkpointDirectory, unpackArchive, type CheckpointSource } from './checkpoint-source.ts';
+import { checkpointDirectory, DOCUMENT_LIMIT_BYTES, unpackArchive, type CheckpointSource } from './checkpoint-source.ts';
 import type { CheckpointOrigin, ContainerRecord } from './container.ts';
 import { monitorContainer } from './monitor-container.ts';
 import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
@@ -28,6 +28,7 @@ export async function prepareRestore(
   const { restore } = bundleOf(parts, id);
   if (origin.archive !== undefined) await unpackArchive(origin.archive, restore, work);
   const files = new CheckpointFiles(checkpointDirectory(parts, origin, restore));
+  await checkFiles(files);
   const images = await readdir(files.images, { withFileTypes: true }).catch((error: unknown) => {
     throw new DaemonError('InvalidArgument', `create container: the checkpoint has no images: ${messageOf(error)}`, { cause: error });
   });
@@ -36,6 +37,23 @@ export async function prepareRestore(
   if (!images.some(({ name }) => name === 'inventory.img'))
     fail('InvalidArgument', 'create container: the checkpoint has no inventory.img');
   return files;
+}
+
+/**
+ * A checkpoint comes from a tenant: a symlink in it would have us read a file of the node, into the container's log or root file
+ * system, and a large list would be parsed on the event loop. Nobody changes the files after this look.
+ */
+async function checkFiles(files: CheckpointFiles): Promise<void> {
+  const refuse = (path: string, words: string): never => fail('InvalidArgument', `create container: ${basename(path)} in the checkpoint ${words}`); // prettier-ignore
+  for (const path of [files.changes, files.deleted, files.log]) {
+    const found = await unlessMissing(lstat(path), undefined);
+    if (found === undefined) continue;
+    if (!found.isFile()) refuse(path, 'is no regular file');
+    if (path === files.deleted && found.size > DOCUMENT_LIMIT_BYTES)
+      refuse(path, `has ${found.size} bytes, must have at most ${DOCUMENT_LIMIT_BYTES}`);
+  }
+  if ((await unlessMissing(lstat(files.images), undefined))?.isSymbolicLink() === true)
+    refuse(files.images, 'is a symlink, must be a directory');
 }
 
 /** The tar of what the container had written; undefined where it had written nothing. */

@@ -153,6 +153,22 @@ test('what is no checkpoint, or lacks what it needs, is refused and leaves nothi
     const without = join(directory, 'without.tar');
     await execa('sh', ['-c', `cd ${directory} && tar -cf without.tar config.dump spec.dump checkpoint`]);
     assert.match(await refused(without), /INVALID_ARGUMENT: .*has no inventory.img/);
+    // A link must not have us read a file of the node into the container's log or root file system.
+    for (const name of ['io.kubernetes.cri-o.LogPath', 'deleted.files', 'rootfs-diff.tar', 'checkpoint']) {
+      const linked = join(directory, 'linked.tar');
+      const script = `mkdir linked && cp -r config.dump spec.dump checkpoint linked && cd linked && rm -rf ${name} && ln -s /etc/shadow ${name} && tar -cf ../linked.tar . --transform 's,^\\./,,' && cd .. && rm -r linked`;
+      await execa('sh', ['-c', `cd ${directory} && ${script}`]);
+      assert.match(await refused(linked), new RegExp(`INVALID_ARGUMENT: .*${name} in the checkpoint is (no regular file|a symlink)`));
+      await remove(linked);
+    }
+    await execa('sh', [
+      '-c',
+      `cd ${directory} && truncate -s 5M deleted.files && tar -cf large.tar config.dump spec.dump checkpoint deleted.files`,
+    ]);
+    assert.match(
+      await refused(join(directory, 'large.tar')),
+      /INVALID_ARGUMENT: .*deleted.files in the checkpoint has 5242880 bytes, must have at most 4194304/,
+    );
   } finally {
     await remove(directory);
   }
