@@ -10,12 +10,12 @@ export TEST_SUMMARY_FILE
 trap 'rm -f "$TEST_SUMMARY_FILE"' EXIT
 broken=()
 
-step() { # NAME COMMAND...: run a step, remember whether it failed
-  local name=$1 begin
-  shift
+step() { # NAME SECONDS COMMAND...: run a step for no longer than that, remember whether it failed
+  local name=$1 limit=$2 begin
+  shift 2
   begin=$(date +%s)
   echo "== $name"
-  "$@" || broken+=("$name")
+  timeout -k 30 "$limit" "$@" || broken+=("$name")
   echo "== $name: $(( $(date +%s) - begin )) s"
 }
 
@@ -29,9 +29,9 @@ fi
 cri_tools=$(mktemp)
 trap 'rm -f "$TEST_SUMMARY_FILE" "$cri_tools"' EXIT
 {
-  timeout 1800 bash scripts/build-cri-tools.sh >"$cri_tools"
-  timeout 1800 bash scripts/build-runc.sh
-  timeout 1800 bash scripts/build-cdi-library.sh
+  timeout 600 bash scripts/build-cri-tools.sh >"$cri_tools"
+  timeout 600 bash scripts/build-runc.sh
+  timeout 600 bash scripts/build-cdi-library.sh
 } >/dev/null &
 build_pid=$!
 {
@@ -39,19 +39,19 @@ build_pid=$!
   timeout 300 bash scripts/fetch-criu.sh
 } >/dev/null &
 fetch_pid=$!
-step check npm run --silent check
+step check 600 npm run --silent check
 wait "$build_pid" "$fetch_pid"
 tools=$(<"$cri_tools")
 if [ -n "$tools" ]; then export CRICTL=${CRICTL:-$tools/crictl} CRITEST=${CRITEST:-$tools/critest}; fi
-step integration npm run --silent test:integration
+step integration 1200 npm run --silent test:integration
 # critest waits more than it works, so it runs beside e2e. It uses ports of the node: here of a node of its own. It skips by
 # name where $CRITEST names no program.
 isolated=(unshare --net --mount --propagation private -- sh -c 'ip link set lo up && mount --make-rshared / && exec "$@"' critest)
 critest_output=$(mktemp)
 trap 'rm -f "$TEST_SUMMARY_FILE" "$cri_tools" "$critest_output"' EXIT
-(broken=(); step critest "${isolated[@]}" npm run --silent critest; [ ${#broken[@]} -eq 0 ]) >"$critest_output" 2>&1 &
+(broken=(); step critest 1800 "${isolated[@]}" npm run --silent critest; [ ${#broken[@]} -eq 0 ]) >"$critest_output" 2>&1 &
 critest_pid=$!
-step e2e npm run --silent test:e2e
+step e2e 2400 npm run --silent test:e2e
 wait "$critest_pid" || broken+=(critest)
 cat "$critest_output"
 

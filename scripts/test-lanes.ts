@@ -8,7 +8,9 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { REPOSITORY } from './test-files.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { laneProcesses } from './lane-processes.ts';
+import { FILE_TIMEOUT_MS, REPOSITORY } from './test-files.ts';
 import type { FilesResult, RunOptions } from './test-files.ts';
 
 export interface LaneRequest {
@@ -24,6 +26,10 @@ export interface LaneAnswer {
 
 /** A file that says so measures what a neighbour would disturb. */
 const ALONE = /^\/\/ alone: \S/m;
+/** Most a lane may take beyond the limit of its file: the runner inside may be what hangs. */
+const LANE_GRACE_MS = 30_000;
+/** Most a lane may take to end when it has nothing more to do. */
+const END_TIMEOUT_MS = 10_000;
 /** As in a new machine: the loopback is up, and mounts reach the pods that are made in it. */
 const ENTER = 'ip link set lo up && mount --make-rshared / && exec "$@"';
 
@@ -59,12 +65,40 @@ async function runLane({ files, options, say, results }: Queue): Promise<void> {
     const { text, result } = await ask(lane, { file, options });
     say(text);
     results.push(result);
-    if (lane.exitCode !== null || lane.signalCode !== null) lane = undefined;
+    if (hasEnded(lane)) lane = undefined;
   }
-  if (lane === undefined) return;
+  if (lane !== undefined) await endLane(lane, say);
+}
+
+function hasEnded(lane: ChildProcess): boolean {
+  return lane.exitCode !== null || lane.signalCode !== null;
+}
+
+/**
+ * Waits for a lane's end. What a test has left running and holds the output of its file open keeps the lane's event loop
+ * alive: it is named, and everything in the lane is ended.
+ */
+async function endLane(lane: ChildProcess, say: (text: string) => void): Promise<void> {
   const ended = once(lane, 'exit');
   lane.disconnect();
+  const isLate = await Promise.race([ended.then(() => false), sleep(END_TIMEOUT_MS, true, { ref: false })]);
+  if (!isLate) return;
+  say(await killLane(lane, 'a lane does not end'));
   await ended;
+}
+
+/** Ends all processes of a lane, and tells which they were. */
+async function killLane(lane: ChildProcess, why: string): Promise<string> {
+  const processes = lane.pid === undefined ? [] : await laneProcesses(lane.pid);
+  for (const { pid } of processes) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  lane.kill('SIGKILL');
+  return [`${why}; its processes are killed:`, ...processes.map(({ text }) => `  ${text}`), ''].join('\n');
 }
 
 function startLane(): ChildProcess {
@@ -74,11 +108,14 @@ function startLane(): ChildProcess {
   });
 }
 
-/** The answer of a lane. One that ends without is the failure of its file. */
+/** The answer of a lane. One that ends without, or gives none in time and is ended, is the failure of its file. */
 async function ask(lane: ChildProcess, request: LaneRequest): Promise<LaneAnswer> {
+  let why = '';
+  const limitMs = (request.options.timeoutMs ?? FILE_TIMEOUT_MS) + LANE_GRACE_MS;
+  const late = setTimeout(() => void killLane(lane, `no answer after ${limitMs / 1000} s`).then((text) => (why = text)), limitMs);
   const answer = new Promise<LaneAnswer>((resolve) => {
     const ended = (code: number | null, signal: string | null): void => {
-      const failure = `its lane ended with ${signal ?? String(code)}`;
+      const failure = why === '' ? `its lane ended with ${signal ?? String(code)}` : why;
       const outcome = { file: relative(REPOSITORY, request.file), name: '(the file itself)', durationMs: 0, failure };
       resolve({ text: `FAIL ${outcome.file}: ${failure}\n`, result: { outcomes: [outcome], standstill: { ms: 0, line: '' } } });
     };
@@ -89,5 +126,7 @@ async function ask(lane: ChildProcess, request: LaneRequest): Promise<LaneAnswer
     });
   });
   lane.send(request);
-  return answer;
+  return answer.finally(() => {
+    clearTimeout(late);
+  });
 }
