@@ -126,6 +126,7 @@ export const createdResources: Fields<LinuxContainerResources> = {
 
 const CAPABILITIES = runSpec('capabilities are dropped, added and made ambient');
 const USERS = containerSpec('the user is that of the request, of the image, or root');
+const NAMED = containerSpec('a user and a group that the image does not know have names inside, also where the root is read-only');
 const NAMES = runSpec('users by name and number get their groups, home and ids');
 const CONFINED = containerSpec('no_new_privs, a read-only root, masked and read-only paths hold');
 const SECCOMP = runSpec('the default seccomp profile is in force and lets ordinary programs run');
@@ -172,7 +173,7 @@ const securityContext: Fields<LinuxContainerSecurityContext> = {
     usernsOptions: { mode: USERNS, uids: USERNS_MAPPING, gids: USERNS_MAPPING },
   },
   selinuxOptions: { user: SELINUX, role: SELINUX, type: SELINUX, level: SELINUX },
-  runAsUser: honoured('', USERS, BAD_CONTAINER),
+  runAsUser: honoured("one that the image does not know gets an entry in the container's /etc/passwd", USERS, NAMED, BAD_CONTAINER),
   runAsUsername: honoured("looked up in the image's /etc/passwd", NAMES, containerSpec('a user name that the image does not know, and a group without a user, are refused')), // prettier-ignore
   readonlyRootfs: honoured('', CONFINED),
   supplementalGroups: honoured('', NAMES, BAD_CONTAINER),
@@ -184,7 +185,7 @@ const securityContext: Fields<LinuxContainerSecurityContext> = {
   ),
   seccompProfilePath: honoured('as `seccomp`, which wins over it', requestFields('the deprecated path of a seccomp profile counts where there is no newer field'), BAD_CONTAINER), // prettier-ignore
   noNewPrivs: honoured('', CONFINED),
-  runAsGroup: honoured('', NAMES, BAD_CONTAINER),
+  runAsGroup: honoured('as `run_as_user`, in /etc/group', NAMES, NAMED, BAD_CONTAINER),
   maskedPaths: honoured('a list is widened by those of our own; none is none', runSpec('masked and read-only paths of the request hold'), BAD_CONTAINER), // prettier-ignore
   readonlyPaths: honoured('', runSpec('masked and read-only paths of the request hold'), BAD_CONTAINER),
   seccomp: {

@@ -29,6 +29,7 @@ import { writeProcess } from './process-file.ts';
 import { giveStdioOf } from './stdio-owner.ts';
 import { changesIn, deleteFiles, maskedAs, prepareRestore } from './restore-checkpoint.ts';
 import { setTimezone } from './timezone.ts';
+import { addUserEntries } from './user-entries.ts';
 import { resolveImageVolumes, resolveVolumes } from './volumes.ts';
 
 /** Where the images of its mounts are mounted, in the order of those mounts. */
@@ -88,6 +89,7 @@ export async function createContainer(
       await setTimezone(prepared);
       const spec = maskedAs(request.checkpoint, buildSpec(prepared));
       checkUserIsMapped('create container', spec.process.user, prepared.userMapping);
+      await addUserEntries(prepared, spec);
       await writeSpec(bundle, spec);
       if (work.aborted) throw reasonOf(work);
       const monitored = files === undefined ? await monitorContainer(parts, record, work) : undefined;

@@ -1,4 +1,5 @@
 import { fstat, read as readCallback } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { promisify } from 'node:util';
 import {
   bind,
@@ -117,6 +118,16 @@ async function readStart(fd: number, limitBytes: number): Promise<Buffer> {
     chunks.push(chunk.subarray(0, bytesRead));
   }
   return Buffer.concat(chunks);
+}
+
+/** What `path` of a root is, with its symlinks followed as {@link openInRoot} does. @throws the system error: ENOENT, ELOOP, ... */
+export async function statInRoot(root: string, path: string): Promise<Stats> {
+  const place = openInRoot(root, path, O_PATH);
+  try {
+    return await stat(place);
+  } finally {
+    close(place);
+  }
 }
 
 function linkOf(fd: number): string {

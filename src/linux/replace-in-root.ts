@@ -6,8 +6,8 @@ import { close } from './libc.ts';
 
 const write = promisify(writeCallback);
 
-/** What comes to a place: a file with this content (0644), or a symlink to this target. */
-export type Replacement = { readonly content: Uint8Array } | { readonly target: string };
+/** What comes to a place: a file with this content and mode (0644), or a symlink to this target. */
+export type Replacement = { readonly content: Uint8Array; readonly mode?: number } | { readonly target: string };
 
 /**
  * Puts a file or a symlink at `directory`/`name` of a root that others may have filled, in place of one that is there. The
@@ -40,7 +40,7 @@ export async function replaceInRoot(
     fds.push(file);
     await write(file, replacement.content);
     changeOwner(file, owner.uid, owner.gid);
-    changeMode(file, 0o644);
+    changeMode(file, replacement.mode ?? 0o644);
   } finally {
     for (const fd of fds) close(fd);
   }

@@ -44,6 +44,15 @@ export async function findGroupId(group: Uint8Array, name: string): Promise<numb
   });
 }
 
+/** Whether a /etc/group has a group with this number. */
+export async function hasGroupId(group: Uint8Array, gid: number): Promise<boolean> {
+  const found = await firstLine(group, (start, end) => {
+    if (numberAt(group, fieldStart(group, start, end, 2), end) !== gid) return undefined;
+    return parseGroup(textOf(group, start, end))?.gid === gid ? true : undefined;
+  });
+  return found === true;
+}
+
 /** The groups of a /etc/group that list `user` as a member, each once; not many more than `most` of them. */
 export async function groupsOf(group: Uint8Array, user: string, most: number): Promise<Set<number>> {
   const wanted = Buffer.from(user);

@@ -98,6 +98,29 @@ test('the user is that of the request, of the image, or root', async (daemon) =>
   assert.match(await execOutput(daemon, byName, id), /^uid=1000\(app\) gid=1000\(app\)/);
 });
 
+test('a user and a group that the image does not know have names inside, also where the root is read-only', async (daemon) => {
+  const pod = await runPod(daemon);
+  const nobody = { runAsUser: { value: 4242n }, runAsGroup: { value: 4343n }, supplementalGroups: [7n], readonlyRootfs: true };
+  const id = await runSecured(daemon, pod, nobody);
+  const says = await execOutput(
+    daemon,
+    id,
+    shell('id; whoami; tail -n 1 /etc/passwd; tail -n 1 /etc/group; echo $HOME; head -n 1 /etc/passwd'),
+  );
+  assert.deepEqual(says.split('\n'), [
+    'uid=4242(4242) gid=4343(4343) groups=7,4343(4343)',
+    '4242',
+    '4242:x:4242:4343:4242 user:/:/sbin/nologin',
+    '4343:x:4343:',
+    '/',
+    'root:x:0:0:root:/root:/bin/sh',
+  ]);
+  assert.equal(await execOutput(daemon, id, shell('(echo x >> /etc/passwd) 2>/dev/null || echo refused')), 'refused');
+
+  const known = await runSecured(daemon, pod, { runAsUser: { value: 1000n } }, 'known');
+  assert.equal(await execOutput(daemon, known, shell('grep -c nologin /etc/passwd || true')), '0', 'the image knows it');
+});
+
 test('a user name that the image does not know, and a group without a user, are refused', async (daemon) => {
   const pod = await runPod(daemon);
   const unknown = await secured(pod, SLEEP, { runAsUsername: 'nobody-knows' }, 'unknown');
