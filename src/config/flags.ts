@@ -1,8 +1,9 @@
 import { DaemonError } from '../base/errors.ts';
 import type { TomlValue } from './kinds.ts';
 import type { FlagSetting } from './load.ts';
-import { schema, tomlName } from './schema.ts';
-import type { Flag, SchemaKeys } from './schema.ts';
+import { tomlName } from './schema-nodes.ts';
+import type { Flag, SchemaKeys } from './schema-nodes.ts';
+import { schema } from './schema.ts';
 
 /** A flag of `podwright serve` that sets a key of the configuration. */
 export interface ConfigFlag extends Flag {

@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { loadConfig } from './load.ts';
 import type { ConfigSources, LoadedConfig } from './load.ts';
-import { schema, tomlName } from './schema.ts';
-import type { Config, Key, Named, SchemaKeys } from './schema.ts';
+import { tomlName } from './schema-nodes.ts';
+import type { Key, Named, SchemaKeys } from './schema-nodes.ts';
+import { schema } from './schema.ts';
+import type { Config } from './schema.ts';
 
 /** A key whose value a reload found changed. */
 export interface ConfigChange {

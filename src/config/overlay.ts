@@ -1,7 +1,9 @@
 import { messageOf } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
-import { schema, tomlName } from './schema.ts';
-import type { Named, RuntimeHandlerConfig, SchemaKeys, SchemaNode, Settings } from './schema.ts';
+import { tomlName } from './schema-nodes.ts';
+import type { Named, SchemaKeys, SchemaNode } from './schema-nodes.ts';
+import { schema } from './schema.ts';
+import type { RuntimeHandlerConfig, Settings } from './schema.ts';
 
 /** Settings under construction, in the shape of {@link Settings}. */
 type Draft = Record<string, unknown>;

@@ -1,5 +1,6 @@
-import { schema, tomlName } from './schema.ts';
-import type { Key, SchemaKeys, SchemaNode } from './schema.ts';
+import { tomlName } from './schema-nodes.ts';
+import type { Key, SchemaKeys, SchemaNode } from './schema-nodes.ts';
+import { schema } from './schema.ts';
 import type { Config, Settings } from './schema.ts';
 import type { TomlValue } from './kinds.ts';
 

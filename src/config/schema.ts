@@ -9,9 +9,7 @@ import {
   listOf,
   notSupported,
   oneOf,
-  optionalDuration,
   optionalPath,
-  optionalProgram,
   optionalUnixSocket,
   path,
   platform,
@@ -22,79 +20,15 @@ import {
   ulimit,
   wholeNumber,
 } from './kinds.ts';
-import type { Kind } from './kinds.ts';
-import { annotationPattern, defaultMount, deviceMapping, runtimeOption, timezone, variable } from './container-kinds.ts';
-
-/** A flag of `podwright serve` that sets a key. */
-export interface Flag {
-  /** As the help shows it: `--root <DIR>`. */
-  readonly usage: string;
-  /** Whether it may be given several times; the values then make up the list or table. */
-  readonly repeatable?: true;
-}
-
-/** One setting. Its TOML key is the field's name in snake_case, less the unit. */
-export interface Key<T> {
-  readonly node: 'key';
-  readonly kind: Kind<T>;
-  readonly default: NoInfer<T>;
-  readonly doc: string;
-  /** Whether SIGHUP puts a new value in force, for what is started from then on. */
-  readonly reloadable?: true;
-  readonly flag?: Flag;
-}
-
-/** A TOML table with fixed keys. */
-export interface Section<S extends SchemaKeys> {
-  readonly node: 'section';
-  readonly doc: string;
-  readonly keys: S;
-}
-
-/** A TOML table whose entries the user names, each with the same keys. */
-export interface Named<S extends SchemaKeys> {
-  readonly node: 'named';
-  readonly doc: string;
-  readonly entry: S;
-  /** The entries that are there without any configuration. */
-  readonly names: readonly string[];
-  readonly flag?: Flag;
-}
-
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- keys of every type stand in one table, and Kind<T> is invariant
-export type SchemaNode = Key<any> | Section<SchemaKeys> | Named<SchemaKeys>;
-
-export interface SchemaKeys {
-  readonly [name: string]: SchemaNode;
-}
-
-type ValueOf<N> =
-  N extends Key<infer T>
-    ? T
-    : N extends Section<infer S>
-      ? ValuesOf<S>
-      : N extends Named<infer S>
-        ? Readonly<Record<string, ValuesOf<S>>>
-        : never;
-export type ValuesOf<S> = { readonly [K in keyof S]: ValueOf<S[K]> };
-
-function key<T>(kind: Kind<T>, fallback: NoInfer<T>, doc: string, more: { reloadable?: true; flag?: Flag } = {}): Key<T> {
-  return { node: 'key', kind, default: fallback, doc, ...more };
-}
-
-function section<const S extends SchemaKeys>(doc: string, keys: S): Section<S> {
-  return { node: 'section', doc, keys };
-}
-
-function named<const S extends SchemaKeys>(doc: string, entry: S, names: readonly string[], flag?: Flag): Named<S> {
-  return { node: 'named', doc, entry, names, ...(flag === undefined ? {} : { flag }) };
-}
+import { handlerKeys } from './handler-schema.ts';
+import { key, named, section } from './schema-nodes.ts';
+import type { SchemaKeys, ValuesOf } from './schema-nodes.ts';
+import { defaultMount, deviceMapping, timezone, variable } from './container-kinds.ts';
 
 const MINUTE_MS = 60_000;
 const UNBOUNDED = Number.MAX_SAFE_INTEGER;
 const paths = listOf(path, 'a list of absolute paths');
 const devices = listOf(deviceMapping, 'a list of devices "HOST_PATH:CONTAINER_PATH:rwm"');
-const annotations = listOf(annotationPattern, 'a list of names of annotations, with * for any text but a slash');
 
 /**
  * Every setting of the daemon: the type of the configuration, its defaults, its checks, its flags, `podwright config`
@@ -255,70 +189,10 @@ export const schema = {
         'crun starts containers and commands in a third to two thirds of the time. podwright status tells which it is.',
       { flag: { usage: '--default-runtime <NAME>' } },
     ),
-    handlers: named(
-      "The runtime handlers, by the name that a pod's RuntimeClass gives.",
-      {
-        path: key(optionalProgram, '', "The OCI runtime; empty: the program that has the handler's name."),
-        root: key(optionalPath, '', 'Where it keeps its state; empty: runtime/NAME under run_dir.'),
-        options: key(
-          listOf(runtimeOption, 'a list of arguments'),
-          [],
-          'Arguments that every command of the runtime gets, before its name: ["--debug"], of runsc ["--platform=kvm"].',
-        ),
-        noPivot: key(flag, false, 'Whether it creates containers with --no-pivot: where the root of the node is a RAM disk. runc, crun.'),
-        noNewKeyring: key(flag, false, 'Whether it creates containers with --no-new-keyring. runc, crun.'),
-        podAnnotations: key(
-          annotations,
-          [],
-          'Annotations of the pod that are handed to the runtime, with all its containers and its infra container: ["dev.gvisor.*"]. ' +
-            'Without this and the next two keys it gets none: some runtimes take orders from them.',
-          { reloadable: true },
-        ),
-        containerAnnotations: key(annotations, [], "Annotations of the container's own that are handed to the runtime with it.", {
-          reloadable: true,
-        }),
-        allowedAnnotations: key(
-          annotations,
-          [],
-          'Annotations of pod and container that are handed to the runtime, and of which the daemon obeys those that it knows (docs/annotations.md).',
-          { reloadable: true },
-        ),
-        baseRuntimeSpec: key(
-          optionalPath,
-          '',
-          'An OCI runtime spec, JSON, that the spec of every container is laid over. What the request, its image or a key of this ' +
-            'configuration decides wins; mounts, devices, hooks, limits, annotations and fields that nothing here knows come to it.',
-        ),
-        seccompProfile: key(optionalPath, '', 'As the key of this name at the top, for this handler; empty: that one.'),
-        createTimeoutMs: key(
-          optionalDuration(1000),
-          0,
-          'How long the runtime may take to create a container; "0s": timeouts.container_create.',
-        ),
-        privilegedWithoutHostDevices: key(
-          flag,
-          false,
-          "Whether privileged containers get none of the node's devices: only those they ask for.",
-          {
-            reloadable: true,
-          },
-        ),
-        privilegedWithoutHostDevicesAllDevicesAllowed: key(
-          flag,
-          false,
-          'Whether such containers may use every device that they make a node of. Only with the key before.',
-          { reloadable: true },
-        ),
-        cgroupWritable: key(
-          flag,
-          false,
-          'Whether containers may write in their own cgroup, /sys/fs/cgroup, without being privileged (KEP-5474). Only on cgroup v2.',
-          { reloadable: true },
-        ),
-      },
-      ['runc'],
-      { usage: '--runtime <NAME=PATH>', repeatable: true },
-    ),
+    handlers: named("The runtime handlers, by the name that a pod's RuntimeClass gives.", handlerKeys, ['runc'], {
+      usage: '--runtime <NAME=PATH>',
+      repeatable: true,
+    }),
   }),
   checkpoint: section('Checkpoints of containers, by CRIU.', {
     containers: key(
@@ -388,10 +262,3 @@ export type RuntimeHandlerConfig = Settings['runtime']['handlers'][string];
 
 /** The configuration in force: frozen, programs and "auto" resolved for this machine. */
 export type Config = Omit<Settings, 'cgroupManager'> & { readonly cgroupManager: 'cgroupfs' | 'systemd' };
-
-/** The name of a key in TOML: of `cniAddMs`, a duration, `cni_add`. */
-export function tomlName(name: string, node: SchemaNode): string {
-  const suffix = node.node === 'key' ? (node.kind.suffix ?? '') : '';
-  const bare = suffix !== '' && name.endsWith(suffix) ? name.slice(0, -suffix.length) : name;
-  return bare.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
