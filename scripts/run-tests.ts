@@ -42,7 +42,7 @@ async function runSuite(name: string, wanted: readonly string[]): Promise<number
     await useTestBuild();
     return report(name, await runInLanes(files, Number(values.lanes), options, say));
   }
-  return report(name, [await runFiles(files, availableParallelism(), options, say)]);
+  return report(name, [await runFiles(files, availableParallelism(), options, { say })]);
 }
 
 async function testFiles(folder: string, wanted: readonly string[]): Promise<string[]> {

@@ -1,11 +1,25 @@
-/** One lane of scripts/test-lanes.ts: runs the file that each message names, and answers with what became of it. Ends with its parent. */
+/**
+ * One lane of scripts/test-lanes.ts: runs the file that each message names, and tells what becomes of it. Ends with its parent.
+ */
 import { runFiles } from './test-files.ts';
-import type { LaneAnswer, LaneRequest } from './test-lanes.ts';
+import type { Outcome } from './test-files.ts';
+import type { LaneRequest, LaneWord } from './ask-lane.ts';
+
+const tell = (word: LaneWord): void => void process.send?.(word);
 
 process.on('message', ({ file, options }: LaneRequest) => {
-  let text = '';
-  const say = (part: string): void => {
-    text += part;
+  const listener = {
+    say: (text: string) => {
+      tell({ text });
+    },
+    found: (outcome: Outcome) => {
+      tell({ outcome });
+    },
+    busy: (isBusy: boolean) => {
+      tell({ isBusy });
+    },
   };
-  void runFiles([file], 1, options, say).then((result) => process.send?.({ text, result } satisfies LaneAnswer));
+  void runFiles([file], 1, options, listener).then(({ standstill }) => {
+    tell({ standstill });
+  });
 });

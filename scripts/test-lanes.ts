@@ -7,27 +7,13 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { laneProcesses } from './lane-processes.ts';
-import { FILE_TIMEOUT_MS, REPOSITORY } from './test-files.ts';
+import { askLane, killLane } from './ask-lane.ts';
 import type { FilesResult, RunOptions } from './test-files.ts';
-
-export interface LaneRequest {
-  readonly file: string;
-  readonly options: RunOptions;
-}
-
-export interface LaneAnswer {
-  /** What the file has printed. */
-  readonly text: string;
-  readonly result: FilesResult;
-}
 
 /** A file that says so measures what a neighbour would disturb. */
 const ALONE = /^\/\/ alone: \S/m;
-/** Most a lane may take beyond the limit of its file: the runner inside may be what hangs. */
-const LANE_GRACE_MS = 30_000;
 /** Most a lane may take to end when it has nothing more to do. */
 const END_TIMEOUT_MS = 10_000;
 /** As in a new machine: the loopback is up, and mounts reach the pods that are made in it. */
@@ -62,7 +48,7 @@ async function runLane({ files, options, say, results }: Queue): Promise<void> {
   let lane: ChildProcess | undefined;
   for (let file = files.shift(); file !== undefined; file = files.shift()) {
     lane ??= startLane();
-    const { text, result } = await ask(lane, { file, options });
+    const { text, result } = await askLane(lane, { file, options });
     say(text);
     results.push(result);
     if (hasEnded(lane)) lane = undefined;
@@ -87,46 +73,9 @@ async function endLane(lane: ChildProcess, say: (text: string) => void): Promise
   await ended;
 }
 
-/** Ends all processes of a lane, and tells which they were. */
-async function killLane(lane: ChildProcess, why: string): Promise<string> {
-  const processes = lane.pid === undefined ? [] : await laneProcesses(lane.pid);
-  for (const { pid } of processes) {
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  lane.kill('SIGKILL');
-  return [`${why}; its processes are killed:`, ...processes.map(({ text }) => `  ${text}`), ''].join('\n');
-}
-
 function startLane(): ChildProcess {
   const lane = [process.execPath, join(import.meta.dirname, 'test-lane.ts')];
   return spawn('unshare', ['--net', '--mount', '--propagation', 'private', '--', 'sh', '-c', ENTER, 'lane', ...lane], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
-}
-
-/** The answer of a lane. One that ends without, or gives none in time and is ended, is the failure of its file. */
-async function ask(lane: ChildProcess, request: LaneRequest): Promise<LaneAnswer> {
-  let why = '';
-  const limitMs = (request.options.timeoutMs ?? FILE_TIMEOUT_MS) + LANE_GRACE_MS;
-  const late = setTimeout(() => void killLane(lane, `no answer after ${limitMs / 1000} s`).then((text) => (why = text)), limitMs);
-  const answer = new Promise<LaneAnswer>((resolve) => {
-    const ended = (code: number | null, signal: string | null): void => {
-      const failure = why === '' ? `its lane ended with ${signal ?? String(code)}` : why;
-      const outcome = { file: relative(REPOSITORY, request.file), name: '(the file itself)', durationMs: 0, failure };
-      resolve({ text: `FAIL ${outcome.file}: ${failure}\n`, result: { outcomes: [outcome], standstill: { ms: 0, line: '' } } });
-    };
-    lane.once('exit', ended);
-    lane.once('message', (message) => {
-      lane.off('exit', ended);
-      resolve(message as LaneAnswer);
-    });
-  });
-  lane.send(request);
-  return answer.finally(() => {
-    clearTimeout(late);
   });
 }
