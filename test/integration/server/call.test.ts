@@ -176,8 +176,8 @@ test('the signal of a call that has ended well never aborts', async (t) => {
     },
   });
 
-  await client.runtime.version({}, { timeoutMs: 100 });
-  await new Promise((resolve) => setTimeout(resolve, 250));
+  await client.runtime.version({}, { timeoutMs: 1000 });
+  await new Promise((resolve) => setTimeout(resolve, 1250));
   assert.deepEqual(
     signals.map((signal) => signal.aborted),
     [false],
