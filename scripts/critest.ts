@@ -3,8 +3,9 @@
  *
  *     CRITEST=/path/to/critest npm run critest -- [critest's options: -ginkgo.focus X, -websocket-exec, ...]
  *
- * critest is built from kubernetes-sigs/cri-tools. Root. One run at a time: specs use the node's ports 12000 to 12003.
- * Closes with one line: `critest: 102 passed, 0 failed, 35 skipped`. Exits 1 where a spec failed, none ran, or something
+ * critest is built from kubernetes-sigs/cri-tools. Root. One run at a time: specs use the node's ports 12000 to 12003. The runtime is
+ * $PODWRIGHT_TEST_RUNTIME; else one that can do user namespaces, where scripts/build-runc.sh or fetch-crun.sh has left one; else runc.
+ * Closes with one line: `critest: 108 passed, 0 failed, 9 skipped`. Exits 1 where a spec failed, none ran, or something
  * of the daemon was left behind.
  */
 import { appendFile, chmod, mkdtemp, readFile, writeFile } from 'node:fs/promises';
@@ -20,6 +21,7 @@ import { assertNothingNew, inventoryOf } from '../test/support/e2e-test.ts';
 import { findProgram } from '../test/support/find-program.ts';
 import { removeAllPods } from '../test/support/pods.ts';
 import { noRegistry, TestRegistry } from '../test/support/registry.ts';
+import { ablestRuntime } from '../test/support/user-namespaces.ts';
 import { useTestBuild } from './test-build.ts';
 
 /** The digest of test-image-digest in critest: an image that nobody but its registry can serve. */
@@ -71,7 +73,9 @@ async function patchCritest(program: string, digest: string, directory: string):
 }
 
 async function testDaemon(program: string, options: readonly string[], config: string, directory: string): Promise<number> {
-  const daemon = await TestDaemon.start({ config, images: [] });
+  const { stdout } = await execa(ablestRuntime, ['--version']);
+  say(`critest: with ${stdout.split('\n')[0]} (${ablestRuntime})`);
+  const daemon = await TestDaemon.start({ config, images: [], args: ['--runtime', `runc=${ablestRuntime}`] });
   try {
     const before = await inventoryOf(daemon);
     const report = join(directory, 'report.json');

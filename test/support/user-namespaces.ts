@@ -15,22 +15,24 @@ interface UserRuntime {
 const CACHE = process.env['PODWRIGHT_TOOLS_CACHE'] ?? '/var/cache/podwright-tools';
 
 async function fromCache(): Promise<string[]> {
-  const found: string[] = [];
+  const programs: string[] = [];
   for (const folder of (await readdir(CACHE).catch(() => [])).sort()) {
     const [name = ''] = /^(runc|crun)(?=-)/.exec(folder) ?? [];
     const path = name === '' ? undefined : await findProgram(name, join(CACHE, folder, name));
-    if (path !== undefined) found.push(path);
+    if (path !== undefined) programs.push(path);
   }
-  return found;
+  return programs;
 }
 
 const given = process.env['PODWRIGHT_TEST_USERNS_RUNTIME'];
-const paths = given === undefined ? await fromCache() : [given];
+const found = given === undefined ? await fromCache() : [given];
+const paths = found.toSorted((one, other) => basename(other).localeCompare(basename(one)));
 
 /** Those that were found here, runc first. */
-export const userRuntimes: readonly UserRuntime[] = paths
-  .toSorted((one, other) => basename(other).localeCompare(basename(one)))
-  .map((path) => ({ name: basename(path), args: ['--runtime', `runc=${path}`] }));
+export const userRuntimes: readonly UserRuntime[] = paths.map((path) => ({ name: basename(path), args: ['--runtime', `runc=${path}`] }));
+
+/** The runtime for tests of everything that there is, critest and the kubelet's: the one given, else one that can do user namespaces. */
+export const ablestRuntime = process.env['PODWRIGHT_TEST_RUNTIME'] ?? paths[0] ?? 'runc';
 
 /** Why tests with user namespaces cannot run here; false where they can. */
 export const noUserNamespaces: string | false =
