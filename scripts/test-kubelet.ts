@@ -21,9 +21,11 @@ import { reviewLog, timings } from '../test/e2e/kubelet/log-review.ts';
 import { NODE_CASES, removeEverything } from '../test/e2e/kubelet/node-cases.ts';
 import { POD_CASES } from '../test/e2e/kubelet/pod-cases.ts';
 import { PROBE_CASES } from '../test/e2e/kubelet/probe-cases.ts';
+import { USER_NAMESPACE_CASES } from '../test/e2e/kubelet/user-namespace-cases.ts';
 import { World } from '../test/e2e/kubelet/world.ts';
 import { TestDaemon } from '../test/support/daemon.ts';
 import { assertNothingNew, inventoryOf } from '../test/support/e2e-test.ts';
+import { ablestRuntime } from '../test/support/user-namespaces.ts';
 import { useTestBuild } from './test-build.ts';
 
 /** All but the building of the kubelet, milliseconds. */
@@ -61,7 +63,8 @@ async function main(): Promise<number> {
 /** A daemon and a kubelet, the cases, and what is left when both have gone. */
 async function onNode(program: string): Promise<void> {
   await useTestBuild();
-  const daemon = await TestDaemon.start();
+  tell(`runtime: ${ablestRuntime}`);
+  const daemon = await TestDaemon.start({ args: ['--runtime', `runc=${ablestRuntime}`] });
   try {
     const before = await inventoryOf(daemon);
     const kubelet = new TestKubelet({
@@ -92,7 +95,7 @@ async function runCases(daemon: TestDaemon, kubelet: TestKubelet): Promise<void>
   const run = async (one: Case): Promise<void> => {
     take(await outcomeOf(one.name, () => one.run(world)));
   };
-  await Promise.all(wanted([...POD_CASES, ...PROBE_CASES]).map(run));
+  await Promise.all(wanted([...POD_CASES, ...PROBE_CASES, ...USER_NAMESPACE_CASES]).map(run));
   await tellTimings(kubelet, 'with all pods at once');
   for (const one of wanted(NODE_CASES)) await run(one);
   take(await outcomeOf('everything is removed', () => removeEverything(world)));

@@ -7,6 +7,7 @@ import { until } from '../../support/pods.ts';
 import type { Case } from './cases.ts';
 import { container, NODE_NAME, pod, SLEEP } from './pods.ts';
 import type { PodManifest, PodStatus } from './pods.ts';
+import { hasUserNamespaces } from './user-namespace-cases.ts';
 import { containerOf, idOf } from './world.ts';
 import type { World } from './world.ts';
 
@@ -30,8 +31,11 @@ export const NODE_CASES: readonly Case[] = [
 ];
 
 const STAYING = ['stay-one', 'stay-two'];
+/** The one of them that has a user namespace, where the runtime can. */
+const MAPPED = 'stay-two';
 
-function staying(name: string): PodManifest {
+/** @param hostUsers false: with a user namespace, whose ids must be the same after whatever happened. */
+function staying(name: string, hostUsers: boolean): PodManifest {
   const probe = { exec: { command: ['true'] }, periodSeconds: 2, failureThreshold: 3, timeoutSeconds: 20 };
   const main = container('main', `echo started; ${SLEEP}`, {
     livenessProbe: probe,
@@ -42,11 +46,13 @@ function staying(name: string): PodManifest {
   return pod(name, [main, container('second', SLEEP)], {
     initContainers: [once],
     volumes: [{ name: 'memory', emptyDir: { medium: 'Memory' } }],
+    ...(hostUsers ? {} : { hostUsers }),
   });
 }
 
 async function startStaying(world: World): Promise<void> {
-  for (const name of STAYING) await world.kubelet.apply(staying(name));
+  const canMap = await hasUserNamespaces(world);
+  for (const name of STAYING) await world.kubelet.apply(staying(name, !canMap || name !== MAPPED));
   for (const name of STAYING) await world.untilReady(name);
 }
 
@@ -59,6 +65,7 @@ async function identities(world: World): Promise<unknown[]> {
       name: one.name,
       uid: one.uid,
       podIP: one.podIP,
+      ids: await world.run(one.name, 'main', 'cat', '/proc/self/uid_map'),
       sandboxes: await world.sandboxesOf(one.name),
       containers: [...one.containers, ...one.initContainers].map((view) => ({
         name: view.name,
