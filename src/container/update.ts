@@ -3,7 +3,7 @@ import type { LinuxContainerResources } from '../../api/cri/runtime.ts';
 import { writeFileAtomic } from '../base/atomic-file.ts';
 import { DaemonError, fail } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
-import { isAlive } from '../linux/process.ts';
+import { isAlive, type ProcessIdentity } from '../linux/process.ts';
 import type { OciSpec } from '../ocispec/oci-types.ts';
 import { ociResources, refuseSwapAlone } from '../ocispec/resources.ts';
 import { specFromJson, specToJson } from '../ocispec/spec-json.ts';
@@ -35,14 +35,19 @@ export async function updateContainer(
   try {
     await untilKilled(async (signal) => runtimeOf(parts, record).update(id, limits, signal));
   } catch (error) {
-    // Its end is recorded under this lock, so the state does not tell it yet.
-    if (!(await isAlive(state.process)))
-      throw new DaemonError('FailedPrecondition', `update container ${id}: it has ended`, { cause: error });
+    await refuseEnded(id, state.process, error);
     throw error;
   }
+  // runc has refused one that has ended; crun finds its cgroup and is content.
+  await refuseEnded(id, state.process);
   stage('container.updated');
   await parts.store.save(id, { ...state, resources });
   await rewriteSpec(bundleOf(parts, id).specFile, limits);
+}
+
+/** The end of a container is recorded under the lock that the update holds, so the state does not tell it yet. */
+async function refuseEnded(id: string, process: ProcessIdentity, cause?: unknown): Promise<void> {
+  if (!(await isAlive(process))) throw new DaemonError('FailedPrecondition', `update container ${id}: it has ended`, { cause });
 }
 
 /** `runc update` passes over limits on huge pages, so that a change would be shown and not be there; the same ones again are fine. */

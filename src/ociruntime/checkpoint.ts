@@ -32,10 +32,12 @@ const GIVE_UP_MS = 5_000;
 /** How long the last words of a runtime that has ended are read, milliseconds. */
 const WORDS_MS = 500;
 const WORDS_BYTES = 64 * 1024;
+/** crun loads the library when it needs it, and says in its features that it has checkpoints in any case (libcrun/criu.c). */
+const NO_LIBRARY = /could not load `libcriu/;
 
 /**
  * Has the runtime write the state of a container's processes; they go on afterwards, or stay frozen where they were.
- * @throws Internal with the runtime's and CRIU's words, the signal's reason.
+ * @throws FailedPrecondition where the runtime lacks CRIU's library, Internal with the runtime's and CRIU's words, the signal's reason.
  */
 export async function dumpContainer(runtime: OciRuntime, request: RuntimeCheckpointRequest): Promise<void> {
   const { containerId, signal } = request;
@@ -69,6 +71,7 @@ export async function dumpContainer(runtime: OciRuntime, request: RuntimeCheckpo
     if (exit.code === 0) return;
     await settledWithin(read, WORDS_MS);
     const words = [runtimeWords(Buffer.concat(said)), ...(await errorsOf(join(request.work, DUMP_LOG)))].join('; ');
+    if (NO_LIBRARY.test(words)) throw new DaemonError('FailedPrecondition', `${runtime.path} cannot load CRIU's library: ${words}`);
     throw new DaemonError('Internal', `${runtime.name} checkpoint ${containerId}: ${describeExit(exit)}: ${words}`);
   } finally {
     signal.removeEventListener('abort', stop);

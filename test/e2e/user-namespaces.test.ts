@@ -30,7 +30,7 @@ import { IMAGES } from '../support/test-image.ts';
 import { MAPPING, noUserNamespaces, userRuntimes, withUsers } from '../support/user-namespaces.ts';
 
 /** Each test runs with every runtime that can. */
-const runtimes = userRuntimes.length === 0 ? [{ name: 'none', args: [] }] : userRuntimes;
+const runtimes = userRuntimes.length === 0 ? [{ name: 'none', path: '', args: [] }] : userRuntimes;
 const daemons = runtimes.map(({ name, args }) => {
   return { name, test: sharedDaemon({ args, skip: noUserNamespaces, images: ['busybox', 'user', 'layers'] }) };
 });

@@ -7,6 +7,7 @@ import { findProgram } from './find-program.ts';
 /** A runtime that can do user namespaces. */
 interface UserRuntime {
   readonly name: string;
+  readonly path: string;
   /** Flags for a daemon that has it as its default one. */
   readonly args: readonly string[];
 }
@@ -29,7 +30,11 @@ const found = given === undefined ? await fromCache() : [given];
 const paths = found.toSorted((one, other) => basename(other).localeCompare(basename(one)));
 
 /** Those that were found here, runc first. */
-export const userRuntimes: readonly UserRuntime[] = paths.map((path) => ({ name: basename(path), args: ['--runtime', `runc=${path}`] }));
+export const userRuntimes: readonly UserRuntime[] = paths.map((path) => ({
+  name: basename(path),
+  path,
+  args: ['--runtime', `runc=${path}`],
+}));
 
 /** The runtime for tests of everything that there is, critest and the kubelet's: the one given, else one that can do user namespaces. */
 export const ablestRuntime = process.env['PODWRIGHT_TEST_RUNTIME'] ?? paths[0] ?? 'runc';
