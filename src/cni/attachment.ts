@@ -12,6 +12,8 @@ export interface NetworkAttachRequest {
   readonly containerId: string;
   readonly netnsPath: string;
   readonly pod: PodIdentity;
+  /** Its runtime handler, which may have networks of its own. */
+  readonly handler?: string;
   readonly capabilityArgs: CapabilityArgs;
 }
 
@@ -20,6 +22,7 @@ export interface NetworkDetachRequest {
   /** Undefined where the namespace is gone. */
   readonly netnsPath: string | undefined;
   readonly pod: PodIdentity;
+  readonly handler?: string;
 }
 
 export interface Attachment {

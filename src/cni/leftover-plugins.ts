@@ -1,8 +1,25 @@
 import { sleep } from '../base/deadline.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
 import { findProcessesByEnvironment, isAlive, SIGKILL, signalProcess } from '../linux/process.ts';
+import type { AttachmentRecords } from './attachment-records.ts';
 
 const ROUNDS = 20;
 const ROUND_MS = 100;
+
+/** Ends every plugin of an attachment without a result, and the DELs of the others. Which were under way is not on disk. */
+export async function endLeftovers(records: readonly AttachmentRecords[], log: Log): Promise<void> {
+  const unfinished = records
+    .flatMap((each) => each.all().filter(({ result }) => result === undefined))
+    .map(({ containerId }) => containerId);
+  const others = records.flatMap((each) => each.ids()).filter((id) => !unfinished.includes(id));
+  try {
+    const killed = (await endLeftoverPlugins(unfinished)) + (await endLeftoverPlugins(others, 'DEL'));
+    if (killed > 0) log.warn(`killed ${killed} plugin processes that an earlier daemon left running`);
+  } catch (error) {
+    log.error(`look for plugins that an earlier daemon left running: ${messageOf(error)}`);
+  }
+}
 
 /**
  * Ends the plugins that a killed daemon left running for containers, so that no late ADD comes after our DEL, and no two DELs
@@ -10,7 +27,7 @@ const ROUND_MS = 100;
  * @param command only plugins that run this command: what an ADD that worked has left running belongs to the network.
  * @returns how many processes were killed.
  */
-export async function endLeftoverPlugins(containerIds: readonly string[], command?: 'DEL'): Promise<number> {
+async function endLeftoverPlugins(containerIds: readonly string[], command?: 'DEL'): Promise<number> {
   if (containerIds.length === 0) return 0;
   const killed = new Set<number>();
   for (let round = 0; round < ROUNDS; round += 1) {

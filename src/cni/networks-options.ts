@@ -4,6 +4,8 @@ import type { PluginRun } from './plugin.ts';
 export interface NetworksOptions {
   /** Where network configurations are, e.g. /etc/cni/net.d. */
   readonly confDir: string;
+  /** The same for the pods of some runtime handlers, by the handler's name; the first configuration in file name order is theirs. */
+  readonly handlerConfDirs?: ReadonlyMap<string, string>;
   /** Where plugin binaries are, e.g. /opt/cni/bin; the first one that has a plugin wins. */
   readonly binDirs: readonly string[];
   /** Where attachment records are kept. It must survive a reboot: so do the addresses that plugins hand out. */

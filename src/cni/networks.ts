@@ -1,14 +1,15 @@
 import { join } from 'node:path';
 import { sleep } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
-import { KeyedMutex } from '../base/keyed-mutex.ts';
+import { allSettledOrThrow } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
 import { attachmentOf, checkId, existing, IFNAME, targetOf, UNKNOWN_POD } from './attachment.ts';
 import { AttachmentRecords } from './attachment-records.ts';
-import { ConfDirectory } from './conf-directory.ts';
-import { endLeftoverPlugins } from './leftover-plugins.ts';
+import { Configurations, type ConfiguredNetwork } from './configurations.ts';
+import { endLeftovers } from './leftover-plugins.ts';
 import { addToNetwork, canCheck, checkNetwork, collectNetworkGarbage, deleteFromNetwork, hasStatusAndGc } from './network.ts';
 import { NetworkStatusProbe } from './network-status.ts';
+import { Operations } from './operations.ts';
 import { PluginRunner } from './plugin.ts';
 import { PluginFinder } from './plugin-finder.ts';
 import { RetryQueue } from './retry-queue.ts';
@@ -16,7 +17,6 @@ import { takeBackAdd } from './take-back.ts';
 import type { Log } from '../base/log.ts';
 import type { Attachment, NetworkAttachRequest, NetworkDetachRequest, PendingDetach } from './attachment.ts';
 import type { AddRefusal, AttachmentRecord } from './attachment-records.ts';
-import type { SkippedFile } from './conf-directory.ts';
 import type { NetworkConf } from './network-conf.ts';
 import type { NetworkStatus } from './network-status.ts';
 import type { NetworksOptions } from './networks-options.ts';
@@ -40,7 +40,7 @@ const KEPT_NAMESPACES = 128;
 export class Networks {
   readonly #options: NetworksOptions;
   readonly #log: Log;
-  readonly #confs: ConfDirectory;
+  readonly #confs: Configurations;
   readonly #runner: PluginRunner;
   readonly #probe: NetworkStatusProbe;
   readonly #records: AttachmentRecords;
@@ -48,17 +48,15 @@ export class Networks {
   readonly #queue: RetryQueue;
   /** The containers whose namespace stays until their queued detach has worked. */
   readonly #kept = new Set<string>();
-  readonly #locks = new KeyedMutex<string>();
-  #busy = 0;
-  #garbageCollection: Promise<void> | undefined;
+  readonly #operations = new Operations();
 
   constructor(options: NetworksOptions) {
-    const { confDir, cacheDir, log, networkName, rescanMs } = options;
+    const { cacheDir, log } = options;
     this.#options = options;
     this.#log = log;
-    this.#confs = new ConfDirectory({ dir: confDir, networkName, log, rescanMs });
+    this.#confs = new Configurations(options);
     this.#runner = new PluginRunner(new PluginFinder(options.binDirs), log, options.observe);
-    this.#probe = new NetworkStatusProbe(this.#confs, this.#runner, options.queryTimeoutMs ?? 10_000);
+    this.#probe = new NetworkStatusProbe(this.#confs.main, this.#runner, options.queryTimeoutMs ?? 10_000);
     this.#records = new AttachmentRecords(join(cacheDir, 'attachments'), log);
     this.#pending = new AttachmentRecords(join(cacheDir, 'pending'), log);
     this.#queue = new RetryQueue({
@@ -77,7 +75,7 @@ export class Networks {
   async start(): Promise<void> {
     await this.#records.load();
     await this.#pending.load();
-    await this.#endLeftovers();
+    await endLeftovers([this.#records, this.#pending], this.#log);
     await this.#confs.start();
     for (const id of this.#pending.ids()) {
       // A crash between the two writes of detachLater leaves the record in both places.
@@ -93,31 +91,25 @@ export class Networks {
     await this.#queue.close();
   }
 
-  /** Whether pods can be attached. Cheap: the plugins are asked every 10 s at most, and waited for 2 s at most. */
+  /** Whether pods can be attached, to the node's network. Cheap: the plugins are asked every 10 s at most, and waited for 2 s at most. */
   async status(): Promise<NetworkStatus> {
     return this.#probe.status();
   }
 
   /** What is configured, for status outputs. */
-  describe(): { network: NetworkConf | undefined; file: string | undefined; skipped: readonly SkippedFile[] } {
-    const { current, skipped } = this.#confs;
-    return { network: current?.conf, file: current?.file, skipped };
-  }
-
-  /** Whether a plugin of the current network declares a capability, e.g. `portMappings`. */
-  hasCapability(name: string): boolean {
-    return this.#confs.current?.conf.plugins.some((plugin) => plugin.capabilities.includes(name)) ?? false;
+  describe(): ConfiguredNetwork & { handlers: Readonly<Record<string, ConfiguredNetwork>> } {
+    return this.#confs.describe();
   }
 
   /**
-   * Attaches a container to the current network as eth0. When this fails, what was added is taken off again; where that
+   * Attaches a container to the current network of its handler as eth0. When this fails, what was added is taken off again; where that
    * fails too, the record stays, and {@link detach} or {@link detachLater} ends it.
    * @throws {DaemonError} with the failing plugin's words; Unavailable where no network is configured.
    */
   async attach(request: NetworkAttachRequest, signal: AbortSignal): Promise<Attachment> {
     const { containerId } = request;
     checkId(containerId);
-    return this.#operate(containerId, async () => {
+    return this.#operations.run(containerId, async () => {
       const network = await this.#networkFor(request);
       if (this.#records.ids().includes(containerId) || this.#pending.ids().includes(containerId)) {
         throw new DaemonError('AlreadyExists', `attach ${containerId} to the network: it is attached already, must be detached first`);
@@ -139,7 +131,7 @@ export class Networks {
   async detach(request: NetworkDetachRequest, signal: AbortSignal): Promise<void> {
     checkId(request.containerId);
     const netnsPath = await existing(request.netnsPath);
-    await this.#operate(request.containerId, () => this.#release(this.#records, { ...request, netnsPath }, signal));
+    await this.#operations.run(request.containerId, () => this.#release(this.#records, { ...request, netnsPath }, signal));
   }
 
   /**
@@ -149,7 +141,7 @@ export class Networks {
   async detachLater(request: { readonly containerId: string }): Promise<void> {
     const { containerId } = request;
     checkId(containerId);
-    await this.#locks.run(containerId, async () => {
+    await this.#operations.locked(containerId, async () => {
       if (!(await this.#pending.take(this.#records, containerId))) return;
       await this.#keepNamespace(containerId);
       stage('cni.detach-queued');
@@ -206,7 +198,7 @@ export class Networks {
    * @throws {DaemonError} with the plugin's words; NotFound where the container is not attached.
    */
   async check(containerId: string, signal: AbortSignal): Promise<void> {
-    await this.#operate(containerId, async () => {
+    await this.#operations.run(containerId, async () => {
       const record = this.#records.get(containerId);
       if (record?.result === undefined) throw new DaemonError('NotFound', `check the network of ${containerId}: it is not attached`);
       if (!canCheck(record.network)) return;
@@ -215,34 +207,30 @@ export class Networks {
   }
 
   /**
-   * Lets the current network's plugins free what belongs to no attachment of ours (GC, from version 1.1.0). To be called
+   * Lets the current networks' plugins free what belongs to no attachment of ours (GC, from version 1.1.0). To be called
    * after the restore. Attaches and detaches wait for it; while some are under way, nothing is done.
    * @param inUse the sandboxes that their owner believes to be attached; our record of one may be lost.
    * @returns whether the plugins were asked.
    * @throws {DaemonError} with the plugins' words.
    */
   async collectGarbage(inUse: readonly string[], signal: AbortSignal): Promise<boolean> {
-    const conf = this.#confs.current?.conf;
-    if (conf === undefined || conf.disableGC || !hasStatusAndGc(conf)) return false;
-    if (this.#busy > 0 || this.#garbageCollection !== undefined) return false;
-    const ids = new Set([...this.#records.ids(), ...this.#pending.ids(), ...inUse]);
-    const valid = [...ids].map((containerID) => ({ containerID, ifname: IFNAME }));
-    const work = collectNetworkGarbage(this.#runner, conf, valid, this.#queryLimits(signal));
-    this.#garbageCollection = work
-      .catch(() => undefined)
-      .finally(() => {
-        this.#garbageCollection = undefined;
-      });
-    await work;
-    return true;
+    const confs = this.#confs.current().filter((conf) => !conf.disableGC && hasStatusAndGc(conf));
+    if (confs.length === 0) return false;
+    return this.#operations.runAlone(async () => {
+      // Of every network: what a network does not know is no harm, and a directory may have changed its network since.
+      const ids = new Set([...this.#records.ids(), ...this.#pending.ids(), ...inUse]);
+      const valid = [...ids].map((containerID) => ({ containerID, ifname: IFNAME }));
+      await allSettledOrThrow(confs.map(async (conf) => collectNetworkGarbage(this.#runner, conf, valid, this.#queryLimits(signal))));
+    });
   }
 
   /** The network to attach to, checked as far as can be before anything is done. */
   async #networkFor(request: NetworkAttachRequest): Promise<NetworkConf> {
-    const network = this.#confs.current?.conf;
-    if (network === undefined) throw new DaemonError('Unavailable', `attach ${request.containerId} to the network: ${this.#confs.problem}`);
+    const confs = this.#confs.of(request.handler);
+    const network = confs.current?.conf;
+    if (network === undefined) throw new DaemonError('Unavailable', `attach ${request.containerId} to the network: ${confs.problem}`);
     const mapping = request.capabilityArgs.portMappings?.[0];
-    if (mapping !== undefined && !this.hasCapability('portMappings')) {
+    if (mapping !== undefined && !network.plugins.some(({ capabilities }) => capabilities.includes('portMappings'))) {
       // Not an error: networks that map host ports by themselves do not declare it (cilium), and the pod may do without.
       this.#log.warn(
         `cni network "${network.name}": no plugin has the portMappings capability, so nothing is told of host port ${mapping.hostPort}`,
@@ -306,7 +294,7 @@ export class Networks {
   }
 
   async #releaseQueued(containerId: string, signal: AbortSignal, failures: number): Promise<void> {
-    await this.#operate(containerId, async () => {
+    await this.#operations.run(containerId, async () => {
       const netnsPath = await existing(this.#pending.get(containerId)?.netnsPath);
       await this.#release(this.#pending, { containerId, netnsPath, pod: UNKNOWN_POD }, signal, failures);
       if (!this.#kept.delete(containerId)) return;
@@ -337,45 +325,19 @@ export class Networks {
     stage('cni.record-removed');
   }
 
-  /** What a container with an unreadable record is detached by: the current network. */
+  /** What a container with an unreadable record is detached by: the current network of its handler, or of the node. */
   #standIn(records: AttachmentRecords, request: NetworkDetachRequest): AttachmentRecord | undefined {
     const { containerId, pod, netnsPath = '' } = request;
     if (!records.isCorrupt(containerId)) return undefined;
-    const network = this.#confs.current?.conf;
+    const confs = this.#confs.of(request.handler);
+    const network = confs.current?.conf;
     if (network === undefined) {
       throw new DaemonError(
         'Unavailable',
-        `detach ${containerId} from the network: its record ${records.corruptFile(containerId)} cannot be read, and there is ${this.#confs.problem}; put a configuration there or remove the record`,
+        `detach ${containerId} from the network: its record ${records.corruptFile(containerId)} cannot be read, and there is ${confs.problem}; put a configuration there or remove the record`,
       );
     }
     return { containerId, pod, netnsPath, ifName: IFNAME, network, capabilityArgs: {}, createdAt: '' };
-  }
-
-  /** One operation a container at a time, and none while garbage is collected. */
-  async #operate<T>(containerId: string, work: () => Promise<T>): Promise<T> {
-    return this.#locks.run(containerId, async () => {
-      while (this.#garbageCollection !== undefined) await this.#garbageCollection;
-      this.#busy += 1;
-      try {
-        return await work();
-      } finally {
-        this.#busy -= 1;
-      }
-    });
-  }
-
-  /** Ends every plugin of an attachment without a result, and the DELs of the others. Which were under way is not on disk. */
-  async #endLeftovers(): Promise<void> {
-    const unfinished = [...this.#records.all(), ...this.#pending.all()]
-      .filter(({ result }) => result === undefined)
-      .map(({ containerId }) => containerId);
-    const others = [...this.#records.ids(), ...this.#pending.ids()].filter((id) => !unfinished.includes(id));
-    try {
-      const killed = (await endLeftoverPlugins(unfinished)) + (await endLeftoverPlugins(others, 'DEL'));
-      if (killed > 0) this.#log.warn(`killed ${killed} plugin processes that an earlier daemon left running`);
-    } catch (error) {
-      this.#log.error(`look for plugins that an earlier daemon left running: ${messageOf(error)}`);
-    }
   }
 
   #deleteLimits(signal?: AbortSignal): Limits {

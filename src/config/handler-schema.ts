@@ -1,5 +1,5 @@
 import { annotationPattern, runtimeOption } from './container-kinds.ts';
-import { flag, listOf, optionalDuration, optionalPath, optionalProgram } from './kinds.ts';
+import { anyText, flag, listOf, optionalDuration, optionalPath, optionalProgram } from './kinds.ts';
 import { key, type SchemaKeys } from './schema-nodes.ts';
 
 const annotations = listOf(annotationPattern, 'a list of names of annotations, with * for any text but a slash');
@@ -38,6 +38,13 @@ export const handlerKeys = {
       'configuration decides wins; mounts, devices, hooks, limits, annotations and fields that nothing here knows come to it.',
   ),
   seccompProfile: key(optionalPath, '', 'As the key of this name at the top, for this handler; empty: that one.'),
+  apparmorProfile: key(anyText, '', 'As the key of this name at the top, for this handler; empty: that one.'),
+  cniConfDir: key(
+    optionalPath,
+    '',
+    'Where the CNI configurations of its pods are, watched; that of the first file in name order counts. Empty: as cni.conf_dir and ' +
+      "cni.default_network say. Whether the node's network is ready depends on those alone.",
+  ),
   createTimeoutMs: key(optionalDuration(1000), 0, 'How long the runtime may take to create a container; "0s": timeouts.container_create.'),
   privilegedWithoutHostDevices: key(flag, false, "Whether privileged containers get none of the node's devices: only those they ask for.", {
     reloadable: true,

@@ -63,7 +63,7 @@ export async function planContainer(
     settings: parts.specSettings(runtime.name),
     host,
     userMapping: sandbox.record.namespaces.user,
-    apparmor: await parts.apparmor(),
+    apparmor: await parts.apparmor(runtime.name),
     warn,
   });
   const pidNamespace = planPidNamespace(config, sandbox, containers);

@@ -17,8 +17,8 @@ const ABI = 'abi/3.0';
 export interface ApparmorOptions {
   /** Whether AppArmor is on. */
   readonly isOn: boolean;
-  /** The profile that the node's owner has named for RuntimeDefault; empty is the built-in one. */
-  readonly ownersProfile: string;
+  /** What RuntimeDefault stands for, with each runtime handler: names of the node's owner; empty is the built-in one. */
+  readonly profiles: readonly string[];
   /** Tells which built-in profile this boot has loaded. */
   readonly stateFile: string;
   /** The parser's environment. */
@@ -29,54 +29,53 @@ export interface ApparmorOptions {
 /** AppArmor of the node: sees to it that the profile of RuntimeDefault is in the kernel, and tells which others are. */
 export class Apparmor {
   readonly #options: ApparmorOptions;
-  readonly #isBuiltIn: boolean;
   #loading: Promise<void> | undefined;
   /** Of the last load; undefined where it worked. */
   #failure: { readonly why: string; readonly at: number } | undefined;
 
   constructor(options: ApparmorOptions) {
     this.#options = options;
-    this.#isBuiltIn = ['', DEFAULT_APPARMOR_PROFILE].includes(options.ownersProfile);
   }
 
   /** Loads the profile, beside the rest of the start: requests wait for it. What will not be confined is said here, once. */
   async start(): Promise<void> {
-    const { isOn, log } = this.#options;
+    const { isOn, profiles, log } = this.#options;
     if (!isOn) return;
     try {
-      if (this.#isBuiltIn) await this.#load();
-      const { runtimeDefault } = await this.#look();
-      if (runtimeDefault.is === 'Ready') return;
-      const outcome = runtimeDefault.isRequired
-        ? 'containers that name no other profile are refused until it is'
-        : 'containers that ask for none are not confined by it, and those that ask for RuntimeDefault are refused';
-      log.warn(`AppArmor is on, but the profile of RuntimeDefault is not loaded: ${outcome}`, { error: runtimeDefault.why });
+      if (profiles.some(isBuiltIn)) await this.#load();
+      for (const profile of profiles) {
+        const { runtimeDefault } = await this.#look(profile);
+        if (runtimeDefault.is === 'Ready') continue;
+        const outcome = runtimeDefault.isRequired
+          ? 'containers that name no other profile are refused until it is'
+          : 'containers that ask for none are not confined by it, and those that ask for RuntimeDefault are refused';
+        log.warn(`AppArmor is on, but the profile of RuntimeDefault is not loaded: ${outcome}`, { error: runtimeDefault.why });
+      }
     } catch (error) {
       log.warn('AppArmor is on, but its policy cannot be read: containers cannot be made', { error: messageOf(error) });
     }
   }
 
-  /** As it is now; undefined where AppArmor is off. */
-  async facts(): Promise<ApparmorFacts | undefined> {
+  /** As it is now, where RuntimeDefault stands for `profile`; undefined where AppArmor is off. */
+  async facts(profile: string): Promise<ApparmorFacts | undefined> {
     if (!this.#options.isOn) return undefined;
     await this.#loading;
-    const found = await this.#look();
-    if (found.runtimeDefault.is === 'Ready' || !this.#isBuiltIn) return found;
+    const found = await this.#look(profile);
+    if (found.runtimeDefault.is === 'Ready' || !isBuiltIn(profile)) return found;
     if (this.#failure !== undefined && Date.now() - this.#failure.at < RETRY_MS) return found;
     // Somebody has taken it out of the kernel (aa-remove-unknown does), or the parser has come since.
     await this.#load();
-    return this.#look();
+    return this.#look(profile);
   }
 
-  async #look(): Promise<ApparmorFacts> {
-    const { ownersProfile } = this.#options;
+  async #look(profile: string): Promise<ApparmorFacts> {
     const loaded = await loadedApparmorProfiles();
-    const name = this.#isBuiltIn ? DEFAULT_APPARMOR_PROFILE : ownersProfile;
+    const name = isBuiltIn(profile) ? DEFAULT_APPARMOR_PROFILE : profile;
     if (loaded.has(name) || name === UNCONFINED) return { loaded, runtimeDefault: { is: 'Ready', name } };
-    const why = this.#isBuiltIn
+    const why = isBuiltIn(profile)
       ? (this.#failure?.why ?? `${name} was taken out of the kernel`)
       : `apparmor_profile in the configuration is "${name}", which is not loaded on this node`;
-    return { loaded, runtimeDefault: { is: 'Missing', why, isRequired: !this.#isBuiltIn } };
+    return { loaded, runtimeDefault: { is: 'Missing', why, isRequired: !isBuiltIn(profile) } };
   }
 
   /** Only one at a time. */
@@ -115,6 +114,10 @@ export class Apparmor {
     if (now !== undefined) await writeFileAtomic(stateFile, stateOf(digest, now), { durable: false });
     return true;
   }
+}
+
+function isBuiltIn(profile: string): boolean {
+  return profile === '' || profile === DEFAULT_APPARMOR_PROFILE;
 }
 
 function stateOf(textDigest: string, kernelDigest: string): string {

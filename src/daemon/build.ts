@@ -78,7 +78,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     placement,
     monitor,
     hostFacts: (): HostFacts => facts,
-    apparmor: async () => apparmor.facts(),
+    apparmor: async (handler: string) => apparmor.facts(apparmorProfileOf(config.current, handler)),
     specSettings,
     createTimeoutMs: (handler: string) => createTimeoutMs(config.current, handler),
     log,
@@ -133,11 +133,16 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
 }
 
 function startApparmor({ apparmor: isOn }: HostFacts, { current }: LiveConfig, log: Log): Apparmor {
-  const { apparmorProfile: ownersProfile } = current;
+  const profiles = Object.keys(current.runtime.handlers).map((handler) => apparmorProfileOf(current, handler));
   const { apparmorState: stateFile } = new DiskLayout(current);
-  const apparmor = new Apparmor({ isOn, ownersProfile, stateFile, environment: CHILD_ENVIRONMENT, log });
+  const apparmor = new Apparmor({ isOn, profiles: [...new Set(profiles)], stateFile, environment: CHILD_ENVIRONMENT, log });
   void apparmor.start();
   return apparmor;
+}
+
+/** What RuntimeDefault stands for with a handler; empty is the built-in profile. */
+function apparmorProfileOf({ runtime, apparmorProfile }: Config, handler: string): string {
+  return runtime.handlers[handler]?.apparmorProfile || apparmorProfile;
 }
 
 function buildRuntimes(config: LiveConfig, cgroups: Cgroups): RuntimeHandlers {
@@ -171,9 +176,11 @@ function environmentOf(path: string): Readonly<Record<string, string>> {
 }
 
 function buildNetworks(config: LiveConfig, directories: SandboxDirectories, log: Log): Networks {
-  const { cni, timeouts } = config.current;
+  const { cni, timeouts, runtime } = config.current;
+  const ofHandlers = Object.entries(runtime.handlers).map(([name, { cniConfDir }]) => [name, cniConfDir] as const);
   return new Networks({
     confDir: cni.confDir,
+    handlerConfDirs: new Map(ofHandlers.filter(([, dir]) => dir !== '')),
     binDirs: cni.binDirs,
     cacheDir: new DiskLayout(config.current).cni,
     log,

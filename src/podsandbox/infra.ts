@@ -38,7 +38,7 @@ export async function startInfra(
   const { infra: bundle, infraLog } = pathsOf(parts, record.id);
   await mkdir(bundle.persistDirectory, { recursive: true, mode: 0o700 });
   const settings = parts.specSettings(record.runtimeHandler);
-  const plan = planInfra(record.config, settings, parts.hostFacts(), await parts.apparmor());
+  const plan = planInfra(record.config, settings, parts.hostFacts(), await parts.apparmor(record.runtimeHandler));
   const spec = buildSpec({
     kind: 'infra',
     sandboxId: record.id,

@@ -8,7 +8,7 @@ const PROTOCOLS = ['tcp', 'udp', 'sctp'] as const;
 
 /** What CNI is asked for a sandbox. */
 export function attachRequest(record: SandboxRecord, netnsPath: string): NetworkAttachRequest {
-  return { containerId: record.id, netnsPath, pod: podOf(record), capabilityArgs: capabilityArgs(record) };
+  return { containerId: record.id, netnsPath, pod: podOf(record), handler: record.runtimeHandler, capabilityArgs: capabilityArgs(record) };
 }
 
 /**
@@ -38,7 +38,7 @@ function capabilityArgs({ config }: SandboxRecord): CapabilityArgs {
 
 /** The namespace's path is left out where it is gone. */
 export function detachRequest(record: SandboxRecord, netnsPath: string | undefined): NetworkDetachRequest {
-  return { containerId: record.id, netnsPath, pod: podOf(record) };
+  return { containerId: record.id, netnsPath, pod: podOf(record), handler: record.runtimeHandler };
 }
 
 function podOf(record: SandboxRecord): NetworkAttachRequest['pod'] {

@@ -16,7 +16,7 @@ export interface MonitoredParts {
   readonly monitor: MonitorOptions;
   readonly hostFacts: () => HostFacts;
   /** As it is now; undefined where AppArmor is off. */
-  readonly apparmor: () => Promise<ApparmorFacts | undefined>;
+  readonly apparmor: (handler: string) => Promise<ApparmorFacts | undefined>;
   /** The owner's choices for the pods of a runtime handler. */
   readonly specSettings: (handler: string) => SpecSettings;
   /** Most the runtime of a handler may take for one creation, milliseconds. */

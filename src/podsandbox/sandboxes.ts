@@ -47,7 +47,8 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
    * way, or gets the sandbox that is already there.
    */
   async run(config: PodSandboxConfig, runtimeHandler: string, call: Call): Promise<Sandbox> {
-    const plan = planSandbox(config, runtimeHandler, this.#parts, await this.#parts.apparmor());
+    const { name: handler } = this.#parts.runtimes.get(runtimeHandler);
+    const plan = planSandbox(config, runtimeHandler, this.#parts, await this.#parts.apparmor(handler));
     const name = sandboxName(plan.metadata);
     return this.make(name, requestOf(plan.record), call, async ({ signal, makeWay }) => {
       await makeWay();

@@ -1,11 +1,11 @@
 /** What a runtime handler's keys change: what its runtime is given, and what is seen inside its containers. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { remove } from 'fs-extra/esm';
+import { outputJson, remove } from 'fs-extra/esm';
 import { NamespaceMode } from '../../api/cri/enums.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
@@ -82,6 +82,9 @@ const test = sharedDaemon({
     [runtime.handlers.deviceless]
     path = "${recording.path}"
     privileged_without_host_devices = true
+    [runtime.handlers.apart]
+    path = "${recording.path}"
+    cni_conf_dir = "${join(files, 'net.d')}"
   `,
 });
 
@@ -99,6 +102,35 @@ async function runPrivileged(daemon: TestDaemon, runtimeHandler: string): Promis
   const change = { linux: { ...linux, securityContext: { ...linux?.securityContext, privileged: true } } };
   return runContainer(daemon, pod, SLEEP, { change });
 }
+
+test('the pods of a handler with networks of its own are on those, without one they are refused, and others do not see it', async (daemon) => {
+  const addressOf = async ({ id }: Pod): Promise<string> => {
+    const { status } = await daemon.runtime.podSandboxStatus({ podSandboxId: id });
+    return status?.network?.ip ?? '';
+  };
+  const before = await failureOf(runPodOf(daemon, 'apart'));
+  assert.equal(before.code, 'UNAVAILABLE');
+  assert.match(before.message, new RegExp(`no network configuration in ${join(files, 'net.d')}`));
+
+  const ipam = { type: 'host-local', dataDir: join(files, 'addresses'), ranges: [[{ subnet: '10.63.7.0/24' }]] };
+  const list = { cniVersion: '1.0.0', name: 'apart', plugins: [{ type: 'ptp', ipam }] };
+  await outputJson(join(files, 'net.d/10.conflist'), list);
+  const pod = await until('its network is read', async () => runPodOf(daemon, 'apart').catch(() => undefined));
+  assert.match(await addressOf(pod), /^10\.63\.7\./);
+  const id = await runContainer(daemon, pod, SLEEP);
+  assert.match(await execOutput(daemon, id, ['ip', '-o', '-4', 'address', 'show', 'dev', 'eth0']), / 10\.63\.7\./);
+  assert.doesNotMatch(await addressOf(await runPodOf(daemon, '')), /^10\.63\.7\./);
+
+  await remove(join(files, 'net.d'));
+  await daemon.restart();
+  await daemon.runtime.stopPodSandbox({ podSandboxId: pod.id });
+  const left = await readdir(join(files, 'addresses/apart'));
+  assert.deepEqual(
+    left.filter((name) => name.startsWith('10.')),
+    [],
+    'it is released by the configuration that it was made with',
+  );
+});
 
 test('every command of the runtime gets the options of its handler, and create those of its own', async (daemon) => {
   const pod = await runPodOf(daemon, 'tuned', { namespaces: { pid: NamespaceMode.POD } });

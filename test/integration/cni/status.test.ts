@@ -127,6 +127,31 @@ test('GC tells the plugins which attachments are valid', async () => {
   await networks.detach(pod, soon());
 });
 
+test("GC is asked of a handler's network too, and its status is not the node's", async () => {
+  const confDir = join(lab.dir, 'apart.d');
+  await mkdir(confDir);
+  await lab.configure([{ type: 'node' }], { cniVersion: '1.1.0' });
+  await writeFile(join(confDir, '1.conflist'), JSON.stringify({ cniVersion: '1.1.0', name: 'apart', plugins: [{ type: 'apart' }] }));
+  await installPlugin(lab.binDir, 'node', 'passes', []);
+  await installPlugin(lab.binDir, 'apart', 'writes-what-it-gets', ['GC']);
+  await start({ handlerConfDirs: new Map([['kata', confDir]]) });
+  const pod = { ...podIn(lab), handler: 'kata' };
+  await networks.attach(pod, soon());
+  assert.equal(await networks.collectGarbage([], soon()), true);
+  const config = (await readJson(join(lab.binDir, 'apart.config'))) as Record<string, unknown>;
+  assert.deepEqual(config['cni.dev/valid-attachments'], [{ containerID: pod.containerId, ifname: 'eth0' }]);
+  assert.equal(networks.describe().handlers['kata']?.network?.name, 'apart');
+  await networks.detach(pod, soon());
+
+  await remove(confDir);
+  await networks.close();
+  await start({ handlerConfDirs: new Map([['kata', confDir]]) });
+  assert.deepEqual(await networks.status(), FINE);
+  await assert.rejects(networks.attach({ ...podIn(lab), handler: 'kata' }, soon()), {
+    message: new RegExp(`no network configuration in ${confDir}$`),
+  });
+});
+
 test('GC is not asked where the configuration or its version says no', async () => {
   for (const more of [{ cniVersion: '1.0.0' }, { cniVersion: '1.1.0', disableGC: true }]) {
     await installPlugin(lab.binDir, 'fixture', 'fails', ['GC']);

@@ -12,6 +12,7 @@ test('a plain pod has its annotations told, and nothing else', () => {
     containerId: SANDBOX_ID,
     netnsPath: NETNS,
     pod: POD,
+    handler: 'runc',
     capabilityArgs: { 'io.kubernetes.cri.pod-annotations': {} },
   });
 });
@@ -45,5 +46,10 @@ test('port mappings with a host port, bandwidth, DNS, cgroup and annotations rea
 });
 
 test('a detach names the pod, and the namespace only while it is there', () => {
-  assert.deepStrictEqual(detachRequest(sandbox().record, undefined), { containerId: SANDBOX_ID, netnsPath: undefined, pod: POD });
+  assert.deepStrictEqual(detachRequest(sandbox().record, undefined), {
+    containerId: SANDBOX_ID,
+    netnsPath: undefined,
+    pod: POD,
+    handler: 'runc',
+  });
 });

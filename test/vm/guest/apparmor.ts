@@ -54,6 +54,9 @@ export async function apparmorCases(node: GuestNode, image: string): Promise<voi
   await step('AppArmor: apparmor_profile of the configuration counts; where it is not loaded, nothing runs without', async () =>
     owners(lab),
   );
+  await step("AppArmor: a handler's apparmor_profile counts for its pods, containers and infra, and for no other's", async () =>
+    ofHandler(lab),
+  );
   await step('AppArmor: without a parser there is one warning, RuntimeDefault is refused, and others run', async () => noParser(lab));
   await step('AppArmor: nothing is left of those pods', async () => node.assertNothingNew(before));
 }
@@ -310,6 +313,23 @@ async function owners(lab: Lab): Promise<void> {
     });
   });
   await loadProfile(OWN_TEXT);
+}
+
+async function ofHandler(lab: Lab): Promise<void> {
+  await withConfiguration(lab.node, `runtime.handlers.crun.apparmor_profile = "${OWN}"`, async () => {
+    await lab.inPod(
+      { runtime: 'crun' },
+      async (pod) => {
+        assert.equal(await lab.profileOf(await lab.run(pod)), `${OWN} (enforce)`);
+        assert.equal(await lab.profileOf(await lab.run(pod, RUNTIME_DEFAULT)), `${OWN} (enforce)`);
+        assert.equal(await lab.profileOf(await lab.run(pod, { apparmor: { profileType: 1 } })), UNCONFINED);
+      },
+      { pid: NamespaceMode.POD },
+    );
+    await lab.inPod({ runtime: 'runc' }, async (pod) => {
+      assert.equal(await lab.profileOf(await lab.run(pod)), CONFINED);
+    });
+  });
 }
 
 async function noParser(lab: Lab): Promise<void> {
