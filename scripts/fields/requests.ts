@@ -5,7 +5,6 @@ import { accepted, honoured, refused, whole, type Fields, type NamedTest, type R
 import { runtimeHandler, sandboxConfig, toldResources } from './sandbox-rows.ts';
 import {
   attachStreams,
-  call,
   checkpoints,
   containers,
   execStreams,
@@ -16,6 +15,7 @@ import {
   lists,
   node,
   pods,
+  podCheckpoints,
   portForward,
   pull,
   requestFields,
@@ -67,11 +67,11 @@ const imageFilter: Fields<ImageSpec> = imageSpecRows(
 const ARCHIVE = checkpoints('a checkpoint is an archive of the format of CRI-O, for root alone, and its container counts on');
 const BAD_CHECKPOINT = checkpoints('a checkpoint that must not be is refused by its field, and the container counts on');
 
-const UNIMPLEMENTED = refused(
-  'not implemented',
-  'the call answers UNIMPLEMENTED, whatever it says',
-  call('an RPC without an implementation answers UNIMPLEMENTED with its name, unary or streaming'),
+const OF_ONE_MOMENT = podCheckpoints(
+  'the states of a pod are of one moment, and another pod goes on from there, with its shared memory and its own name',
 );
+const BAD_POD_CHECKPOINT = podCheckpoints('a checkpoint of a pod that must not be is refused by its field, and nothing is written');
+const BAD_POD_RESTORE = podCheckpoints('a restore that is not of its checkpoint is refused by its field, and nothing is made');
 
 const EXEC = execStreams('exec over SPDY ${protocol} hands out both outputs and the exit code');
 const ATTACH = attachStreams('attach carries input and output, and ends with the container, over both transports');
@@ -197,13 +197,32 @@ export const REQUESTS: RequestTable = {
     location: honoured('an archive of the format of CRI-O, which replaces what is there', ARCHIVE, BAD_CHECKPOINT),
     timeout: honoured('seconds; 0 is `timeouts.checkpoint`', checkpoints('a checkpoint that takes too long ends at its time, and its container counts on'), BAD_CHECKPOINT),
   }, // prettier-ignore
-  CheckpointPodRequest: { podSandboxId: UNIMPLEMENTED, outputPath: UNIMPLEMENTED, containerIds: UNIMPLEMENTED, options: UNIMPLEMENTED },
+  CheckpointPodRequest: {
+    podSandboxId: honoured('', OF_ONE_MOMENT, BAD_POD_CHECKPOINT),
+    outputPath: honoured(
+      'an empty directory; nothing is written outside of it, and nothing half stays in it',
+      OF_ONE_MOMENT,
+      BAD_POD_CHECKPOINT,
+    ),
+    containerIds: honoured(
+      'running ones of the pod, each once; all are frozen before the first is written',
+      OF_ONE_MOMENT,
+      BAD_POD_CHECKPOINT,
+    ),
+    options: refused('which is not known, must be empty', 'no key is known here', BAD_POD_CHECKPOINT),
+  },
   RestorePodRequest: {
-    checkpointPath: UNIMPLEMENTED,
-    config: whole(UNIMPLEMENTED),
-    runtimeHandler: UNIMPLEMENTED,
-    options: UNIMPLEMENTED,
-    containerConfigs: whole(UNIMPLEMENTED),
+    checkpointPath: honoured('what CheckpointPod has written; it is copied, and never changed', OF_ONE_MOMENT, BAD_POD_RESTORE),
+    config: whole(honoured('as for RunPodSandbox', OF_ONE_MOMENT, BAD_POD_RESTORE)),
+    runtimeHandler: honoured('one whose program is that of the checkpoint', OF_ONE_MOMENT, BAD_POD_RESTORE),
+    options: refused('which is not known, must be empty', 'no key is known here', BAD_POD_RESTORE),
+    containerConfigs: whole(
+      honoured(
+        'as for CreateContainer; image, command, arguments, directory, environment and security context must be those of the checkpoint',
+        OF_ONE_MOMENT,
+        BAD_POD_RESTORE,
+      ),
+    ),
   },
   ListImagesRequest: { filter: { image: imageFilter } },
   StreamImagesRequest: { filter: { image: imageFilter } },

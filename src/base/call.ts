@@ -7,6 +7,8 @@ export interface Call {
   readonly requestId: string;
   /** Aborts when the caller's deadline passes or the caller cancels; the reason is a DaemonError DeadlineExceeded or Canceled. */
   readonly signal: AbortSignal;
+  /** Whether the caller has given a deadline. */
+  readonly hasDeadline: boolean;
   /** A log whose lines carry the request id and the RPC's name. */
   readonly log: Log;
 }

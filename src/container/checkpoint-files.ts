@@ -10,19 +10,22 @@ const LOG_PATH = 'io.kubernetes.cri-o.LogPath';
 /** The files of a checkpoint as CRI-O names them; checkpointctl's lib/metadata.go has the same. */
 export class CheckpointFiles {
   readonly directory: string;
+  readonly #large: string;
 
-  constructor(directory: string) {
+  /** @param large where those that may be large are, or that a path of the caller names; where all are, if left out. */
+  constructor(directory: string, large = directory) {
     this.directory = directory;
+    this.#large = large;
   }
 
-  /** The archive being written, by its path: it is not in the archive. */
+  /** What is unfinished outside of the directory, by its path: it is in no archive. */
   get partial(): string {
     return join(this.directory, 'partial');
   }
 
   /** CRIU's images. */
   get images(): string {
-    return join(this.directory, 'checkpoint');
+    return join(this.#large, 'checkpoint');
   }
 
   get config(): string {
@@ -39,7 +42,7 @@ export class CheckpointFiles {
 
   /** What the container has written. */
   get changes(): string {
-    return join(this.directory, 'rootfs-diff.tar');
+    return join(this.#large, 'rootfs-diff.tar');
   }
 
   /** What it has deleted of its image: a JSON list of paths. */
@@ -48,7 +51,7 @@ export class CheckpointFiles {
   }
 
   get log(): string {
-    return join(this.directory, LOG_PATH);
+    return join(this.#large, LOG_PATH);
   }
 }
 

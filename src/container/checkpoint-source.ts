@@ -1,10 +1,12 @@
-import { isAbsolute } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { DaemonError, fail, messageOf } from '../base/errors.ts';
 import { Field } from '../base/field.ts';
+import type { ImageId } from '../base/ids.ts';
 import type { ImageRecord } from '../image/store.ts';
 import { readFileInRoot } from '../linux/files.ts';
 import { run } from '../linux/spawn.ts';
+import type { OciRuntime } from '../ociruntime/oci-runtime.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import { CheckpointFiles } from './checkpoint-files.ts';
 import type { CheckpointOrigin } from './container.ts';
@@ -34,27 +36,40 @@ const OF_EVERY_CONTAINER = new Set([
   '/etc/passwd', '/etc/group', '/run/secrets', '/run/.containerenv',
 ]); // prettier-ignore
 
-/**
- * The checkpoint that a request's image is: an archive on the node by its path, or an image that says so. Undefined for any other
- * image.
- * @throws Unimplemented where restoring is switched off, FailedPrecondition where CRIU cannot work, InvalidArgument for an archive
- * that is none, NotFound where the image that the container was made from is not here.
- */
-export async function findCheckpoint(
-  parts: ContainerParts,
-  asked: string,
-  runtime: { readonly environment: Readonly<Record<string, string>> },
-): Promise<CheckpointSource | undefined> {
-  const image = isAbsolute(asked) ? undefined : parts.images.resolve(asked);
-  if (!isAbsolute(asked) && (image === undefined || !(await isCheckpoint(parts, image)))) return undefined;
-  const { level, criu } = parts.checkpoints;
-  const what = `create container from checkpoint ${asked}`;
+/** Where the checkpoint is that a request's image is: an archive on the node by its path, or an image that says so. Undefined for any other. */
+export async function originOf(parts: ContainerParts, asked: string): Promise<CheckpointOrigin | undefined> {
+  if (isAbsolute(asked)) return { archive: asked };
+  const image = parts.images.resolve(asked);
+  return image === undefined || !(await isCheckpoint(parts, image)) ? undefined : { imageId: image.id };
+}
+
+/** @throws Unimplemented where restoring is switched off, FailedPrecondition where CRIU, or the handler's runtime, cannot. */
+export async function requireRestore(
+  { checkpoints: { level, criu }, runtimes }: ContainerParts,
+  what: string,
+  runtime: OciRuntime,
+): Promise<void> {
   if (level !== 'checkpoint_restore') fail('Unimplemented', `${what}: checkpoint.containers is "${level}" in the configuration`);
+  const lacks = runtimes.lacksForCheckpoints(runtime.name);
+  if (lacks !== undefined) fail('FailedPrecondition', `${what}: ${lacks}`);
   await criu.mustWork(what, criu.environment(runtime.environment));
+}
+
+/**
+ * Reads what a request must be checked against.
+ * @throws as requireRestore(), InvalidArgument for what is no checkpoint, NotFound where the image that the container was made from
+ * is not here.
+ */
+export async function readCheckpoint(
+  parts: ContainerParts,
+  origin: CheckpointOrigin,
+  { name: asked, runtime }: { readonly name: string; readonly runtime: OciRuntime },
+): Promise<CheckpointSource> {
+  const what = `create container from checkpoint ${origin.directory ?? asked}`;
+  await requireRestore(parts, what, runtime);
   const read = async (name: string): Promise<Field> => {
     try {
-      const bytes = image === undefined ? await readFromArchive(asked, name) : await readFromImage(parts, image, name);
-      return Field.parse(bytes.toString('utf8'), name);
+      return Field.parse((await readDocument(parts, origin, name)).toString('utf8'), name);
     } catch (error) {
       throw new DaemonError('InvalidArgument', `${what}: ${name} cannot be read: ${messageOf(error)}`, { cause: error });
     }
@@ -67,12 +82,18 @@ export async function findCheckpoint(
   if (base === undefined) fail('NotFound', `${what}: its container was made from image ${name || reference}, which is not present, must be pulled or loaded first`); // prettier-ignore
   const texts = (field: Field): readonly string[] => field.given?.texts() ?? [];
   return {
-    origin: image === undefined ? { archive: asked } : { imageId: image.id },
+    origin,
     image: base,
     maskedPaths: texts(spec.at('linux').at('maskedPaths')),
     readonlyPaths: texts(spec.at('linux').at('readonlyPaths')),
     destinations: spec.at('mounts').list((mount) => mount.at('destination').text()),
   };
+}
+
+async function readDocument(parts: ContainerParts, { archive, directory, imageId }: CheckpointOrigin, name: string): Promise<Buffer> {
+  if (archive !== undefined) return readFromArchive(archive, name);
+  if (directory !== undefined) return readFromDirectory(directory, name);
+  return readFromImage(parts, imageId, name);
 }
 
 /**
@@ -101,19 +122,34 @@ async function isCheckpoint({ images }: ContainerParts, image: ImageRecord): Pro
   return ANNOTATIONS.some((name) => annotations[name] !== undefined);
 }
 
-async function readFromImage(parts: ContainerParts, image: ImageRecord, name: string): Promise<Buffer> {
-  const [top = ''] = parts.rootfs.lowerDirectories(image.chain);
+async function readFromImage(parts: ContainerParts, imageId: ImageId, name: string): Promise<Buffer> {
+  const chain = parts.images.resolve(imageId)?.chain ?? fail('NotFound', `image ${imageId} is not there`);
+  const [top = ''] = parts.rootfs.lowerDirectories(chain);
   return readFileInRoot(top, name, DOCUMENT_LIMIT_BYTES);
+}
+
+/** A regular file of a directory that the caller names. In a process of its own, as for an archive. */
+export async function readFromDirectory(directory: string, name: string): Promise<Buffer> {
+  const script = '[ ! -L "$1" ] && [ -d "$1" ] || exit 3; cd -- "$1" && [ ! -L "./$2" ] && [ -f "./$2" ] || exit 4; exec cat -- "./$2"';
+  const { exit, stdout } = await run('sh', {
+    args: ['-c', script, 'sh', directory, name],
+    timeoutMs: READ_TIMEOUT_MS,
+    outputLimitBytes: DOCUMENT_LIMIT_BYTES,
+  });
+  if (exit.code === 0) return stdout;
+  throw new Error(exit.code === 3 ? `${directory} is no directory` : `${join(directory, name)} is no regular file`);
 }
 
 /** In a process of its own: the archive may lie on a file system that hangs. */
 async function readFromArchive(archive: string, name: string): Promise<Buffer> {
-  const { exit, stdout, stderr } = await run('tar', {
-    args: ['--extract', '--to-stdout', `--file=${archive}`, '--force-local', '--', name],
+  // It ends with its reader: what a few bytes unpack to may have no end.
+  const script = 'tar --extract --to-stdout --occurrence=1 --force-local --file="$1" -- "$2" | head -c "$3"';
+  const { stdout, stderr } = await run('sh', {
+    args: ['-c', script, 'sh', archive, name, String(DOCUMENT_LIMIT_BYTES + 1)],
     timeoutMs: READ_TIMEOUT_MS,
     outputLimitBytes: DOCUMENT_LIMIT_BYTES,
   });
-  if (exit.code !== 0) throw new Error(stderr.toString().trim().split('\n')[0]);
+  if (stdout.length === 0) throw new Error(stderr.toString().trim().split('\n')[0] || 'it is empty');
   return stdout;
 }
 
@@ -122,16 +158,4 @@ export function checkpointDirectory(parts: ContainerParts, origin: CheckpointOri
   if (origin.imageId === undefined) return unpacked;
   const image = parts.images.resolve(origin.imageId) ?? fail('NotFound', `checkpoint image ${origin.imageId} is not there`);
   return parts.rootfs.lowerDirectories(image.chain)[0] ?? fail('Internal', `image ${origin.imageId} has no layer`);
-}
-
-/** Unpacks an archive into an empty directory. GNU tar lets no entry out of it. */
-export async function unpackArchive(archive: string, directory: string, signal: AbortSignal): Promise<void> {
-  const script = 'mkdir -p -m 0700 -- "$2" && exec tar --extract --force-local --file="$1" --directory="$2" --no-same-owner';
-  const options = { args: ['-c', script, 'sh', archive, directory], timeoutMs: 86_400_000, signal };
-  const { exit, stderr } = await run('sh', options);
-  if (exit.code !== 0)
-    throw new DaemonError(
-      'InvalidArgument',
-      `create container: image ${archive} cannot be unpacked: ${stderr.toString().trim().slice(0, 500)}`,
-    );
 }

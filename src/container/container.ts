@@ -15,9 +15,11 @@ export interface ContainerUser {
   readonly additionalGids: readonly number[];
 }
 
-/** Where a container that is restored came from: an archive on the node, or an image that is a checkpoint. */
+/** Where a container that is restored came from: an archive on the node, an image that is a checkpoint, a part of a pod's. */
 export type CheckpointOrigin =
-  { readonly archive: string; readonly imageId?: undefined } | { readonly imageId: ImageId; readonly archive?: undefined };
+  | { readonly archive: string; readonly imageId?: undefined; readonly directory?: undefined }
+  | { readonly imageId: ImageId; readonly archive?: undefined; readonly directory?: undefined }
+  | { readonly directory: string; readonly archive?: undefined; readonly imageId?: undefined };
 
 /** What a container is, fixed when CreateContainer was asked; on disk before the first effect. */
 export interface ContainerRecord {
@@ -159,7 +161,9 @@ export function readContainerRecord(record: Field, id: string): ContainerRecord 
 function readOrigin(origin: Field | undefined): CheckpointOrigin | undefined {
   if (origin === undefined) return undefined;
   const archive = origin.at('archive').given?.text();
-  return archive === undefined ? { imageId: origin.at('imageId').text() as ImageId } : { archive };
+  if (archive !== undefined) return { archive };
+  const directory = origin.at('directory').given?.text();
+  return directory === undefined ? { imageId: origin.at('imageId').text() as ImageId } : { directory };
 }
 
 const STATES = ['Parked', 'Created', 'Starting', 'Running', 'Exited', 'Removing'] as const satisfies ContainerState['is'][];

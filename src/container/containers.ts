@@ -13,8 +13,10 @@ import { SIGKILL } from '../linux/process.ts';
 import type { OciRuntime } from '../ociruntime/oci-runtime.ts';
 import { requireReady, type Sandbox } from '../podsandbox/sandbox.ts';
 import type { Bundle } from './bundle.ts';
-import { takeBackCheckpoint, writeCheckpoint } from './checkpoint.ts';
-import type { Container, ContainerRecord, ContainerState } from './container.ts';
+import { takeBackCheckpoint } from './checkpoint-capture.ts';
+import { writePodCheckpoint } from './checkpoint-pod.ts';
+import { writeCheckpoint } from './checkpoint.ts';
+import type { CheckpointOrigin, Container, ContainerRecord, ContainerState } from './container.ts';
 import { awaitsRestore, imagesOf, isAliveState } from './container.ts';
 import { createContainer } from './create.ts';
 import type { ContainerRequest } from './create-request.ts';
@@ -24,6 +26,7 @@ import { OomKills } from './oom-kills.ts';
 import type { ContainerParts } from './parts.ts';
 import { bundleOf, runtimeOf } from './parts.ts';
 import { containerName, planContainer } from './plan.ts';
+import { planPodRestore, type PodRestorePlan, type PodRestoreRequest } from './plan-pod-restore.ts';
 import { removeContainer, removeUnfinishedContainer } from './remove.ts';
 import { startContainer, type StartLife } from './start.ts';
 import { ownerOnNode, type Owner } from './stdio-owner.ts';
@@ -98,9 +101,17 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
 
   /** Makes a container up to Created. The same request again joins the work under way, or gets the container that is there. */
   async create(sandbox: Sandbox, config: ContainerConfig, sandboxConfig: PodSandboxConfig | undefined, call: Call): Promise<Container> {
-    requireReady(sandbox, 'create container');
-    const name = containerName(config, sandbox);
-    return this.make(name, config, call, async (making) => this.#create({ name, sandbox, config, sandboxConfig }, making, call));
+    return this.#make({ name: containerName(config, sandbox), sandbox, config, sandboxConfig }, call);
+  }
+
+  /** As {@link create}, from a part of a pod's checkpoint. */
+  async createFrom(from: CheckpointOrigin, sandbox: Sandbox, config: ContainerConfig, call: Call): Promise<Container> {
+    return this.#make({ name: containerName(config, sandbox), sandbox, config, sandboxConfig: undefined, from }, call);
+  }
+
+  async #make(asked: ContainerRequest, call: Call): Promise<Container> {
+    requireReady(asked.sandbox, 'create container');
+    return this.make(asked.name, asked.config, call, async (making) => this.#create(asked, making, call));
   }
 
   async start(id: ContainerId): Promise<void> {
@@ -148,6 +159,39 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
     } finally {
       deadline.clear();
     }
+  }
+
+  /** Writes the states of running containers of one pod into a directory, as writePodCheckpoint() says. All go on. */
+  async checkpointPod(sandbox: Sandbox, ids: readonly ContainerId[], directory: string, { signal }: Call): Promise<void> {
+    await this.#lockedAll([...ids].sort(), signal, async (work) => {
+      requireReady(this.#parts.sandboxes.get(sandbox.record.id), 'checkpoint pod');
+      const containers = ids.map((id) => this.store.get(id) ?? fail('NotFound', `container ${id}: not found`));
+      await writePodCheckpoint(this.#parts, sandbox, containers, { directory, signal: work });
+    });
+  }
+
+  /** Runs a command on several containers under the locks of all. They are taken in one order, so nobody waits for ever. */
+  async #lockedAll(ids: readonly ContainerId[], signal: AbortSignal, command: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const [id, ...others] = ids;
+    if (id === undefined) return command(signal);
+    await this.locked(id, async () =>
+      this.untilKilled(id, 'checkpoint', async (killed) => this.#lockedAll(others, AbortSignal.any([signal, killed]), command)),
+    );
+  }
+
+  /** What a pod is restored from, once its request has passed the checks that need nothing of it to be there. */
+  async planPodRestore(request: PodRestoreRequest, signal: AbortSignal): Promise<PodRestorePlan> {
+    return planPodRestore(this.#parts, request, signal);
+  }
+
+  /** What may be done with checkpoints, and for each runtime handler why it cannot; true where it can. */
+  async describeCheckpoints(): Promise<Readonly<Record<string, unknown>>> {
+    const { checkpoints, runtimes } = this.#parts;
+    const { level, criu } = checkpoints;
+    const handlers: Record<string, true | string> = {};
+    for (const name of runtimes.names)
+      handlers[name] = runtimes.lacksForCheckpoints(name) ?? (await criu.lacks(criu.environment(runtimes.get(name).environment))) ?? true;
+    return { allowed: level, handlers };
   }
 
   /** Takes back a checkpoint that an earlier daemon was writing: the container goes on. */

@@ -5,7 +5,7 @@ import type { CdiEdits } from '../ocispec/cdi-edits.ts';
 import type { OciHooks } from '../ocispec/oci-types.ts';
 import type { SpecPlan } from '../ocispec/input.ts';
 import type { CheckpointSource } from './checkpoint-source.ts';
-import type { ContainerRecord } from './container.ts';
+import type { CheckpointOrigin, ContainerRecord } from './container.ts';
 import type { PidNamespace } from './pid-namespace.ts';
 
 /** What a caller asks for. */
@@ -15,6 +15,8 @@ export interface ContainerRequest {
   readonly config: ContainerConfig;
   /** The pod's configuration as the caller has it; missing where it is that of the sandbox. */
   readonly sandboxConfig: PodSandboxConfig | undefined;
+  /** The checkpoint that it is made from, where it is not its image that says so. */
+  readonly from?: CheckpointOrigin | undefined;
 }
 
 /** All that a creation needs besides the parts: a request that has passed every check that needs no look at the disk. */

@@ -13,7 +13,7 @@ import { planSpec } from '../ocispec/plan.ts';
 import { planCdiDevices } from './cdi-devices.ts';
 import type { Container } from './container.ts';
 import type { ContainerRequest, CreateRequest } from './create-request.ts';
-import { checkRestore, findCheckpoint } from './checkpoint-source.ts';
+import { checkRestore, originOf, readCheckpoint } from './checkpoint-source.ts';
 import { checkContainerRequest } from './check-request.ts';
 import { planHooks } from './oci-hooks.ts';
 import type { ContainerParts } from './parts.ts';
@@ -45,7 +45,8 @@ export async function planContainer(
   const asked = config.image?.image ?? '';
   if (asked === '') fail('InvalidArgument', 'create container: config.image is empty, must name an image');
   const runtime = parts.runtimes.get(sandbox.record.runtimeHandler);
-  const checkpoint = await findCheckpoint(parts, asked, runtime);
+  const origin = request.from ?? (await originOf(parts, asked));
+  const checkpoint = origin && (await readCheckpoint(parts, origin, { name: asked, runtime }));
   const image =
     checkpoint?.image ??
     parts.images.resolve(asked) ??

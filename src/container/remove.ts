@@ -6,6 +6,7 @@ import { unmountAll } from './create.ts';
 import { imagesOf } from './container.ts';
 import type { Container, ContainerRecord } from './container.ts';
 import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
+import { renewNamesOf } from './restore-checkpoint.ts';
 
 /**
  * Gives back what a container that has ended still holds: the runtime's state, cgroups, the mount of its root file system.
@@ -21,6 +22,7 @@ export async function releaseContainer(parts: ContainerParts, record: ContainerR
     monitorKnown,
     isRestored: checkpoint !== undefined,
   });
+  if (checkpoint !== undefined) await renewNamesOf(parts, record);
   stage('container.swept');
   await unmountAll(parts, record);
   stage('container.rootfs.unmounted');

@@ -7,10 +7,11 @@ import { errorsOf } from '../ociruntime/checkpoint.ts';
 import type { MonitoredContainer } from '../ociruntime/monitor.ts';
 import type { OciSpec } from '../ocispec/oci-types.ts';
 import { CheckpointFiles } from './checkpoint-files.ts';
-import { checkpointDirectory, DOCUMENT_LIMIT_BYTES, unpackArchive, type CheckpointSource } from './checkpoint-source.ts';
+import { checkpointDirectory, DOCUMENT_LIMIT_BYTES, type CheckpointSource } from './checkpoint-source.ts';
 import type { CheckpointOrigin, ContainerRecord } from './container.ts';
 import { monitorContainer } from './monitor-container.ts';
 import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
+import { checkChanges, unpackCheckpoint } from './unpack-checkpoint.ts';
 
 /** CRIU's log of a restore, in the bundle. */
 const RESTORE_LOG = 'restore.log';
@@ -26,9 +27,10 @@ export async function prepareRestore(
   work: AbortSignal,
 ): Promise<CheckpointFiles> {
   const { restore } = bundleOf(parts, id);
-  if (origin.archive !== undefined) await unpackArchive(origin.archive, restore, work);
+  await unpackCheckpoint(origin, restore, work);
   const files = new CheckpointFiles(checkpointDirectory(parts, origin, restore));
   await checkFiles(files);
+  await checkChanges(files, dirname(restore));
   const images = await readdir(files.images, { withFileTypes: true }).catch((error: unknown) => {
     throw new DaemonError('InvalidArgument', `create container: the checkpoint has no images: ${messageOf(error)}`, { cause: error });
   });
@@ -104,5 +106,21 @@ export async function restoreContainer(
   } catch (error) {
     const said = await errorsOf(join(bundle.directory, RESTORE_LOG));
     throw said.length === 0 ? error : new DaemonError('Internal', `${messageOf(error)}; CRIU says: ${said.join('; ')}`, { cause: error });
+  } finally {
+    await renewNamesOf(parts, record);
+  }
+}
+
+/**
+ * CRIU has joined the pod's UTS and IPC namespaces and written into them what the checkpoint had: the name and the sysctls of
+ * another pod. All containers of this pod would see that.
+ */
+export async function renewNamesOf({ sandboxes, log }: ContainerParts, { id, sandboxId }: ContainerRecord): Promise<void> {
+  const sandbox = sandboxes.store.get(sandboxId);
+  if (sandbox?.state.is !== 'Ready') return;
+  try {
+    await sandboxes.renewNames(sandbox);
+  } catch (error) {
+    log.warn('the host name of a pod cannot be set again after a restore', { sandboxId, containerId: id, error: messageOf(error) });
   }
 }

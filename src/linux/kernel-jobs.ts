@@ -1,7 +1,7 @@
 import type { ErrorKind } from '../base/errors.ts';
 import type { OverlayOptions } from './overlay.ts';
 import type { TmpfsOptions } from './mounts.ts';
-import type { PinnableNamespace, PinOptions } from './namespaces.ts';
+import type { NameOptions, PinnableNamespace, PinOptions } from './namespaces.ts';
 
 /** What the kernel threads do, by what they take and give. Each runs the function of its name; all paths are ours. */
 export interface Jobs {
@@ -12,6 +12,7 @@ export interface Jobs {
   unmountAllBelow: { request: { readonly prefix: string }; result: undefined };
   pinNamespaces: { request: PinOptions & { readonly directory: string }; result: undefined };
   setNetworkSysctls: { request: { readonly netnsPath: string; readonly sysctls: Readonly<Record<string, string>> }; result: undefined };
+  renewNames: { request: NameOptions; result: undefined };
   unpinNamespaces: { request: { readonly directory: string; readonly kinds?: readonly PinnableNamespace[] }; result: undefined };
   /** `progress[0]` is the process that is being read. */
   pidsByEnvironment: { request: { readonly wanted: readonly (readonly string[])[]; readonly progress: Int32Array }; result: number[] };

@@ -2,7 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import { mountOverlay, mountTmpfs, unmount, unmountAllBelow } from './mounts.ts';
-import { pinNamespaces, setNetworkSysctls, unpinNamespaces } from './namespaces.ts';
+import { pinNamespaces, renewNames, setNetworkSysctls, unpinNamespaces } from './namespaces.ts';
 import { tryIdMappedOverlay } from './try-idmapped-overlay.ts';
 import { pidsByEnvironment } from './process-environments.ts';
 import type { JobAnswer, JobKind, JobRequest, Jobs } from './kernel-jobs.ts';
@@ -29,6 +29,9 @@ async function run(job: JobRequest): Promise<Jobs[JobKind]['result']> {
       return undefined;
     case 'setNetworkSysctls':
       setNetworkSysctls(job.netnsPath, job.sysctls);
+      return undefined;
+    case 'renewNames':
+      renewNames(job);
       return undefined;
     case 'unpinNamespaces':
       unpinNamespaces(job.directory, job.kinds);

@@ -242,8 +242,7 @@ function flagsOf(kinds: readonly ThreadNamespace[]): number {
 function prepareInside(options: PinOptions): void {
   if (options.hostname !== undefined) {
     if (!options.uts) throw new Error('pin namespaces: a hostname is given without a UTS namespace of its own');
-    const name = Buffer.from(options.hostname);
-    check(sethostname(name, name.length), `sethostname ${options.hostname}`);
+    setHostname(options.hostname);
   }
   if (options.loopback) {
     if (!options.net) throw new Error('pin namespaces: loopback is asked for without a network namespace of its own');
@@ -299,6 +298,28 @@ export function setNetworkSysctls(netnsPath: string, sysctls: Readonly<Record<st
   withNamespaces({ net: netnsPath }, () => {
     for (const [name, value] of Object.entries(sysctls)) writeSysctl(name, value);
   });
+}
+
+/** What a pod has in its pinned UTS and IPC namespaces. */
+export interface NameOptions {
+  /** The paths of those that it has of its own. */
+  readonly namespaces: { readonly uts?: string; readonly ipc?: string };
+  readonly hostname: string;
+  /** Of the IPC namespace. */
+  readonly sysctls: Readonly<Record<string, string>>;
+}
+
+/** Gives a pod's namespaces the name and the sysctls that the pod has. Synchronous, as {@link withNamespaces}. */
+export function renewNames({ namespaces, hostname, sysctls }: NameOptions): void {
+  withNamespaces({ ...namespaces }, () => {
+    if (namespaces.uts !== undefined) setHostname(hostname);
+    if (namespaces.ipc !== undefined) for (const [name, value] of Object.entries(sysctls)) writeSysctl(name, value);
+  });
+}
+
+function setHostname(hostname: string): void {
+  const name = Buffer.from(hostname);
+  check(sethostname(name, name.length), `sethostname ${hostname}`);
 }
 
 function writeSysctl(name: string, value: string): void {

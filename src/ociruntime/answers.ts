@@ -18,6 +18,8 @@ export interface HandlerFeatures {
   readonly idmapMounts: boolean;
   /** Whether it makes and joins user namespaces. */
   readonly userNamespace: boolean;
+  /** Whether it was built to have CRIU write and restore checkpoints. */
+  readonly checkpoints: boolean;
   /** Interfaces of the host moved into a container. */
   readonly netDevices: boolean;
 }
@@ -41,6 +43,9 @@ export function readState(state: Field): OciState {
   return { status: state.at('status').oneOf(STATUSES), pid: state.at('pid').given?.count('a process id') ?? 0 };
 }
 
+/** The annotation of runc's features, which crun has as well. */
+const CHECKPOINTS = 'org.opencontainers.runc.checkpoint.enabled';
+
 /** Reads `runtime features` (OCI runtime spec, features.md). What a document does not mention the runtime cannot do. */
 export function readFeatures(features: Field): HandlerFeatures {
   const options = features.at('mountOptions').given?.texts();
@@ -51,6 +56,7 @@ export function readFeatures(features: Field): HandlerFeatures {
     recursiveReadOnlyMounts: options?.includes('rro') === true,
     idmapMounts: idmap?.at('enabled').given?.flag() === true,
     netDevices: netDevices?.at('enabled').given?.flag() === true,
+    checkpoints: features.at('annotations').asObject()?.at(CHECKPOINTS).asText() === 'true',
     userNamespace: linux?.at('namespaces').given?.texts().includes('user') === true,
   };
 }

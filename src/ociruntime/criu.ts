@@ -25,10 +25,17 @@ export class Criu {
 
   /** Asks CRIU whether it can work on this kernel; a yes is kept. @throws FailedPrecondition with its own words where it cannot. */
   async mustWork(what: string, environment: Readonly<Record<string, string>>): Promise<void> {
-    if (this.#works) return;
+    const words = await this.lacks(environment);
+    if (words !== undefined) throw new DaemonError('FailedPrecondition', `${what}: ${words}`);
+  }
+
+  /** Why it cannot work, in its own words; undefined where it can. */
+  async lacks(environment: Readonly<Record<string, string>>): Promise<string | undefined> {
+    if (this.#works) return undefined;
     const words = await this.#whyNot(environment);
-    if (words !== undefined) throw new DaemonError('FailedPrecondition', `${what}: CRIU cannot work on this node: ${words}`);
+    if (words !== undefined) return `CRIU cannot work on this node: ${words}`;
     this.#works = true;
+    return undefined;
   }
 
   async #whyNot(env: Readonly<Record<string, string>>): Promise<string | undefined> {

@@ -3,7 +3,13 @@ import type { Log } from '../base/log.ts';
 import type { HandlerFeatures } from './answers.ts';
 import type { OciRuntime } from './oci-runtime.ts';
 
-const NOTHING: HandlerFeatures = { recursiveReadOnlyMounts: false, idmapMounts: false, netDevices: false, userNamespace: false };
+const NOTHING: HandlerFeatures = {
+  recursiveReadOnlyMounts: false,
+  idmapMounts: false,
+  netDevices: false,
+  userNamespace: false,
+  checkpoints: false,
+};
 
 /** A default that is chosen: the preferred handler where it may be and can be, else the name given. */
 export interface AutoDefault {
@@ -79,6 +85,13 @@ export class RuntimeHandlers {
     if (idmapMounts && userNamespace) return undefined;
     const { path } = this.get(name);
     return `${path}, the runtime of handler "${name === '' ? this.defaultName : name}", does not say in its features that it has ${idmapMounts ? 'user namespaces' : 'id-mapped mounts, as runc 1.2 or crun 1.9 and later do'}`;
+  }
+
+  /** Why nothing of this handler can be checkpointed or restored, whatever CRIU says, in words; undefined where it can. */
+  lacksForCheckpoints(name: string): string | undefined {
+    if (this.features(name).checkpoints) return undefined;
+    const { path } = this.get(name);
+    return `${path}, the runtime of handler "${name === '' ? this.defaultName : name}", does not say in its features that it can checkpoint, as runc 1.1 and a crun with CRIU do`;
   }
 
   features(name: string): HandlerFeatures {

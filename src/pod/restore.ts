@@ -137,8 +137,8 @@ async function settleStart(parts: RestoreParts, record: ContainerRecord): Promis
 
 async function endSandbox(parts: RestoreParts, { id }: { readonly id: SandboxId }): Promise<void> {
   const state = parts.sandboxes.store.get(id)?.state;
-  if (state?.is === 'Parked' || state?.is === 'Removing') await removePod(parts, id);
-  if (state?.is === 'Stopping') await stopPod(parts, id);
+  if (state?.is === 'Parked' || state?.is === 'Removing' || state?.isRestored === false) await removePod(parts, id);
+  else if (state?.is === 'Stopping') await stopPod(parts, id);
 }
 
 async function lookAtSandbox(parts: RestoreParts, sandbox: Sandbox, boot: string): Promise<void> {

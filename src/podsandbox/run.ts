@@ -46,7 +46,13 @@ export async function runSandbox(parts: SandboxParts, record: SandboxRecord, wor
     ]);
     if (network.ips.length > 0) await writeHosts(pathsOf(parts, record.id), record, network.ips);
     await intent.flushed;
-    await store.save(record.id, { is: 'Ready', network, infra, ownsCgroup });
+    await store.save(record.id, {
+      is: 'Ready',
+      network,
+      infra,
+      ownsCgroup,
+      ...(record.restoredFrom === undefined ? {} : { isRestored: false }),
+    });
     stage('sandbox.ready');
   } catch (error) {
     for (const failure of await undo.run()) {

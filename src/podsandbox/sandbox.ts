@@ -20,6 +20,8 @@ export interface SandboxRecord {
   readonly runtimeHandler: string;
   /** The handler as the request named it, empty for the default one; missing in records from before this field. */
   readonly askedHandler?: string | undefined;
+  /** The checkpoint that its containers are restored from; missing for a pod that begins anew. */
+  readonly restoredFrom?: string | undefined;
   readonly createdAtNs: bigint;
   /** The boot it was made in: after another one none of its namespaces and processes exists any more. */
   readonly bootId: string;
@@ -51,6 +53,8 @@ interface Alive {
   readonly infra?: InfraProcess | undefined;
   /** Whether this sandbox made the cgroup of its pod, and so removes it. */
   readonly ownsCgroup: boolean;
+  /** In a pod that is restored, whether all its containers are there: one that a restart finds without them is removed. */
+  readonly isRestored?: boolean | undefined;
   /** What the last UpdatePodSandboxResources told, in place of the config's. */
   readonly resources?: PodResources | undefined;
 }
@@ -110,6 +114,7 @@ export function readSandboxRecord(record: Field, id: string): SandboxRecord {
     config: readCriMessage(config, 'PodSandboxConfig'),
     runtimeHandler: record.at('runtimeHandler').text(),
     ...present({ askedHandler: record.at('askedHandler').given?.text() }),
+    ...present({ restoredFrom: record.at('restoredFrom').given?.text() }),
     createdAtNs: record.at('createdAtNs').bigint(),
     bootId: record.at('bootId').text(),
     namespaces: {
@@ -139,6 +144,7 @@ export function readSandboxState(state: Field): SandboxState {
     network: { ...state.at('network').object(), ips: state.at('network').at('ips').texts() },
     ...present({
       resources: told && readResources(told),
+      isRestored: state.at('isRestored').given?.flag(),
       infra: infra && { process: readProcessIdentity(infra.at('process')), monitor: readProcessIdentity(infra.at('monitor')) },
     }),
     ownsCgroup: state.at('ownsCgroup').given?.flag() ?? false,

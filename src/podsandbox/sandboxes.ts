@@ -1,17 +1,21 @@
 import type { PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { Call } from '../base/call.ts';
+import { fail } from '../base/errors.ts';
 import { present } from '../base/field.ts';
 import type { SandboxId } from '../base/ids.ts';
 import { JoinedObjects } from '../base/joined-objects.ts';
 import { nowNs } from '../base/time.ts';
+import { onThread } from '../linux/kernel-threads.ts';
+import { namespaceOfSysctl } from '../linux/namespaces.ts';
 import { bootId } from '../linux/process.ts';
+import { podSysctls } from '../ocispec/sysctls.ts';
 import { planSandbox } from './plan.ts';
 import { removeSandbox, removeUnfinishedSandbox } from './remove.ts';
 import { pathsOf, type SandboxParts } from './parts.ts';
 import { runSandbox } from './run.ts';
 import { sandboxRuntimeSpec } from './runtime-spec.ts';
 import type { SandboxPaths } from './sandbox-paths.ts';
-import { sandboxName, type PodResources, type Sandbox, type SandboxRecord, type SandboxState } from './sandbox.ts';
+import { requireReady, sandboxName, type PodResources, type Sandbox, type SandboxRecord, type SandboxState } from './sandbox.ts';
 import { stopSandbox } from './stop.ts';
 
 export interface SandboxesOptions {
@@ -45,14 +49,16 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
   /**
    * Runs a sandbox: on success it is Ready, on failure nothing of it is left. The same request again joins the work under
    * way, or gets the sandbox that is already there.
+   * @param restoredFrom the checkpoint that its containers are to be restored from.
    */
-  async run(config: PodSandboxConfig, runtimeHandler: string, call: Call): Promise<Sandbox> {
+  async run(config: PodSandboxConfig, runtimeHandler: string, call: Pick<Call, 'signal' | 'log'>, restoredFrom?: string): Promise<Sandbox> {
     const { name: handler } = this.#parts.runtimes.get(runtimeHandler);
     const plan = planSandbox(config, runtimeHandler, this.#parts, await this.#parts.apparmor(handler));
     const name = sandboxName(plan.metadata);
-    return this.make(name, requestOf(plan.record), call, async ({ signal, makeWay }) => {
+    const from = present({ restoredFrom });
+    return this.make(name, requestOf({ ...plan.record, ...from }), call, async ({ signal, makeWay }) => {
       await makeWay();
-      const record: SandboxRecord = { ...plan.record, name, createdAtNs: nowNs(), bootId: await bootId() };
+      const record: SandboxRecord = { ...plan.record, ...from, name, createdAtNs: nowNs(), bootId: await bootId() };
       await runSandbox({ ...this.#parts, log: call.log }, record, signal);
       return record.id;
     });
@@ -108,6 +114,27 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
     });
   }
 
+  /** Records that all containers of a pod that is restored are there. @throws FailedPrecondition where it is not Ready any more. */
+  async finishRestore(id: SandboxId): Promise<void> {
+    await this.locked(id, async () => {
+      const sandbox = this.store.get(id) ?? fail('NotFound', `pod sandbox ${id}: not found`);
+      requireReady(sandbox, 'restore pod');
+      await this.store.save(id, { ...sandbox.state, isRestored: true });
+    });
+  }
+
+  /**
+   * Gives the pod's namespaces the name and the sysctls that the pod has: CRIU writes those of a checkpoint into them when it
+   * restores a container there.
+   */
+  async renewNames({ record }: Sandbox): Promise<void> {
+    const { uts, ipc } = this.pathsOf(record.id).namespacesOf(record);
+    const namespaces = { ...(uts === 'host' ? {} : { uts }), ...(ipc === 'host' ? {} : { ipc }) };
+    const all = Object.entries(podSysctls(record.config.linux?.sysctls ?? {}, record.namespaces, this.#parts.defaultSysctls()));
+    const sysctls = Object.fromEntries(all.filter(([name]) => namespaceOfSysctl(name) === 'ipc'));
+    await onThread('renewNames', { namespaces, hostname: record.hostname, sysctls });
+  }
+
   pathsOf(id: string): SandboxPaths {
     return pathsOf(this.#parts, id);
   }
@@ -138,6 +165,7 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
 }
 
 /** What makes a request the same; a handler that it does not name is the default one. */
-function requestOf({ config, runtimeHandler }: Pick<SandboxRecord, 'config' | 'runtimeHandler'>): unknown {
-  return { config, runtimeHandler };
+function requestOf(record: Pick<SandboxRecord, 'config' | 'runtimeHandler' | 'restoredFrom'>): unknown {
+  const { config, runtimeHandler, restoredFrom } = record;
+  return { config, runtimeHandler, restoredFrom };
 }

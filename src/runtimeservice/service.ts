@@ -1,8 +1,8 @@
-import { unimplemented } from '../base/call.ts';
 import { attach } from './attach.ts';
 import { exec } from './exec.ts';
 import { portForward } from './port-forward.ts';
 import { checkpointContainer } from './checkpoint-container.ts';
+import { checkpointPodRpc } from './checkpoint-pod.ts';
 import { containerStatus } from './container-status.ts';
 import { createContainer } from './create-container.ts';
 import { execSyncRpc } from './exec-sync.ts';
@@ -16,6 +16,7 @@ import { podSandboxStatusRpc } from './pod-sandbox-status.ts';
 import { removeContainer } from './remove-container.ts';
 import { removePodSandbox } from './remove-pod-sandbox.ts';
 import { reopenContainerLog } from './reopen-container-log.ts';
+import { restorePodRpc } from './restore-pod.ts';
 import { runPodSandbox } from './run-pod-sandbox.ts';
 import { runtimeConfig, updateRuntimeConfig } from './runtime-config.ts';
 import { startContainer } from './start-container.ts';
@@ -71,7 +72,7 @@ export function runtimeService(parts: RuntimeServiceParts): RuntimeServiceHandle
     listPodSandboxMetrics: listPodSandboxMetrics(parts),
     streamPodSandboxMetrics: streamPodSandboxMetrics(parts),
     checkpointContainer: checkpointContainer(parts),
-    checkpointPod: unimplemented('CheckpointPod'),
-    restorePod: unimplemented('RestorePod'),
+    checkpointPod: checkpointPodRpc(parts),
+    restorePod: restorePodRpc(parts),
   };
 }

@@ -9,6 +9,11 @@ function handlerFeatures(runtimes: RuntimeHandlers, name: string): { recursiveRe
   return { recursiveReadOnlyMounts, userNamespaces: runtimes.lacksForUserNamespaces(name) === undefined };
 }
 
+async function verboseInfo({ describe, networks, containers }: RuntimeServiceParts): Promise<Record<string, string>> {
+  const checkpoint = await containers.describeCheckpoints();
+  return { config: toPlainJson(describe()), cni: toPlainJson(networks.describe()), checkpoint: toPlainJson(checkpoint) };
+}
+
 /** RuntimeReady and NetworkReady, the latter in CNI's own words; what each runtime handler can do. */
 export function status(parts: RuntimeServiceParts): RuntimeServiceHandlers['status'] {
   return async (request) => {
@@ -26,7 +31,7 @@ export function status(parts: RuntimeServiceParts): RuntimeServiceHandlers['stat
       // The entry without a name says what a pod without a RuntimeClass gets.
       runtimeHandlers: ['', ...runtimes.names].map((name) => ({ name, features: handlerFeatures(runtimes, name) })),
       features: { supplementalGroupsPolicy: true, mountOptions: true, userNamespacesHostNetwork },
-      info: request.verbose ? { config: toPlainJson(parts.describe()), cni: toPlainJson(parts.networks.describe()) } : {},
+      info: request.verbose ? await verboseInfo(parts) : {},
     };
   };
 }

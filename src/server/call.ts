@@ -55,6 +55,7 @@ class OpenCall implements Call {
   readonly requestId = randomBytes(4).toString('hex');
   readonly rpc: string;
   readonly isStream: boolean;
+  readonly hasDeadline: boolean;
   readonly #controller = new AbortController();
   readonly #startedAt = performance.now();
   readonly #baseLog: Log;
@@ -66,6 +67,7 @@ class OpenCall implements Call {
   constructor(rpc: string, grpcCall: AnyCall, isStream: boolean, { log, metrics }: { log: Log; metrics: Metrics }) {
     this.rpc = rpc;
     this.isStream = isStream;
+    this.hasDeadline = Number.isFinite(Number(grpcCall.getDeadline()));
     this.#baseLog = log;
     this.#metrics = metrics;
     metrics.add('rpcInFlight', { rpc }, 1);

@@ -6,35 +6,17 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { execa } from 'execa';
 import { remove } from 'fs-extra/esm';
+import { COUNT, counts, countsOn } from '../support/counting.ts';
 import { findCriu } from '../support/criu.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { e2eTest, sharedDaemon } from '../support/e2e-test.ts';
-import { createContainer, failureOf, outputOf, removePod, runContainer, runPod, shell, until, waitForOutput } from '../support/pods.ts';
+import { createContainer, failureOf, removePod, runContainer, runPod, shell, until, waitForOutput } from '../support/pods.ts';
 import type { Pod } from '../support/pods.ts';
 
 const { path: criu, skip } = await findCriu();
 const config = `[checkpoint]\ncriu = "${criu}"\n`;
 
-/** Counts in its memory alone, ten times a second, and tells the number. */
-const COUNT = 'i=0; while :; do i=$((i+1)); echo count $i; sleep 0.1; done';
-
 const shared = sharedDaemon({ config, skip });
-
-async function counts(daemon: TestDaemon, containerId: string): Promise<number[]> {
-  const lines = await outputOf(daemon, containerId);
-  return lines.flatMap((line) => (line.startsWith('count ') ? [Number(line.slice(6))] : []));
-}
-
-/** Fails where the container does not count on from where it is, one by one. */
-async function goesOn(daemon: TestDaemon, containerId: string): Promise<void> {
-  const before = await counts(daemon, containerId);
-  await until('the container counts on', async () => (await counts(daemon, containerId)).length > before.length + 3);
-  const after = await counts(daemon, containerId);
-  assert.deepEqual(
-    after,
-    after.map((_, index) => index + 1),
-  );
-}
 
 async function counting(daemon: TestDaemon, before = 'true'): Promise<{ pod: Pod; id: string }> {
   const pod = await runPod(daemon);
@@ -62,7 +44,9 @@ shared('a checkpoint is an archive of the format of CRI-O, for root alone, and i
   const place = await placeOf(daemon);
   const location = join(place, 'one.tar');
   await daemon.runtime.checkpointContainer({ containerId: id, location, timeout: 0n });
-  await goesOn(daemon, id);
+  await countsOn(daemon, id);
+  const { info } = await daemon.runtime.status({ verbose: true });
+  assert.deepEqual(JSON.parse(info['checkpoint'] ?? ''), { allowed: 'checkpoint_restore', handlers: { runc: true } });
   assert.deepEqual(await readdir(place), ['one.tar']);
   assert.equal((await stat(location)).mode & 0o777, 0o600);
   assert.ok(!(await readdir(join(daemon.root, 'containers', id))).includes('checkpoint'));
@@ -100,7 +84,7 @@ shared('a second checkpoint takes the place of the first', async (daemon) => {
   await daemon.runtime.checkpointContainer({ containerId: id, location, timeout: 60n });
   assert.ok((await stat(location)).size > 10_000);
   assert.deepEqual(await readdir(place), ['again.tar']);
-  await goesOn(daemon, id);
+  await countsOn(daemon, id);
   await remove(place);
 });
 
@@ -125,7 +109,7 @@ shared('a checkpoint that must not be is refused by its field, and the container
   assert.equal(code, 'FAILED_PRECONDITION');
   assert.match(message, /it is Created, must be Running/);
   await nothingStays(daemon, id, place);
-  await goesOn(daemon, id);
+  await countsOn(daemon, id);
 });
 
 /** A CRIU that is at rest for a while before it does what it is asked to. */
@@ -149,7 +133,7 @@ test('a checkpoint that takes too long ends at its time, and its container count
     );
     assert.equal(code, 'DEADLINE_EXCEEDED');
     assert.match(message, /not finished after 1 s/);
-    await goesOn(daemon, id);
+    await countsOn(daemon, id);
     await nothingStays(daemon, id, place);
 
     // The same with a daemon that is killed meanwhile: the next one ends what still works on the container.
@@ -162,7 +146,7 @@ test('a checkpoint that takes too long ends at its time, and its container count
     });
     await daemon.kill9();
     await daemon.start();
-    await goesOn(daemon, id);
+    await countsOn(daemon, id);
     await nothingStays(daemon, id, place);
 
     // And a stop does not wait for it.
@@ -200,7 +184,7 @@ e2eTest(
       await failureOf(daemon.runtime.checkpointContainer({ containerId: id, location, timeout: 60n }));
       await daemon.ended();
       await daemon.start();
-      await goesOn(daemon, id);
+      await countsOn(daemon, id);
       if (mark === 'checkpoint.packed') await execa('tar', ['-tf', location]);
       else await nothingStays(daemon, id, place);
     }
@@ -213,6 +197,8 @@ test('where CRIU cannot work, or must not be used, the call says why', async (co
   const directory = await mkdtemp(join(tmpdir(), 'pw-criu-'));
   context.after(async () => remove(directory));
   const broken = join(directory, 'criu');
+  const place = join(directory, 'place');
+  await mkdir(place);
   await writeFile(broken, '#!/bin/sh\necho "Error (criu/vdso.c:381): vdso: Unexpected rt vDSO area bounds" >&2\nexit 1\n');
   await chmod(broken, 0o755);
   const cases = [
@@ -236,8 +222,18 @@ test('where CRIU cannot work, or must not be used, the call says why', async (co
       );
       assert.equal(failure.code, code);
       assert.match(failure.message, words);
+      const ofPod = await failureOf(
+        daemon.runtime.checkpointPod({ podSandboxId: pod.id, outputPath: place, containerIds: [id] }, { timeoutMs: 60_000 }),
+      );
+      assert.equal(ofPod.code, code);
+      assert.match(ofPod.message, words);
+      const { info } = await daemon.runtime.status({ verbose: true });
+      const told = JSON.parse(info['checkpoint'] ?? '') as { allowed: string; handlers: Record<string, unknown> };
+      assert.equal(told.allowed, code === 'UNIMPLEMENTED' ? 'none' : 'checkpoint_restore');
+      for (const why of Object.values(told.handlers)) assert.match(String(why), /CRIU cannot work on this node/);
     }
-    assert.deepEqual(await readdir(directory), ['criu']);
+    assert.deepEqual((await readdir(directory)).toSorted(), ['criu', 'place']);
+    assert.deepEqual(await readdir(place), []);
     await removePod(daemon, pod.id);
   } finally {
     await daemon.destroy();

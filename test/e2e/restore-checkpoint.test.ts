@@ -1,6 +1,6 @@
 /** CreateContainer from a checkpoint: its processes go on in another pod where they were. */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, readlink, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readlink, stat, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -8,6 +8,7 @@ import { remove } from 'fs-extra/esm';
 import { ContainerState, NamespaceMode } from '../../api/cri/enums.ts';
 import { ociArchive, sha256 } from '../../scripts/make-demo-image.ts';
 import { pidOf } from '../support/cgroup-files.ts';
+import { COUNT, counts, countsOn } from '../support/counting.ts';
 import { findCriu } from '../support/criu.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
@@ -17,7 +18,7 @@ import {
   createContainer,
   execOutput,
   failureOf,
-  outputOf,
+  podConfig,
   removePod,
   runContainer,
   runPod,
@@ -31,13 +32,8 @@ import { IMAGES } from '../support/test-image.ts';
 const { path: criu, skip } = await findCriu();
 const test = sharedDaemon({ config: `[checkpoint]\ncriu = "${criu}"\n`, images: ['busybox', 'layers'], skip });
 
-/** Counts in its memory alone, ten times a second; ends with 7 when it is asked to. */
-const COUNT = 'trap "exit 7" TERM; i=0; while :; do i=$((i+1)); echo count $i; sleep 0.1; done';
-
-async function counts(daemon: TestDaemon, containerId: string): Promise<number[]> {
-  const lines = await outputOf(daemon, containerId);
-  return lines.flatMap((line) => (line.startsWith('count ') ? [Number(line.slice(6))] : []));
-}
+/** Counts, and ends with 7 when it is asked to. */
+const COUNT_AND_END = `trap "exit 7" TERM; ${COUNT}`;
 
 /** A checkpoint of a container that has written and deleted files, in a directory of its own; its pod is gone. */
 async function checkpointed(
@@ -46,7 +42,7 @@ async function checkpointed(
   image: string = IMAGES.busybox,
 ): Promise<{ location: string; last: number }> {
   const pod = await runPod(daemon);
-  const id = await runContainer(daemon, pod, shell(`${script}; ${COUNT}`), { image });
+  const id = await runContainer(daemon, pod, shell(`${script}; ${COUNT_AND_END}`), { image });
   await waitForOutput(daemon, id, 'count 5');
   const directory = join(daemon.directory, 'checkpoints');
   await mkdir(directory, { recursive: true });
@@ -64,15 +60,6 @@ const FILES =
   'mkdir -p /data/deep && echo kept > /data/deep/file && rm /etc/group && echo changed > /etc/passwd && ' +
   'rm -r /tree && mkdir /tree && echo new > /tree/fresh && chown 12:34 /data/kept';
 
-async function goesOnFrom(daemon: TestDaemon, id: string, last: number): Promise<void> {
-  await until('it counts on', async () => (await counts(daemon, id)).length > last + 5);
-  const seen = await counts(daemon, id);
-  assert.deepEqual(
-    seen,
-    seen.map((_, index) => index + 1),
-  );
-}
-
 test('a counting process goes on where it was, in another pod, with its files, its log and its exit code', async (daemon) => {
   const { location, last } = await checkpointed(daemon, FILES, IMAGES.layers);
   const pod = await runPod(daemon);
@@ -81,7 +68,7 @@ test('a counting process goes on where it was, in another pod, with its files, i
   const started = performance.now();
   await daemon.runtime.startContainer({ containerId: id });
   console.log(`restore: ${Math.round(performance.now() - started)} ms`);
-  await goesOnFrom(daemon, id, last);
+  await countsOn(daemon, id, last);
 
   assert.equal(await execOutput(daemon, id, ['cat', '/data/deep/file']), 'kept');
   assert.equal(await execOutput(daemon, id, ['cat', '/etc/passwd']), 'changed');
@@ -100,7 +87,7 @@ test('a counting process goes on where it was, in another pod, with its files, i
 
   await daemon.kill9();
   await daemon.start();
-  await goesOnFrom(daemon, id, (await counts(daemon, id)).length);
+  await countsOn(daemon, id, (await counts(daemon, id)).length);
   await daemon.runtime.stopContainer({ containerId: id, timeout: 20n });
   assert.equal((await waitForExit(daemon, id)).exitCode, 7);
   await remove(location);
@@ -126,7 +113,7 @@ test('an image that says it is a checkpoint is restored as well, several times',
   await remove(location);
   const pods = [await runPod(daemon), await runPod(daemon)];
   const ids = await Promise.all(pods.map(async (pod) => runContainer(daemon, pod, ['anything'], { image: name })));
-  for (const id of ids) await goesOnFrom(daemon, id, last);
+  for (const id of ids) await countsOn(daemon, id, last);
   for (const pod of pods) await removePod(daemon, pod.id);
   await daemon.images.removeImage({ image: { image: name } });
 });
@@ -173,6 +160,100 @@ test('what is no checkpoint, or lacks what it needs, is refused and leaves nothi
     await remove(directory);
   }
   await remove(location);
+});
+
+test('the names and the IPC of a restored container are those of its new pod; what the old one had there comes along or is refused', async (daemon) => {
+  const directory = join(daemon.directory, 'checkpoints');
+  await mkdir(directory, { recursive: true });
+  const location = join(directory, 'ipc.tar');
+  const take = async (id: string): Promise<unknown> => daemon.runtime.checkpointContainer({ containerId: id, location, timeout: 60n });
+  const inIpcOf = async (id: string, ...command: readonly string[]): Promise<string> =>
+    (await execa('nsenter', ['-t', String(await pidOf(daemon, id)), '-i', ...command])).stdout;
+  const old = await runPod(daemon, { name: 'the-old-name' });
+  const first = await runContainer(daemon, old, shell(COUNT));
+  await waitForOutput(daemon, first, 'count 3');
+  // Objects of the kernel, in the namespace of the pod.
+  await inIpcOf(first, 'ipcmk', '-M', '8192');
+  await inIpcOf(first, 'ipcmk', '-S', '3');
+  await inIpcOf(first, 'ipcmk', '-Q');
+  const objects = await inIpcOf(first, 'ipcs');
+  assert.match(objects, /8192/);
+  await execOutput(daemon, first, shell('echo kept > /dev/shm/file'));
+  await take(first);
+
+  const linux = { ...podConfig(daemon).linux, sysctls: { 'kernel.shm_rmid_forced': '1' } };
+  const pod = await runPod(daemon, { name: 'the-new-name', change: { linux } });
+  const beside = await runContainer(daemon, pod, shell('sleep 3600'), { name: 'beside' });
+  const id = await runContainer(daemon, pod, ['x'], { image: location });
+  for (const kind of ['uts', 'ipc', 'net'] as const) {
+    const namespaces = await Promise.all([id, beside, first].map(async (each) => readlink(`/proc/${await pidOf(daemon, each)}/ns/${kind}`)));
+    assert.equal(namespaces[0], namespaces[1], kind);
+    assert.notEqual(namespaces[0], namespaces[2], kind);
+  }
+  for (const each of [id, beside]) {
+    assert.equal(await execOutput(daemon, each, ['hostname']), 'the-new-name');
+    assert.equal(await execOutput(daemon, each, ['cat', '/etc/hostname']), 'the-new-name');
+    assert.equal(await execOutput(daemon, each, ['cat', '/proc/sys/kernel/shm_rmid_forced']), '1');
+    assert.match(await execOutput(daemon, each, shell('hostname other 2>&1 || true')), /not permitted/);
+    assert.equal(await execOutput(daemon, each, ['ls', '/dev/shm']), '', 'files there are of the pod, not of the container');
+  }
+  assert.equal(await inIpcOf(id, 'ipcs'), objects);
+  await removePod(daemon, old.id);
+  await removePod(daemon, pod.id);
+
+  const other = await runPod(daemon);
+  const open = await runContainer(daemon, other, shell(`exec 5<>/dev/shm/open; ${COUNT}`), { name: 'open' });
+  await waitForOutput(daemon, open, 'count 3');
+  await take(open);
+  const fresh = await runPod(daemon);
+  const lacking = await createContainer(daemon, fresh, ['x'], { image: location });
+  const { message } = await failureOf(daemon.runtime.startContainer({ containerId: lacking }));
+  assert.match(message, /CRIU says: .*Can't open file dev\/shm\/open/);
+  assert.equal(await execOutput(daemon, await runContainer(daemon, fresh, shell('sleep 3600'), { name: 'beside' }), ['hostname']), fresh.config.hostname);
+  await execOutput(daemon, open, shell('echo > /dev/mqueue/queue || true'));
+  const refused = await failureOf(take(open));
+  assert.match(`${refused.code}: ${refused.message}`, /INTERNAL: .*mqueue isn't empty/);
+  await remove(location);
+}); // prettier-ignore
+
+test('an archive that unpacks to more than the disk has is refused before anything is written', async (daemon) => {
+  const { location } = await checkpointed(daemon);
+  const pod = await runPod(daemon);
+  const directory = await mkdtemp(join(tmpdir(), 'pw-checkpoint-'));
+  const free = async (): Promise<number> => {
+    const { bavail, bsize } = await statfs(daemon.root);
+    return bavail * bsize;
+  };
+  const refused = async (image: string): Promise<string> => {
+    const before = await free();
+    const { code, message } = await failureOf(createContainer(daemon, pod, ['x'], { image }));
+    assert.ok(before - (await free()) < 2 ** 30, 'next to nothing was written');
+    return `${code}: ${message}`;
+  };
+  try {
+    await execa('tar', ['-xf', location, '-C', directory]);
+    const pack = async (...options: readonly string[]): Promise<string> => {
+      const image = join(directory, 'packed.tar');
+      await remove(image);
+      await execa('tar', ['-cf', image, ...options, '-C', directory, 'config.dump', 'spec.dump', 'checkpoint', 'rootfs-diff.tar']);
+      return image;
+    };
+    const changes = join(directory, 'rootfs-diff.tar');
+    const hole = join(directory, 'checkpoint', 'pages-9.img');
+    for (const compression of [[], ['--gzip'], ['--zstd']]) {
+      await execa('truncate', ['-s', '8T', hole]);
+      assert.match(await refused(await pack('--sparse', ...compression)), /RESOURCE_EXHAUSTED: .*unpacks to more than \d+ bytes/);
+      await remove(hole);
+    }
+    await execa('sh', ['-c', `head -c 1000000 /dev/zero | gzip > ${changes}`]);
+    assert.match(await refused(await pack()), /INVALID_ARGUMENT: .*rootfs-diff.tar in the checkpoint is compressed, must be a plain tar/);
+    // The documents are read first: one without an end must not be read to it.
+    await execa('truncate', ['-s', '8T', join(directory, 'config.dump')]);
+    assert.match(await refused(await pack('--sparse', '--gzip')), /INVALID_ARGUMENT: .*config.dump cannot be read: .*over \d+ bytes/);
+  } finally {
+    await remove(directory);
+    await remove(location);
+  }
 });
 
 test('a restore that CRIU refuses ends its container with the words of CRIU; one that never started can be stopped', async (daemon) => {

@@ -13,7 +13,7 @@ import { removeImage } from '../../../src/imageservice/remove-image.ts';
 import { messages } from '../../../api/cri/runtime.ts';
 import { IMAGE_ID } from '../../support/objects.ts';
 
-const CALL: Call = { requestId: 'r', signal: new AbortController().signal, log: silentLog };
+const CALL: Call = { requestId: 'r', hasDeadline: false, signal: new AbortController().signal, log: silentLog };
 const NAME = 'docker.io/library/busybox:latest';
 const IMAGE = {
   id: IMAGE_ID,

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Field } from '../../../src/base/field.ts';
 import { readAnswer, readFeatures, readState, readSyncMessage } from '../../../src/ociruntime/answers.ts';
 
-const NOTHING = { recursiveReadOnlyMounts: false, idmapMounts: false, netDevices: false, userNamespace: false };
+const NOTHING = { recursiveReadOnlyMounts: false, idmapMounts: false, netDevices: false, userNamespace: false, checkpoints: false };
 
 const TAKEN: readonly [read: (document: Field) => object, answer: object, value: object][] = [
   [readState, { ociVersion: '1.0.2', id: 'c', pid: 7, status: 'running', bundle: '/b' }, { status: 'running', pid: 7 }],
@@ -15,9 +15,12 @@ const TAKEN: readonly [read: (document: Field) => object, answer: object, value:
   [
     readFeatures,
     { mountOptions: ['ro', 'rro'], linux: { namespaces: ['pid', 'user'], mountExtensions: { idmap: { enabled: true } } } },
-    { recursiveReadOnlyMounts: true, idmapMounts: true, netDevices: false, userNamespace: true },
+    { ...NOTHING, recursiveReadOnlyMounts: true, idmapMounts: true, userNamespace: true },
   ],
   [readFeatures, { linux: { netDevices: { enabled: true } } }, { ...NOTHING, netDevices: true }],
+  [readFeatures, { annotations: { 'org.opencontainers.runc.checkpoint.enabled': 'true' } }, { ...NOTHING, checkpoints: true }],
+  [readFeatures, { annotations: { 'org.opencontainers.runc.checkpoint.enabled': 'false' } }, NOTHING],
+  [readFeatures, { annotations: 'none' }, NOTHING],
   [readSyncMessage, { data: 7 }, { pid: 7, message: '' }],
   [readSyncMessage, { pid: 7 }, { pid: 7, message: '' }],
   [readSyncMessage, { data: -1, message: 'no' }, { pid: -1, message: 'no' }],

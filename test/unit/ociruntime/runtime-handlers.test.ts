@@ -11,8 +11,8 @@ const runtime = (features: unknown): OciRuntime =>
     features: async () => (features instanceof Error ? Promise.reject(features) : features),
   }) as unknown as OciRuntime;
 
-const RUNC_1_2 = { recursiveReadOnlyMounts: true, idmapMounts: true, netDevices: false, userNamespace: true };
-const NOTHING = { recursiveReadOnlyMounts: false, idmapMounts: false, netDevices: false, userNamespace: false };
+const RUNC_1_2 = { recursiveReadOnlyMounts: true, idmapMounts: true, netDevices: false, userNamespace: true, checkpoints: true };
+const NOTHING = { recursiveReadOnlyMounts: false, idmapMounts: false, netDevices: false, userNamespace: false, checkpoints: false };
 
 test('the empty name is the default handler; an unknown one is refused with those that are known', () => {
   const [runc, crun] = [runtime({}), runtime({})];
@@ -62,6 +62,16 @@ test('pods of a handler have user namespaces where the runtime says all that is 
   ]);
   handlers.nodeLacks = 'this kernel cannot';
   assert.deepStrictEqual(new Set(lacks()), new Set(['this kernel cannot']));
+});
+
+test('containers of a handler can be checkpointed where its runtime says so', async () => {
+  const handlers = new RuntimeHandlers('new', new Map([['new', runtime(RUNC_1_2)], ['old', runtime(undefined)]])); // prettier-ignore
+  await handlers.probe(silentLog);
+  assert.deepStrictEqual(['', 'new', 'old'].map((name) => handlers.lacksForCheckpoints(name)), [
+    undefined,
+    undefined,
+    '/usr/sbin/x, the runtime of handler "old", does not say in its features that it can checkpoint, as runc 1.1 and a crun with CRIU do',
+  ]); // prettier-ignore
 });
 
 test('"auto" is crun where it can do all that runc can and where it may be, else runc', async () => {

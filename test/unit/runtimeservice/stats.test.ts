@@ -14,6 +14,7 @@ function world() {
   const warnings: unknown[] = [];
   const call: Call = {
     requestId: 'r',
+    hasDeadline: false,
     signal: new AbortController().signal,
     log: { ...silentLog, warn: (_message, fields) => warnings.push(fields) },
   };
