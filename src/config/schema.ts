@@ -124,6 +124,13 @@ export const schema = {
     'Files and directories of the node that every container gets, unless it mounts something there itself. The sources must be there.',
     { reloadable: true },
   ),
+  defaultMountsFile: key(
+    optionalPath,
+    '',
+    'A file of such mounts, /SOURCE:/DESTINATION on each line, as CRI-O and podman have it in /etc/containers/mounts.conf; bound read-only. Read ' +
+      'for each container. What is not there is left out, the file itself too; default_mounts at the same place wins.',
+    { reloadable: true },
+  ),
   absentMountSourcesToReject: key(
     paths,
     [],

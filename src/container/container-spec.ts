@@ -2,9 +2,11 @@ import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { readMounts } from '../linux/mounts.ts';
 import { listHostDevices, resolveDevices } from '../ocispec/devices.ts';
 import type { ContainerSpecInput, PodFiles, ResolvedMount } from '../ocispec/input.ts';
+import { withoutReplaced } from '../ocispec/mounts.ts';
 import { readLocalhostSeccomp } from '../ocispec/seccomp-file.ts';
 import { resolveUser } from '../ocispec/user.ts';
 import type { CreateRequest } from './create-request.ts';
+import { readMountsFile } from './mounts-file.ts';
 import type { ContainerParts } from './parts.ts';
 
 /** kubernetes pkg/kubelet/kuberuntime, labels.go. */
@@ -24,12 +26,16 @@ export async function prepareSpec(
   const settings = parts.specSettings(record.runtimeHandler);
   const getsHostDevices = config.linux?.securityContext?.privileged === true && !settings.handler.privilegedWithoutHostDevices;
   const needsHostMounts = config.mounts.some((mount) => mount.propagation !== 0);
-  const [user, devices, hostDevices, hostMounts, localhostSeccomp] = await Promise.all([
+  const warn = (words: string): void => {
+    parts.log.warn(`create container: ${words}`, { containerId: record.id });
+  };
+  const [user, devices, hostDevices, hostMounts, localhostSeccomp, fromFile] = await Promise.all([
     resolveUser(rootfsPath, specPlan.user),
     resolveDevices(specPlan.devices),
     getsHostDevices ? listHostDevices() : [],
     needsHostMounts ? readMounts() : [],
     readLocalhostSeccomp(specPlan.seccomp, 'create container'),
+    readMountsFile(parts.defaultMountsFile(), warn),
   ]);
   const userMapping = sandbox.record.namespaces.user;
   return {
@@ -53,12 +59,10 @@ export async function prepareSpec(
     hooks: request.hooks,
     hostMounts,
     localhostSeccomp,
-    settings,
+    settings: { ...settings, defaultMounts: [...withoutReplaced(fromFile, settings.defaultMounts), ...settings.defaultMounts] },
     host: parts.hostFacts(),
     annotations: parts.placement.runtimeAnnotations('container', gracePeriodOf(config)),
-    warn: (words) => {
-      parts.log.warn(`create container: ${words}`, { containerId: record.id });
-    },
+    warn,
   };
 }
 

@@ -102,6 +102,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     recordDirectory,
     bundleDirectory: layout.bundles,
     execDirectory: layout.execs,
+    defaultMountsFile: () => config.current.defaultMountsFile,
     absentMountSourcesToReject: () => config.current.absentMountSourcesToReject,
     oomLedgerFile: layout.oomLedger,
     sandboxes,

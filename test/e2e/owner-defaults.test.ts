@@ -1,6 +1,6 @@
 /** What the node's owner gives to every container, and what pods may order by annotations; seen inside. */
 import assert from 'node:assert/strict';
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,11 +25,18 @@ const files = await mkdtemp(join(tmpdir(), 'pw-defaults-'));
 after(async () => remove(files));
 await writeFile(join(files, 'secret'), 'of the node\n');
 await writeFile(join(files, 'other'), 'not seen\n');
+await writeFile(join(files, 'entitlement'), 'of the file\n');
+await writeFile(
+  join(files, 'mounts.conf'),
+  `# for every container\n${files}/entitlement:/run/entitlement\n  ${files}/entitlement\n${files}/entitlement:/run/secret\n` +
+    `${files}/not-there:/run/not-there\n${files}/entitlement:relative\n`,
+);
 
 const test = sharedDaemon({
   config: `
     default_env = ["FROM_NODE=yes", "FROM_KUBELET=no", "PATH=/bin:/from-node"]
     default_mounts = ["${files}/secret:/run/secret", "${files}/other:/etc/hosts", "${files}:/run/files:rw"]
+    default_mounts_file = "${files}/mounts.conf"
     additional_devices = ["/dev/fuse:/dev/own-fuse:rw"]
     allowed_devices = ["/dev/loop0"]
     device_ownership_from_security_context = true
@@ -58,6 +65,19 @@ test("every container has the owner's variables, mounts and devices, unless its 
     await sh(daemon, id, 'stat -c %t:%T /dev/own-fuse; cat /sys/fs/cgroup/devices/devices.list | grep 229'),
     'a:e5\nc 10:229 rw',
   );
+});
+
+test("the mounts of the owner's file are in every container, read-only; what cannot be is left out", async (daemon) => {
+  const id = await runContainer(daemon, await runPod(daemon), SLEEP);
+  assert.equal(await sh(daemon, id, `cat /run/entitlement ${files}/entitlement /run/secret`), 'of the file\nof the file\nof the node');
+  assert.equal(await sh(daemon, id, 'echo x 2>/dev/null >/run/entitlement || ls /run'), 'entitlement\nfiles\nsecret');
+  assert.match(await readFile(daemon.logFile, 'utf8'), /mounts\.conf: "\S+entitlement:relative" is left out/);
+
+  await writeFile(join(files, 'mounts.conf'), `${files}/other:/run/later\n`);
+  const later = await runContainer(daemon, await runPod(daemon), SLEEP);
+  assert.equal(await sh(daemon, later, 'cat /run/later'), 'not seen');
+  await remove(join(files, 'mounts.conf'));
+  await runContainer(daemon, await runPod(daemon), SLEEP);
 });
 
 test("the time is that of the owner's zone", async (daemon) => {
