@@ -25,13 +25,12 @@ if [ -d /sys/fs/cgroup/memory ] && [ ! -d /sys/fs/cgroup/hugetlb ] && mkdir /sys
   mount -t cgroup -o hugetlb none /sys/fs/cgroup/hugetlb 2>/dev/null || rmdir /sys/fs/cgroup/hugetlb
 fi
 # Programs to test with, which the suites find where these scripts leave them; without Go the tests that need one skip by name.
-# The lanes of the suites have no network, so all is built before, beside the check.
-cri_tools=$(mktemp)
-trap 'rm -f "$TEST_SUMMARY_FILE" "$cri_tools"' EXIT
+# The lanes of the suites have no network, so what integration needs is built before, beside the check, and crictl and critest
+# beside integration.
 {
-  timeout 600 bash scripts/build-cri-tools.sh >"$cri_tools"
   timeout 600 bash scripts/build-runc.sh
   timeout 600 bash scripts/build-cdi-library.sh
+  timeout 600 bash scripts/build-cri-facts.sh
 } >/dev/null &
 build_pid=$!
 {
@@ -41,9 +40,14 @@ build_pid=$!
 fetch_pid=$!
 step check 600 npm run --silent check
 wait "$build_pid" "$fetch_pid"
+cri_tools=$(mktemp)
+trap 'rm -f "$TEST_SUMMARY_FILE" "$cri_tools"' EXIT
+timeout 900 bash scripts/build-cri-tools.sh >"$cri_tools" &
+build_pid=$!
+step integration 1200 npm run --silent test:integration
+wait "$build_pid"
 tools=$(<"$cri_tools")
 if [ -n "$tools" ]; then export CRICTL=${CRICTL:-$tools/crictl} CRITEST=${CRITEST:-$tools/critest}; fi
-step integration 1200 npm run --silent test:integration
 # critest waits more than it works, so it runs beside e2e. It uses ports of the node: here of a node of its own. It skips by
 # name where $CRITEST names no program.
 isolated=(unshare --net --mount --propagation private -- sh -c 'ip link set lo up && mount --make-rshared / && exec "$@"' critest)
