@@ -3,7 +3,7 @@
  *
  *     node scripts/run-tests.ts SUITE [PART OF A FILE NAME...] [--name PATTERN] [--summary FILE] [--timeout-ms N] [--lanes N]
  *
- * integration and e2e run in lanes (test-lanes.ts), file by file in each; one lane more than there are processors, since tests
+ * integration and e2e run in lanes (test-lanes.ts), file by file in each; two lanes more than there are processors, since tests
  * also wait, but no more than four, where nothing else is asked. Their daemons run a build of src/ (test-build.ts). With REQUIRE_ALL=1 a skipped test counts as failed. Exits 1 when a test failed or none ran.
  */
 import { appendFile, readdir } from 'node:fs/promises';
@@ -26,7 +26,7 @@ const { values, positionals } = parseArgs({
     name: { type: 'string' },
     summary: { type: 'string' },
     'timeout-ms': { type: 'string' },
-    lanes: { type: 'string', default: String(Math.min(availableParallelism() + 1, 4)) },
+    lanes: { type: 'string', default: String(Math.min(availableParallelism() + 2, 4)) },
   },
 });
 const [suite, ...parts] = positionals;

@@ -14,21 +14,26 @@ import type { FilesResult, RunOptions } from './test-files.ts';
 
 /** A file that says so measures what a neighbour would disturb. */
 const ALONE = /^\/\/ alone: \S/m;
+/** About how long a file takes on two processors that are not busy: the longest begin first, or one of them goes on alone at the end. */
+const LONG = /^\/\/ long: (\d+) s$/m;
 /** Most a lane may take to end when it has nothing more to do. */
 const END_TIMEOUT_MS = 10_000;
 /** As in a new machine: the loopback is up, and mounts reach the pods that are made in it. */
 const ENTER = 'ip link set lo up && mount --make-rshared / && exec "$@"';
 
-/** Runs every file, those that say `// alone:` at the end with no other lane at work. */
+/** Runs every file, those that say `// long:` first, and those that say `// alone:` at the end with no other lane at work. */
 export async function runInLanes(
   files: readonly string[],
   lanes: number,
   options: RunOptions,
   say: (text: string) => void,
 ): Promise<FilesResult[]> {
-  const sorted = await Promise.all(files.map(async (file) => ({ file, isAlone: ALONE.test(await readFile(file, 'utf8')) })));
-  const alone = sorted.filter(({ isAlone }) => isAlone).map(({ file }) => file);
-  const together = sorted.filter(({ isAlone }) => !isAlone).map(({ file }) => file);
+  const marked = await Promise.all(files.map(async (file) => ({ file, text: await readFile(file, 'utf8') })));
+  const seconds = (text: string): number => Number(LONG.exec(text)?.[1] ?? 0);
+  const sorted = marked.toSorted((one, other) => seconds(other.text) - seconds(one.text));
+  const isAlone = ({ text }: { text: string }): boolean => ALONE.test(text);
+  const alone = sorted.filter(isAlone).map(({ file }) => file);
+  const together = sorted.filter((each) => !isAlone(each)).map(({ file }) => file);
   const results: FilesResult[] = [];
   const queue = { files: together, options, say, results };
   await Promise.all(Array.from({ length: Math.min(lanes, together.length) }, async () => runLane(queue)));

@@ -12,15 +12,15 @@ let lab: CniLab;
 let networks: Networks;
 let lines: string[];
 
-/** A chain of the real bridge and portmap with the fixture plugin at `place`, and networks over it with 0.5 s for a plugin. */
-async function chainWithFixtureAt(place: number, does: Behaviour, at: readonly string[]): Promise<void> {
+/** A chain of the real bridge and portmap with the fixture plugin at `place`, and networks over it with a time for each plugin. */
+async function chainWithFixtureAt(place: number, does: Behaviour, at: readonly string[], timeoutMs = 1500): Promise<void> {
   await installPlugin(lab.binDir, 'fixture', does, at);
   const plugins: object[] = [lab.bridgePlugin, { type: 'portmap', capabilities: { portMappings: true } }];
   plugins.splice(place, 0, { type: 'fixture' });
   await lab.configure(plugins);
   const collected = collectingLog();
   lines = collected.lines;
-  networks = networksOf(lab, { log: collected.log, addTimeoutMs: 1500, delTimeoutMs: 1500 });
+  networks = networksOf(lab, { log: collected.log, addTimeoutMs: timeoutMs, delTimeoutMs: timeoutMs });
   await networks.start();
 }
 
@@ -126,10 +126,10 @@ test('a plugin that fails once is asked again by the next attach', async () => {
 });
 
 test('an abort ends the attach at once and leaves nothing', async () => {
-  await chainWithFixtureAt(2, 'hangs', ['ADD']);
+  await chainWithFixtureAt(2, 'hangs', ['ADD'], 60_000);
   const started = performance.now();
   await assert.rejects(networks.attach(podIn(lab), AbortSignal.timeout(600)), { kind: 'Canceled' });
-  assert.ok(performance.now() - started < 1400);
+  assert.ok(performance.now() - started < 30_000);
 });
 
 test('a result without an address fails the attach', async () => {
