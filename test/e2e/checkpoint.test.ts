@@ -1,4 +1,5 @@
 /** CheckpointContainer: the archive, the container that goes on, and what stays of one that fails or is cut short. */
+// long: 45 s
 import assert from 'node:assert/strict';
 import { chmod, mkdir, mkdtemp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

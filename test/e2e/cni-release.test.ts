@@ -1,4 +1,5 @@
 /** Releasing a pod's network when a plugin or the daemon fails in between: nothing stays, firewall rules too. */
+// long: 45 s
 import assert from 'node:assert/strict';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// long: 35 s
 import assert from 'node:assert/strict';
 import { access, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

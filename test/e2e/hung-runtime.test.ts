@@ -1,4 +1,5 @@
 /** A runtime that hangs, dies or floods its stderr stalls its own call only, and no container is beyond the reach of a stop. */
+// long: 28 s
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after } from 'node:test';

@@ -1,3 +1,4 @@
+// long: 50 s
 import assert from 'node:assert/strict';
 import { symlink } from 'node:fs/promises';
 import { installPlugin } from '../support/cni.ts';

@@ -2,6 +2,7 @@
  * Twenty thousand requests, made from the schema and by changing good ones: none may bring the daemon down, none is answered
  * with Internal or Unknown but for a reason listed here, and nothing is left.
  */
+// long: 47 s
 import assert from 'node:assert/strict';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

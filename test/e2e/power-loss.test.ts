@@ -2,6 +2,7 @@
  * A loss of power right after an answer. The root is an ext4 of its own, which is shut down without flushing its journal, as a
  * machine would leave it. What was answered must be there after the next start. This fails where an fsync is missing.
  */
+// long: 40 s
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, open, readFile, readdir, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

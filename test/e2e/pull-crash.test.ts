@@ -1,4 +1,5 @@
 /** The daemon is killed at every mark that a pull passes. */
+// long: 90 s
 import assert from 'node:assert/strict';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';

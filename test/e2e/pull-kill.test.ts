@@ -1,4 +1,5 @@
 /** The daemon is killed at random moments of a large pull. What follows is right, byte by byte. */
+// long: 160 s
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pullTest } from '../support/pull-lab.ts';
 

@@ -1,4 +1,5 @@
 /** PullImage and RemoveImage with registries of our own: open, with a password, over https, slow, broken. */
+// long: 40 s
 import assert from 'node:assert/strict';
 import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 /** SIGHUP: a reload changes all that it may, or nothing. */
+// long: 30 s
 import assert from 'node:assert/strict';
 import { readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 /** Fields of requests seen where they land, or seen to change nothing: what other files do not look at. docs/fields.md names them. */
+// long: 25 s
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

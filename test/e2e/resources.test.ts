@@ -1,4 +1,5 @@
 /** UpdateContainerResources: what is asked for is in the cgroup and in ContainerStatus, and nothing else has changed. */
+// long: 20 s
 import assert from 'node:assert/strict';
 import type { Init, LinuxContainerResources } from '../../api/cri/runtime.ts';
 import { cgroupFile, pidOf } from '../support/cgroup-files.ts';

@@ -1,3 +1,4 @@
+// long: 60 s
 import assert from 'node:assert/strict';
 import { readFile, readdir, readlink, rename, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';

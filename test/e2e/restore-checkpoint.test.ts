@@ -1,4 +1,5 @@
 /** CreateContainer from a checkpoint: its processes go on in another pod where they were. */
+// long: 40 s
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readFile, readlink, stat, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,5 @@
 /** Stats of containers and pods against what the kernel says: cgroup files, interfaces, the writable layer on disk. */
+// long: 30 s
 import assert from 'node:assert/strict';
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,4 +1,5 @@
 /** Pods with `hostUsers: false` (KEP-127): what is so inside of them, and on the node. */
+// long: 50 s
 import assert from 'node:assert/strict';
 import { chmod, chown, lstat, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// long: 18 s
 import assert from 'node:assert/strict';
 import { readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// long: 30 s
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 /** What a registry can make slow: a pull ends when it has received hardly anything for the time that is set, whatever drips in meanwhile. */
+// long: 23 s
 import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:net';

@@ -1,3 +1,4 @@
+// long: 63 s
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
