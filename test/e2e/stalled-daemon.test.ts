@@ -1,4 +1,4 @@
-// alone: it holds up the daemon for as long as its timers are, and no longer.
+// long: 40 s
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';

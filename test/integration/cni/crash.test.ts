@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, readdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { findProcessesByEnvironment } from '../../../src/linux/process.ts';
 import { installPlugin, makeCniLab, REAL_PLUGINS, removeFirewallRules } from '../../support/cni.ts';
@@ -20,8 +20,19 @@ function live(lab: CniLab, request: NetworkAttachRequest, steps: readonly string
   const { confDir, binDir, cacheDir } = lab;
   const options = { confDir, binDirs: [binDir], cacheDir, addTimeoutMs: 10_000, delTimeoutMs: 10_000, retryMs: 50 };
   const env = killAt === undefined ? process.env : { ...process.env, PODWRIGHT_KILL_AT: killAt };
-  return spawn(process.execPath, [LIFE, JSON.stringify({ options, request, steps })], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const daemon = spawn(process.execPath, [LIFE, JSON.stringify({ options, request, steps })], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  daemons.push(daemon);
+  return daemon;
 }
+
+const daemons: ChildProcess[] = [];
+// One that a failed test has left would keep the process of this file.
+after(() => {
+  for (const daemon of daemons) daemon.kill('SIGKILL');
+});
 
 /** What a daemon does at start: it detaches what nobody claims, and the queue runs empty. Then the same pod is attached again. */
 async function restoreAndTryAgain(lab: CniLab, request: NetworkAttachRequest): Promise<void> {

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { spawn } from '../../../src/linux/spawn.ts';
+import { killGroup, spawn } from '../../../src/linux/spawn.ts';
 import { sdNotify, sliceToCgroupPath, startScope, stopUnit } from '../../../src/linux/systemd.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
@@ -49,6 +49,9 @@ test('sdNotify sends its lines to the socket that the environment names', async 
     [`ABSTRACT-RECV:podwright-test-${process.pid}`, `@podwright-test-${process.pid}`],
   ] as const) {
     const server = spawn('socat', { args: ['-u', '-d', '-d', address, 'STDOUT'], stdio: ['ignore', 'pipe', 'pipe'], newSession: true });
+    t.after(() => {
+      killGroup(server.pid);
+    });
     await once(server.pipes[2] ?? assert.fail(), 'data');
     process.env['NOTIFY_SOCKET'] = socket;
     let sent = false;
@@ -58,7 +61,7 @@ test('sdNotify sends its lines to the socket that the environment names', async 
     }
     const [data] = (await once(server.pipes[1] ?? assert.fail(), 'data')) as [Buffer];
     assert.equal(data.toString(), 'READY=1\nSTATUS=serving');
-    process.kill(-server.pid, 'SIGKILL');
+    killGroup(server.pid);
     await server.exit;
     assert.equal(sdNotify('READY=1'), false, 'nobody listens any more');
   }
