@@ -23,6 +23,8 @@ export class RuntimeHandlers {
   #defaultName: string;
   readonly #runtimes: ReadonlyMap<string, OciRuntime>;
   readonly #features = new Map<string, HandlerFeatures>();
+  /** Those that did not answer: they may be able to do more than they could say. */
+  readonly #silent = new Set<string>();
   #nodeLacks: string | undefined = 'this node has not been asked yet whether it can';
 
   /** @param auto the default is chosen by {@link probe}, when the runtimes have said what they can do. */
@@ -56,6 +58,7 @@ export class RuntimeHandlers {
         try {
           this.#features.set(name, (await runtime.features()) ?? NOTHING);
         } catch (error) {
+          this.#silent.add(name);
           log.warn(`runtime handler ${name}: ${runtime.path} cannot be asked for its features, and is taken to have no optional one`, {
             error: messageOf(error),
           });
@@ -87,9 +90,9 @@ export class RuntimeHandlers {
     return `${path}, the runtime of handler "${name === '' ? this.defaultName : name}", does not say in its features that it has ${idmapMounts ? 'user namespaces' : 'id-mapped mounts, as runc 1.2 or crun 1.9 and later do'}`;
   }
 
-  /** Why nothing of this handler can be checkpointed or restored, whatever CRIU says, in words; undefined where it can. */
+  /** Why nothing of this handler can be checkpointed or restored, whatever CRIU says, in words; undefined where it can, or could not say. */
   lacksForCheckpoints(name: string): string | undefined {
-    if (this.features(name).checkpoints) return undefined;
+    if (this.features(name).checkpoints || this.#silent.has(name === '' ? this.defaultName : name)) return undefined;
     const { path } = this.get(name);
     return `${path}, the runtime of handler "${name === '' ? this.defaultName : name}", does not say in its features that it can checkpoint, as runc 1.1 and a crun with CRIU do`;
   }

@@ -270,8 +270,8 @@ shared('a restore that is not of its checkpoint is refused by its field, and not
 
   const manifest = join(place, 'pod.json');
   const text = await readFile(manifest, 'utf8');
-  await writeFile(manifest, text.replace('"runtime": "runc', '"runtime": "other-runc'));
-  assert.match(await ask({}), /FAILED_PRECONDITION: .*the checkpoint is one of other-runc/);
+  await writeFile(manifest, text.replace(/"runtime": "[^"]*"/, '"runtime": "other"'));
+  assert.match(await ask({}), /FAILED_PRECONDITION: .*the checkpoint is one of other,/);
   await writeFile(manifest, text.replaceAll(/"directory": "[0-9a-f]{64}"/g, '"directory": "../.."'));
   assert.match(await ask({}), /INVALID_ARGUMENT: .*directory: must be the id of a container/);
   await remove(manifest);

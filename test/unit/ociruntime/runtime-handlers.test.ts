@@ -64,10 +64,11 @@ test('pods of a handler have user namespaces where the runtime says all that is 
   assert.deepStrictEqual(new Set(lacks()), new Set(['this kernel cannot']));
 });
 
-test('containers of a handler can be checkpointed where its runtime says so', async () => {
-  const handlers = new RuntimeHandlers('new', new Map([['new', runtime(RUNC_1_2)], ['old', runtime(undefined)]])); // prettier-ignore
+test('containers of a handler can be checkpointed where its runtime says so, or has not answered', async () => {
+  const handlers = new RuntimeHandlers('new', new Map([['new', runtime(RUNC_1_2)], ['old', runtime(undefined)], ['slow', runtime(new Error('not finished after 2 s'))]])); // prettier-ignore
   await handlers.probe(silentLog);
-  assert.deepStrictEqual(['', 'new', 'old'].map((name) => handlers.lacksForCheckpoints(name)), [
+  assert.deepStrictEqual(['', 'new', 'slow', 'old'].map((name) => handlers.lacksForCheckpoints(name)), [
+    undefined,
     undefined,
     undefined,
     '/usr/sbin/x, the runtime of handler "old", does not say in its features that it can checkpoint, as runc 1.1 and a crun with CRIU do',
