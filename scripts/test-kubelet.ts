@@ -5,7 +5,7 @@
  *     node scripts/test-kubelet.ts [--keep] [--only PART OF A CASE'S NAME]      --keep leaves both logs behind and says where
  *
  * The kubelet is built once and kept in $PODWRIGHT_KUBELET_CACHE, or in podwright-kubelet below $XDG_CACHE_HOME or
- * /var/cache. Closes with one line: `kubelet: 24 passed, 0 failed, 1 skipped (NAME)`. Exits 1 when something failed or
+ * /var/cache. Closes with one line: `kubelet: 25 passed, 0 failed, 1 skipped (NAME)`. Exits 1 when something failed or
  * nothing ran.
  */
 import { appendFile, copyFile, mkdir, mkdtemp, readFile } from 'node:fs/promises';
@@ -15,6 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { kubeletProgram } from '../test/e2e/kubelet/build.ts';
 import type { Case } from '../test/e2e/kubelet/cases.ts';
+import { CHECKPOINT_CASES } from '../test/e2e/kubelet/checkpoint-cases.ts';
 import { Skipped } from '../test/e2e/kubelet/cases.ts';
 import { TestKubelet } from '../test/e2e/kubelet/kubelet.ts';
 import { reviewLog, timings } from '../test/e2e/kubelet/log-review.ts';
@@ -23,6 +24,7 @@ import { POD_CASES } from '../test/e2e/kubelet/pod-cases.ts';
 import { PROBE_CASES } from '../test/e2e/kubelet/probe-cases.ts';
 import { USER_NAMESPACE_CASES } from '../test/e2e/kubelet/user-namespace-cases.ts';
 import { World } from '../test/e2e/kubelet/world.ts';
+import { findCriu } from '../test/support/criu.ts';
 import { TestDaemon } from '../test/support/daemon.ts';
 import { assertNothingNew, inventoryOf } from '../test/support/e2e-test.ts';
 import { ablestRuntime } from '../test/support/user-namespaces.ts';
@@ -64,7 +66,8 @@ async function main(): Promise<number> {
 async function onNode(program: string): Promise<void> {
   await useTestBuild();
   tell(`runtime: ${ablestRuntime}`);
-  const daemon = await TestDaemon.start({ args: ['--runtime', `runc=${ablestRuntime}`] });
+  const { path: criu } = await findCriu();
+  const daemon = await TestDaemon.start({ args: ['--runtime', `runc=${ablestRuntime}`], config: `[checkpoint]\ncriu = "${criu}"\n` });
   try {
     const before = await inventoryOf(daemon);
     const kubelet = new TestKubelet({
@@ -95,7 +98,7 @@ async function runCases(daemon: TestDaemon, kubelet: TestKubelet): Promise<void>
   const run = async (one: Case): Promise<void> => {
     take(await outcomeOf(one.name, () => one.run(world)));
   };
-  await Promise.all(wanted([...POD_CASES, ...PROBE_CASES, ...USER_NAMESPACE_CASES]).map(run));
+  await Promise.all(wanted([...POD_CASES, ...PROBE_CASES, ...USER_NAMESPACE_CASES, ...CHECKPOINT_CASES]).map(run));
   await tellTimings(kubelet, 'with all pods at once');
   for (const one of wanted(NODE_CASES)) await run(one);
   take(await outcomeOf('everything is removed', () => removeEverything(world)));

@@ -84,6 +84,8 @@ export class TestKubelet {
     const { directory, cgroupRoot } = this.#options;
     await mkdir(directory);
     await execa('mount', ['--bind', directory, directory], LIMITS);
+    // Where the file system below is shared, it would get each mount of ours as well, and nobody would unmount it there.
+    await execa('mount', ['--make-private', directory], LIMITS);
     await execa('mount', ['--make-shared', directory], LIMITS);
     for (const path of [this.#manifests, this.root, this.podLogs, join(directory, 'plugins')]) await mkdir(path);
     for (const path of FIXED_DIRECTORIES) await ensureDir(join(directory, 'fixed', path.slice(1).replaceAll('/', '_')));
