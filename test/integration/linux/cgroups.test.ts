@@ -109,7 +109,9 @@ for (const [name, { cgroups, trees }] of Object.entries(nodes)) {
         await startIn(cgroups, `${path}/a`, 'while true; do sleep 0.01 & done'),
         await startIn(cgroups, `${path}/b/below`, "trap '' TERM; setsid sleep 100 & wait"),
       ];
-      while ((await cgroups.processes(path)).length < 5);
+      const end = performance.now() + 20_000;
+      for (let pids = await cgroups.processes(path); pids.length < 5; pids = await cgroups.processes(path))
+        assert.ok(performance.now() < end, `only ${pids.join(', ')} run`);
       await cgroups.kill(path);
       assert.deepEqual(await cgroups.processes(path), []);
       for (const child of children) assert.deepEqual(await child.exit, { signal: 9 });

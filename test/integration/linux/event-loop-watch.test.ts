@@ -82,7 +82,10 @@ test('many short turns are no standstill, also after the watch has gone to sleep
 async function spinner(prefix: readonly string[]): Promise<{ child: ChildProcess; told: () => Promise<Standstill> }> {
   const child = spawn('/usr/bin/env', [...prefix, process.execPath, FIXTURE], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const told = async (): Promise<Standstill> => JSON.parse((await lines.next()).value as string) as Standstill;
+  const told = async (): Promise<Standstill> => {
+    const silence = sleep(60_000, undefined, { ref: false }).then(() => assert.fail('the watch has told nothing for 60 s'));
+    return JSON.parse((await Promise.race([lines.next(), silence])).value as string) as Standstill;
+  };
   await lines.next();
   return { child, told };
 }

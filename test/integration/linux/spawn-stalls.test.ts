@@ -32,7 +32,12 @@ function hasEnded(pid: number): boolean {
 function heldUpAfterEnd(stallMs: number): typeof spawn {
   return (file: string, options: SpawnOptions): Child => {
     const child = spawn(file, options);
-    while (!hasEnded(child.pid)) holdUp(1);
+    const end = performance.now() + 20_000;
+    while (!hasEnded(child.pid)) {
+      // Thrown, since no timer would come: it may wait for a reader where a pipe holds less than it writes.
+      assert.ok(performance.now() < end, `process ${child.pid} has not ended`);
+      holdUp(1);
+    }
     process.emit('SIGCHLD', 'SIGCHLD');
     holdUpSoon(stallMs);
     return child;
