@@ -34,11 +34,13 @@ export interface LaneAnswer {
 const FILE_TIMEOUT_MS = 15 * 60_000;
 /** What a file has over where the limit of each test is set by hand: to start and to clean up. */
 const FILE_GRACE_MS = 60_000;
+/** How often a file that is not at its end is told of, milliseconds: it prints nothing before. */
+const STILL_MS = 120_000;
 /** How long the process of a file may live when its last test has ended: to clean up. */
 const END_TIMEOUT_MS = 60_000;
 
 /** The answer of a lane. One that ends without, or is too late and is ended, is the failure of its file, after what came before. */
-export async function askLane(lane: ChildProcess, { file, options }: LaneRequest): Promise<LaneAnswer> {
+export async function askLane(lane: ChildProcess, { file, options }: LaneRequest, say: (text: string) => void): Promise<LaneAnswer> {
   const { promise, resolve } = Promise.withResolvers<LaneAnswer>();
   const outcomes: Outcome[] = [];
   let text = '';
@@ -50,6 +52,12 @@ export async function askLane(lane: ChildProcess, { file, options }: LaneRequest
   };
   const limitMs = options.timeoutMs === undefined ? FILE_TIMEOUT_MS : options.timeoutMs + FILE_GRACE_MS;
   const late = setTimeout(() => void end(`the file has not ended after ${limitMs / 1000} s`), limitMs);
+  const name = relative(REPOSITORY, file);
+  const begun = performance.now();
+  const still = setInterval(() => {
+    const last = outcomes.at(-1)?.name ?? 'none';
+    say(`note ${name} runs for ${Math.round((performance.now() - begun) / 1000)} s, its last test that ended: ${last}\n`);
+  }, STILL_MS);
   const hear = (word: LaneWord): void => {
     text += word.text ?? '';
     if (word.outcome !== undefined) outcomes.push(word.outcome);
@@ -62,7 +70,7 @@ export async function askLane(lane: ChildProcess, { file, options }: LaneRequest
   };
   const ended = (code: number | null, signal: string | null): void => {
     const failure = why === '' ? `its lane ended with ${signal ?? String(code)}` : why;
-    const outcome = { file: relative(REPOSITORY, file), name: '(the file itself)', durationMs: 0, failure };
+    const outcome = { file: name, name: '(the file itself)', durationMs: 0, failure };
     text += `FAIL ${outcome.file}: ${failure}\n`;
     resolve({ text, result: { outcomes: [...outcomes, outcome], standstill: { ms: 0, line: '' } } });
   };
@@ -73,7 +81,7 @@ export async function askLane(lane: ChildProcess, { file, options }: LaneRequest
   try {
     return await promise;
   } finally {
-    for (const timer of [late, idle]) clearTimeout(timer);
+    for (const timer of [late, idle, still]) clearTimeout(timer);
     lane.off('message', hear).off('exit', ended);
   }
 }

@@ -53,7 +53,7 @@ async function runLane({ files, options, say, results }: Queue): Promise<void> {
   let lane: ChildProcess | undefined;
   for (let file = files.shift(); file !== undefined; file = files.shift()) {
     lane ??= startLane();
-    const { text, result } = await askLane(lane, { file, options });
+    const { text, result } = await askLane(lane, { file, options }, say);
     say(text);
     results.push(result);
     if (hasEnded(lane)) lane = undefined;
