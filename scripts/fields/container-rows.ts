@@ -18,6 +18,7 @@ import {
   lists,
   mounts,
   ociResources,
+  ownerDefaults,
   pods,
   refusals,
   requestFields,
@@ -27,10 +28,14 @@ import {
   streaming,
   userNamespaces,
   handlers,
+  userDevices,
 } from './tests.ts';
 
 const ECHO = containers('the status returns metadata, labels, annotations, mounts and the log path as they were asked for');
 const BAD_CONTAINER = refusals('a container: each bad field is named, and nothing is made');
+const CLASSES = ownerDefaults(
+  'orders that cannot be obeyed, and classes of RDT and block I/O, are refused by name, before anything is made',
+);
 const CDI_EDITS = cdi('everything that the edits of a device and of its file say is seen in the container');
 const CDI_ORDER = cdi('devices of annotations come after those of the field, each once');
 const CDI_REFUSED = cdi('what cannot be done is refused with the device and the file, and nothing is left');
@@ -91,9 +96,11 @@ const mountRows: Fields<Mount> = {
 
 const DEVICES = runSpec('devices of the request are there, with their permissions, and no others work');
 
+const USER_DEVICES = userDevices('a device at another path than on the host is the one that was asked for, by request and by CDI');
+
 const deviceRows: Fields<Device> = {
-  containerPath: honoured('', DEVICES, BAD_CONTAINER),
-  hostPath: honoured('below /dev; a directory is all that is in it', DEVICES, runSpec('resolveDevices() takes a directory for all in it, and refuses what is none')), // prettier-ignore
+  containerPath: honoured('', DEVICES, BAD_CONTAINER, USER_DEVICES),
+  hostPath: honoured("below /dev; a directory is all that is in it. In a pod with a user namespace the node is the host's own, with its owner and mode (at both peers and another container_path runc shows the device that the host has there)", DEVICES, USER_DEVICES, runSpec('resolveDevices() takes a directory for all in it, and refuses what is none')), // prettier-ignore
   permissions: honoured('of r, w and m', DEVICES, BAD_CONTAINER),
 };
 
@@ -232,11 +239,12 @@ export const containerConfig: Fields<ContainerConfig> = {
   devices: deviceRows,
   labels: honoured('given back, and selected by', ECHO, lists('filters are joined by "and": each must hold'), BAD_CONTAINER),
   annotations: honoured(
-    'given back byte for byte, handed to the runtime where its handler says so; `cdi.k8s.io/` names CDI devices, after those of `CDI_devices`',
+    'given back byte for byte, handed to the runtime where its handler says so; `cdi.k8s.io/` names CDI devices, after those of `CDI_devices`; classes of RDT and block I/O are refused (docs/annotations.md)',
     ECHO,
     CDI_ORDER,
     BAD_CONTAINER,
     handlers('annotations reach the runtime where the handler names them: of the pod in each container, of a container in it'),
+    CLASSES,
   ),
   logPath: honoured('below the log directory of the pod', ECHO, BAD_CONTAINER),
   stdin: honoured('', streaming("Kubernetes' client runs commands, attaches and forwards a port")),
@@ -244,7 +252,15 @@ export const containerConfig: Fields<ContainerConfig> = {
   tty: honoured('', containers('with a terminal both outputs are one, and TERM is set')),
   linux: { resources: createdResources, securityContext },
   cdiDevices: {
-    name: honoured('Container Device Interface 1.1.0: the edits of the spec files', CDI_EDITS, CDI_ORDER, CDI_REFUSED, BAD_CONTAINER),
+    name: honoured(
+      "Container Device Interface 1.1.0: the edits of the spec files. In a pod with a user namespace its mounts have no id mapping, as at both peers: what is the node's root's is nobody's there",
+      CDI_EDITS,
+      CDI_ORDER,
+      CDI_REFUSED,
+      BAD_CONTAINER,
+      USER_DEVICES,
+      userDevices("CDI's mounts have the owners of the node, whom the pod does not know, and can be read as others may"),
+    ),
   },
   stopSignal: honoured('', containers('StopContainer sends TERM by default and the signal of the image where it names one')),
 };

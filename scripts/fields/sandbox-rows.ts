@@ -13,6 +13,7 @@ import {
   containers,
   containerSpec,
   guestApparmor,
+  ownerDefaults,
   podFields,
   pods,
   portMapping,
@@ -169,11 +170,14 @@ export const sandboxConfig: Fields<PodSandboxConfig> = {
     pods('ListPodSandbox filters by id prefix, state and labels; a strange id gives an empty list'),
   ),
   annotations: honoured(
-    'given back byte for byte, told to CNI plugins that want them, handed to the runtime where its handler says so; bandwidth is read from them',
+    'given back byte for byte, told to CNI plugins that want them, handed to the runtime where its handler says so; bandwidth is read from them, and what its handler allows is obeyed (docs/annotations.md)',
     STATUS,
     handlers('annotations reach the runtime where the handler names them: of the pod in each container, of a container in it'),
     cniPlugins('a plugin is told of the pod what it declares: annotations, DNS, cgroup; and nothing else'),
     cniPlugins('bandwidth: the rates of the annotations are in the kernel, in each direction, and gone with the pod'),
+    ownerDefaults('a pod orders devices, /dev/shm, a umask and limits by annotations that its handler allows'),
+    ownerDefaults('what a handler does not allow is not obeyed'),
+    ownerDefaults('orders that cannot be obeyed, and classes of RDT and block I/O, are refused by name, before anything is made'),
   ),
   linux,
 };

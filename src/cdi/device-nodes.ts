@@ -9,9 +9,31 @@ import type { DeviceNode, DeviceType } from './spec.ts';
 /** A device node with all that the OCI runtime needs to make it. */
 export type CompleteNode = Omit<DeviceNode, 'type'> & { readonly type: DeviceType };
 
-/** @throws DaemonError NotFound for a node that is not there, FailedPrecondition for one that is of another type. */
-export async function completeNodes({ of, edits }: FoundEdits): Promise<CompleteNode[]> {
-  return Promise.all(edits.deviceNodes.map(async (node) => completeNode(node, `create container: ${of}`)));
+/**
+ * @param bindsHostNodes whether the container gets the host's nodes themselves, as in a user namespace, where none can be made: then each must be there.
+ * @throws DaemonError NotFound for a node that is not there, FailedPrecondition for one that is of another type or number.
+ */
+export async function completeNodes({ of, edits }: FoundEdits, { bindsHostNodes }: { bindsHostNodes: boolean }): Promise<CompleteNode[]> {
+  const what = `create container: ${of}`;
+  return Promise.all(
+    edits.deviceNodes.map(async (node) => {
+      const complete = await completeNode(node, what);
+      if (bindsHostNodes) await checkHostNode(complete, what);
+      return complete;
+    }),
+  );
+}
+
+async function checkHostNode({ path, hostPath, type, major, minor }: CompleteNode, what: string): Promise<void> {
+  const place = hostPath === '' ? path : hostPath;
+  const stats = await lstat(place).catch(() => undefined);
+  const found = stats === undefined ? undefined : typeOf(stats);
+  const text = (number: { readonly major: number; readonly minor: number }): string => `${number.major}:${number.minor}`;
+  // A 'u' is a character device.
+  const isSame = found === (type === 'u' ? 'c' : type);
+  if (stats !== undefined && isSame && (type === 'p' || text(splitDeviceNumber(stats.rdev)) === text({ major, minor }))) return;
+  const words = `in a pod with a user namespace the host's node ${place} is what it gets, so it must be there and be of type ${type}`;
+  fail('FailedPrecondition', `${what}: ${words}${type === 'p' ? '' : ` and number ${text({ major, minor })}`}`);
 }
 
 /** A node with its type and number is complete; it takes no more than the permission bits, if the host has the node. */

@@ -3,7 +3,6 @@ import { fail } from '../base/errors.ts';
 import { parseDeviceName, QUALIFIED_NAME } from '../cdi/device-name.ts';
 import { completeNodes } from '../cdi/device-nodes.ts';
 import { findDevices } from '../cdi/find-devices.ts';
-import type { ContainerEdits } from '../cdi/spec.ts';
 import type { SpecDirectories } from '../cdi/spec-directories.ts';
 import { readMounts } from '../linux/mounts.ts';
 import { mergeCdiEdits, type CdiEdits } from '../ocispec/cdi-edits.ts';
@@ -52,9 +51,9 @@ export async function planCdiDevices(
     const what = `create container: ${of}`;
     if (edits.netDevices.length > 0) checkNetDevices(what, sandbox, runtime);
     if (edits.intelRdt !== undefined) await checkIntelRdt(what);
-    if (sandbox.record.namespaces.user !== undefined) checkSamePaths(what, edits);
   }
-  const complete = found.map(async (each) => ({ ...each.edits, deviceNodes: await completeNodes(each) }));
+  const bindsHostNodes = sandbox.record.namespaces.user !== undefined;
+  const complete = found.map(async (each) => ({ ...each.edits, deviceNodes: await completeNodes(each, { bindsHostNodes }) }));
   return mergeCdiEdits(await Promise.all(complete));
 }
 
@@ -63,14 +62,6 @@ function checkNetDevices(what: string, sandbox: Sandbox, runtime: RuntimeFacts):
     fail('FailedPrecondition', `${what} has netDevices, and the runtime handler cannot move network devices (OCI runtime spec 1.3)`);
   if (sandbox.record.namespaces.net === 'node')
     fail('InvalidArgument', `${what} has netDevices, and the pod uses the node's network namespace, must have its own`);
-}
-
-/** Nobody can make a device node in a user namespace: the runtime binds the host's node at the same path instead, whatever that one is. */
-function checkSamePaths(what: string, { deviceNodes }: ContainerEdits): void {
-  const moved = deviceNodes.find(({ path, hostPath }) => hostPath !== '' && hostPath !== path);
-  if (moved === undefined) return;
-  const words = `has the host's device node ${moved.hostPath} at ${moved.path}, and in a pod with a user namespace both paths must be the same`;
-  fail('FailedPrecondition', `${what} ${words}`);
 }
 
 /** A runtime takes the edit without the file system too, and fails then with words that name no device. */

@@ -1,6 +1,7 @@
 import { specAnnotations } from './annotations.ts';
 import { withCdiEdits } from './cdi-edits.ts';
 import { withBaseSpec } from './base-spec.ts';
+import { withBoundNodes } from './bound-nodes.ts';
 import { defaultMounts } from './default-mounts.ts';
 import { containerDevices } from './device-rules.ts';
 import type { ContainerSpecInput, HandlerSettings, SpecInput } from './input.ts';
@@ -62,7 +63,7 @@ function containerSpec(input: ContainerSpecInput): OciSpec {
   });
   const hooks = appendHooks(laid.hooks, input.hooks);
   const spec = hooks === undefined ? laid : { ...laid, hooks };
-  return input.cdi === undefined ? spec : withCdiEdits(spec, input.cdi);
+  return withBoundNodes(input.cdi === undefined ? spec : withCdiEdits(spec, input.cdi), input);
 }
 
 function containerProcess(input: ContainerSpecInput, { selinux }: Derived): OciProcess {

@@ -49,7 +49,7 @@ async function resolveDevice({ hostPath, path, access }: PlannedDevice): Promise
   if (!isBelowDev(real)) throw new DaemonError('InvalidArgument', `${what}: it is a link to "${real}", must lead below /dev`);
   const stats = await lstat(real);
   if (stats.isDirectory()) return listDirectory(real, path, access, MAX_DEPTH);
-  const device = toDevice(stats, path, access);
+  const device = toDevice(stats, { hostPath: real, path, access });
   if (device === undefined)
     throw new DaemonError('InvalidArgument', `${what}: it is neither a device nor a directory of devices, must be one`);
   return [device];
@@ -77,16 +77,16 @@ async function listDirectory(
         const stats = await unlessMissing(lstat(join(directory, name)), undefined);
         if (stats === undefined) return [];
         if (stats.isDirectory()) return listDirectory(join(directory, name), join(containerPath, name), access, depth - 1);
-        const device = toDevice(stats, join(containerPath, name), access);
+        const device = toDevice(stats, { hostPath: join(directory, name), path: join(containerPath, name), access });
         return device === undefined || device.type === 'p' ? [] : [device];
       }),
   );
   return found.flat();
 }
 
-function toDevice(stats: Stats, path: string, access: string): ResolvedDevice | undefined {
+function toDevice(stats: Stats, place: Pick<ResolvedDevice, 'hostPath' | 'path' | 'access'>): ResolvedDevice | undefined {
   const type = stats.isCharacterDevice() ? 'c' : stats.isBlockDevice() ? 'b' : stats.isFIFO() ? 'p' : undefined;
   if (type === undefined) return undefined;
   const { major, minor } = splitDeviceNumber(stats.rdev);
-  return { path, type, major, minor, fileMode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid, access };
+  return { ...place, type, major, minor, fileMode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid };
 }

@@ -61,6 +61,8 @@ export interface PlannedDevice {
 /** A device node of the host, and how the container sees it. */
 export interface ResolvedDevice {
   readonly path: string;
+  /** Where the host has it; no link. */
+  readonly hostPath: string;
   readonly type: 'b' | 'c' | 'p';
   readonly major: number;
   readonly minor: number;

@@ -80,7 +80,7 @@ async function ours({ dirs, devices, spec }: Question): Promise<{ outcome: Outco
   const broken = specs.broken.map(({ path }) => path);
   try {
     const found = findDevices(specs, devices);
-    const edits = found.map(async (each) => ({ ...each.edits, deviceNodes: await completeNodes(each) }));
+    const edits = found.map(async (each) => ({ ...each.edits, deviceNodes: await completeNodes(each, { bindsHostNodes: false }) }));
     return { outcome: { spec: withCdiEdits(spec, mergeCdiEdits(await Promise.all(edits))) }, broken };
   } catch (error) {
     if (!(error instanceof DaemonError)) throw error;

@@ -34,16 +34,21 @@ test('network devices need a runtime that can move them, and a network namespace
   await assert.rejects(plan({ ...NAMESPACES, net: 'node' }, able), { kind: 'InvalidArgument', message: /the node's network namespace/ });
 });
 
-test('in a pod with a user namespace a device node must be where the host has it', async (t) => {
-  const same = await makePlan(t, { deviceNodes: [{ path: '/dev/null' }, { path: '/dev/zero', hostPath: '/dev/zero' }] });
-  assert.deepEqual((await same(USER))?.deviceNodes.map(({ path }) => path), ['/dev/null', '/dev/zero']); // prettier-ignore
+test('in a pod with a user namespace the device must be one of the host, which is what the container gets', async (t) => {
+  const there = { deviceNodes: [{ path: '/dev/null' }, { path: '/dev/elsewhere', hostPath: '/dev/zero' }] };
+  const numbers = async (edits: object) => (await (await makePlan(t, edits))(USER))?.deviceNodes.map(({ major, minor }) => [major, minor]);
+  assert.deepEqual(await numbers(there), [[1, 3], [1, 5]]); // prettier-ignore
 
-  const moved = await makePlan(t, { deviceNodes: [{ path: '/dev/full', hostPath: '/dev/null' }] });
-  assert.equal((await moved())?.deviceNodes[0]?.minor, 3);
-  await assert.rejects(moved(USER), {
-    kind: 'FailedPrecondition',
-    message: /a\.json has the host's device node \/dev\/null at \/dev\/full/,
-  });
+  for (const node of [
+    { path: '/dev/null', minor: 5 },
+    { path: '/dev/none', minor: 3 },
+    { path: '/dev/elsewhere', hostPath: '/dev/zero', minor: 3 },
+  ]) {
+    const plan = await makePlan(t, { deviceNodes: [{ ...node, type: 'c', major: 1 }] });
+    assert.equal((await plan())?.deviceNodes[0]?.minor, node.minor);
+    const message = new RegExp(`a\\.json: .*the host's node ${node.hostPath ?? node.path} .* type c and number 1:${node.minor}$`);
+    await assert.rejects(plan(USER), { kind: 'FailedPrecondition', message });
+  }
 });
 
 test('a container that asks for no device has no plan', async () => {

@@ -100,10 +100,20 @@ test('buildSpec() of a privileged container gives all the daemon has, and hides 
     },
   });
   const privileged = sandboxConfig({ linux: { securityContext: { privileged: true } } });
-  const disk = { path: '/dev/vda', type: 'b', major: 254, minor: 0, fileMode: 0o660, uid: 0, gid: 6, access: 'rwm' } as const;
+  const disk = {
+    hostPath: '/dev/vda',
+    path: '/dev/vda',
+    type: 'b',
+    major: 254,
+    minor: 0,
+    fileMode: 0o660,
+    uid: 0,
+    gid: 6,
+    access: 'rwm',
+  } as const;
   const spec = buildSpec(containerInput({ config, sandboxConfig: privileged, hostDevices: [disk] }));
 
-  const { access: _access, ...node } = disk;
+  const { access: _access, hostPath: _hostPath, ...node } = disk;
   assert.deepStrictEqual(spec.linux, {
     namespaces: PLAIN.linux.namespaces.slice(0, -1),
     devices: [node],
@@ -185,7 +195,17 @@ test('buildSpec() carries terminal, limits, labels, propagation, own files read-
 });
 
 test('buildSpec() makes no device nodes where a mount of the request is /dev', () => {
-  const device = { path: '/dev/x', type: 'c', major: 1, minor: 3, fileMode: 0o600, uid: 0, gid: 0, access: 'r' } as const;
+  const device = {
+    hostPath: '/dev/null',
+    path: '/dev/x',
+    type: 'c',
+    major: 1,
+    minor: 3,
+    fileMode: 0o600,
+    uid: 0,
+    gid: 0,
+    access: 'r',
+  } as const;
   const mounts = [resolvedMount({ containerPath: '/dev/', hostPath: '/dev' }, '/dev')];
   const spec = buildSpec(containerInput({ devices: [device], mounts }));
 

@@ -3,13 +3,33 @@ import { test } from 'node:test';
 import { containerDevices, planDevice } from '../../../src/ocispec/device-rules.ts';
 import { splitDeviceNumber } from '../../../src/linux/device-number.ts';
 
-const NULL_DEVICE = { path: '/dev/x', type: 'c', major: 1, minor: 3, fileMode: 0o666, uid: 0, gid: 0, access: 'rw' } as const;
-const DISK = { path: '/dev/vda', type: 'b', major: 254, minor: 0, fileMode: 0o660, uid: 0, gid: 6, access: 'rwm' } as const;
-const PIPE = { path: '/dev/p', type: 'p', major: 0, minor: 0, fileMode: 0o600, uid: 0, gid: 0, access: 'r' } as const;
+const NULL_DEVICE = {
+  hostPath: '/dev/null',
+  path: '/dev/x',
+  type: 'c',
+  major: 1,
+  minor: 3,
+  fileMode: 0o666,
+  uid: 0,
+  gid: 0,
+  access: 'rw',
+} as const;
+const DISK = {
+  hostPath: '/dev/vda',
+  path: '/dev/vda',
+  type: 'b',
+  major: 254,
+  minor: 0,
+  fileMode: 0o660,
+  uid: 0,
+  gid: 6,
+  access: 'rwm',
+} as const;
+const PIPE = { hostPath: '/dev/p', path: '/dev/p', type: 'p', major: 0, minor: 0, fileMode: 0o600, uid: 0, gid: 0, access: 'r' } as const;
 
 test('containerDevices() makes and allows the devices of the request alone', () => {
-  const { access: _access, ...node } = NULL_DEVICE;
-  const { access: _pipeAccess, ...pipe } = PIPE;
+  const { access: _access, hostPath: _hostPath, ...node } = NULL_DEVICE;
+  const { access: _pipeAccess, hostPath: _pipePath, ...pipe } = PIPE;
 
   assert.deepStrictEqual(containerDevices({ devices: [NULL_DEVICE, PIPE], hostDevices: [], allowAll: false, replacesDev: false }), {
     devices: [node, pipe],
