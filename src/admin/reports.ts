@@ -23,6 +23,13 @@ export interface StatusReport {
   readonly unfinished: readonly UnfinishedWork[];
   /** Records that could not be read at the start and were set aside. */
   readonly setAside: readonly string[];
+  /** CDI spec files, or directories of them, that cannot be used: their devices are not there. */
+  readonly brokenCdiSpecs: readonly BrokenFileReport[];
+}
+
+interface BrokenFileReport {
+  readonly path: string;
+  readonly error: string;
 }
 
 export interface ProgramReport {

@@ -35,6 +35,10 @@ export function statusText(status: StatusReport): string {
       'records set aside',
       status.setAside.map((file) => [file]),
     ),
+    listText(
+      'CDI spec files that are not used',
+      status.brokenCdiSpecs.map(({ path, error }) => [path, error]),
+    ),
   ];
   return sections.filter((section) => section !== '').join('\n');
 }

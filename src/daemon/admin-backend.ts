@@ -62,6 +62,7 @@ async function statusReport(parts: DaemonParts, startedAt: string): Promise<Stat
     images: images.list().length,
     unfinished: unfinishedWork(parts),
     setAside: await unlessMissing(readdir(new DiskLayout(config.current).bad), []),
+    brokenCdiSpecs: (await parts.restoreParts.containerParts.cdi.current()).broken.map(({ path, error }) => ({ path, error })),
   };
 }
 

@@ -7,6 +7,7 @@ import { after, before, beforeEach } from 'node:test';
 import { execa } from 'execa';
 import { emptyDir, ensureDir, pathExists, remove } from 'fs-extra/esm';
 import type { ContainerConfig, Init } from '../../api/cri/runtime.ts';
+import type { StatusReport } from '../../src/admin/reports.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { inventoryOf, sharedDaemon } from '../support/e2e-test.ts';
 import { difference } from '../support/inventory.ts';
@@ -182,6 +183,25 @@ test('what cannot be done is refused with the device and the file, and nothing i
     await expect(named('rdt'), 'FAILED_PRECONDITION', 'vendor.com/gpu=rdt', one, 'resctrl');
   const warnings = (await readFile(daemon.logFile, 'utf8')).split('\n').filter((line) => line.includes(`CDI spec ${broken} is not used`));
   assert.equal(warnings.length, 1, warnings.join('\n'));
+});
+
+test('podwright status tells each spec file that cannot be used, with the error, until it is mended', async (daemon) => {
+  const [broken, cut, good] = [join(DYNAMIC, 'broken.yaml'), join(STATIC, 'cut.json'), join(STATIC, 'good.json')];
+  const told = async () => (JSON.parse(await daemon.cli('status', '--json')) as StatusReport).brokenCdiSpecs;
+  const paths = async (): Promise<string[]> => (await told()).map(({ path }) => path).sort();
+  await writeSpec(good, { '0': variable('good') });
+  assert.deepEqual(await told(), []);
+  assert.doesNotMatch(await daemon.cli('status'), /CDI/);
+
+  await writeFile(broken, 'cdiVersion: 1.1.0\nkind: vendor.com/gpu\ndevices:\n- name: 9\n  containerEdits: {environ: [GPU=9]}\n');
+  await writeFile(cut, (await readFile(good)).subarray(0, 40));
+  assert.deepEqual(await paths(), [broken, cut].sort());
+  assert.match((await told()).find(({ path }) => path === broken)?.error ?? '', /environ/);
+  const text = await daemon.cli('status');
+  for (const path of [broken, cut]) assert.match(text, new RegExp(`CDI spec files that are not used:[^]*${path} +\\S`));
+  await writeSpec(cut, { '1': variable('mended') });
+  await rm(broken);
+  assert.deepEqual(await told(), []);
 });
 
 test('a spec file that comes, changes or goes counts for the next container, and so after a restart', async (daemon) => {
