@@ -25,7 +25,10 @@ function onlyMapping(doing: string, what: string, mappings: readonly IDMapping[]
   if (mapping === undefined || mappings.length !== 1)
     fail('InvalidArgument', `${doing}: the user namespace has ${mappings.length} ${what} mappings, must have 1`);
   if (mapping.containerId !== 0)
-    fail('InvalidArgument', `${doing}: the ${what} mapping of the user namespace must begin at container id 0`);
+    fail(
+      'InvalidArgument',
+      `${doing}: the ${what} mapping of the user namespace has container_id ${mapping.containerId}, must begin at container id 0`,
+    );
   checkIdMappings(`${doing}: the ${what} mapping of the user namespace`, mappings);
   return plain(mapping);
 }
@@ -38,8 +41,9 @@ export function checkIdMappings(what: string, mappings: readonly IDMapping[]): v
       if (mapping.length < 1) fail('InvalidArgument', `${what} has length ${mapping.length}, must be 1 at least`);
       if (mapping[side] < free) fail('InvalidArgument', `${what} has ranges that overlap at ${nameOf(side)} ${mapping[side]}`);
       free = mapping[side] + mapping.length;
-      if (free - 1 > HIGHEST_ID)
-        fail('InvalidArgument', `${what} goes from ${nameOf(side)} ${mapping[side]} to ${free - 1}, must end at ${HIGHEST_ID}`);
+      if (free - 1 <= HIGHEST_ID) continue;
+      const range = `goes from ${nameOf(side)} ${mapping[side]} to ${free - 1}`;
+      fail('InvalidArgument', `${what} has length ${mapping.length} and ${range}, must end at ${HIGHEST_ID}`);
     }
   }
 }

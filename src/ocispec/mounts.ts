@@ -210,10 +210,10 @@ function idMappings(request: Mount, runtime: RuntimeFacts, pod: UserMapping | un
   const { containerPath, uidMappings, gidMappings } = request;
   if (uidMappings.length === 0 && gidMappings.length === 0) return {};
   const what = `create container: the mount at ${containerPath}`;
-  if (uidMappings.length === 0 || gidMappings.length === 0)
-    fail('InvalidArgument', `${what} has only one of uid_mappings and gid_mappings, must have both`);
   checkIdMappings(`${what}: uid_mappings`, uidMappings);
   checkIdMappings(`${what}: gid_mappings`, gidMappings);
+  if (uidMappings.length === 0 || gidMappings.length === 0)
+    fail('InvalidArgument', `${what} has only one of uid_mappings and gid_mappings, must have both`);
   if (isImageVolume(request)) {
     if (areThoseOf(pod, request)) return {};
     fail('InvalidArgument', `ImageVolumeMountFailed: ${what} is of an image and has id mappings other than its pod's, must have those`);
