@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { bind, check, errnoError, lastErrno } from './libc.ts';
+import { bind, check, errnoError, lastErrno, lib } from './libc.ts';
 import { statOfProcess } from './proc-stat.ts';
 import { unlessMissing } from '../base/errors.ts';
 
@@ -15,17 +15,31 @@ interface Watch {
 }
 
 const WNOHANG = 1;
+const WEXITED = 4;
+/** The process stays a zombie, so its pid is not used again. */
+const WNOWAIT = 0x01000000;
+const P_PID = 1;
+const CLD_EXITED = 1;
+/** siginfo_t of a child, the same on x86-64 and arm64. */
+const SIGINFO = { size: 128, code: 8, pid: 16, status: 24 } as const;
 const PR_SET_CHILD_SUBREAPER = 36;
 /** How often children are looked at without a SIGCHLD, and how long the program stays alive for them meanwhile. */
 const RECHECK_MS = 1000;
 
-const waitpid = bind<(pid: number, status: Buffer, options: number) => number>('int waitpid(int pid, void *status, int options)');
+const waitid = bind<(type: number, id: number, info: Buffer, options: number) => number>(
+  'int waitid(int type, uint32_t id, void *info, int options)',
+);
+const waitpid = lib.func('int waitpid(int pid, void *status, int options)') as unknown as {
+  async(pid: number, status: null, options: number, done: () => void): void;
+};
 const prctl = bind<(option: number, a: number, b: number, c: number, d: number) => number>(
   'int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)',
 );
 
 const watched = new Map<number, Watch>();
-const statusBuffer = Buffer.alloc(4);
+/** Those whose end is known, and which the kernel has not let go of yet. */
+const releasing = new Set<number>();
+const infoBuffer = Buffer.alloc(SIGINFO.size);
 let listening = false;
 let keepAlive: NodeJS.Timeout | undefined;
 let spawnedAlive = 0;
@@ -41,12 +55,6 @@ export function becomeSubreaper(): void {
 /** The exit code as shells and conmon have it: 128 and the signal's number where a signal ended the process. */
 export function exitCodeOf(status: ExitStatus): number {
   return status.code ?? 128 + status.signal;
-}
-
-/** Reads the status word of wait(2). */
-export function decodeStatus(word: number): ExitStatus {
-  const signal = word & 0x7f;
-  return signal === 0 ? { code: (word >> 8) & 0xff } : { signal };
 }
 
 /**
@@ -108,17 +116,36 @@ function reapAll(): void {
 function reap(pid: number): void {
   const entry = watched.get(pid);
   if (entry === undefined) return;
-  const result = waitpid(pid, statusBuffer, WNOHANG);
-  if (result === 0) return;
+  infoBuffer.fill(0);
+  const result = waitid(P_PID, pid, infoBuffer, WEXITED | WNOHANG | WNOWAIT);
   const errno = lastErrno();
+  if (result === 0 && infoBuffer.readInt32LE(SIGINFO.pid) === 0) return;
   watched.delete(pid);
   if (entry.keepsAlive) spawnedAlive -= 1;
   if (spawnedAlive === 0) {
     clearInterval(keepAlive);
     keepAlive = undefined;
   }
-  if (result === pid) entry.resolve(decodeStatus(statusBuffer.readInt32LE(0)));
-  else entry.reject(errnoError(`waitpid ${pid}`, undefined, errno));
+  if (result !== 0) {
+    entry.reject(errnoError(`waitid ${pid}`, undefined, errno));
+    return;
+  }
+  const status = infoBuffer.readInt32LE(SIGINFO.status);
+  entry.resolve(infoBuffer.readInt32LE(SIGINFO.code) === CLD_EXITED ? { code: status } : { signal: status });
+  release(pid);
+}
+
+/**
+ * Lets a zombie go, beside the event loop: the kernel takes the process's entries out of /proc then, and where others read there it may
+ * wait for them, half a second at a load of 20. Until then the pid is not used again.
+ */
+function release(pid: number): void {
+  // A child that has its pid already and has ended too is left to the sweep.
+  if (releasing.has(pid)) return;
+  releasing.add(pid);
+  waitpid.async(pid, null, WNOHANG, () => {
+    releasing.delete(pid);
+  });
 }
 
 /**
@@ -130,10 +157,10 @@ function reap(pid: number): void {
 export async function sweepZombies(before: ReadonlySet<number>): Promise<Set<number>> {
   const found = new Set<number>();
   for (const pid of await mayBeChildrenOf(process.pid)) {
-    if (watched.has(pid)) continue;
+    if (watched.has(pid) || releasing.has(pid)) continue;
     const stat = await statOfProcess(pid);
-    if (stat?.parentPid !== process.pid || stat.state !== 'Z' || watched.has(pid)) continue;
-    if (before.has(pid)) waitpid(pid, statusBuffer, WNOHANG);
+    if (stat?.parentPid !== process.pid || stat.state !== 'Z' || watched.has(pid) || releasing.has(pid)) continue;
+    if (before.has(pid)) release(pid);
     else found.add(pid);
   }
   return found;

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeStatus } from '../../../src/linux/children.ts';
 import { parseStat } from '../../../src/linux/proc-stat.ts';
 
 test('parseStat reads past a command name with blanks and parentheses', () => {
@@ -10,11 +9,4 @@ test('parseStat reads past a command name with blanks and parentheses', () => {
 
 test('parseStat refuses a line that is cut', () => {
   assert.throws(() => parseStat('812 (sh) S 1 812'), /too few fields/);
-});
-
-test('decodeStatus tells an exit code from a signal, with and without a core', () => {
-  assert.deepEqual(decodeStatus(0), { code: 0 });
-  assert.deepEqual(decodeStatus(0xff00), { code: 255 });
-  assert.deepEqual(decodeStatus(9), { signal: 9 });
-  assert.deepEqual(decodeStatus(11 | 0x80), { signal: 11 });
 });
