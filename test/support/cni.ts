@@ -32,6 +32,7 @@ export type Behaviour =
   | 'writes-what-it-gets'
   | 'is-old'
   | 'dawdles'
+  | 'draws-lots'
   | 'passes';
 
 /** Puts a fixture plugin into `binDir`, or changes what it does. `at`: the commands, e.g. `['ADD', 'DEL']`. */
@@ -39,6 +40,12 @@ export async function installPlugin(binDir: string, name: string, does: Behaviou
   await writeFile(join(binDir, `${name}.does`), `${does}\n`);
   await writeFile(join(binDir, `${name}.at`), `${at.join(' ')}\n`);
   await copyFile(FIXTURE, join(binDir, name));
+}
+
+/** What each ADD and each DEL of a plugin that draws lots does, one after the other; then it passes. */
+export async function writeLots(binDir: string, name: string, lots: Readonly<Record<'ADD' | 'DEL', readonly Behaviour[]>>): Promise<void> {
+  for (const [command, list] of Object.entries(lots))
+    await writeFile(join(binDir, `${name}.lots.${command}`), list.map((does) => `${does}\n`).join(''));
 }
 
 /** The spec versions that a real plugin supports. */
