@@ -1,11 +1,11 @@
 import { specAnnotations } from './annotations.ts';
 import { withCdiEdits } from './cdi-edits.ts';
 import { withBaseSpec } from './base-spec.ts';
-import { withBoundNodes } from './bound-nodes.ts';
 import { defaultMounts } from './default-mounts.ts';
 import { containerDevices } from './device-rules.ts';
 import type { ContainerSpecInput, HandlerSettings, SpecInput } from './input.ts';
 import { appendHooks } from './hooks.ts';
+import { inUserNamespace } from './in-user-namespace.ts';
 import { infraSpec } from './infra.ts';
 import { requestMounts, rootfsPropagation, sortByDepth, withoutReplaced } from './mounts.ts';
 import { ociNamespaces } from './namespaces.ts';
@@ -63,7 +63,7 @@ function containerSpec(input: ContainerSpecInput): OciSpec {
   });
   const hooks = appendHooks(laid.hooks, input.hooks);
   const spec = hooks === undefined ? laid : { ...laid, hooks };
-  return withBoundNodes(input.cdi === undefined ? spec : withCdiEdits(spec, input.cdi), input);
+  return inUserNamespace(input.cdi === undefined ? spec : withCdiEdits(spec, input.cdi), input);
 }
 
 function containerProcess(input: ContainerSpecInput, { selinux }: Derived): OciProcess {

@@ -19,7 +19,7 @@ const cdi = mergeCdiEdits([
     deviceNodes: [node('', '/dev/at-its-place'), node('/dev/one', '/dev/other/one'), node('', '/dev/again')],
     netDevices: [],
     hooks: [],
-    mounts: [],
+    mounts: [{ hostPath: '/opt/vendor', containerPath: '/vendor', type: '', options: ['rbind', 'ro'] }],
     intelRdt: undefined,
     additionalGids: [],
   },
@@ -39,4 +39,12 @@ test('in a user namespace a device that the host has elsewhere is bound, with th
   assert.deepEqual(spec.linux.resources, plain.linux.resources);
   assert.equal(plain.linux.devices.length, 5);
   assert.equal(plain.mounts.length, spec.mounts.length - 2);
+});
+
+test('in a user namespace a bind mount has its type, which crun needs there', () => {
+  const typeIn = (spec: ReturnType<typeof buildSpec>) => spec.mounts.find(({ destination }) => destination === '/vendor')?.type;
+  assert.deepEqual(
+    [typeIn(buildSpec(containerInput({ cdi, userMapping }))), typeIn(buildSpec(containerInput({ cdi })))],
+    ['bind', undefined],
+  );
 });

@@ -2,13 +2,24 @@ import type { ContainerSpecInput } from './input.ts';
 import { sortByDepth } from './mounts.ts';
 import type { OciMount, OciSpec } from './oci-types.ts';
 
+/** The spec of a container whose pod has a user namespace: what runtimes do with it there is what it says. */
+export function inUserNamespace(spec: OciSpec, input: ContainerSpecInput): OciSpec {
+  if (input.userMapping === undefined) return spec;
+  return withBoundNodes({ ...spec, mounts: spec.mounts.map(withType) }, input);
+}
+
+/** CDI files leave the type of a bind mount out, as they may; crun fails at that where it joins a user namespace: "File exists". */
+function withType(mount: OciMount): OciMount {
+  const isBind = mount.options?.some((option) => option === 'bind' || option === 'rbind') === true;
+  return mount.type === undefined && isBind ? { ...mount, type: 'bind' } : mount;
+}
+
 /**
  * Nobody can make a device node in a user namespace, so runtimes bind one of the host: runc the host's node at the path that the
  * node has in the container, whatever device that is. A node that is elsewhere on the host is bound by a mount of ours instead. Who may
  * use it is said by the cgroup's rules as before; its owner and mode are the host's.
  */
-export function withBoundNodes(spec: OciSpec, { devices, cdi, userMapping }: ContainerSpecInput): OciSpec {
-  if (userMapping === undefined) return spec;
+function withBoundNodes(spec: OciSpec, { devices, cdi }: ContainerSpecInput): OciSpec {
   const sources = new Map(devices.map(({ path, hostPath }) => [path, hostPath]));
   for (const { path, hostPath } of cdi?.deviceNodes ?? []) sources.set(path, hostPath === '' ? path : hostPath);
   const bound = spec.linux.devices.flatMap(({ path }): OciMount[] => {
