@@ -32,7 +32,10 @@ after(async () => {
 
 /** Answers under Internal or Unknown that are right, and why. */
 const ALLOWED: readonly (readonly [words: RegExp, why: string])[] = [
-  [/^create container \w+: .*runc create failed/s, 'what only the runtime and the kernel can judge is answered in their words'],
+  [
+    /^create container \w+: (.*runc create failed|executable file `.*` not found)/s,
+    'what only the runtime and the kernel can judge is answered in their words',
+  ],
   [/^RegistryUnavailable/, 'the kubelet knows it by this word, and only under Unknown'],
 ];
 
