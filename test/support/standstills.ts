@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { after } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { atEnd } from './at-end.ts';
 
 /** Most that a daemon may stand still by itself, milliseconds. */
 const MOST_MS = 250;
@@ -73,7 +73,7 @@ function watchControl(): void {
 // Under the test runner only: scripts start daemons too.
 if (process.env['NODE_TEST_CONTEXT'] !== undefined) {
   watchControl();
-  after(async () => {
+  atEnd(async () => {
     await control?.terminate();
     const [longest] = found.toSorted((one, other) => ownOf(other) - ownOf(one));
     if (longest === undefined) return;
