@@ -65,7 +65,7 @@ function refuseSize(what: string, room: number): never {
 }
 
 /** What an archive unpacks to, bytes: of a sparse file its length, of a compressed one what it says. It is read to the end, or to `most`. */
-async function measureArchive(archive: string, most: number, signal: AbortSignal): Promise<number> {
+export async function measureArchive(archive: string, most: number, signal: AbortSignal): Promise<number> {
   const child = spawn('tar', {
     args: ['--list', '--verbose', '--numeric-owner', '--force-local', `--file=${archive}`],
     env: PLAIN,
@@ -113,7 +113,7 @@ function sizeOf(line: string): number {
  * GNU tar lets no entry out of the directory. The archive may lie where its owner can change it, so what was added up is held to: no
  * file is larger, and tar is ended where it has read more.
  */
-async function unpackArchive(archive: string, directory: string, most: number, signal: AbortSignal): Promise<void> {
+export async function unpackArchive(archive: string, directory: string, most: number, signal: AbortSignal): Promise<void> {
   const script =
     'mkdir -p -m 0700 -- "$2" && ulimit -f "$3" && exec tar --extract --force-local --file="$1" --directory="$2" --no-same-owner --checkpoint="$4" --checkpoint-action=exec=\'kill $PPID\'';
   const limits = [String(Math.ceil(most / 512)), String(Math.ceil(most / RECORD_BYTES) + 1)];
