@@ -14,7 +14,7 @@ const MIRROR = process.env['PODWRIGHT_VM_MIRROR'] ?? 'http://deb.debian.org/debi
 const PACKAGES = [
   'systemd', 'systemd-sysv', 'dbus', 'udev', 'kmod', 'procps', 'iproute2', 'iptables', 'ca-certificates',
   'linux-image-cloud-amd64', 'initramfs-tools', 'runc', 'crun', 'conmon', 'containernetworking-plugins',
-  'apparmor', 'sudo',
+  'apparmor', 'sudo', 'criu', 'libcriu2',
 ]; // prettier-ignore
 
 /** What only takes time in a machine that lives for minutes and has no network of its own. */

@@ -5,13 +5,15 @@
  *     boot 2  what became of it; smoke with the cgroupfs driver, power cut
  *     boot 3  what became of that
  *
- * With `oom` as its second argument it is one boot, with both drivers' OOM kills alone; with `apparmor`, AppArmor's part alone.
+ * With `oom` as its second argument it is one boot, with both drivers' OOM kills alone; with `apparmor` or `checkpoint`,
+ * AppArmor's part alone, or that of checkpoints with both drivers.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { ensureDir } from 'fs-extra/esm';
 import { apparmorCases } from './apparmor.ts';
 import { afterBoot } from './after-boot.ts';
 import type { Shutdown } from './after-boot.ts';
+import { checkpointCases } from './checkpoint.ts';
 import { critest } from './critest.ts';
 import { GuestNode, output } from './node.ts';
 import type { Driver } from './node.ts';
@@ -40,6 +42,7 @@ async function main(): Promise<void> {
     return;
   }
   if (ONLY === 'oom') for (const { driver } of DRIVERS) await unlessBroken(async () => onlyOomKills(new GuestNode(driver)));
+  else if (ONLY === 'checkpoint') for (const { driver } of DRIVERS) await unlessBroken(async () => onlyCheckpoints(new GuestNode(driver)));
   else await unlessBroken(onlyApparmor);
   tell({ kind: 'end', then: 'done' });
   await goDown('orderly');
@@ -63,6 +66,12 @@ async function onlyOomKills(node: GuestNode): Promise<void> {
   await oomCases(node, IMAGE);
 }
 
+async function onlyCheckpoints(node: GuestNode): Promise<void> {
+  await prepare(node, IMAGE);
+  await node.makeParentCgroups();
+  await checkpointCases(node, IMAGE);
+}
+
 async function allBoots(): Promise<void> {
   const earlier = await readState();
   const boot = earlier.boot + 1;
@@ -82,6 +91,7 @@ async function allBoots(): Promise<void> {
       staying = await smoke(new GuestNode(next.driver), IMAGE);
     });
     await unlessBroken(async () => oomCases(new GuestNode(next.driver), IMAGE));
+    await unlessBroken(async () => checkpointCases(new GuestNode(next.driver), IMAGE));
     if (next.driver === 'systemd') await unlessBroken(async () => apparmor(new GuestNode(next.driver)));
   }
   await writeState({ boot, ...(staying === undefined ? {} : { resident: staying }) });
