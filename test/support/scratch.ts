@@ -8,9 +8,16 @@ import { unmountAllBelow } from '../../src/linux/mounts.ts';
 /** A directory for one test; at its end everything mounted below it is unmounted and it is removed. */
 export async function scratchDirectory(t: TestContext, name = 'podwright-test'): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), `${name}-`));
-  t.after(async () => {
+  const end = async (): Promise<void> => {
     await unmountAllBelow(directory);
     await remove(directory);
+  };
+  t.after(async () => {
+    // node runs no hook behind one that throws, and hooks run in the order of their calls: what still writes here is ended by a
+    // later one, and where that is left out it keeps the process of the file.
+    await end().catch(() => {
+      t.after(end);
+    });
   });
   return directory;
 }
