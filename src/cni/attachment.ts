@@ -1,11 +1,11 @@
 import { DaemonError } from '../base/errors.ts';
 import { isPinned } from '../linux/namespaces.ts';
 import { cniArgs } from './cni-args.ts';
-import { addressesOf } from './result.ts';
+import { addressesOf, preferredFirst } from './result.ts';
 import type { AttachmentRecord, PodIdentity } from './attachment-records.ts';
 import type { CapabilityArgs } from './capability-args.ts';
 import type { Target } from './network.ts';
-import type { CniResult } from './result.ts';
+import type { AddressPreference, CniResult } from './result.ts';
 
 export interface NetworkAttachRequest {
   /** The sandbox's id. */
@@ -26,7 +26,7 @@ export interface NetworkDetachRequest {
 }
 
 export interface Attachment {
-  /** The pod's addresses, eth0's first, each interface's in the plugin's order. */
+  /** The pod's addresses, eth0's first, each interface's in the plugin's order; one of the preferred family before all. */
   readonly ips: string[];
   /** Each network's result as its plugins answered it. */
   readonly results: Readonly<Record<string, CniResult>>;
@@ -46,8 +46,8 @@ export interface PendingDetach {
 export const IFNAME = 'eth0';
 export const UNKNOWN_POD: PodIdentity = { name: '', namespace: '', uid: '' };
 
-export function attachmentOf(record: AttachmentRecord, result: CniResult): Attachment {
-  return { ips: addressesOf(result, record.ifName), results: { [record.network.name]: result } };
+export function attachmentOf(record: AttachmentRecord, result: CniResult, preference: AddressPreference = 'cni'): Attachment {
+  return { ips: preferredFirst(addressesOf(result, record.ifName), preference), results: { [record.network.name]: result } };
 }
 
 export function targetOf(record: AttachmentRecord, netnsPath: string | undefined): Target {

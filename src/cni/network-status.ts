@@ -2,6 +2,7 @@ import { settledWithin } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import { hasStatusAndGc, networkStatus, pluginVersions } from './network.ts';
 import { isObject } from '../base/json.ts';
+import type { Log } from '../base/log.ts';
 import type { ConfDirectory, SkippedFile } from './conf-directory.ts';
 import type { NetworkConf } from './network-conf.ts';
 import type { PluginRunner } from './plugin.ts';
@@ -31,28 +32,53 @@ interface Answer {
   readonly problem: string;
 }
 
+export interface ProbeOptions {
+  readonly log: Log;
+  readonly pluginTimeoutMs: number;
+  /** How long a network that was ready may fail before it is said to be not ready: while a plugin is replaced, milliseconds. */
+  readonly graceMs: number;
+}
+
 /** Keeps the last answer of the network's plugins, so that asking for the status is cheap and never hangs. */
 export class NetworkStatusProbe {
   readonly #confs: ConfDirectory;
   readonly #runner: PluginRunner;
-  readonly #pluginTimeoutMs: number;
+  readonly #options: ProbeOptions;
+  /** Whether the last status was, and since when it would not have been but for the grace. */
+  #wasReady = false;
+  #failingSince: number | undefined;
   #last: Answer | undefined;
   #versionsFit: NetworkConf | undefined;
   #asking: { conf: NetworkConf; answer: Promise<Answer> } | undefined;
 
-  constructor(confs: ConfDirectory, runner: PluginRunner, pluginTimeoutMs: number) {
+  constructor(confs: ConfDirectory, runner: PluginRunner, options: ProbeOptions) {
     this.#confs = confs;
     this.#runner = runner;
-    this.#pluginTimeoutMs = pluginTimeoutMs;
+    this.#options = options;
   }
 
   async status(): Promise<NetworkStatus> {
     if (this.#confs.current === undefined) await this.#confs.rescan();
     const problem = await this.#problem();
     const { skipped } = this.#confs;
-    return problem === ''
+    if (problem === '') {
+      this.#wasReady = true;
+      this.#failingSince = undefined;
+    }
+    return problem === '' || this.#isInGrace(problem)
       ? { ready: true, reason: '', message: '', skipped }
       : { ready: false, reason: 'NetworkPluginNotReady', message: problem, skipped };
+  }
+
+  #isInGrace(problem: string): boolean {
+    const { graceMs, log } = this.#options;
+    if (!this.#wasReady || graceMs === 0) return false;
+    if (this.#failingSince === undefined) {
+      log.warn(`the network is not ready, which is said after ${graceMs / 1000} s: ${problem}`);
+      this.#failingSince = performance.now();
+    }
+    this.#wasReady = performance.now() - this.#failingSince < graceMs;
+    return this.#wasReady;
   }
 
   async #problem(): Promise<string> {
@@ -79,7 +105,7 @@ export class NetworkStatusProbe {
 
   /** @throws what is wrong. */
   async #askPlugins(conf: NetworkConf): Promise<undefined> {
-    const limits = { timeoutMs: this.#pluginTimeoutMs };
+    const limits = { timeoutMs: this.#options.pluginTimeoutMs };
     for (const plugin of conf.plugins) {
       const ipam = isObject(plugin.document['ipam']) ? plugin.document['ipam']['type'] : undefined;
       for (const type of [plugin.type, ipam]) {
@@ -98,7 +124,9 @@ export class NetworkStatusProbe {
   async #checkVersions(conf: NetworkConf): Promise<void> {
     for (const plugin of conf.plugins) {
       // A plugin that does not say its versions is tried: its ADD will tell.
-      const versions = await pluginVersions(this.#runner, conf, plugin, { timeoutMs: this.#pluginTimeoutMs }).catch(() => undefined);
+      const versions = await pluginVersions(this.#runner, conf, plugin, { timeoutMs: this.#options.pluginTimeoutMs }).catch(
+        () => undefined,
+      );
       if (versions === undefined || versions.includes(conf.cniVersion)) continue;
       throw new DaemonError(
         'FailedPrecondition',

@@ -1,5 +1,6 @@
 import type { Log } from '../base/log.ts';
 import type { PluginRun } from './plugin.ts';
+import type { AddressPreference } from './result.ts';
 
 export interface NetworksOptions {
   /** Where network configurations are, e.g. /etc/cni/net.d. */
@@ -13,6 +14,10 @@ export interface NetworksOptions {
   readonly log: Log;
   /** The default network's name; where left out, the first configuration in file name order. */
   readonly networkName?: string;
+  /** Which address of a pod is its first. Default: as the plugins have it. */
+  readonly addressPreference?: AddressPreference;
+  /** How long a network that was ready may fail before it is said to be not ready, milliseconds. Default 0. */
+  readonly statusGraceMs?: number;
   /** Most one plugin may take for ADD, milliseconds. Default 220 000: the kubelet gives up after 240 s, and should hear the words. */
   readonly addTimeoutMs?: number;
   /** Most one plugin may take for DEL, milliseconds. Default 60 000, as in CRI-O. */

@@ -56,7 +56,11 @@ export class Networks {
     this.#log = log;
     this.#confs = new Configurations(options);
     this.#runner = new PluginRunner(new PluginFinder(options.binDirs), log, options.observe);
-    this.#probe = new NetworkStatusProbe(this.#confs.main, this.#runner, options.queryTimeoutMs ?? 10_000);
+    this.#probe = new NetworkStatusProbe(this.#confs.main, this.#runner, {
+      log,
+      pluginTimeoutMs: options.queryTimeoutMs ?? 10_000,
+      graceMs: options.statusGraceMs ?? 0,
+    });
     this.#records = new AttachmentRecords(join(cacheDir, 'attachments'), log);
     this.#pending = new AttachmentRecords(join(cacheDir, 'pending'), log);
     this.#queue = new RetryQueue({
@@ -175,7 +179,7 @@ export class Networks {
   /** What attach gave, from its record; undefined where the container is not attached, or not wholly. */
   attachment(containerId: string): Attachment | undefined {
     const record = this.#records.get(containerId);
-    return record?.result === undefined ? undefined : attachmentOf(record, record.result);
+    return record?.result === undefined ? undefined : attachmentOf(record, record.result, this.#options.addressPreference);
   }
 
   /** The detaches that wait in the queue. */
@@ -251,7 +255,7 @@ export class Networks {
     try {
       const result = await addToNetwork(this.#runner, network, targetOf(record, netnsPath), limits, begin, refused);
       stage('cni.added');
-      const attachment = attachmentOf(record, result);
+      const attachment = attachmentOf(record, result, this.#options.addressPreference);
       if (attachment.ips.length === 0) {
         throw new DaemonError('Internal', `cni network "${network.name}", ADD: the result has no address for ${IFNAME}, must have one`);
       }

@@ -10,6 +10,18 @@ export function resultFrom(answer: Field, cniVersion: string): CniResult {
   return { ...answer.object(), cniVersion: answer.at('cniVersion').asText() || cniVersion };
 }
 
+/** Which address of a pod is its first: of a family, where it has one, or as its plugins have it. */
+export type AddressPreference = 'cni' | 'ipv4' | 'ipv6';
+
+/** As isIP() has them. */
+const FAMILIES = { cni: -1, ipv4: 4, ipv6: 6 } as const satisfies Record<AddressPreference, number>;
+
+/** The addresses with the first of the preferred family before all others, as containerd's ip_pref does. */
+export function preferredFirst(addresses: readonly string[], preference: AddressPreference): string[] {
+  const first = addresses.find((address) => isIP(address) === FAMILIES[preference]);
+  return first === undefined ? [...addresses] : [first, ...addresses.filter((address) => address !== first)];
+}
+
 interface ListedAddress {
   readonly ip: string;
   readonly interfaceName: string | undefined;

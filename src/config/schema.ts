@@ -187,6 +187,17 @@ export const schema = {
       flag: { usage: '--cni-bin-dir <DIR>', repeatable: true },
     }),
     defaultNetwork: key(anyText, '', 'The network that pods join, by its name; empty: that of the first file in name order.'),
+    ipPreference: key(
+      oneOf('cni', 'ipv4', 'ipv6'),
+      'cni',
+      'Which address of a pod with several is its first: as the plugins have it, as on CRI-O, or one of this family, where it has one ' +
+        '(containerd: ipv4).',
+    ),
+    statusGracePeriodMs: key(
+      duration(0),
+      0,
+      'How long a network that was ready may fail before the node is told to have none: longer than the replacement of a network plugin takes.',
+    ),
   }),
   runtime: section('OCI runtimes.', {
     default: key(

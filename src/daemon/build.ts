@@ -186,6 +186,8 @@ function buildNetworks(config: LiveConfig, directories: SandboxDirectories, log:
     cacheDir: new DiskLayout(config.current).cni,
     log,
     ...(cni.defaultNetwork === '' ? {} : { networkName: cni.defaultNetwork }),
+    addressPreference: cni.ipPreference,
+    statusGraceMs: cni.statusGracePeriodMs,
     addTimeoutMs: timeouts.cniAddMs,
     delTimeoutMs: timeouts.cniDelMs,
     releaseNamespace: async (id) =>

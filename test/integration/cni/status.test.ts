@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { readJson, remove } from 'fs-extra/esm';
 import { installPlugin, makeCniLab, REAL_PLUGINS, realVersions } from '../../support/cni.ts';
-import { networksOf, podIn, soon } from '../../support/networks.ts';
+import { collectingLog, networksOf, podIn, soon } from '../../support/networks.ts';
 import type { Networks } from '../../../src/cni/networks.ts';
 import type { NetworksOptions } from '../../../src/cni/networks-options.ts';
 import type { NetworkStatus } from '../../../src/cni/network-status.ts';
@@ -90,6 +90,35 @@ test('STATUS is asked from version 1.1.0 on, and not again for every call', asyn
 
   await installPlugin(lab.binDir, 'fixture', 'passes');
   await new Promise((resolve) => setTimeout(resolve, 2100));
+  assert.deepEqual(await networks.status(), FINE);
+});
+
+test('with a grace period a network that was ready is called so until it has failed for that long, and one that was not is not', async () => {
+  await installPlugin(lab.binDir, 'fixture', 'fails', ['STATUS']);
+  await lab.configure([{ type: 'fixture' }], { cniVersion: '1.1.0' });
+  const { log, lines } = collectingLog();
+  await start({ statusGraceMs: 3000, log });
+  assert.match(await notReady(), /no address left/);
+  assert.deepEqual(lines, []);
+
+  // Another network object, which is asked at once.
+  const change = async (does: 'fails' | 'passes', turn: number): Promise<void> => {
+    await installPlugin(lab.binDir, 'fixture', does, ['STATUS']);
+    await lab.configure([{ type: 'fixture', turn }], { cniVersion: '1.1.0' });
+    while (networks.describe().network?.plugins[0]?.document['turn'] !== turn) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  await change('passes', 1);
+  assert.deepEqual(await networks.status(), FINE);
+  await change('fails', 2);
+  const failing = performance.now();
+  assert.deepEqual(await networks.status(), FINE);
+  assert.match(lines.join('\n'), /^the network is not ready, which is said after 3 s: .*no address left/);
+  while ((await networks.status()).ready) await new Promise((resolve) => setTimeout(resolve, 50));
+  const ms = performance.now() - failing;
+  assert.ok(ms >= 2990 && ms < 8000, `${ms} ms`);
+  assert.match(await notReady(), /no address left/);
+  assert.equal(lines.length, 1);
+  await change('passes', 3);
   assert.deepEqual(await networks.status(), FINE);
 });
 

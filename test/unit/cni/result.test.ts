@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Field } from '../../../src/base/field.ts';
-import { addressesOf, resultFrom as resultOf } from '../../../src/cni/result.ts';
+import { addressesOf, preferredFirst, resultFrom as resultOf } from '../../../src/cni/result.ts';
 import type { CniResult } from '../../../src/cni/result.ts';
 
 const resultFrom = (answer: unknown, cniVersion: string): CniResult => resultOf(new Field(answer, 'the answer'), cniVersion);
@@ -59,4 +59,13 @@ test('resultFrom fills in the version that the plugin left out, and keeps the on
   assert.equal(resultFrom({ cniVersion: '0.3.1' }, '0.4.0').cniVersion, '0.3.1');
   assert.equal(resultFrom({ cniVersion: 5 }, '0.4.0').cniVersion, '0.4.0');
   assert.throws(() => resultFrom('text', '0.4.0'), { message: 'the answer: must be an object, is "text"' });
+});
+
+test('preferredFirst() puts the first address of a family before all others, where there is one', () => {
+  const all = ['fd00::1', '10.0.0.1', 'fd00::2', '10.0.0.2'];
+  assert.deepStrictEqual(preferredFirst(all, 'cni'), all);
+  assert.deepStrictEqual(preferredFirst(all, 'ipv4'), ['10.0.0.1', 'fd00::1', 'fd00::2', '10.0.0.2']);
+  assert.deepStrictEqual(preferredFirst(all, 'ipv6'), all);
+  assert.deepStrictEqual(preferredFirst(['10.0.0.1'], 'ipv6'), ['10.0.0.1']);
+  assert.deepStrictEqual(preferredFirst([], 'ipv4'), []);
 });

@@ -155,7 +155,10 @@ test('loadConfig() freezes what it returns', async () => {
 test('loadConfig() names file and key of what is wrong', async () => {
   const cases: [source: string, words: string][] = [
     ['rooot = "/x"', 'main.toml: rooot: unknown key, must be one of root, run_dir, listen,'],
-    ['[cni]\nbin_dir = []', 'main.toml: cni.bin_dir: unknown key, must be one of conf_dir, bin_dirs, default_network'],
+    [
+      '[cni]\nbin_dir = []',
+      'main.toml: cni.bin_dir: unknown key, must be one of conf_dir, bin_dirs, default_network, ip_preference, status_grace_period',
+    ],
     ['[runtime.handlers.crun]\npaht = "/x"', 'main.toml: runtime.handlers.crun.paht: unknown key, must be one of path, root'],
     ['root = "var"', 'main.toml: root: is "var", must be an absolute path'],
     ['cni = 7', 'main.toml: cni: is 7, must be a table'],
