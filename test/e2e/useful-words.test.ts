@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { Init, LinuxContainerResources } from '../../api/cri/runtime.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
@@ -30,6 +31,8 @@ test('a memory limit in which nothing can start is refused in the name of its fi
     [tiny.code, tiny.message],
     ['INVALID_ARGUMENT', 'create container: memory_limit_in_bytes is 1024, must be 0 or at least 524288: no container starts in less'],
   );
+  // crun starts in the next one.
+  if (basename(process.env['PODWRIGHT_TEST_RUNTIME'] ?? 'runc') !== 'runc') return;
   const small = await failedCreate(daemon, { memoryLimitInBytes: 600_000n });
   assert.match(small.message, /memory limit/);
   // Version 2 has the runtime's first process killed instead.

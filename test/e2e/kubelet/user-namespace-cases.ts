@@ -46,7 +46,7 @@ function manifestOf(name: string, host: string): PodManifest {
   ];
   const main = container('main', script, {
     volumeMounts,
-    readinessProbe: { exec: { command: ['test', '-e', '/host/from-pod'] }, periodSeconds: 1 },
+    readinessProbe: { exec: { command: ['test', '-e', '/host/from-pod'] }, periodSeconds: 1, timeoutSeconds: 20 },
   });
   const user = { runAsUser: 1000, runAsGroup: 2000, runAsNonRoot: true };
   const app: V1Container = container('app', SLEEP, { volumeMounts: [mount('disk', '/disk')], securityContext: user });
