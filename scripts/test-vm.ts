@@ -1,11 +1,11 @@
 /**
  * Runs the built daemon where it will live: Debian 13, systemd, cgroup v2, in an emulated machine. Root, x86-64.
  *
- *     node scripts/test-vm.ts [--keep] [--only oom|apparmor|checkpoint]
+ *     node scripts/test-vm.ts [--keep] [--only oom|resources|apparmor|checkpoint]
  *
- * --keep leaves disks and console logs behind and says where; --only runs that part in one boot: the OOM kills of both cgroup
- * drivers, or AppArmor's, with critest's specs of it where scripts/build-cri-tools.sh has built it (or $CRITEST names it), or the
- * checkpoints of both drivers.
+ * --keep leaves disks and console logs behind and says where; --only runs that part in one boot: the OOM kills or the limits of
+ * both cgroup drivers, or AppArmor's, with critest's specs of it where scripts/build-cri-tools.sh has built it (or $CRITEST names
+ * it), or the checkpoints of both drivers.
  *
  * The machine is built once and kept below $XDG_CACHE_HOME (or /var/cache), in podwright-vm. Closes with one line:
  * `vm: 48 passed, 0 failed, 1 skipped (NAME)`. Exits 1 when something failed or nothing ran.
@@ -28,8 +28,8 @@ const MOST_BOOTS = 5;
 const CACHE = join(process.env['XDG_CACHE_HOME'] ?? '/var/cache', 'podwright-vm');
 
 const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false }, only: { type: 'string', default: '' } } });
-if (!['', 'oom', 'apparmor', 'checkpoint'].includes(values.only))
-  throw new Error(`--only ${values.only}: must be oom, apparmor or checkpoint`);
+if (!['', 'oom', 'resources', 'apparmor', 'checkpoint'].includes(values.only))
+  throw new Error(`--only ${values.only}: must be oom, resources, apparmor or checkpoint`);
 const outcomes: GuestLine[] = [];
 process.exitCode = await main();
 

@@ -14,6 +14,7 @@ import {
   containers,
   containerSpec,
   guestApparmor,
+  guestResources,
   limits,
   lists,
   mounts,
@@ -106,6 +107,9 @@ const deviceRows: Fields<Device> = {
 
 const LIMITS = containerSpec('limits of the request are in the cgroup of the container');
 
+const GUEST_LIMITS = guestResources('${what}: all that the kubelet sends is in the cgroup files, and an update changes them');
+const GUEST_REFUSED = guestResources('${what}: what is refused changes no file, and no status');
+
 export const createdResources: Fields<LinuxContainerResources> = {
   cpuPeriod: honoured('', limits('every limit of a container is in its cgroup'), BAD_CONTAINER),
   cpuQuota: honoured('', LIMITS, BAD_CONTAINER),
@@ -127,7 +131,7 @@ export const createdResources: Fields<LinuxContainerResources> = {
     ),
     limit: honoured('', limits('every limit of a container is in its cgroup'), BAD_CONTAINER),
   },
-  unified: honoured('on cgroup v2, `memory.swap.max` and `memory.oom.group` as the kubelet sends them; on v1 refused', ociResources('ociResources() writes all limits'), ociResources('ociResources() refuses what contradicts itself or what the host cannot do')), // prettier-ignore
+  unified: honoured('on cgroup v2, all that the kubelet sends; a file that the cgroup does not have or a value that it does not take is refused; on v1 refused', GUEST_LIMITS, GUEST_REFUSED, ociResources('ociResources() writes all limits'), ociResources('ociResources() refuses what contradicts itself or what the host cannot do')), // prettier-ignore
   memorySwapLimitInBytes: honoured('memory and swap together; left out where the kernel does not count swap', limits('every limit of a container is in its cgroup'), BAD_CONTAINER), // prettier-ignore
 };
 
@@ -287,6 +291,6 @@ export const updatedResources: Fields<LinuxContainerResources> = {
   cpusetCpus: honoured('', CHANGED),
   cpusetMems: honoured('', AS_CREATED),
   hugepageLimits: { pageSize: HUGEPAGES, limit: HUGEPAGES },
-  unified: honoured('on cgroup v2; on v1 refused', ociResources('ociResources() writes all limits')),
+  unified: honoured('on cgroup v2, over what was set before; a failed one changes nothing; on v1 refused', GUEST_LIMITS, GUEST_REFUSED),
   memorySwapLimitInBytes: honoured('', resources('memory and swap are raised and lowered together')),
 };

@@ -16,10 +16,21 @@ export async function inNameOfField(error: unknown, { id, config }: Pick<Contain
     const says = `memory_limit_in_bytes is ${limit}, which is too low for the runtime to start in`;
     return new DaemonError('InvalidArgument', `create container ${id}: ${says}: ${words}`, cause);
   }
+  const ofUnified = inNameOfUnified(`create container ${id}`, error, config.linux?.resources?.unified ?? {});
+  if (ofUnified !== error) return ofUnified;
   const mapped = config.mounts.filter(({ uidMappings, hostPath }) => uidMappings.length > 0 && hostPath !== '');
   if (mapped.length === 0 || !/MOUNT_ATTR_IDMAP|mount_setattr/.test(words)) return error;
   const says = 'a mount with uid_mappings and gid_mappings cannot be made, its file system must have id-mapped mounts';
   return new DaemonError('FailedPrecondition', `create container ${id}: ${says} (${await fileSystemsOf(mapped)}): ${words}`, cause);
+}
+
+/** The error of a runtime that could not write a file of the cgroup, where the request names the file: runc and crun tell which. */
+export function inNameOfUnified(doing: string, error: unknown, unified: Readonly<Record<string, string>>): unknown {
+  const words = messageOf(error);
+  const found = Object.entries(unified).find(([file]) => words.includes(file));
+  if (found === undefined) return error;
+  const says = `unified asks for ${JSON.stringify(found[1])} in ${found[0]}, which this node refuses`;
+  return new DaemonError('InvalidArgument', `${doing}: ${says}: ${words}`, { cause: error });
 }
 
 /** By the names of the paths alone: they are not touched. */

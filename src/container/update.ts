@@ -1,13 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import type { LinuxContainerResources } from '../../api/cri/runtime.ts';
 import { writeFileAtomic } from '../base/atomic-file.ts';
-import { DaemonError, fail } from '../base/errors.ts';
+import { DaemonError, fail, messageOf } from '../base/errors.ts';
+import { Field } from '../base/field.ts';
 import { stage } from '../base/stage.ts';
 import { isAlive, type ProcessIdentity } from '../linux/process.ts';
-import type { OciSpec } from '../ocispec/oci-types.ts';
+import type { OciResources } from '../ocispec/oci-types.ts';
 import { ociResources, refuseSwapAlone } from '../ocispec/resources.ts';
-import { specFromJson, specToJson } from '../ocispec/spec-json.ts';
+import { exactIntegers, jsonOf } from '../ocispec/spec-json.ts';
 import { requireState, type Container, type ContainerRecord } from './container.ts';
+import { inNameOfUnified } from './in-name-of-field.ts';
 import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
 
 /**
@@ -31,12 +33,18 @@ export async function updateContainer(
     parts.log.warn(`update container: ${words}`, { containerId: id });
   };
   const warnOfMissing = parts.specSettings(record.runtimeHandler).tolerateMissingHugetlb ? warn : undefined;
-  const { devices: _devices, ...limits } = ociResources(change, parts.hostFacts(), warnOfMissing) as Record<string, unknown>;
+  // All of unified: what an update leaves out, runc forgets and systemd takes back to its own choice (memory.oom.group to 0).
+  const limits = ociResources({ ...change, unified: resources.unified }, parts.hostFacts(), warnOfMissing);
+  const update = async (to: OciResources): Promise<void> => untilKilled(async (signal) => runtimeOf(parts, record).update(id, to, signal));
   try {
-    await untilKilled(async (signal) => runtimeOf(parts, record).update(id, limits, signal));
+    await update(limits);
   } catch (error) {
     await refuseEnded(id, state.process, error);
-    throw error;
+    // A runtime writes file by file, and stops at the first that the kernel refuses.
+    await update(ociResources(state.resources, parts.hostFacts(), warnOfMissing)).catch((failure: unknown) => {
+      warn(`its limits of before cannot be set again: ${messageOf(failure)}`);
+    });
+    throw inNameOfUnified(`update container ${id}`, error, change.unified);
   }
   // runc has refused one that has ended; crun finds its cgroup and is content.
   await refuseEnded(id, state.process);
@@ -100,12 +108,13 @@ function swapAfter(before: LinuxContainerResources, { memoryLimitInBytes, memory
 }
 
 /** The spec that `inspect` shows follows, one level deep: cpu, memory and so on. Nothing else reads it after the creation. */
-async function rewriteSpec(file: string, limits: Readonly<Record<string, unknown>>): Promise<void> {
-  const spec = specFromJson(await readFile(file, 'utf8')) as OciSpec;
-  const before = spec.linux.resources as unknown as Readonly<Record<string, object | undefined>>;
-  const resources: Record<string, unknown> = { ...before };
-  for (const [name, limit] of Object.entries(limits))
-    resources[name] = Array.isArray(limit) ? limit : { ...before[name], ...(limit as object) };
+async function rewriteSpec(file: string, limits: OciResources): Promise<void> {
+  const spec = Field.parse(await readFile(file, 'utf8'), file, exactIntegers);
+  const linux = spec.at('linux');
+  const before = linux.at('resources');
+  const resources: Record<string, unknown> = { ...before.object() };
+  for (const [name, limit] of Object.entries(limits) as [string, object][])
+    resources[name] = Array.isArray(limit) ? limit : { ...before.at(name).given?.object(), ...limit };
   // Written as a whole, as an exec may read it meanwhile.
-  await writeFileAtomic(file, specToJson({ ...spec, linux: { ...spec.linux, resources: resources } }), { durable: false });
+  await writeFileAtomic(file, jsonOf({ ...spec.object(), linux: { ...linux.object(), resources } }), { durable: false });
 }

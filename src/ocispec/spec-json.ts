@@ -5,6 +5,11 @@ import type { OciSpec } from './oci-types.ts';
  * JSON.stringify cannot do.
  */
 export function specToJson(spec: OciSpec | OciSpec['process']): string {
+  return jsonOf(spec);
+}
+
+/** The same of a spec that was read field by field. */
+export function jsonOf(spec: object): string {
   return JSON.stringify(spec, (_key, value: unknown) => (typeof value === 'bigint' ? rawJson(value.toString()) : value), 2);
 }
 

@@ -54,9 +54,7 @@ export async function apparmorCases(node: GuestNode, image: string): Promise<voi
   await step('AppArmor: apparmor_profile of the configuration counts; where it is not loaded, nothing runs without', async () =>
     owners(lab),
   );
-  await step("AppArmor: a handler's apparmor_profile counts for its pods, containers and infra, and for no other's", async () =>
-    ofHandler(lab),
-  );
+  await step("AppArmor: a handler's apparmor_profile counts for its containers, and for no other's", async () => ofHandler(lab));
   await step('AppArmor: without a parser there is one warning, RuntimeDefault is refused, and others run', async () => noParser(lab));
   await step('AppArmor: nothing is left of those pods', async () => node.assertNothingNew(before));
 }

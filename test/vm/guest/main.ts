@@ -5,8 +5,8 @@
  *     boot 2  what became of it; smoke with the cgroupfs driver, power cut
  *     boot 3  what became of that
  *
- * With `oom` as its second argument it is one boot, with both drivers' OOM kills alone; with `apparmor` or `checkpoint`,
- * AppArmor's part alone, or that of checkpoints with both drivers.
+ * With `oom`, `resources` or `checkpoint` as its second argument it is one boot, with both drivers' OOM kills, limits or checkpoints
+ * alone; with `apparmor`, AppArmor's part alone.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { ensureDir } from 'fs-extra/esm';
@@ -18,6 +18,7 @@ import { critest } from './critest.ts';
 import { GuestNode, output } from './node.ts';
 import type { Driver } from './node.ts';
 import { oomCases } from './oom.ts';
+import { resourceCases } from './resources.ts';
 import { prepare, smoke } from './smoke.ts';
 import type { Resident } from './smoke.ts';
 import { Broken, step, tell } from './steps.ts';
@@ -36,14 +37,19 @@ const DRIVERS: readonly { readonly driver: Driver; readonly shutdown: Shutdown }
   { driver: 'cgroupfs', shutdown: 'power cut' },
 ];
 
+type Cases = (node: GuestNode, image: string) => Promise<void>;
+
+/** What is tried with each driver, and may be tried alone. */
+const OF_BOTH_DRIVERS: Readonly<Record<string, Cases>> = { oom: oomCases, resources: resourceCases, checkpoint: checkpointCases };
+
 async function main(): Promise<void> {
   if (ONLY === '') {
     await allBoots();
     return;
   }
-  if (ONLY === 'oom') for (const { driver } of DRIVERS) await unlessBroken(async () => onlyOomKills(new GuestNode(driver)));
-  else if (ONLY === 'checkpoint') for (const { driver } of DRIVERS) await unlessBroken(async () => onlyCheckpoints(new GuestNode(driver)));
-  else await unlessBroken(onlyApparmor);
+  const cases = OF_BOTH_DRIVERS[ONLY];
+  if (cases === undefined) await unlessBroken(onlyApparmor);
+  else for (const { driver } of DRIVERS) await unlessBroken(async () => onlyThese(cases, new GuestNode(driver)));
   tell({ kind: 'end', then: 'done' });
   await goDown('orderly');
 }
@@ -60,16 +66,10 @@ async function apparmor(node: GuestNode): Promise<void> {
   await critest(node, 'AppArmor', 9);
 }
 
-async function onlyOomKills(node: GuestNode): Promise<void> {
+async function onlyThese(cases: Cases, node: GuestNode): Promise<void> {
   await prepare(node, IMAGE);
   await node.makeParentCgroups();
-  await oomCases(node, IMAGE);
-}
-
-async function onlyCheckpoints(node: GuestNode): Promise<void> {
-  await prepare(node, IMAGE);
-  await node.makeParentCgroups();
-  await checkpointCases(node, IMAGE);
+  await cases(node, IMAGE);
 }
 
 async function allBoots(): Promise<void> {
@@ -90,8 +90,7 @@ async function allBoots(): Promise<void> {
     await unlessBroken(async () => {
       staying = await smoke(new GuestNode(next.driver), IMAGE);
     });
-    await unlessBroken(async () => oomCases(new GuestNode(next.driver), IMAGE));
-    await unlessBroken(async () => checkpointCases(new GuestNode(next.driver), IMAGE));
+    for (const cases of Object.values(OF_BOTH_DRIVERS)) await unlessBroken(async () => cases(new GuestNode(next.driver), IMAGE));
     if (next.driver === 'systemd') await unlessBroken(async () => apparmor(new GuestNode(next.driver)));
   }
   await writeState({ boot, ...(staying === undefined ? {} : { resident: staying }) });
