@@ -1,5 +1,6 @@
 /**
- * Compares CRI runtimes by what the kubelet asks of them: `npm run bench -- SOCKET... [--image REF] [--pull REF] [--rounds N]`.
+ * Compares CRI runtimes by what the kubelet asks of them: `npm run bench -- SOCKET... [--image REF] [--pull REF] [--rounds N]
+ * [--user-namespaces]`, the last one for pods with a user namespace in turn with those without.
  * The first socket is ours; ratios are against the last. All sockets are measured in turns within one run, so that noise of
  * the machine meets them alike.
  */
@@ -9,7 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { remove } from 'fs-extra/esm';
 import { NamespaceMode } from '../../api/cri/enums.ts';
-import type { Init, PodSandboxConfig } from '../../api/cri/runtime.ts';
+import type { Init, NamespaceOption, PodSandboxConfig, UserNamespace } from '../../api/cri/runtime.ts';
 import { connect, type CriClient } from '../../src/cli/cri-client.ts';
 
 interface Target {
@@ -30,6 +31,7 @@ const { values, positionals } = parseArgs({
     pull: { type: 'string' },
     rounds: { type: 'string', default: '10' },
     'rounds-at-once': { type: 'string', default: '3' },
+    'user-namespaces': { type: 'boolean', default: false },
   },
 });
 
@@ -42,25 +44,51 @@ async function timed<T>(target: Target, what: string, work: () => Promise<T>): P
   return result;
 }
 
-function podConfig(logDirectory: string, pid: number): Init<PodSandboxConfig> {
+/** What a pod has besides a network and an IPC namespace of its own. */
+interface PodKind {
+  readonly words: string;
+  readonly pid: number;
+  readonly hasUserNamespace: boolean;
+}
+
+const USUAL: PodKind = { words: '', pid: NamespaceMode.CONTAINER, hasUserNamespace: false };
+const SHARED_PID: PodKind = { words: ', shared PID', pid: NamespaceMode.POD, hasUserNamespace: false };
+const USER_NAMESPACE: PodKind = { words: ', user namespace', pid: NamespaceMode.CONTAINER, hasUserNamespace: true };
+
+const KINDS = [USUAL, SHARED_PID, ...(values['user-namespaces'] ? [USER_NAMESPACE] : [])];
+
+/** As the kubelet gives it: 65536 ids, of another range for each pod. */
+function userNamespace(): Init<UserNamespace> {
+  const mapping = { hostId: 65536 * (1 + (serial % 1000)), containerId: 0, length: 65536 };
+  return { mode: NamespaceMode.POD, uids: [mapping], gids: [mapping] };
+}
+
+function namespacesOf({ pid, hasUserNamespace }: PodKind): Init<NamespaceOption> {
+  const usual = { network: NamespaceMode.POD, ipc: NamespaceMode.POD, pid };
+  return hasUserNamespace ? { ...usual, usernsOptions: userNamespace() } : usual;
+}
+
+function podConfig(logDirectory: string, kind: PodKind): Init<PodSandboxConfig> {
   serial += 1;
   return {
     metadata: { name: `bench-${serial}`, namespace: 'bench', uid: `bench-${process.pid}-${serial}`, attempt: 0 },
     hostname: `bench-${serial}`,
     logDirectory: join(logDirectory, String(serial)),
     dnsConfig: { servers: ['10.0.0.10'], searches: ['default.svc.cluster.local'], options: ['ndots:5'] },
-    linux: { securityContext: { namespaceOptions: { network: NamespaceMode.POD, ipc: NamespaceMode.POD, pid } } },
+    linux: { securityContext: { namespaceOptions: namespacesOf(kind) } },
   };
 }
 
 /** One pod's life, each step under its name. */
-async function podLife(target: Target, image: string, logDirectory: string, pid: number, prefix: string): Promise<void> {
+async function podLife(target: Target, image: string, logDirectory: string, kind: PodKind, prefix: string): Promise<void> {
   const { runtime } = target.client;
-  const config = podConfig(logDirectory, pid);
-  const kind = pid === NamespaceMode.POD ? ', shared PID' : '';
-  const { podSandboxId } = await timed(target, `${prefix}RunPodSandbox${kind}`, async () => runtime.runPodSandbox({ config }, OPTIONS));
-  if (pid !== NamespaceMode.POD) {
-    const containerId = await timed(target, `${prefix}Create+StartContainer`, async () => {
+  const config = podConfig(logDirectory, kind);
+  const namespaceOptions = config.linux?.securityContext?.namespaceOptions ?? {};
+  const { podSandboxId } = await timed(target, `${prefix}RunPodSandbox${kind.words}`, async () =>
+    runtime.runPodSandbox({ config }, OPTIONS),
+  );
+  if (kind.pid !== NamespaceMode.POD) {
+    const containerId = await timed(target, `${prefix}Create+StartContainer${kind.words}`, async () => {
       const created = await runtime.createContainer(
         {
           podSandboxId,
@@ -71,7 +99,7 @@ async function podLife(target: Target, image: string, logDirectory: string, pid:
             image: { image, userSpecifiedImage: image },
             command: ['sleep', '3600'],
             logPath: 'c.log',
-            linux: { securityContext: { namespaceOptions: { pid } } },
+            linux: { securityContext: { namespaceOptions } },
           },
         },
         OPTIONS,
@@ -79,13 +107,15 @@ async function podLife(target: Target, image: string, logDirectory: string, pid:
       await runtime.startContainer({ containerId: created.containerId }, OPTIONS);
       return created.containerId;
     });
-    await timed(target, `${prefix}ExecSync true`, async () => runtime.execSync({ containerId, cmd: ['true'], timeout: 60n }, OPTIONS));
-    await timed(target, `${prefix}Stop+RemoveContainer`, async () => {
+    await timed(target, `${prefix}ExecSync true${kind.words}`, async () =>
+      runtime.execSync({ containerId, cmd: ['true'], timeout: 60n }, OPTIONS),
+    );
+    await timed(target, `${prefix}Stop+RemoveContainer${kind.words}`, async () => {
       await runtime.stopContainer({ containerId, timeout: 0n }, OPTIONS);
       await runtime.removeContainer({ containerId }, OPTIONS);
     });
   }
-  await timed(target, `${prefix}StopPod+RemovePodSandbox${kind}`, async () => {
+  await timed(target, `${prefix}StopPod+RemovePodSandbox${kind.words}`, async () => {
     await runtime.stopPodSandbox({ podSandboxId }, OPTIONS);
     await runtime.removePodSandbox({ podSandboxId }, OPTIONS);
   });
@@ -115,21 +145,16 @@ async function main(): Promise<void> {
       const { image: present } = await target.client.image.imageStatus({ image: { image } }, OPTIONS);
       if (present === undefined) await target.client.image.pullImage({ image: { image } }, OPTIONS);
       // The first pod of a daemon loads code and makes bridges; it is nobody's usual case.
-      await podLife({ ...target, times: new Map() }, image, logDirectory, NamespaceMode.CONTAINER, '');
+      await podLife({ ...target, times: new Map() }, image, logDirectory, USUAL, '');
     }
     for (let round = 0; round < Number(values.rounds); round += 1) {
       for (const target of inTurn(targets, round)) {
-        await podLife(target, image, logDirectory, NamespaceMode.CONTAINER, '');
-        await podLife(target, image, logDirectory, NamespaceMode.POD, '');
+        for (const kind of KINDS) await podLife(target, image, logDirectory, kind, '');
       }
     }
     for (let round = 0; round < Number(values['rounds-at-once']); round += 1) {
       for (const target of inTurn(targets, round)) {
-        await Promise.all(
-          Array.from({ length: AT_ONCE }, async () =>
-            podLife(target, image, logDirectory, NamespaceMode.CONTAINER, `${AT_ONCE} at once: `),
-          ),
-        );
+        await Promise.all(Array.from({ length: AT_ONCE }, async () => podLife(target, image, logDirectory, USUAL, `${AT_ONCE} at once: `)));
       }
     }
     if (values.pull !== undefined) for (let round = 0; round < 3; round += 1) for (const target of targets) await pull(target, values.pull);
