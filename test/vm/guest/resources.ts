@@ -151,6 +151,10 @@ async function kubelets(lab: Lab): Promise<void> {
     assert.deepEqual(await filesOf(cgroup, Object.keys(wanted)), wanted);
     assert.deepEqual((await containerStatus(lab.node, id)).resources?.linux?.unified, KUBELET.unified);
 
+    // What an update leaves out stays: a runtime takes the unified of an update for all of it.
+    await lab.update(id, { cpuQuota: 60_000n });
+    assert.deepEqual(await filesOf(cgroup, Object.keys(wanted)), { ...wanted, 'cpu.max': '60000 100000' });
+
     await lab.update(id, CHANGE);
     const changed = await there(cgroup, CHANGED_FILES);
     assert.deepEqual(await filesOf(cgroup, Object.keys(changed)), changed);
