@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
-import { atEnd } from './at-end.ts';
+import { lastAtEnd } from './at-end.ts';
 
 /** Most that a daemon may stand still by itself, milliseconds. */
 const MOST_MS = 250;
@@ -73,7 +73,7 @@ function watchControl(): void {
 // Under the test runner only: scripts start daemons too.
 if (process.env['NODE_TEST_CONTEXT'] !== undefined) {
   watchControl();
-  atEnd(async () => {
+  lastAtEnd(async () => {
     await control?.terminate();
     const [longest] = found.toSorted((one, other) => ownOf(other) - ownOf(one));
     if (longest === undefined) return;

@@ -11,6 +11,7 @@ test('an end of a test file that fails keeps no other from being done, and fails
   const { exitCode, stdout, timedOut } = await execa(process.execPath, ['--test', FIXTURE], { env, timeout: 20_000, reject: false });
   assert.deepEqual([timedOut, exitCode], [false, 1]);
   assert.match(stdout, /the first end fails/);
+  assert.match(stdout, /at last the child is killed/);
 });
 
 test('a directory that cannot be removed yet keeps no end behind its own from being done, and goes after them', async () => {
