@@ -28,9 +28,9 @@ fi
 # The lanes of the suites have no network, so what integration needs is built before, beside the check, and crictl and critest
 # beside integration.
 {
-  timeout 600 bash scripts/build-runc.sh
-  timeout 600 bash scripts/build-cdi-library.sh
-  timeout 600 bash scripts/build-cri-facts.sh
+  timeout 400 bash scripts/build-runc.sh
+  timeout 400 bash scripts/build-cdi-library.sh
+  timeout 400 bash scripts/build-cri-facts.sh
 } >/dev/null &
 build_pid=$!
 {
@@ -44,7 +44,7 @@ cri_tools=$(mktemp)
 trap 'rm -f "$TEST_SUMMARY_FILE" "$cri_tools"' EXIT
 timeout 900 bash scripts/build-cri-tools.sh >"$cri_tools" &
 build_pid=$!
-step integration 1200 npm run --silent test:integration
+step integration 900 npm run --silent test:integration
 wait "$build_pid"
 tools=$(<"$cri_tools")
 if [ -n "$tools" ]; then export CRICTL=${CRICTL:-$tools/crictl} CRITEST=${CRITEST:-$tools/critest}; fi
