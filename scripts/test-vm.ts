@@ -1,13 +1,14 @@
 /**
  * Runs the built daemon where it will live: Debian 13, systemd, cgroup v2, in an emulated machine. Root, x86-64.
  *
- *     node scripts/test-vm.ts [--keep] [--only oom|resources|apparmor|checkpoint]
+ *     node scripts/test-vm.ts [--keep] [--only oom|resources|apparmor|checkpoint|selinux]
  *
  * --keep leaves disks and console logs behind and says where; --only runs that part in one boot: the OOM kills or the limits of
- * both cgroup drivers, or AppArmor's, with critest's specs of it where scripts/build-cri-tools.sh has built it (or $CRITEST names
- * it), or the checkpoints of both drivers.
+ * both cgroup drivers, or AppArmor's or SELinux's, with critest's specs of it where scripts/build-cri-tools.sh has built it (or
+ * $CRITEST names it), or the checkpoints of both drivers. SELinux has a machine of its own, since a kernel has one of the two;
+ * without --only it runs after the other.
  *
- * The machine is built once and kept below $XDG_CACHE_HOME (or /var/cache), in podwright-vm. Closes with one line:
+ * A machine is built once and kept below $XDG_CACHE_HOME (or /var/cache), in podwright-vm. Closes with one line:
  * `vm: 48 passed, 0 failed, 1 skipped (NAME)`. Exits 1 when something failed or nothing ran.
  */
 import { appendFile, mkdtemp, readFile } from 'node:fs/promises';
@@ -15,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { remove } from 'fs-extra/esm';
-import { guestImage } from '../test/vm/guest-image.ts';
+import { guestImage, type SecurityModule } from '../test/vm/guest-image.ts';
 import type { GuestLine } from '../test/vm/guest/steps.ts';
 import { boot } from '../test/vm/machine.ts';
 import { makePayload } from '../test/vm/payload.ts';
@@ -28,8 +29,8 @@ const MOST_BOOTS = 5;
 const CACHE = join(process.env['XDG_CACHE_HOME'] ?? '/var/cache', 'podwright-vm');
 
 const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false }, only: { type: 'string', default: '' } } });
-if (!['', 'oom', 'resources', 'apparmor', 'checkpoint'].includes(values.only))
-  throw new Error(`--only ${values.only}: must be oom, resources, apparmor or checkpoint`);
+if (!['', 'oom', 'resources', 'apparmor', 'checkpoint', 'selinux'].includes(values.only))
+  throw new Error(`--only ${values.only}: must be oom, resources, apparmor, checkpoint or selinux`);
 const outcomes: GuestLine[] = [];
 process.exitCode = await main();
 
@@ -39,19 +40,28 @@ async function main(): Promise<number> {
     return report();
   }
   await installMissing(tell);
-  const image = await guestImage(CACHE, tell);
+  const started = Date.now();
+  if (values.only !== 'selinux') await runIn('apparmor', values.only);
+  if (values.only === 'selinux' || values.only === '') await runIn('selinux', 'selinux');
+  tell(`took ${seconds(started)}`);
+  return report();
+}
+
+/** Runs a part of the test, or all of it, in the machine that has this security module on. */
+async function runIn(module: SecurityModule, part: string): Promise<void> {
+  const image = await guestImage(CACHE, module, tell);
   const work = await mkdtemp(join(tmpdir(), 'podwright-vm-'));
   const started = Date.now();
   try {
     const [disk, payload] = [join(work, 'disk.img'), join(work, 'payload.img')];
     await runProgram('cp', ['--sparse=always', image.disk, disk], { timeoutMs: 5 * 60_000 });
-    await makePayload(payload, join(work, 'payload'), values.only);
+    await makePayload(payload, join(work, 'payload'), part, module);
     tell(`payload: ready after ${seconds(started)}`);
     const limit = AbortSignal.timeout(LIMIT_MS - (Date.now() - started));
     for (let count = 1, goOn = true; goOn; count += 1) {
       if (count > MOST_BOOTS) throw new Error(`the guest asks for more than ${MOST_BOOTS} boots`);
       const begun = Date.now();
-      goOn = await bootOnce({ image, disk, payload, consoleLog: join(work, `console-${count}.log`), signal: limit });
+      goOn = await bootOnce({ image, module, disk, payload, consoleLog: join(work, `console-${count}.log`), signal: limit });
       tell(`boot ${count}: took ${seconds(begun)}`);
     }
   } catch (error) {
@@ -61,8 +71,6 @@ async function main(): Promise<number> {
     if (values.keep) tell(`kept: ${work}`);
     else await remove(work);
   }
-  tell(`took ${seconds(started)}`);
-  return report();
 }
 
 /** @returns whether the guest wants to be booted again. */

@@ -15,6 +15,7 @@ import {
   containerSpec,
   guestApparmor,
   guestResources,
+  guestSelinux,
   limits,
   lists,
   mounts,
@@ -77,9 +78,11 @@ const mountRows: Fields<Mount> = {
   containerPath: honoured('normalised; a parent is mounted before what is in it', VOLUMES, containerSpec('a mount source that is a symlink is followed; mounts are made from the outside in')), // prettier-ignore
   hostPath: honoured('links are followed; what is missing is made as a directory', VOLUMES),
   readonly: honoured('', VOLUMES),
-  selinuxRelabel: accepted(
-    'no label is given to anything: SELinux labels are not supported, and `selinux = true` does not start',
-    'nothing where SELinux is off, and containerd also where it is on and `enable_selinux` is not set, its default',
+  selinuxRelabel: honoured(
+    "where SELinux is on and `selinux` is true: with the label of the container's files, all of the source; refused for directories of the node. " +
+      'Else it does nothing, as on both peers',
+    guestSelinux("SELinux: a pod's volume is labelled for it, and another pod cannot read it"),
+    guestSelinux('SELinux: directories of the node are never relabelled, by a link neither'),
     NO_EFFECT,
   ),
   propagation: honoured(
@@ -144,10 +147,10 @@ const SECCOMP = runSpec('the default seccomp profile is in force and lets ordina
 const APPARMOR = guestApparmor('AppArmor: a Localhost profile acts, by each field; one that is not loaded is refused with its name');
 const APPARMOR_DEFAULT = apparmor('apparmorProfile() is that of RuntimeDefault, also for who asks for none, unconfined, or the named one');
 const APPARMOR_PRIVILEGED = apparmor('apparmorProfile() of a privileged container is unconfined, unless it names one');
-const SELINUX = refused(
-  'SELinux labels are not supported by this version of podwright',
-  'where SELinux is on; where it is off a label means nothing, as for the peers',
-  security('an SELinux label is refused where SELinux is on, and means nothing where it is off'),
+const SELINUX = honoured(
+  'where SELinux is on and `selinux` is true, of a container that is not privileged: one that is has the type spc_t, as with both peers; refused where it is on and `selinux` is false; where SELinux is off a label means nothing, as for the peers',
+  guestSelinux('SELinux: each field of selinux_options counts; what is no label is refused, and nothing is made'),
+  security('an SELinux label is refused where SELinux is on and nothing is labelled, and means nothing where it is off'),
 );
 const OTHER_NAMESPACE = requestFields('a container is in the network and IPC namespaces of its pod, whatever it says of them');
 const USERNS = honoured(

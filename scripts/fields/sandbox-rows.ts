@@ -7,12 +7,13 @@ import type {
   PodSandboxConfig,
   PortMapping,
 } from '../../api/cri/runtime.ts';
-import { accepted, honoured, refused, type Fields } from './row.ts';
+import { accepted, honoured, type Fields } from './row.ts';
 import {
   cniPlugins,
   containers,
   containerSpec,
   guestApparmor,
+  guestSelinux,
   ownerDefaults,
   podFields,
   pods,
@@ -80,10 +81,10 @@ const USERNS_ROW = honoured(
   BAD_POD,
 );
 const USERNS_MAPPING = { hostId: USERNS_ROW, containerId: USERNS_ROW, length: USERNS_ROW };
-const SELINUX = refused(
-  'SELinux labels are not supported by this version of podwright',
-  'where SELinux is on; where it is off a label means nothing, as for the peers',
-  security('an SELinux label is refused where SELinux is on, and means nothing where it is off'),
+const SELINUX = honoured(
+  'where SELinux is on and `selinux` is true, for the pod, its infra container and what its containers do not name; refused where it is on and `selinux` is false; where SELinux is off a label means nothing, as for the peers',
+  guestSelinux('SELinux: each field of selinux_options counts; what is no label is refused, and nothing is made'),
+  security('an SELinux label is refused where SELinux is on and nothing is labelled, and means nothing where it is off'),
 );
 const SHARES = pods('containers of a pod share network, hostname and shared memory, and each has its own processes');
 const NODE_NETWORK = pods('a pod on the node network has the node name and no address of its own');

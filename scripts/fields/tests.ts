@@ -27,6 +27,7 @@ export const streaming = testsOf('test/e2e/streaming.test.ts');
 export const verboseStatus = testsOf('test/e2e/verbose-status.test.ts');
 export const guestApparmor = testsOf('test/vm/guest/apparmor.ts');
 export const guestResources = testsOf('test/vm/guest/resources.ts');
+export const guestSelinux = testsOf('test/vm/guest/selinux.ts');
 export const runSpec = testsOf('test/integration/ocispec/run-spec.test.ts');
 export const execStreams = testsOf('test/integration/streaming/exec.test.ts');
 export const attachStreams = testsOf('test/integration/streaming/attach.test.ts');

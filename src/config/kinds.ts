@@ -102,17 +102,6 @@ export const trueOrFalse: Kind<boolean> = {
   write: (value) => value,
 };
 
-/** A switch for what this version does not have. It refuses `true`: a key that did nothing would be taken for protection. */
-export function notSupported(what: string): Kind<boolean> {
-  return {
-    is: `false: ${what} are not supported by this version`,
-    read(value) {
-      return value === false ? value : refuse(value, this.is);
-    },
-    write: (value) => value,
-  };
-}
-
 export function wholeNumber(least: number, most: number): Kind<number> {
   const is = most === Number.MAX_SAFE_INTEGER ? `a whole number from ${least}` : `a whole number from ${least} to ${most}`;
   return {

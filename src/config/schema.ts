@@ -7,7 +7,6 @@ import {
   flag,
   hostAndPortOrSocket,
   listOf,
-  notSupported,
   oneOf,
   optionalPath,
   optionalUnixSocket,
@@ -164,9 +163,15 @@ export const schema = {
       'Empty is the built-in one, podwright-default, which the daemon loads by apparmor_parser; "unconfined" is none.',
   ),
   selinux: key(
-    notSupported('SELinux labels'),
+    flag,
     false,
-    'Whether containers and their files get SELinux labels. Not supported by this version: must be false.',
+    'Whether containers and their files get SELinux labels, where SELinux is on: each pod with a level of its own. docs/operations.md says ' +
+      'what policy that needs. Without them, containers run in the domain of the daemon, and a request for a label is refused.',
+  ),
+  hostnetworkDisableSelinux: key(
+    flag,
+    true,
+    "Whether pods on the node's network are spc_t, which SELinux does not confine, unless they ask for a type.",
   ),
   cdiSpecDirs: key(
     paths,

@@ -17,7 +17,12 @@ const MODES: readonly number[] = Object.values(NamespaceMode);
  * The refusals of a CreateContainer request that decide nothing of the spec; those that do are in ocispec/plan.ts.
  * @throws InvalidArgument or FailedPrecondition that name the field.
  */
-export function checkContainerRequest(config: ContainerConfig, sandbox: Sandbox, host: HostFacts): void {
+export function checkContainerRequest(
+  config: ContainerConfig,
+  sandbox: Sandbox,
+  host: HostFacts,
+  labels: 'labelled' | 'not labelled',
+): void {
   const security = config.linux?.securityContext;
   const podSecurity = sandbox.record.config.linux?.securityContext;
   checkLabels(config.labels, 'create container');
@@ -27,7 +32,7 @@ export function checkContainerRequest(config: ContainerConfig, sandbox: Sandbox,
       fail('InvalidArgument', `create container: namespace_options.${field} is ${mode}, which is no mode of the CRI`);
   }
   checkContainerUserNamespace(security?.namespaceOptions, sandbox.record.namespaces.user);
-  refuseSelinuxOptions(security?.selinuxOptions ?? podSecurity?.selinuxOptions, host, 'create container');
+  if (labels === 'not labelled') refuseSelinuxOptions(security?.selinuxOptions ?? podSecurity?.selinuxOptions, host, 'create container');
   if (security?.privileged === true && podSecurity?.privileged !== true) {
     fail('InvalidArgument', `create container: it is privileged, but its pod sandbox ${sandbox.record.id} is not; the sandbox must be too`);
   }

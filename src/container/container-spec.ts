@@ -50,6 +50,7 @@ export async function prepareSpec(
     user,
     namespaces: { ...parts.sandboxes.pathsOf(sandbox.record.id).namespacesOf(sandbox.record), pid: pidNamespace },
     userMapping,
+    selinux: request.selinux?.labels,
     cgroupsPath: record.cgroupsPath,
     podFiles: podFiles(parts, request),
     mounts,

@@ -7,6 +7,7 @@ import type { SpecPlan } from '../ocispec/input.ts';
 import type { CheckpointSource } from './checkpoint-source.ts';
 import type { CheckpointOrigin, ContainerRecord } from './container.ts';
 import type { PidNamespace } from './pid-namespace.ts';
+import type { ContainerSelinux } from './selinux.ts';
 
 /** What a caller asks for. */
 export interface ContainerRequest {
@@ -30,6 +31,8 @@ export interface CreateRequest {
   /** Those of `record.volumeImageIds`. */
   readonly volumeImages: readonly ImageRecord[];
   readonly specPlan: SpecPlan;
+  /** Undefined where nothing is labelled. */
+  readonly selinux: ContainerSelinux | undefined;
   readonly cdi: CdiEdits | undefined;
   readonly hooks: OciHooks | undefined;
   readonly pidNamespace: PidNamespace;

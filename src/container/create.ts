@@ -29,6 +29,7 @@ import { writeProcess } from './process-file.ts';
 import { giveStdioOf } from './stdio-owner.ts';
 import { changesIn, deleteFiles, maskedAs, prepareRestore } from './restore-checkpoint.ts';
 import { setTimezone } from './timezone.ts';
+import { relabelVolumes } from './selinux.ts';
 import { addUserEntries } from './user-entries.ts';
 import { resolveImageVolumes, resolveVolumes } from './volumes.ts';
 
@@ -75,10 +76,7 @@ export async function createContainer(
     });
     undo.add('remove the container', async () => sweep(parts, request, false));
     const files = record.checkpoint && (await prepareRestore(parts, record, record.checkpoint, work));
-    const [, ofHost] = await allSettledOrThrow([
-      prepareFiles(parts, request, files, work),
-      resolveVolumes(request.specPlan.mounts, work, parts.absentMountSourcesToReject()),
-    ]);
+    const [, ofHost] = await allSettledOrThrow([prepareFiles(parts, request, files, work), volumesOfHost(parts, request, work)]);
     stage('container.rootfs.mounted');
     if (files !== undefined) await deleteFiles(files, bundle.rootfs);
     const ofImages = resolveImageVolumes(request.specPlan.mounts, volumeDirectories(bundle, record));
@@ -120,6 +118,13 @@ export async function createContainer(
   }
 }
 
+/** The mounts of host paths, their sources found, and labelled where they ask for that. */
+async function volumesOfHost(parts: ContainerParts, { specPlan, selinux }: CreateRequest, work: AbortSignal): Promise<ResolvedMount[]> {
+  const mounts = await resolveVolumes(specPlan.mounts, work, parts.absentMountSourcesToReject());
+  await relabelVolumes(mounts, selinux, specPlan.trySkipRelabel, work);
+  return mounts;
+}
+
 async function writeSpec(bundle: Bundle, spec: OciSpec): Promise<void> {
   await allSettledOrThrow([writeFile(bundle.specFile, specToJson(spec), { mode: 0o600 }), writeProcess(bundle, spec.process)]);
 }
@@ -146,13 +151,14 @@ async function prepareFiles(
     const { user: mapping } = sandbox.namespaces;
     const user = mapping && { mapping, layers: parts.sandboxes.pathsOf(sandbox.id).layers };
     if (user !== undefined) await letRootOfPodThrough(bundle.directory, user.mapping);
-    await parts.rootfs.mount(record.id, image.chain, { target, volumes, user, changes: files && (await changesIn(files)) });
+    const changes = files && (await changesIn(files));
+    await parts.rootfs.mount(record.id, image.chain, { target, volumes, user, changes, context: request.selinux?.labels.mount });
   };
   await allSettledOrThrow([
     makeBundle(),
     mkdir(bundle.persistDirectory, { recursive: true, mode: 0o700 }),
     parts.placement.prepareMonitor(record.cgroupParent, record.id),
-    record.logPath === '' ? Promise.resolve() : makeRequestedDirectory(dirname(record.logPath), work),
+    record.logPath === '' ? Promise.resolve() : makeRequestedDirectory(dirname(record.logPath), request.selinux !== undefined, work),
   ]);
 }
 

@@ -18,6 +18,7 @@ import { checkContainerRequest } from './check-request.ts';
 import { planHooks } from './oci-hooks.ts';
 import type { ContainerParts } from './parts.ts';
 import { planPidNamespace } from './pid-namespace.ts';
+import { planSelinux } from './selinux.ts';
 import { stopSignal } from './stop-signal.ts';
 
 /** The identity of a CreateContainer request: name and attempt within one sandbox. */
@@ -41,7 +42,8 @@ export async function planContainer(
 ): Promise<CreateRequest> {
   const { sandbox, config } = request;
   const host = parts.hostFacts();
-  checkContainerRequest(config, sandbox, host);
+  checkContainerRequest(config, sandbox, host, parts.selinux === undefined ? 'not labelled' : 'labelled');
+  const selinux = await planSelinux(parts.selinux, config, sandbox);
   const asked = config.image?.image ?? '';
   if (asked === '') fail('InvalidArgument', 'create container: config.image is empty, must name an image');
   const runtime = parts.runtimes.get(sandbox.record.runtimeHandler);
@@ -82,6 +84,7 @@ export async function planContainer(
     checkpoint,
     volumeImages,
     specPlan,
+    selinux,
     cdi,
     hooks,
     pidNamespace,

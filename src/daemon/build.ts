@@ -29,6 +29,7 @@ import { sandboxStore } from '../podsandbox/sandbox-store.ts';
 import { Sandboxes } from '../podsandbox/sandboxes.ts';
 import { readHostFacts, type HostFacts } from '../ocispec/host-facts.ts';
 import { Apparmor } from './apparmor.ts';
+import { selinuxFacts } from './selinux.ts';
 import { buildSpecSettings } from './spec-settings.ts';
 import { openStorage, type Storage } from './storage.ts';
 
@@ -70,7 +71,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     logSizeMaxBytes: config.current.logSizeMaxBytes,
   };
   const facts = await readHostFacts();
-  if (facts.selinux) log.warn('SELinux is on, but this version sets no labels: containers run in the domain of the daemon');
+  const selinux = await selinuxFacts(facts, config.current, log);
   const apparmor = startApparmor(facts, config, log);
   const specSettings = await buildSpecSettings(config);
   const common = {
@@ -79,6 +80,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     monitor,
     hostFacts: (): HostFacts => facts,
     apparmor: async (handler: string) => apparmor.facts(apparmorProfileOf(config.current, handler)),
+    selinux,
     specSettings,
     createTimeoutMs: (handler: string) => createTimeoutMs(config.current, handler),
     log,

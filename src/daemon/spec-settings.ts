@@ -25,14 +25,13 @@ export async function buildSpecSettings(config: LiveConfig): Promise<(handler: s
   const files = new Map<string, HandlerFiles>();
   for (const [name, handler] of Object.entries(runtime.handlers)) files.set(name, await readHandlerFiles(name, handler, seccomp));
   return (name) => {
-    const { defaultCapabilities, pidsLimit, defaultUlimits, selinux, tolerateMissingHugetlb } = config.current;
+    const { defaultCapabilities, pidsLimit, defaultUlimits, tolerateMissingHugetlb } = config.current;
     const { additionalDevices, allowedDevices, deviceOwnershipFromSecurityContext, defaultEnv, defaultMounts, timezone } = config.current;
     const handler = config.current.runtime.handlers[name] ?? fail('Internal', `runtime handler "${name}" has no configuration`);
     return {
       defaultCapabilities,
       pidsLimit,
       defaultUlimits,
-      selinux,
       tolerateMissingHugetlb,
       additionalDevices,
       allowedDevices,

@@ -24,13 +24,16 @@ export interface TmpfsOptions {
   /** Who owns its root directory; default 0. */
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
+  /** The SELinux label of all that is in it. */
+  readonly context?: string | undefined;
   /** What mountinfo names as source. Default tmpfs. */
   readonly source?: string;
 }
 
 /** Mounts a fresh tmpfs, nosuid, nodev and noexec. @throws the system error. */
 export function mountTmpfs(target: string, options: TmpfsOptions): void {
-  const data = `size=${options.sizeBytes},mode=${options.mode.toString(8)},uid=${options.uid ?? 0},gid=${options.gid ?? 0}`;
+  const context = options.context === undefined ? '' : `,context="${options.context}"`;
+  const data = `size=${options.sizeBytes},mode=${options.mode.toString(8)},uid=${options.uid ?? 0},gid=${options.gid ?? 0}${context}`;
   const flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
   mount(options.source ?? 'tmpfs', target, { type: 'tmpfs', flags, data });
 }

@@ -9,7 +9,7 @@ export interface OverlayOptions {
   readonly upper?: string;
   readonly work?: string;
   readonly target: string;
-  /** Further options of overlayfs: `index=off`, `metacopy=off`. */
+  /** Further options: `index=off`, `metacopy=off`, `context=LABEL` without quotes. */
   readonly options?: readonly string[];
   /**
    * Never syncs `upper`, so that no unmount waits for the disk. It is for what nobody wants after a loss of power. The kernel
@@ -187,7 +187,12 @@ function classicOptions(options: OverlayOptions, name: (path: string) => string)
   const parts = [`lowerdir=${options.lower.map(name).join(':')}`];
   if (options.upper !== undefined) parts.push(`upperdir=${name(options.upper)}`);
   if (options.work !== undefined) parts.push(`workdir=${name(options.work)}`);
-  return [...parts, ...(options.options ?? [])].join(',');
+  return [...parts, ...(options.options ?? []).map(quoteContext)].join(',');
+}
+
+/** The label of SELinux in `context=` has commas itself; mount(8) says to quote it. */
+function quoteContext(option: string): string {
+  return option.startsWith('context=') ? `context="${option.slice('context='.length)}"` : option;
 }
 
 /** Colons separate layers and commas options; a backslash takes their meaning away. */

@@ -13,6 +13,7 @@ const DEVICES = ['devices.crio.io', 'io.kubernetes.cri-o.Devices'];
 const UMASK = ['umask.crio.io', 'io.kubernetes.cri-o.umask'];
 const SHM_SIZE = ['shm-size.crio.io', 'io.kubernetes.cri-o.ShmSize'];
 const CGROUP_WRITABLE = ['cgroup2-mount-hierarchy-rw.crio.io', 'io.kubernetes.cri-o.cgroup2-mount-hierarchy-rw'];
+const TRY_SKIP_RELABEL = ['try-skip-volume-selinux-label.crio.io', 'io.kubernetes.cri-o.TrySkipVolumeSELinuxLabel'];
 const ULIMITS = 'ulimits.podwright.io';
 
 type Annotations = Readonly<Record<string, string>>;
@@ -32,14 +33,17 @@ export interface ContainerOrders {
   readonly ulimits: readonly Ulimit[];
   readonly umask: number | undefined;
   readonly cgroupWritable: boolean;
+  readonly trySkipRelabel: boolean;
 }
+
+const NO_ORDERS: ContainerOrders = { devices: [], ulimits: [], umask: undefined, cgroupWritable: false, trySkipRelabel: false };
 
 /** @throws DaemonError InvalidArgument for a value that cannot be obeyed, FailedPrecondition for what this node cannot do. */
 export function containerOrders(
   input: OrdersInput & { readonly name: string; readonly host: Pick<HostFacts, 'cgroupVersion'> },
 ): ContainerOrders {
   const { annotations, name } = input;
-  if (Object.keys(annotations).length === 0) return { devices: [], ulimits: [], umask: undefined, cgroupWritable: false };
+  if (Object.keys(annotations).length === 0) return NO_ORDERS;
   const devices = orderOf(input, DEVICES);
   const umask = orderOf(input, UMASK);
   const writable = orderOf(input, CGROUP_WRITABLE);
@@ -50,6 +54,7 @@ export function containerOrders(
       ulimits === undefined ? [] : listed(ulimits.value).map((text) => parseUlimit(text) ?? refuse(input, ulimits.name, text, ULIMIT)),
     umask: umask && readUmask(input, umask),
     cgroupWritable: writable !== undefined && isWritable(input, writable, input.host),
+    trySkipRelabel: orderOf(input, TRY_SKIP_RELABEL)?.value === 'true',
   };
 }
 

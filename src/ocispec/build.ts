@@ -13,7 +13,6 @@ import { OCI_VERSION } from './oci-types.ts';
 import type { OciLinux, OciMount, OciProcess, OciSpec } from './oci-types.ts';
 import { clampOomScoreAdj, processEnv, processRlimits } from './process.ts';
 import { ociSeccomp } from './seccomp.ts';
-import { selinuxLabels } from './selinux.ts';
 import type { SelinuxLabels } from './selinux.ts';
 
 /**
@@ -38,12 +37,11 @@ function containerSpec(input: ContainerSpecInput): OciSpec {
   const { config, sandboxConfig, host, settings } = input;
   const security = config.linux?.securityContext;
   const privileged = security?.privileged === true;
-  const options = security?.selinuxOptions ?? sandboxConfig.linux?.securityContext?.selinuxOptions;
   const derived: Derived = {
     privileged,
     // v1 has always shown the host's paths, and programs there rely on it; privileged ones manage the host's cgroups.
     cgroupNamespace: host.cgroupVersion === 'v2' && !privileged,
-    selinux: settings.selinux && host.selinux ? selinuxLabels({ options, privileged, podLevel: input.selinuxLevel }) : undefined,
+    selinux: input.selinux,
     requested: requestMounts(input.mounts, input.hostMounts),
   };
   const laid = withBaseSpec(settings.handler.baseSpec, {

@@ -3,6 +3,7 @@ import { hostname, release } from 'node:os';
 import { DaemonError, unlessMissing } from '../base/errors.ts';
 import { isApparmorOn } from '../linux/apparmor.ts';
 import { effectiveCapabilities } from '../linux/capabilities.ts';
+import { isSelinuxOn } from '../linux/selinux.ts';
 
 /** A pair of limits, getrlimit(2); no limit is {@link RLIMIT_INFINITY}. */
 export interface RlimitPair {
@@ -46,7 +47,6 @@ export async function readHostFacts(): Promise<HostFacts> {
   const capabilities = effectiveCapabilities();
   const maySetResources = capabilities.includes('CAP_SYS_RESOURCE');
   const cgroup = await readCgroupFacts();
-  const securityModules = (await unlessMissing(readFile('/sys/kernel/security/lsm', 'utf8'), '')).trim().split(',');
   return {
     architecture: process.arch,
     kernel: parseKernelRelease(release()),
@@ -59,8 +59,7 @@ export async function readHostFacts(): Promise<HostFacts> {
     memoryNodes: (await unlessMissing(readFile('/sys/devices/system/node/possible', 'utf8'), '')).trim(),
     seccomp: /^Seccomp:/m.test(await readProc('/proc/self/status')),
     apparmor: await isApparmorOn(),
-    selinux:
-      securityModules.includes('selinux') && (await unlessMissing(readFile('/sys/fs/selinux/enforce', 'utf8'), undefined)) !== undefined,
+    selinux: await isSelinuxOn(),
   };
 }
 

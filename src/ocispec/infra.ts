@@ -10,7 +10,6 @@ import type { OciSpec } from './oci-types.ts';
 import { clampOomScoreAdj, processRlimits } from './process.ts';
 import { infraSeccompChoice, ociSeccomp } from './seccomp.ts';
 import { pathRestrictions } from './security.ts';
-import { selinuxLabels } from './selinux.ts';
 
 /** The kernel kills it last of all processes of the pod, since the whole pod goes with it. The kubelet has the same constant. */
 const OOM_SCORE_ADJ = -998;
@@ -28,14 +27,11 @@ function highest(mapping: IdMapping | undefined): number {
  * orphans. Its rootfs holds that program alone and is read-only; it has no capabilities and no mount that it may write.
  */
 export function infraSpec(input: InfraSpecInput): OciSpec {
-  const { host, settings, sandboxConfig } = input;
+  const { host, settings, sandboxConfig, selinux } = input;
   const security = sandboxConfig.linux?.securityContext;
   const { userMapping } = input;
   const uid = Number(security?.runAsUser?.value ?? highest(userMapping?.uids));
   const gid = Number(security?.runAsGroup?.value ?? highest(userMapping?.gids));
-  const privileged = security?.privileged === true;
-  const selinux =
-    settings.selinux && host.selinux ? selinuxLabels({ options: security?.selinuxOptions, privileged, podLevel: undefined }) : undefined;
   const { seccomp: choice, apparmorProfile: apparmor } = input.plan;
   const seccomp = ociSeccomp({ choice, localhostProfile: input.localhostSeccomp, runtimeDefault: undefined, capabilities: [], host });
   const groups = new Set([gid, ...(security?.supplementalGroups ?? []).map(Number)]);

@@ -9,6 +9,7 @@ import type { HostFacts } from './host-facts.ts';
 import type { OciCapabilities, OciDevice, OciDeviceRule, OciHooks, OciMount, OciResources, OciRlimit } from './oci-types.ts';
 import type { SeccompChoice } from './seccomp.ts';
 import type { SeccompProfile } from './seccomp-profile.ts';
+import type { SelinuxLabels } from './selinux.ts';
 import type { AskedUser, ResolvedUser } from './user.ts';
 
 /**
@@ -124,8 +125,6 @@ export interface SpecSettings {
   readonly seccompDefaultProfile?: SeccompProfile | undefined;
   /** Whether limits on huge pages are left out, and not refused, where the kernel has no controller for them. */
   readonly tolerateMissingHugetlb: boolean;
-  /** Whether containers get SELinux labels, where the host has SELinux. */
-  readonly selinux: boolean;
   /** Devices that every container gets. */
   readonly additionalDevices: readonly PlannedDevice[];
   /** Those of the host that a pod may name in an annotation, where its handler allows that. */
@@ -164,6 +163,8 @@ export interface SpecPlan {
   readonly umask: number | undefined;
   /** Whether it may write in its own cgroup, also where it is not privileged. */
   readonly cgroupWritable: boolean;
+  /** Whether a volume whose top has the right SELinux label already is left as it is. */
+  readonly trySkipRelabel: boolean;
   /** In the order of the request. */
   readonly mounts: readonly PlannedMount[];
   readonly devices: readonly PlannedDevice[];
@@ -201,8 +202,8 @@ export interface ContainerSpecInput {
   readonly hostMounts: readonly MountEntry[];
   /** The profile file's content where seccompChoice says Localhost. */
   readonly localhostSeccomp?: SeccompProfile | undefined;
-  /** SELinux level of the pod (`s0:c1,c2`), where the request gives none and the host has SELinux. */
-  readonly selinuxLevel?: string | undefined;
+  /** Undefined where nothing is labelled. */
+  readonly selinux?: SelinuxLabels | undefined;
   readonly settings: SpecSettings;
   readonly host: HostFacts;
   /** Further annotations for the runtime; ours win. */
@@ -226,6 +227,8 @@ export interface InfraSpecInput {
   readonly plan: InfraPlan;
   /** The profile of a Localhost choice of the plan. */
   readonly localhostSeccomp: SeccompProfile | undefined;
+  /** Undefined where nothing is labelled. */
+  readonly selinux?: SelinuxLabels | undefined;
   readonly settings: SpecSettings;
   readonly host: HostFacts;
   readonly annotations?: Readonly<Record<string, string>> | undefined;

@@ -67,6 +67,7 @@ export function planSpec(input: SpecPlanInput): SpecPlan {
     ulimits: [...orders.ulimits, ...settings.defaultUlimits.filter(({ type }) => !orders.ulimits.some((each) => each.type === type))],
     umask: orders.umask,
     cgroupWritable: settings.handler.cgroupWritable || orders.cgroupWritable,
+    trySkipRelabel: orders.trySkipRelabel,
     args: processArgs(config, imageConfig),
     variables: requestVariables(config.envs, warn),
     workingDirectory: workingDirectory(config, imageConfig),

@@ -3,7 +3,8 @@ import { fail } from '../base/errors.ts';
 import type { HostFacts } from './host-facts.ts';
 
 /**
- * Refuses an SELinux label where SELinux is on: nothing here sets it. Where SELinux is off it means nothing, as for the peers.
+ * Refuses an SELinux label where SELinux is on and the configuration says that nothing is labelled. Where SELinux is off a label means
+ * nothing, as for the peers.
  * @throws FailedPrecondition.
  */
 export function refuseSelinuxOptions(options: SELinuxOption | undefined, host: Pick<HostFacts, 'selinux'>, doing: string): void {
@@ -12,7 +13,7 @@ export function refuseSelinuxOptions(options: SELinuxOption | undefined, host: P
   if (asked.every((part) => part === '')) return;
   fail(
     'FailedPrecondition',
-    `${doing}: it asks for the SELinux label "${asked.join(':')}", and SELinux labels are not supported by this version of podwright`,
+    `${doing}: it asks for the SELinux label "${asked.join(':')}", but selinux is false in the configuration of podwright`,
   );
 }
 

@@ -2,6 +2,7 @@ import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
+import { labelFile } from '../linux/selinux.ts';
 import { exitOf, SIGKILL, signalProcess } from '../linux/process.ts';
 import { removeExitFile } from '../ociruntime/exit-directory.ts';
 import { createMonitored } from '../ociruntime/monitor.ts';
@@ -13,19 +14,23 @@ import { sweepContainer } from '../ociruntime/sweep.ts';
 import { pathsOf, type SandboxParts } from './parts.ts';
 import { pauseProgram } from './pause-program.ts';
 import { infraRootfs, type PodNamespaces } from './sandbox-paths.ts';
+import { labelsOfContainer } from './selinux.ts';
 import type { InfraProcess, SandboxRecord } from './sandbox.ts';
 
 /** How long a killed infra process may take to go, milliseconds. */
 const KILL_WAIT_MS = 10_000;
 
 /** Writes the root file system that all infra containers share, read-only: the pause program and its mount points. */
-export async function prepareInfraRootfs({ directories }: Pick<SandboxParts, 'directories'>): Promise<void> {
+export async function prepareInfraRootfs({ directories, selinux }: Pick<SandboxParts, 'directories' | 'selinux'>): Promise<void> {
   const rootfs = infraRootfs(directories);
-  for (const directory of ['proc', 'dev', 'sys']) await mkdir(join(rootfs, directory), { recursive: true, mode: 0o755 });
+  const inside = ['proc', 'dev', 'sys'].map((name) => join(rootfs, name));
+  for (const directory of inside) await mkdir(directory, { recursive: true, mode: 0o755 });
   const program = join(rootfs, 'pause');
   await rm(program, { force: true });
   await writeFile(program, pauseProgram(process.arch));
   await chmod(program, 0o555);
+  // Without a category, for every pod's.
+  if (selinux !== undefined) for (const path of [rootfs, ...inside, program]) labelFile(path, selinux.defaults.mount);
 }
 
 /** Starts the tiny process that keeps the pod's shared PID namespace alive, as process 1 of it. */
@@ -46,6 +51,7 @@ export async function startInfra(
     rootfsPath: infraRootfs(parts.directories),
     namespaces,
     userMapping: record.namespaces.user,
+    selinux: labelsOfContainer(record, record.config.linux?.securityContext, parts.selinux),
     cgroupsPath: parts.placement.cgroupsPath(record.cgroupParent, record.id),
     plan,
     localhostSeccomp: await readLocalhostSeccomp(plan.seccomp, 'run pod sandbox'),

@@ -6,6 +6,7 @@ import type { RuntimeHandlers } from '../ociruntime/runtime-handlers.ts';
 import type { ApparmorFacts } from '../ocispec/apparmor.ts';
 import type { HostFacts } from '../ocispec/host-facts.ts';
 import type { SpecSettings } from '../ocispec/input.ts';
+import type { SelinuxFacts } from '../ocispec/selinux.ts';
 import type { SandboxStore } from './sandbox-store.ts';
 import { SandboxPaths, type SandboxDirectories } from './sandbox-paths.ts';
 
@@ -17,6 +18,8 @@ export interface MonitoredParts {
   readonly hostFacts: () => HostFacts;
   /** As it is now; undefined where AppArmor is off. */
   readonly apparmor: (handler: string) => Promise<ApparmorFacts | undefined>;
+  /** Undefined where nothing is labelled. */
+  readonly selinux: SelinuxFacts | undefined;
   /** The owner's choices for the pods of a runtime handler. */
   readonly specSettings: (handler: string) => SpecSettings;
   /** Most the runtime of a handler may take for one creation, milliseconds. */

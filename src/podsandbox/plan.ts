@@ -9,10 +9,11 @@ import { planInfra } from '../ocispec/infra.ts';
 import { podSysctls } from '../ocispec/sysctls.ts';
 import { checkUserIsMapped, planUserNamespace } from '../ocispec/id-mappings.ts';
 import { checkGroupsPolicy, checkRequestId } from '../ocispec/id-range.ts';
-import { refuseResourceClasses, refuseSelinuxOptions } from '../ocispec/unsupported.ts';
+import { refuseResourceClasses } from '../ocispec/unsupported.ts';
 import { bandwidthOf } from './bandwidth.ts';
 import type { SandboxParts } from './parts.ts';
 import { shmSize } from './shm-size.ts';
+import { checkSelinux } from './selinux.ts';
 import { asksForDns, resolvConfText } from './pod-files.ts';
 import { checkPortMappings } from './port-mappings.ts';
 import type { SandboxRecord } from './sandbox.ts';
@@ -20,7 +21,8 @@ import type { SandboxRecord } from './sandbox.ts';
 /** What a RunPodSandbox request asks for, checked and with its defaults. */
 export interface SandboxPlan {
   readonly metadata: PodSandboxMetadata;
-  readonly record: Omit<SandboxRecord, 'name' | 'createdAtNs' | 'bootId'>;
+  /** Its labels are chosen when it is made. */
+  readonly record: Omit<SandboxRecord, 'name' | 'createdAtNs' | 'bootId' | 'selinux'>;
 }
 
 /** sethostname(2). */
@@ -48,7 +50,7 @@ export function planSandbox(
   const id = newSandboxId();
   checkRunAs(config);
   checkNames(metadata);
-  refuseSelinuxOptions(config.linux?.securityContext?.selinuxOptions, parts.hostFacts(), 'run pod sandbox');
+  checkSelinux(config, parts);
   planInfra(config, parts.specSettings(runtime.name), parts.hostFacts(), apparmor);
   refuseResourceClasses('run pod sandbox', config.annotations);
   shmSize(config, runtime.name, parts);

@@ -122,7 +122,7 @@ async function makeFiles(parts: SandboxParts, record: SandboxRecord, work: Abort
   const logDirectory = record.config.logDirectory;
   await Promise.all([
     makeSandboxFiles(pathsOf(parts, record.id), record, shmSize(record.config, record.runtimeHandler, parts)),
-    logDirectory === '' ? Promise.resolve() : makeRequestedDirectory(logDirectory, work),
+    logDirectory === '' ? Promise.resolve() : makeRequestedDirectory(logDirectory, record.selinux !== undefined, work),
   ]);
   stage('sandbox.files');
 }

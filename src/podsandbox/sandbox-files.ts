@@ -1,6 +1,7 @@
 import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { DaemonError } from '../base/errors.ts';
 import { onThread } from '../linux/kernel-threads.ts';
+import { labelFile } from '../linux/selinux.ts';
 import { run } from '../linux/spawn.ts';
 import { hostId } from '../linux/user-namespace.ts';
 import { podFileContents } from './pod-files.ts';
@@ -19,9 +20,11 @@ export async function makeSandboxFiles(paths: SandboxPaths, record: SandboxRecor
     hostNetwork: record.namespaces.net === 'node',
   });
   const owner = rootOf(record);
+  const context = record.selinux?.mount;
   const write = async (path: string, text: string): Promise<void> => {
     await writeFile(path, text, { mode: 0o644 });
     if (owner.uid !== 0 || owner.gid !== 0) await chown(path, owner.uid, owner.gid);
+    if (context !== undefined) labelFile(path, context);
   };
   await Promise.all([
     write(paths.hosts, contents.hosts),
@@ -30,7 +33,7 @@ export async function makeSandboxFiles(paths: SandboxPaths, record: SandboxRecor
   ]);
   if (record.namespaces.ipc === 'node') return;
   await mkdir(paths.shm, { recursive: true, mode: 0o777 });
-  await onThread('mountTmpfs', { target: paths.shm, sizeBytes: shmSizeBytes, mode: 0o1777, ...owner });
+  await onThread('mountTmpfs', { target: paths.shm, sizeBytes: shmSizeBytes, mode: 0o1777, ...owner, context });
 }
 
 /** Who root of the pod is on the node. */
@@ -63,8 +66,13 @@ export async function removeSandboxFiles(paths: SandboxPaths): Promise<void> {
 /**
  * Makes a directory that a request names, in a process of its own: it may lie on a file system that hangs, and four hung
  * calls would stop all file work of this daemon (libuv's pool).
+ * @param isLabelled whether it gets the label that the node's SELinux policy has for its place.
  */
-export async function makeRequestedDirectory(path: string, signal: AbortSignal): Promise<void> {
-  const result = await run('mkdir', { args: ['-p', '-m', '0755', '--', path], timeoutMs: DIRECTORY_TIMEOUT_MS, signal });
+export async function makeRequestedDirectory(path: string, isLabelled: boolean, signal: AbortSignal): Promise<void> {
+  const result = await run('mkdir', {
+    args: ['-p', '-m', '0755', ...(isLabelled ? ['-Z'] : []), '--', path],
+    timeoutMs: DIRECTORY_TIMEOUT_MS,
+    signal,
+  });
   if (result.exit.code !== 0) throw new DaemonError('Internal', `make directory ${path}: ${result.stderr.toString().trim()}`);
 }

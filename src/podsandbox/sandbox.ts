@@ -5,6 +5,7 @@ import type { Field } from '../base/field.ts';
 import type { SandboxId } from '../base/ids.ts';
 import type { ProcessIdentity } from '../linux/process.ts';
 import type { IdMapping, UserMapping } from '../linux/user-namespace.ts';
+import type { SelinuxLabels } from '../ocispec/selinux.ts';
 import { readCriMessage } from './cri-message.ts';
 
 /** Whose namespace a pod's processes use. */
@@ -33,6 +34,8 @@ export interface SandboxRecord {
     readonly user?: UserMapping | undefined;
   };
   readonly hostname: string;
+  /** The SELinux labels of its containers, unless they ask for others; missing where nothing is labelled. No two pods have a level. */
+  readonly selinux?: SelinuxLabels | undefined;
   /** In the cgroup driver's own form: a path for cgroupfs, a slice for systemd. */
   readonly cgroupParent: string;
 }
@@ -107,6 +110,7 @@ export function readSandboxRecord(record: Field, id: string): SandboxRecord {
   config.at('metadata').object();
   const namespaces = record.at('namespaces');
   const user = namespaces.at('user').given;
+  const selinux = record.at('selinux').given;
   return {
     ...record.object(),
     id: record.at('id').oneOf([id]) as SandboxId,
@@ -124,6 +128,7 @@ export function readSandboxRecord(record: Field, id: string): SandboxRecord {
       ...present({ user: user && { uids: readIdMapping(user.at('uids')), gids: readIdMapping(user.at('gids')) } }),
     },
     hostname: record.at('hostname').text(),
+    ...present({ selinux: selinux && { process: selinux.at('process').text(), mount: selinux.at('mount').text() } }),
     cgroupParent: record.at('cgroupParent').text(),
   };
 }

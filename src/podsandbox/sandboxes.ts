@@ -14,6 +14,7 @@ import { removeSandbox, removeUnfinishedSandbox } from './remove.ts';
 import { pathsOf, type SandboxParts } from './parts.ts';
 import { runSandbox } from './run.ts';
 import { sandboxRuntimeSpec } from './runtime-spec.ts';
+import { checkPodLabels, chooseLabels } from './selinux.ts';
 import type { SandboxPaths } from './sandbox-paths.ts';
 import { requireReady, sandboxName, type PodResources, type Sandbox, type SandboxRecord, type SandboxState } from './sandbox.ts';
 import { stopSandbox } from './stop.ts';
@@ -54,11 +55,15 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
   async run(config: PodSandboxConfig, runtimeHandler: string, call: Pick<Call, 'signal' | 'log'>, restoredFrom?: string): Promise<Sandbox> {
     const { name: handler } = this.#parts.runtimes.get(runtimeHandler);
     const plan = planSandbox(config, runtimeHandler, this.#parts, await this.#parts.apparmor(handler));
+    await checkPodLabels(config, this.#parts.selinux);
     const name = sandboxName(plan.metadata);
     const from = present({ restoredFrom });
     return this.make(name, requestOf({ ...plan.record, ...from }), call, async ({ signal, makeWay }) => {
       await makeWay();
-      const record: SandboxRecord = { ...plan.record, ...from, name, createdAtNs: nowNs(), bootId: await bootId() };
+      const boot = await bootId();
+      // No other request runs between this and the record's coming into the store.
+      const selinux = chooseLabels(config, this.#parts);
+      const record: SandboxRecord = { ...plan.record, ...from, ...present({ selinux }), name, createdAtNs: nowNs(), bootId: boot };
       await runSandbox({ ...this.#parts, log: call.log }, record, signal);
       return record.id;
     });

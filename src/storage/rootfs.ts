@@ -24,6 +24,8 @@ export interface RootfsMount {
   readonly changes?: string | undefined;
   /** Images mounted beside it, each read-only at a directory that is made. */
   readonly volumes?: readonly { readonly chain: Digest; readonly target: string }[];
+  /** The SELinux label of all that is in it, and in its volumes. */
+  readonly context?: string | undefined;
   /** The user namespace that all of it is for: it sees the owners that the images have. */
   readonly user?: RootfsUser | undefined;
 }
@@ -74,7 +76,7 @@ export class RootfsStore {
   async mount(
     containerId: ContainerId,
     chain: Digest,
-    { target, readOnly = false, volumes = [], user, changes }: RootfsMount,
+    { target, readOnly = false, volumes = [], user, changes, context }: RootfsMount,
   ): Promise<void> {
     const lower = this.#layers.lowerDirs(chain);
     const own = this.#layerOf(containerId);
@@ -91,13 +93,15 @@ export class RootfsStore {
     if (isNew && lower[0] !== undefined) describeLike(lower[0], upper, user?.mapping);
     if (isNew && changes !== undefined) await this.#fill(upper, changes, lower);
     const shown = (directories: readonly string[]): readonly string[] => this.#shownTo(user, directories);
-    await onThread('mountOverlay', { lower: shown(lower), upper, work, target, readOnly, options: ['index=off'], volatile: true });
+    const options = context === undefined ? [] : [`context=${context}`];
+    const all = ['index=off', ...options];
+    await onThread('mountOverlay', { lower: shown(lower), upper, work, target, readOnly, options: all, volatile: true });
     for (const volume of volumes) {
       const empty = `${volume.target}.empty`;
       for (const directory of [volume.target, empty]) await mkdir(directory, { recursive: true, mode: 0o755 });
       // An overlay without an upper directory must have two at least; a bind mount of one layer would show its whiteouts.
       const layers = [...shown(this.#layers.lowerDirs(volume.chain)), empty];
-      await onThread('mountOverlay', { lower: layers, target: volume.target, readOnly: true });
+      await onThread('mountOverlay', { lower: layers, target: volume.target, readOnly: true, options });
       stage('container.volume.mounted');
     }
   }

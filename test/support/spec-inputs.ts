@@ -79,7 +79,6 @@ export const SETTINGS: SpecSettings = {
   defaultUlimits: [],
   pidsLimit: -1,
   tolerateMissingHugetlb: true,
-  selinux: false,
   additionalDevices: [],
   allowedDevices: [],
   deviceOwnershipFromSecurityContext: false,

@@ -3,7 +3,7 @@
  * and kept in a cache under a name that changes with the recipe. Root.
  */
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir, mkdtemp, readdir, rename, symlink } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensureDir, outputFile, pathExists, remove } from 'fs-extra/esm';
 import { runProgram } from './programs.ts';
@@ -52,6 +52,21 @@ WantedBy=multi-user.target
   'etc/initramfs-tools/modules': 'virtio_pci\nvirtio_blk\next4\n',
 };
 
+/** The security module that a guest has on, and what it needs for that. */
+export type SecurityModule = 'apparmor' | 'selinux';
+
+/** The policy is compiled into one binary and the tree is labelled while the image is made: both take very long in the machine. */
+const SELINUX_PACKAGES = ['selinux-policy-default', 'selinux-utils', 'policycoreutils'];
+const SELINUX_FILES: Readonly<Record<string, string>> = {
+  'etc/selinux/config': 'SELINUX=enforcing\nSELINUXTYPE=default\n',
+  // The payload is made where there is no SELinux: it has no labels.
+  'etc/fstab': '/dev/vda / ext4 rw,noatime 0 0\n/dev/vdb /payload ext4 ro,context=system_u:object_r:iso9660_t:s0 0 0\n',
+};
+const FILE_CONTEXTS = '/etc/selinux/default/contexts/files/file_contexts';
+const POLICY_MODULE = join(import.meta.dirname, '../../deploy/selinux/podwright.cil');
+/** The test itself is a program of Node, started by systemd without a domain of its own. */
+const TEST_MODULE = '(allow initrc_t self (process (execmem)))\n';
+
 /** Room on the disk beside the packages, for images and containers. */
 const DISK_SIZE = '3G';
 
@@ -62,9 +77,14 @@ export interface GuestImage {
 }
 
 /** The image from the cache; the first time it is built, which takes some minutes. Older recipes' images are removed. */
-export async function guestImage(cache: string, tell: (line: string) => void): Promise<GuestImage> {
-  const recipe = JSON.stringify({ SUITE, PACKAGES, MASKED, FILES, DISK_SIZE, build: 1 });
-  const name = `guest-${createHash('sha256').update(recipe).digest('hex').slice(0, 16)}`;
+export async function guestImage(cache: string, module: SecurityModule, tell: (line: string) => void): Promise<GuestImage> {
+  const selinux =
+    module === 'selinux'
+      ? { SELINUX_PACKAGES, SELINUX_FILES, TEST_MODULE, policy: await readFile(POLICY_MODULE, 'utf8'), build: 1 }
+      : undefined;
+  const recipe = JSON.stringify({ SUITE, PACKAGES, MASKED, FILES, DISK_SIZE, build: 1, selinux });
+  const kind = module === 'selinux' ? 'selinux-' : 'guest-';
+  const name = `${kind}${createHash('sha256').update(recipe).digest('hex').slice(0, 16)}`;
   const directory = join(cache, name);
   const image = { disk: join(directory, 'disk.img'), kernel: join(directory, 'vmlinuz'), initrd: join(directory, 'initrd.img') };
   if (await pathExists(directory)) {
@@ -76,34 +96,27 @@ export async function guestImage(cache: string, tell: (line: string) => void): P
   tell(`guest: building ${directory} (some minutes, once)`);
   const work = await mkdtemp(join(cache, 'building-'));
   try {
-    await build(work);
+    await build(work, module);
     await rename(join(work, 'image'), directory);
   } finally {
     await remove(work);
   }
   for (const other of await readdir(cache)) {
-    if (other.startsWith('guest-') && other !== name) await remove(join(cache, other));
+    if (other.startsWith(kind) && other !== name) await remove(join(cache, other));
   }
   tell(`guest: built in ${Math.round((Date.now() - begun) / 1000)} s`);
   return image;
 }
 
-async function build(work: string): Promise<void> {
+async function build(work: string, module: SecurityModule): Promise<void> {
   const tree = join(work, 'tree');
   const image = join(work, 'image');
   await mkdir(image);
-  await runProgram('debootstrap', ['--variant=minbase', `--include=${PACKAGES.join(',')}`, SUITE, tree, MIRROR], {
-    timeoutMs: 15 * 60_000,
+  const packages = module === 'selinux' ? [...PACKAGES, ...SELINUX_PACKAGES] : PACKAGES;
+  await runProgram('debootstrap', ['--variant=minbase', `--include=${packages.join(',')}`, SUITE, tree, MIRROR], {
+    timeoutMs: 25 * 60_000,
   });
-  for (const [path, text] of Object.entries(FILES)) await outputFile(join(tree, path), text);
-  for (const unit of MASKED) {
-    await remove(join(tree, 'etc/systemd/system', unit));
-    await symlink('/dev/null', join(tree, 'etc/systemd/system', unit));
-  }
-  await mkdir(join(tree, 'payload'));
-  const wants = join(tree, 'etc/systemd/system/multi-user.target.wants');
-  await ensureDir(wants);
-  await symlink('/etc/systemd/system/vm-test.service', join(wants, 'vm-test.service'));
+  await fill(tree, module);
   await runProgram('chroot', [tree, 'update-initramfs', '-u', '-k', 'all'], { timeoutMs: 5 * 60_000 });
   for (const entry of await readdir(join(tree, 'boot'))) {
     if (entry.startsWith('vmlinuz-')) await copyFile(join(tree, 'boot', entry), join(image, 'vmlinuz'));
@@ -112,7 +125,26 @@ async function build(work: string): Promise<void> {
   for (const path of ['var/cache/apt', 'var/lib/apt/lists', 'usr/share/doc', 'usr/share/man', 'usr/share/locale']) {
     await remove(join(tree, path));
   }
+  if (module === 'selinux') await runProgram('chroot', [tree, 'setfiles', '-F', FILE_CONTEXTS, '/'], { timeoutMs: 5 * 60_000 });
   await makeDisk(join(image, 'disk.img'), tree, DISK_SIZE);
+}
+
+/** Puts into the tree what the packages do not bring. */
+async function fill(tree: string, module: SecurityModule): Promise<void> {
+  const files = module === 'selinux' ? { ...FILES, ...SELINUX_FILES } : FILES;
+  for (const [path, text] of Object.entries(files)) await outputFile(join(tree, path), text);
+  for (const unit of MASKED) {
+    await remove(join(tree, 'etc/systemd/system', unit));
+    await symlink('/dev/null', join(tree, 'etc/systemd/system', unit));
+  }
+  await mkdir(join(tree, 'payload'));
+  const wants = join(tree, 'etc/systemd/system/multi-user.target.wants');
+  await ensureDir(wants);
+  await symlink('/etc/systemd/system/vm-test.service', join(wants, 'vm-test.service'));
+  if (module !== 'selinux') return;
+  await copyFile(POLICY_MODULE, join(tree, 'root/podwright.cil'));
+  await outputFile(join(tree, 'root/vm-test.cil'), TEST_MODULE);
+  await runProgram('chroot', [tree, 'semodule', '-n', '-i', '/root/podwright.cil', '/root/vm-test.cil'], { timeoutMs: 15 * 60_000 });
 }
 
 /** An ext4 file system of a directory's content, as a sparse file. */

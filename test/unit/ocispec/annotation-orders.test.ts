@@ -45,6 +45,7 @@ test('containerOrders() reads devices, a umask, limits and a writable cgroup, by
     ulimits: [{ type: 'RLIMIT_NOFILE', soft: 10, hard: -1 }],
     umask: 0o27,
     cgroupWritable: true,
+    trySkipRelabel: true,
   };
   const devices = '/dev/fuse, /dev/net/tun:/dev/tun:wr';
   const old = {
@@ -52,6 +53,7 @@ test('containerOrders() reads devices, a umask, limits and a writable cgroup, by
     'io.kubernetes.cri-o.umask': '027',
     'io.kubernetes.cri-o.cgroup2-mount-hierarchy-rw': 'true',
     'ulimits.podwright.io': 'nofile=10:-1',
+    'io.kubernetes.cri-o.TrySkipVolumeSELinuxLabel': 'true',
   };
   const recent = {
     'devices.crio.io': devices,
@@ -60,6 +62,7 @@ test('containerOrders() reads devices, a umask, limits and a writable cgroup, by
     'ulimits.podwright.io/web': 'nofile=10:-1',
     'ulimits.podwright.io/other': 'nofile=1:1',
     'ulimits.podwright.io': 'core=1:1',
+    'try-skip-volume-selinux-label.crio.io': 'true',
   };
   assert.deepStrictEqual(ordersOf(old), orders);
   assert.deepStrictEqual(ordersOf(recent), orders);
@@ -67,7 +70,7 @@ test('containerOrders() reads devices, a umask, limits and a writable cgroup, by
 
 test('containerOrders() obeys nothing that the handler does not allow, and says so', () => {
   const told: string[] = [];
-  const none = { devices: [], ulimits: [], umask: undefined, cgroupWritable: false };
+  const none = { devices: [], ulimits: [], umask: undefined, cgroupWritable: false, trySkipRelabel: false };
   const annotations = { 'umask.crio.io': 'junk', 'devices.crio.io': '/dev/mem' };
   assert.deepStrictEqual(ordersOf(annotations, { allowed: ['io.kubernetes.cri-o.*'], warn: (words) => told.push(words) }), none);
   assert.equal(told.length, 2);

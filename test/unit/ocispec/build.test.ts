@@ -164,10 +164,10 @@ test('buildSpec() carries terminal, limits, labels, propagation, own files read-
   const spec = buildSpec(
     containerInput({
       config,
-      host: { ...HOST, selinux: true, oomScoreAdjFloor: -5 },
+      host: { ...HOST, oomScoreAdjFloor: -5 },
       apparmor: { loaded: new Set(['web']), runtimeDefault: { is: 'Ready', name: 'ours' } },
-      settings: { ...SETTINGS, selinux: true, pidsLimit: 100, defaultUlimits: [{ type: 'RLIMIT_NOFILE', soft: 1, hard: 2 }] },
-      selinuxLevel: 's0:c1,c2',
+      settings: { ...SETTINGS, pidsLimit: 100, defaultUlimits: [{ type: 'RLIMIT_NOFILE', soft: 1, hard: 2 }] },
+      selinux: { process: 'system_u:system_r:container_t:s0:c1,c2', mount: 'system_u:object_r:container_file_t:s0:c1,c2' },
       mounts: [resolvedMount({ propagation: 1 }, '/var/data')],
     }),
   );

@@ -47,6 +47,7 @@ test('planSpec() decides what the request, its image and the node say', () => {
     ulimits: [],
     umask: undefined,
     cgroupWritable: false,
+    trySkipRelabel: false,
     mounts: [],
     devices: [{ hostPath: '/dev/null', path: '/dev/null', access: 'rwm' }],
     args: ['/bin/web'],

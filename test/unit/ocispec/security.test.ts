@@ -3,7 +3,6 @@ import { test } from 'node:test';
 import { checkLabels } from '../../../src/ocispec/annotations.ts';
 import { pathRestrictions } from '../../../src/ocispec/security.ts';
 import { refuseSelinuxOptions } from '../../../src/ocispec/unsupported.ts';
-import { selinuxLabels } from '../../../src/ocispec/selinux.ts';
 import { securityContext } from '../../support/spec-inputs.ts';
 
 test('pathRestrictions() adds to a list, keeps none as none, and clears for privileged', () => {
@@ -20,23 +19,12 @@ test('pathRestrictions() adds to a list, keeps none as none, and clears for priv
   assert.throws(() => of({ maskedPaths: ['proc'] }), { kind: 'InvalidArgument' });
 });
 
-test('an SELinux label is refused where SELinux is on, and means nothing where it is off', () => {
+test('an SELinux label is refused where SELinux is on and nothing is labelled, and means nothing where it is off', () => {
   const level = { user: '', role: '', type: '', level: 's0:c1' };
-  assert.throws(() => { refuseSelinuxOptions(level, { selinux: true }, 'create container'); }, { kind: 'FailedPrecondition', message: /":::s0:c1"/ }); // prettier-ignore
+  assert.throws(() => { refuseSelinuxOptions(level, { selinux: true }, 'create container'); }, { kind: 'FailedPrecondition', message: /":::s0:c1", but selinux is false/ }); // prettier-ignore
   refuseSelinuxOptions(level, { selinux: false }, 'create container');
   refuseSelinuxOptions({ ...level, level: '' }, { selinux: true }, 'create container');
   refuseSelinuxOptions(undefined, { selinux: true }, 'create container');
-});
-
-test('selinuxLabels() fills what the request leaves empty', () => {
-  const options = { user: '', role: '', type: 'mine_t', level: 's0:c9' };
-
-  assert.deepStrictEqual(selinuxLabels({ options: undefined, privileged: false, podLevel: 's0:c1,c2' }), {
-    process: 'system_u:system_r:container_t:s0:c1,c2',
-    mount: 'system_u:object_r:container_file_t:s0:c1,c2',
-  });
-  assert.equal(selinuxLabels({ options, privileged: false, podLevel: 's0:c1' }).process, 'system_u:system_r:mine_t:s0:c9');
-  assert.equal(selinuxLabels({ options: undefined, privileged: true, podLevel: 's0:c1' }).process, 'system_u:system_r:spc_t:s0');
 });
 
 test('checkLabels() refuses a label over 4096 bytes', () => {

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NamespaceMode } from '../../../api/cri/enums.ts';
-import type { Init, LinuxContainerSecurityContext, LinuxSandboxSecurityContext } from '../../../api/cri/runtime.ts';
-import { containerConfig, containerStatus, execSync, failureOf, podConfig, removePod, shell, waitForOutput } from '../../support/pods.ts';
-import type { Pod, PodOptions } from '../../support/pods.ts';
+import type { Init, LinuxSandboxSecurityContext } from '../../../api/cri/runtime.ts';
+import { containerStatus, failureOf } from '../../support/pods.ts';
 import { loadedProfiles, loadProfile, PARSER, unloadProfile } from './apparmor-policy.ts';
+import { Lab, withConfiguration, type Security } from './lab.ts';
 import { output, PATIENCE_MS } from './node.ts';
 import type { GuestNode } from './node.ts';
 import { need, step, tell } from './steps.ts';
@@ -20,12 +20,8 @@ const UNCONFINED = 'unconfined';
 const OWN = 'vm-no-tmp';
 const OWN_TEXT = `profile ${OWN} flags=(attach_disconnected, mediate_deleted) { capability, network, file, signal, ptrace, deny /tmp/** w, }`;
 
-type Security = Init<LinuxContainerSecurityContext>;
 const localhost = (localhostRef: string): Security => ({ apparmor: { profileType: 2, localhostRef } });
 const RUNTIME_DEFAULT: Security = { apparmor: { profileType: 0 } };
-/** Ends by itself when told to, with a code of its own. */
-const WAITER = shell("trap 'exit 5' TERM; echo ready; while :; do sleep 1; done");
-
 export async function apparmorCases(node: GuestNode, image: string): Promise<void> {
   const lab = new Lab(node, image);
   await need('AppArmor: this kernel has it on', async () => {
@@ -59,69 +55,9 @@ export async function apparmorCases(node: GuestNode, image: string): Promise<voi
   await step('AppArmor: nothing is left of those pods', async () => node.assertNothingNew(before));
 }
 
-/** Pods and containers with the security context that a case wants. */
-class Lab {
-  readonly node: GuestNode;
-  readonly #image: string;
-  #count = 0;
-
-  constructor(node: GuestNode, image: string) {
-    this.node = node;
-    this.#image = image;
-  }
-
-  /** A pod without a network of its own, which would take most of the time. It is removed whatever becomes of the work. */
-  async inPod(
-    { runtime = 'runc', security = {} }: { readonly runtime?: string; readonly security?: Init<LinuxSandboxSecurityContext> },
-    work: (pod: Pod) => Promise<void>,
-    namespaces: PodOptions['namespaces'] = {},
-  ): Promise<void> {
-    const config = podConfig(this.node, { namespaces: { network: NamespaceMode.NODE, ...namespaces } });
-    const context = { ...config.linux?.securityContext, ...security };
-    const wanted = { ...config, hostname: '', linux: { ...config.linux, cgroupParent: '', securityContext: context } };
-    const { podSandboxId } = await this.node.runtime.runPodSandbox({ config: wanted, runtimeHandler: runtime });
-    try {
-      await work({ id: podSandboxId, config: wanted });
-    } finally {
-      await removePod(this.node, podSandboxId);
-    }
-  }
-
-  async create(pod: Pod, security: Security = {}): Promise<string> {
-    this.#count += 1;
-    const config = await containerConfig(pod, WAITER, { name: `c${this.#count}`, image: this.#image });
-    const context = { ...config.linux?.securityContext, ...security };
-    const wanted = { ...config, linux: { ...config.linux, securityContext: context } };
-    const { containerId } = await this.node.runtime.createContainer({ podSandboxId: pod.id, config: wanted, sandboxConfig: pod.config });
-    return containerId;
-  }
-
-  async run(pod: Pod, security: Security = {}): Promise<string> {
-    const containerId = await this.create(pod, security);
-    await this.node.runtime.startContainer({ containerId });
-    await waitForOutput(this.node, containerId, 'ready', PATIENCE_MS);
-    return containerId;
-  }
-
-  /** The profile of the container's first process, as the kernel tells the node. */
-  async profileOf(containerId: string): Promise<string> {
-    return profileOfProcess(await this.node.pidOf(containerId));
-  }
-
-  /** What a script inside says, or `exit N: ` and its complaint. */
-  async say(containerId: string, script: string): Promise<string> {
-    const { exitCode, stdout, stderr } = await execSync(this.node, containerId, shell(script), PATIENCE_MS / 1000);
-    if (exitCode === 0) return Buffer.from(stdout).toString().trimEnd();
-    return `exit ${exitCode}: ${Buffer.from(stderr).toString().trimEnd()}`;
-  }
-
-  /** The words of a container's creation, which must be refused. */
-  async refusal(pod: Pod, security: Security): Promise<string> {
-    const { containers } = await this.node.runtime.listContainers({});
-    const { message } = await failureOf(this.create(pod, security));
-    assert.deepEqual((await this.node.runtime.listContainers({})).containers.length, containers.length, 'something was made');
-    return message;
-  }
+/** The profile of the container's first process, as the kernel tells the node. */
+async function profileOf(lab: Lab, containerId: string): Promise<string> {
+  return profileOfProcess(await lab.node.pidOf(containerId));
 }
 
 async function profileOfProcess(pid: number): Promise<string> {
@@ -167,13 +103,13 @@ async function untilTold(node: GuestNode): Promise<string> {
 async function confined(lab: Lab, runtime: string): Promise<void> {
   await lab.inPod({ runtime }, async (pod) => {
     const id = await lab.run(pod);
-    assert.equal(await lab.profileOf(id), CONFINED);
+    assert.equal(await profileOf(lab, id), CONFINED);
     const attributes = 'cat /proc/1/attr/current /proc/self/attr/current /proc/self/attr/apparmor/current';
     assert.equal(await lab.say(id, attributes), [CONFINED, CONFINED, CONFINED].join('\n'));
     await lab.node.runtime.stopContainer({ containerId: id, timeout: 60n });
     assert.equal((await containerStatus(lab.node, id)).exitCode, 5);
     const killed = await lab.run(pod, RUNTIME_DEFAULT);
-    assert.equal(await lab.profileOf(killed), CONFINED);
+    assert.equal(await profileOf(lab, killed), CONFINED);
     await lab.node.runtime.stopContainer({ containerId: killed, timeout: 0n });
     assert.equal((await containerStatus(lab.node, killed)).exitCode, 137);
   });
@@ -200,7 +136,7 @@ async function forbidden(lab: Lab): Promise<void> {
   await lab.inPod({ security: { privileged: true } }, async (pod) => {
     const free = await lab.run(pod, { privileged: true });
     const confinedOne = await lab.run(pod, { privileged: true, ...localhost(BUILT_IN) });
-    assert.deepEqual([await lab.profileOf(free), await lab.profileOf(confinedOne)], [UNCONFINED, CONFINED]);
+    assert.deepEqual([await profileOf(lab, free), await profileOf(lab, confinedOne)], [UNCONFINED, CONFINED]);
     await lab.say(free, 'mkdir -p /mnt');
     await lab.say(confinedOne, 'mkdir -p /mnt');
     const wrong: string[] = [];
@@ -247,13 +183,13 @@ async function named(lab: Lab): Promise<void> {
   await lab.inPod({}, async (pod) => {
     for (const security of [localhost(OWN), localhost(`localhost/${OWN}`), { apparmorProfile: `localhost/${OWN}` }]) {
       const id = await lab.run(pod, security);
-      assert.equal(await lab.profileOf(id), `${OWN} (enforce)`);
+      assert.equal(await profileOf(lab, id), `${OWN} (enforce)`);
       assert.match(await lab.say(id, 'mkdir -p /tmp; touch /tmp/a'), /^exit 1: .*denied/i);
       assert.equal(await lab.say(id, 'touch /a'), '');
       await lab.node.runtime.removeContainer({ containerId: id });
     }
     const free = await lab.run(pod, { apparmor: { profileType: 1 } });
-    assert.deepEqual([await lab.profileOf(free), await lab.say(free, 'mkdir -p /tmp; touch /tmp/a')], [UNCONFINED, '']);
+    assert.deepEqual([await profileOf(lab, free), await lab.say(free, 'mkdir -p /tmp; touch /tmp/a')], [UNCONFINED, '']);
     for (const security of [localhost('absent'), { apparmorProfile: 'localhost/absent' }])
       assert.match(await lab.refusal(pod, security), /AppArmor profile "absent" is asked for, but it is not loaded on this node/);
   });
@@ -284,9 +220,9 @@ async function restarts(lab: Lab): Promise<void> {
     const id = await lab.run(pod);
     await node.restart();
     await node.untilReady();
-    assert.deepEqual([await lab.profileOf(id), await lab.say(id, 'cat /proc/self/attr/current')], [CONFINED, CONFINED]);
+    assert.deepEqual([await profileOf(lab, id), await lab.say(id, 'cat /proc/self/attr/current')], [CONFINED, CONFINED]);
     await node.kill9(async () => {});
-    assert.deepEqual([await lab.profileOf(id), await lab.say(id, 'cat /proc/self/attr/current')], [CONFINED, CONFINED]);
+    assert.deepEqual([await profileOf(lab, id), await lab.say(id, 'cat /proc/self/attr/current')], [CONFINED, CONFINED]);
     await node.runtime.stopContainer({ containerId: id, timeout: 60n });
     assert.equal((await containerStatus(node, id)).exitCode, 5);
   });
@@ -296,36 +232,36 @@ async function takenOut(lab: Lab): Promise<void> {
   await unloadProfile(BUILT_IN);
   assert.equal((await loadedProfiles()).get(BUILT_IN), undefined);
   await lab.inPod({}, async (pod) => {
-    assert.equal(await lab.profileOf(await lab.run(pod)), CONFINED);
+    assert.equal(await profileOf(lab, await lab.run(pod)), CONFINED);
   });
 }
 
 async function owners(lab: Lab): Promise<void> {
-  await withConfiguration(lab.node, `apparmor_profile = "${OWN}"`, async () => {
+  await withConfiguration(lab.node, 'apparmor', `apparmor_profile = "${OWN}"`, async () => {
     await lab.inPod({}, async (pod) => {
-      assert.equal(await lab.profileOf(await lab.run(pod)), `${OWN} (enforce)`);
+      assert.equal(await profileOf(lab, await lab.run(pod)), `${OWN} (enforce)`);
       await unloadProfile(OWN);
       for (const security of [{}, RUNTIME_DEFAULT])
         assert.match(await lab.refusal(pod, security), /RuntimeDefault is not there: apparmor_profile in the configuration is "vm-no-tmp"/);
-      assert.equal(await lab.profileOf(await lab.run(pod, { apparmor: { profileType: 1 } })), UNCONFINED);
+      assert.equal(await profileOf(lab, await lab.run(pod, { apparmor: { profileType: 1 } })), UNCONFINED);
     });
   });
   await loadProfile(OWN_TEXT);
 }
 
 async function ofHandler(lab: Lab): Promise<void> {
-  await withConfiguration(lab.node, `runtime.handlers.crun.apparmor_profile = "${OWN}"`, async () => {
+  await withConfiguration(lab.node, 'apparmor', `runtime.handlers.crun.apparmor_profile = "${OWN}"`, async () => {
     await lab.inPod(
       { runtime: 'crun' },
       async (pod) => {
-        assert.equal(await lab.profileOf(await lab.run(pod)), `${OWN} (enforce)`);
-        assert.equal(await lab.profileOf(await lab.run(pod, RUNTIME_DEFAULT)), `${OWN} (enforce)`);
-        assert.equal(await lab.profileOf(await lab.run(pod, { apparmor: { profileType: 1 } })), UNCONFINED);
+        assert.equal(await profileOf(lab, await lab.run(pod)), `${OWN} (enforce)`);
+        assert.equal(await profileOf(lab, await lab.run(pod, RUNTIME_DEFAULT)), `${OWN} (enforce)`);
+        assert.equal(await profileOf(lab, await lab.run(pod, { apparmor: { profileType: 1 } })), UNCONFINED);
       },
       { pid: NamespaceMode.POD },
     );
     await lab.inPod({ runtime: 'runc' }, async (pod) => {
-      assert.equal(await lab.profileOf(await lab.run(pod)), CONFINED);
+      assert.equal(await profileOf(lab, await lab.run(pod)), CONFINED);
     });
   });
 }
@@ -340,28 +276,14 @@ async function noParser(lab: Lab): Promise<void> {
     assert.match(await untilTold(node), /AppArmor is on, but the profile of RuntimeDefault is not loaded/);
     await lab.inPod({}, async (pod) => {
       // As the runtime does, which newer distributions give a profile of its own that confines nothing.
-      assert.match(await lab.profileOf(await lab.run(pod)), /^unconfined$|^runc \(unconfined\)$/);
-      assert.equal(await lab.profileOf(await lab.run(pod, localhost(OWN))), `${OWN} (enforce)`);
+      assert.match(await profileOf(lab, await lab.run(pod)), /^unconfined$|^runc \(unconfined\)$/);
+      assert.equal(await profileOf(lab, await lab.run(pod, localhost(OWN))), `${OWN} (enforce)`);
       assert.match(await lab.refusal(pod, RUNTIME_DEFAULT), /RuntimeDefault is not there: apparmor_parser is not in PATH/);
     });
     // The refusals above are told too.
     assert.equal((await told(node)).filter((line) => line.includes('AppArmor is on, but')).length, 1);
   } finally {
     await rename(`${PARSER}.away`, PARSER);
-    await node.restart();
-    await node.untilReady();
-  }
-}
-
-async function withConfiguration(node: GuestNode, lines: string, work: () => Promise<void>): Promise<void> {
-  const file = '/etc/podwright/conf.d/apparmor.toml';
-  await writeFile(file, `${lines}\n`);
-  try {
-    await node.restart();
-    await node.untilReady();
-    await work();
-  } finally {
-    await rm(file, { force: true });
     await node.restart();
     await node.untilReady();
   }

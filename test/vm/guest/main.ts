@@ -6,7 +6,7 @@
  *     boot 3  what became of that
  *
  * With `oom`, `resources` or `checkpoint` as its second argument it is one boot, with both drivers' OOM kills, limits or checkpoints
- * alone; with `apparmor`, AppArmor's part alone.
+ * alone; with `apparmor`, AppArmor's part alone; with `selinux` SELinux's, in a machine that enforces it.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { ensureDir } from 'fs-extra/esm';
@@ -19,6 +19,7 @@ import { GuestNode, output } from './node.ts';
 import type { Driver } from './node.ts';
 import { oomCases } from './oom.ts';
 import { resourceCases } from './resources.ts';
+import { selinuxCases } from './selinux.ts';
 import { prepare, smoke } from './smoke.ts';
 import type { Resident } from './smoke.ts';
 import { Broken, step, tell } from './steps.ts';
@@ -48,8 +49,9 @@ async function main(): Promise<void> {
     return;
   }
   const cases = OF_BOTH_DRIVERS[ONLY];
-  if (cases === undefined) await unlessBroken(onlyApparmor);
-  else for (const { driver } of DRIVERS) await unlessBroken(async () => onlyThese(cases, new GuestNode(driver)));
+  if (cases !== undefined) for (const { driver } of DRIVERS) await unlessBroken(async () => onlyThese(cases, new GuestNode(driver)));
+  else if (ONLY === 'selinux') await unlessBroken(onlySelinux);
+  else await unlessBroken(onlyApparmor);
   tell({ kind: 'end', then: 'done' });
   await goDown('orderly');
 }
@@ -59,6 +61,13 @@ async function onlyApparmor(): Promise<void> {
   await prepare(node, IMAGE);
   await node.makeParentCgroups();
   await apparmor(node);
+}
+
+async function onlySelinux(): Promise<void> {
+  const node = new GuestNode('systemd');
+  await prepare(node, IMAGE);
+  await node.makeParentCgroups();
+  await selinuxCases(node, IMAGE);
 }
 
 async function apparmor(node: GuestNode): Promise<void> {
