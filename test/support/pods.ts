@@ -230,10 +230,16 @@ export async function outputOf(daemon: PodHost, containerId: string): Promise<st
   return linesOf(await readLog(logPath));
 }
 
-/** The lines of a log, each put together from its pieces. */
+/** The lines of a log, each put together from its pieces. What the other stream wrote may stand between those. */
 export function linesOf(pieces: readonly LogLine[]): string[] {
-  const text = pieces.map((piece) => (piece.tag === 'P' ? piece.text : `${piece.text}\n`)).join('');
-  return text === '' ? [] : text.replace(/\n$/, '').split('\n');
+  const begun = new Map<string, string>();
+  const lines: string[] = [];
+  for (const { stream, tag, text } of pieces) {
+    const whole = `${begun.get(stream) ?? ''}${text}`;
+    if (tag !== 'P') lines.push(whole);
+    begun.set(stream, tag === 'P' ? whole : '');
+  }
+  return [...lines, ...[...begun.values()].filter((text) => text !== '')];
 }
 
 /** Waits until a container has written this line. */
