@@ -5,10 +5,10 @@ import { DaemonError, fail, unlessMissing } from '../base/errors.ts';
 import { ended } from '../linux/pipes.ts';
 import { killGroup, run, spawn } from '../linux/spawn.ts';
 import { detectCompression, MAGIC_BYTES } from '../storage/decompress.ts';
+import { DAY_MS } from './checkpoint-capture.ts';
 import type { CheckpointFiles } from './checkpoint-files.ts';
 import type { CheckpointOrigin } from './container.ts';
 
-const DAY_MS = 86_400_000;
 /** Of a file system, what an unpacked checkpoint leaves free, per cent: below this the kubelet evicts pods (nodefs.available). */
 const LEFT_FREE_PERCENT = 10;
 /** What each entry of an archive counts for at least, bytes: a header, and a block of the file system. */
@@ -16,6 +16,8 @@ const ENTRY_BYTES = 4096;
 /** What an archive may grow by between its measure and its unpacking, bytes. */
 const SLACK_BYTES = 1024 * 1024;
 const RECORD_BYTES = 10_240;
+/** As much of a line of tar's list as is looked at, characters: an entry's name may be of any length. */
+const LOOKED_AT = 256;
 
 /** Plain text for a parser, whatever the language of the node. */
 const PLAIN = { LC_ALL: 'C', PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' } as const;
@@ -78,7 +80,7 @@ export async function measureArchive(archive: string, most: number, signal: Abor
   let words = '';
   stdout?.on('data', (piece: Buffer) => {
     const lines = (rest + piece.toString('latin1')).split('\n');
-    rest = lines.pop() ?? '';
+    rest = (lines.pop() ?? '').slice(0, LOOKED_AT);
     for (const line of lines) seen.bytes += ENTRY_BYTES + sizeOf(line);
     if (seen.bytes <= most || seen.isOver) return;
     seen.isOver = true;

@@ -8,6 +8,7 @@ import type { TestContext } from 'node:test';
 import { execa } from 'execa';
 import { measureArchive, unpackArchive } from '../../../src/container/unpack-checkpoint.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
+import { END_OF_TAR, rawHeader, rawMember } from '../../support/tar-blocks.ts';
 
 const MIB = 1024 * 1024;
 const NEVER = new AbortController().signal;
@@ -36,6 +37,16 @@ test('an archive measures what its files have, sparse ones their length, each en
   }
   await assert.rejects(measureArchive(`${archive}.none`, MIB, NEVER), { kind: 'InvalidArgument', message: /No such file/ });
 }); // prettier-ignore
+
+test('an entry whose name is of 64 MB is measured as any, and costs the daemon neither time nor memory', async (t) => {
+  const { archive } = await files(t);
+  const name = Buffer.alloc(64 * MIB, 'a/');
+  await writeFile(archive, Buffer.concat([rawMember('L', name, '././@LongLink'), rawHeader(() => undefined), rawMember('0', 'data'), END_OF_TAR])); // prettier-ignore
+  const before = process.threadCpuUsage();
+  assert.equal(await measureArchive(archive, 2 ** 40, NEVER), 2 * 4096 + 4);
+  const { user, system } = process.threadCpuUsage(before);
+  assert.ok(user + system < 2_000_000, `${(user + system) / 1e6} s of the main thread`);
+});
 
 test('an archive that has grown since, or has a file that is larger, is not unpacked further', async (t) => {
   const { source, archive, target } = await files(t);
