@@ -3,6 +3,7 @@ import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { DaemonError, fail, messageOf } from '../base/errors.ts';
 import { Field } from '../base/field.ts';
 import { run } from '../linux/spawn.ts';
+import { DAY_MS } from './checkpoint-capture.ts';
 import { MANIFEST, processDigests } from './checkpoint-pod.ts';
 import { readFromDirectory, requireRestore } from './checkpoint-source.ts';
 import type { CheckpointOrigin } from './container.ts';
@@ -101,7 +102,7 @@ function checkProcess(parts: ContainerParts, config: ContainerConfig, saved: Sav
 export async function unpackShm(archive: string, directory: string, signal: AbortSignal): Promise<void> {
   const { exit, stderr } = await run('tar', {
     args: ['--extract', '--force-local', `--file=${archive}`, `--directory=${directory}`, '--numeric-owner', '--xattrs', '--preserve-permissions', '--no-overwrite-dir'],
-    timeoutMs: 86_400_000,
+    timeoutMs: DAY_MS,
     signal,
   }); // prettier-ignore
   if (exit.code !== 0) fail('InvalidArgument', `${WHAT}: the content of /dev/shm cannot be unpacked: ${stderr.toString().trim().slice(-500)}`); // prettier-ignore
