@@ -43,6 +43,15 @@ export class Field {
     return this.value === undefined || this.value === null ? undefined : this;
   }
 
+  /** Where in its document it is: `layers[3].digest`; nothing for the root. */
+  get place(): string {
+    if (this.#parent === undefined) return '';
+    const outer = this.#parent.place;
+    const key = this.#key;
+    if (typeof key === 'number' || !/^[\w-]{1,64}$/.test(key)) return `${outer}[${shown(key)}]`;
+    return outer === '' ? key : `${outer}.${key}`;
+  }
+
   /** A field of this object; one that it does not have has the value undefined. */
   at(name: string): Field {
     const object = this.object();
@@ -122,16 +131,8 @@ export class Field {
 
   /** @throws InvalidArgument that names this field: `PLACE: must be MUST, is ...`. */
   refuse(must: string): never {
-    const before = [this.#what, this.#place()].filter((part) => part !== '').map((part) => `${part}: `);
+    const before = [this.#what, this.place].filter((part) => part !== '').map((part) => `${part}: `);
     return fail('InvalidArgument', `${before.join('')}must be ${must}, is ${shown(this.value)}`);
-  }
-
-  #place(): string {
-    if (this.#parent === undefined) return '';
-    const outer = this.#parent.#place();
-    const key = this.#key;
-    if (typeof key === 'number' || !/^[\w-]{1,64}$/.test(key)) return `${outer}[${shown(key)}]`;
-    return outer === '' ? key : `${outer}.${key}`;
   }
 }
 

@@ -44,6 +44,12 @@ export async function openStorage(config: LiveConfig, log: Log): Promise<Storage
   const stallTimeoutMs = (): number => config.current.image.pullProgressTimeoutMs;
   // A connection that died is taken up again once, before the pull is given up.
   const registry = new RegistryClient(() => registries, { idleTimeoutMs: () => Math.ceil(stallTimeoutMs() / 2) });
+  const warned = new Set<string>();
+  /** Says each thing once, however often the files are read. */
+  const warn = ({ warnings }: RegistriesConf): void => {
+    for (const warning of warnings) if (!warned.has(warning)) log.warn(warning);
+    for (const warning of warnings) warned.add(warning);
+  };
   const platform = await namedPlatform(config.current.image.platform);
   const puller = new ImagePuller(imageParts, {
     registry,
@@ -62,6 +68,7 @@ export async function openStorage(config: LiveConfig, log: Log): Promise<Storage
     start: async () => {
       await Promise.all([blobs.start(), layers.start(), rootfs.start()]);
       registries = await RegistriesConf.load(config.current.registriesConf, config.current.registriesConfDir);
+      warn(registries);
       images.setPinned(config.current.image.pinned);
       await images.start();
     },
@@ -69,6 +76,7 @@ export async function openStorage(config: LiveConfig, log: Log): Promise<Storage
       const read = await RegistriesConf.load(next.registriesConf, next.registriesConfDir);
       return () => {
         registries = read;
+        warn(read);
         images.setPinned(next.image.pinned);
       };
     },

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { parse } from 'smol-toml';
 import { DaemonError, hasErrno, messageOf } from '../base/errors.ts';
 import { Field } from '../base/field.ts';
+import { STRICT_TLS, UNVERIFIED_TLS } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
 
 /** What is asked of a registry, as in a reference: `docker.io`, `library/busybox`, and a tag or digest with its mark. */
 export interface Asked {
@@ -12,17 +14,6 @@ export interface Asked {
   readonly suffix: string;
 }
 
-/** Where to ask for a repository. */
-export interface Endpoint {
-  /** Host with a port where it has one. */
-  readonly host: string;
-  readonly path: string;
-  /** Whether a certificate that cannot be verified, and plain http, will do. */
-  readonly insecure: boolean;
-  /** Whether it stands in for the registry; it gets no credentials that were given for that. */
-  readonly isMirror: boolean;
-}
-
 interface Mirror {
   readonly location: string;
   readonly insecure: boolean;
@@ -30,6 +21,8 @@ interface Mirror {
 }
 
 interface Rule {
+  /** The file that it is in. */
+  readonly file: string;
   readonly prefix: string;
   readonly location: string;
   readonly insecure: boolean;
@@ -44,7 +37,9 @@ interface Rule {
  */
 export class RegistriesConf {
   readonly #rules = new Map<string, Rule>();
+  readonly #warnings: string[] = [];
   #searchRegistries: readonly string[] = [];
+  #credentialHelpers: readonly string[] = [];
 
   /** Reads the file and the `.conf` files of the directory in the order of their names; either may be missing. @throws InvalidArgument that names the file. */
   static async load(file: string, directory: string): Promise<RegistriesConf> {
@@ -58,7 +53,7 @@ export class RegistriesConf {
         throw new DaemonError('InvalidArgument', `read ${path}: ${messageOf(error)}`, { cause: error });
       }
       try {
-        conf.#take(new Field(parse(text), ''));
+        conf.#take(new Field(parse(text), ''), path);
       } catch (error) {
         throw new DaemonError('InvalidArgument', `read ${path}: ${messageOf(error)}`, { cause: error });
       }
@@ -71,18 +66,34 @@ export class RegistriesConf {
     return this.#searchRegistries;
   }
 
+  /** What credentials are looked for in, in this order, as the last file with such a list has it; none where no file has one. */
+  get credentialHelpers(): readonly string[] {
+    return this.#credentialHelpers;
+  }
+
+  /** What in the files has no effect, a sentence for each: keys that are not known here. */
+  get warnings(): readonly string[] {
+    return this.#warnings;
+  }
+
   /** Where to ask, in this order. @throws PermissionDenied for a blocked registry. */
   endpoints(asked: Asked): Endpoint[] {
     const name = `${asked.domain}/${asked.path}`;
     const rule = this.#find(asked);
-    if (rule === undefined) return [endpoint(name, false, false)];
+    if (rule === undefined) return [endpoint(name, { insecure: false, isMirror: false, reason: 'no rule: the registry of the name' })];
     if (rule.blocked)
-      throw new DaemonError('PermissionDenied', `fetch ${name}${asked.suffix}: registry ${rule.prefix} is blocked in registries.conf`);
+      throw new DaemonError(
+        'PermissionDenied',
+        `fetch ${name}${asked.suffix}: registry ${rule.prefix} is blocked in registries.conf (${rule.file})`,
+      );
     const isDigest = asked.suffix.startsWith('@');
     const mirrors = rule.mirrors.filter(({ from }) => from === 'all' || (from === 'digest-only') === isDigest);
+    const of = `[[registry]] "${rule.prefix}" in ${rule.file}`;
     return [
-      ...mirrors.map(({ location, insecure }) => endpoint(rewrite(name, rule.prefix, location), insecure, true)),
-      endpoint(rewrite(name, rule.prefix, rule.location), rule.insecure, false),
+      ...mirrors.map(({ location, insecure }) =>
+        endpoint(rewrite(name, rule.prefix, location), { insecure, isMirror: true, reason: `mirror "${location}" of ${of}` }),
+      ),
+      endpoint(rewrite(name, rule.prefix, rule.location), { insecure: rule.insecure, isMirror: false, reason: of }),
     ];
   }
 
@@ -101,13 +112,37 @@ export class RegistriesConf {
     return best;
   }
 
-  #take(document: Field): void {
+  #take(document: Field, file: string): void {
     if (document.at('registries').value !== undefined)
       throw new Error('it has the format of version 1 ([registries.search]), must have that of version 2');
     const search = document.at('unqualified-search-registries').given?.list(readHost);
     if (search !== undefined) this.#searchRegistries = search;
-    for (const rule of document.at('registry').given?.list(readRule) ?? []) this.#rules.set(rule.prefix, rule);
+    const helpers = document.at('credential-helpers').given?.texts();
+    if (helpers !== undefined) this.#credentialHelpers = helpers;
+    const registries = document.at('registry').given?.list((table) => readRule(table, file)) ?? [];
+    for (const rule of registries) this.#rules.set(rule.prefix, rule);
+    for (const key of unknownKeys(document)) this.#warnings.push(`${file}: ${key} is not known here, and has no effect`);
   }
+}
+
+const KEYS = ['unqualified-search-registries', 'credential-helpers', 'registry'];
+const REGISTRY_KEYS = ['prefix', 'location', 'insecure', 'blocked', 'mirror', 'mirror-by-digest-only'];
+const MIRROR_KEYS = ['location', 'insecure', 'pull-from-mirror'];
+
+/** With their place: `registry[0].mirror[1].colour`. The document was read before. */
+function unknownKeys(document: Field): string[] {
+  const unknown: string[] = keysBut(document, KEYS);
+  document.at('registry').given?.list((table) => {
+    unknown.push(...keysBut(table, REGISTRY_KEYS));
+    table.at('mirror').given?.list((mirror) => unknown.push(...keysBut(mirror, MIRROR_KEYS)));
+  });
+  return unknown;
+}
+
+function keysBut(table: Field, known: readonly string[]): string[] {
+  return Object.keys(table.object())
+    .filter((key) => !known.includes(key))
+    .map((key) => table.at(key).place);
 }
 
 async function dropIns(directory: string): Promise<string[]> {
@@ -146,7 +181,7 @@ function isHost(text: string): boolean {
   return /^[\w.-]+(:[0-9]+)?$|^\[[0-9a-fA-F:]+\](:[0-9]+)?$/.test(text) && URL.canParse(`https://${text}`);
 }
 
-function readRule(table: Field): Rule {
+function readRule(table: Field, file: string): Rule {
   const location = text(table.at('location'));
   const prefix = text(table.at('prefix')) || location;
   if (prefix === '') table.refuse('a registry with a prefix or a location');
@@ -154,6 +189,7 @@ function readRule(table: Field): Rule {
   else checkHost(table.at('location'), location);
   const byDigestOnly = flag(table.at('mirror-by-digest-only'));
   return {
+    file,
     prefix,
     location: location || prefix,
     insecure: flag(table.at('insecure')),
@@ -179,14 +215,25 @@ function rewrite(name: string, prefix: string, location: string): string {
   return `${location}${name.slice(prefix.length)}`;
 }
 
-function endpoint(location: string, insecure: boolean, isMirror: boolean): Endpoint {
+interface How {
+  readonly insecure: boolean;
+  readonly isMirror: boolean;
+  readonly reason: string;
+}
+
+function endpoint(location: string, { insecure, isMirror, reason }: How): Endpoint {
   const slash = location.indexOf('/');
   const host = slash === -1 ? location : location.slice(0, slash);
   // Docker Hub's names say docker.io, and its registry is elsewhere.
   return {
     host: host === 'docker.io' ? 'registry-1.docker.io' : host,
+    scheme: insecure ? 'any' : 'https',
+    tls: insecure ? UNVERIFIED_TLS : STRICT_TLS,
+    headers: {},
+    root: '/v2',
     path: slash === -1 ? '' : location.slice(slash + 1),
-    insecure,
     isMirror,
+    resolves: true,
+    reason,
   };
 }

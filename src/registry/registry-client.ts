@@ -26,7 +26,7 @@ export class RegistryClient {
   readonly #conf: () => RegistriesConf;
   readonly #transport: Transport;
   readonly #tokens: Tokens;
-  /** What each insecure host speaks, where it is known. */
+  /** What each host of the scheme `any` speaks, where it is known. */
   readonly #schemes = new BoundedMap<string, 'http' | 'https'>(MAX_REMEMBERED);
   /** The challenge that a host gave for a scope. Answering it at once saves the first refusal. */
   readonly #challenges = new BoundedMap<string, string>(MAX_REMEMBERED);
@@ -52,7 +52,7 @@ export class RegistryClient {
   }
 
   /**
-   * GETs `/v2/PATH/what` of an endpoint, with what authentication it asks for. Tries again where an answer may be better later.
+   * GETs `ROOT/PATH/what` of an endpoint, with what authentication it asks for. Tries again where an answer may be better later.
    * @throws NotFound, PermissionDenied, RegistryUnavailable, FailedPrecondition; the signal's reason.
    */
   async #get(fetch: Fetch): Promise<HttpResponse> {
@@ -101,23 +101,22 @@ export class RegistryClient {
     const challenges = readChallenges(header);
     const challenge = challenges.find(({ scheme }) => scheme === 'bearer');
     if (challenge !== undefined) {
-      const { insecure } = endpoint;
-      return await this.#tokens.authorization({ challenge, scope, credentials, insecure, signal, refused, answerTimeoutMs });
+      return await this.#tokens.authorization({ challenge, scope, credentials, access: endpoint, signal, refused, answerTimeoutMs });
     }
     return challenges.some(({ scheme }) => scheme === 'basic') && credentials !== undefined ? basicHeader(credentials) : undefined;
   }
 
   /**
-   * Sends by https. Where that fails and the endpoint may be insecure, sends by plain http. Later requests go by plain http at
+   * Sends by the endpoint's scheme. Where that is `any`, sends by https and, where that fails, by plain http. Later requests go by plain http at
    * once only where it is certain that the host has no https. A host that has spoken https gets no plain http while it may still
    * speak https: a moment's fault must not expose credentials.
    */
   async #send({ endpoint, what, headers: own, signal, answerTimeoutMs }: Fetch, authorization?: string): Promise<HttpResponse> {
-    const { insecure, host } = endpoint;
-    const url = `${host}/v2/${endpoint.path}/${what}`;
+    const { scheme, host, root, path, namespace } = endpoint;
+    const url = `${host}${root}/${path}/${what}${namespace === undefined ? '' : `?ns=${encodeURIComponent(namespace)}`}`;
     const headers = authorization === undefined ? own : { ...own, authorization };
-    const options = { headers, insecure, signal, answerTimeoutMs };
-    const known = insecure ? this.#schemes.get(host) : 'https';
+    const options = { headers, access: endpoint, signal, answerTimeoutMs };
+    const known = scheme === 'any' ? this.#schemes.get(host) : scheme;
     let failure: unknown;
     try {
       const response = await this.#transport.request(`${known ?? 'https'}://${url}`, options);

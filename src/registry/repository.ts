@@ -4,7 +4,7 @@ import { DaemonError } from '../base/errors.ts';
 import { isDigest } from '../base/ids.ts';
 import type { Digest } from '../base/ids.ts';
 import type { Credentials } from './credentials.ts';
-import type { Endpoint } from './registries-conf.ts';
+import type { Endpoint } from './endpoint.ts';
 import { piecesOf, readAll } from './response-body.ts';
 import type { StallWatch } from './stall-watch.ts';
 import type { HttpResponse } from './transport.ts';
@@ -22,7 +22,7 @@ export interface FetchedBlob {
   readonly offsetBytes: number;
 }
 
-/** One thing to get of one endpoint: `/v2/PATH/what`. */
+/** One thing to get of one endpoint: `ROOT/PATH/what`. */
 export interface Fetch {
   readonly endpoint: Endpoint;
   readonly what: string;
@@ -72,9 +72,12 @@ export class Repository {
     this.#watch = watch;
   }
 
-  /** A manifest or index by tag or digest. @throws FailedPrecondition where its digest is not the one asked for. */
+  /**
+   * A manifest or index by tag or digest. A tag is asked only of endpoints that may resolve it.
+   * @throws FailedPrecondition where its digest is not the one asked for, or no endpoint may resolve the tag.
+   */
   async manifest(tagOrDigest: string, signal: AbortSignal): Promise<FetchedManifest> {
-    const response = await this.#ask(`manifests/${tagOrDigest}`, { accept: MANIFEST_TYPES }, signal);
+    const response = await this.#ask(`manifests/${tagOrDigest}`, { accept: MANIFEST_TYPES }, signal, isDigest(tagOrDigest));
     this.#watch.answered();
     const bytes = await this.#watch.during(async () => readAll(response, MAX_MANIFEST_BYTES, signal));
     refuseManyValues(bytes, `manifest ${this.#name}`);
@@ -97,9 +100,12 @@ export class Repository {
   }
 
   /** Asks the endpoints in turn. Where all fail, the error is the registry's own, not a mirror's. */
-  async #ask(what: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<HttpResponse> {
-    const order =
-      this.#good === undefined ? this.#endpoints : [this.#good, ...this.#endpoints.filter((endpoint) => endpoint !== this.#good)];
+  async #ask(what: string, headers: Readonly<Record<string, string>>, signal: AbortSignal, isByDigest = true): Promise<HttpResponse> {
+    const able = isByDigest ? this.#endpoints : this.#endpoints.filter(({ resolves }) => resolves);
+    if (able.length === 0)
+      throw new DaemonError('FailedPrecondition', `fetch ${this.#name}: no endpoint that is configured for it may resolve a tag`);
+    const good = able.filter((endpoint) => endpoint === this.#good);
+    const order = [...good, ...able.filter((endpoint) => endpoint !== this.#good)];
     // An endpoint that takes connections and never answers must leave time for the next.
     const answerTimeoutMs = Math.ceil(this.#watch.timeoutMs / order.length);
     let failure: unknown;
@@ -107,7 +113,8 @@ export class Repository {
       try {
         const fetch = { endpoint, what, headers, credentials: endpoint.isMirror ? undefined : this.#credentials, signal, answerTimeoutMs };
         const response = await this.#watch.during(async () => this.#get(fetch));
-        this.#good = endpoint;
+        // An endpoint that was left out, since it resolves no tags, is asked before this one for what has a digest.
+        if (able.length === this.#endpoints.length) this.#good = endpoint;
         return response;
       } catch (error) {
         if (signal.aborted) throw reasonOf(signal);

@@ -3,6 +3,8 @@ import { DaemonError, kindOf } from '../base/errors.ts';
 import { Field } from '../base/field.ts';
 import { basicHeader, credentialsKey } from './credentials.ts';
 import type { Challenge, Credentials } from './credentials.ts';
+import { allowsPlainHttp } from './endpoint.ts';
+import type { HostAccess } from './endpoint.ts';
 import { readAll } from './response-body.ts';
 import { discard, showUrl } from './transport.ts';
 import type { HttpResponse, Transport } from './transport.ts';
@@ -26,7 +28,8 @@ export interface TokenRequest {
   readonly challenge: Challenge;
   readonly scope: string;
   readonly credentials: Credentials | undefined;
-  readonly insecure: boolean;
+  /** The registry's host, which asked for the token. */
+  readonly access: HostAccess;
   readonly signal: AbortSignal;
   /** An Authorization that the registry did not take: not given again. */
   readonly refused?: string | undefined;
@@ -56,7 +59,7 @@ export class Tokens {
     const kept = this.#kept.get(key);
     if (kept !== undefined && Date.now() < kept.validUntilMs && kept.header !== request.refused) return kept.header;
     const url = new URL(realm);
-    if (url.protocol !== 'https:' && !request.insecure) {
+    if (url.protocol !== 'https:' && !allowsPlainHttp(request.access)) {
       throw new DaemonError('PermissionDenied', `registry's token service is ${showUrl(url)}, must be https`);
     }
     const token = await this.#fetch(url, service, challenge.parameters['scope'] ?? scope, request);
@@ -88,20 +91,20 @@ export class Tokens {
   }
 
   async #ask(url: URL, service: string, scope: string, { credentials, ...options }: TokenRequest): Promise<HttpResponse> {
-    const { insecure, signal, answerTimeoutMs } = options;
+    const { access, signal, answerTimeoutMs } = options;
     const identityToken = credentials?.identityToken;
     const fields = { service, scope, client_id: 'podwright' };
     if (identityToken !== undefined && identityToken !== '') {
       const body = new URLSearchParams({ ...fields, grant_type: 'refresh_token', refresh_token: identityToken }).toString();
       const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-      return await this.#transport.request(url.href, { method: 'POST', headers, body, insecure, signal, answerTimeoutMs });
+      return await this.#transport.request(url.href, { method: 'POST', headers, body, access, signal, answerTimeoutMs });
     }
     if (service !== '') url.searchParams.set('service', service);
     url.searchParams.append('scope', scope);
     url.searchParams.set('client_id', fields.client_id);
     const basic = credentials === undefined ? undefined : basicHeader(credentials);
     const headers: Record<string, string> = basic === undefined ? {} : { authorization: basic };
-    return await this.#transport.request(url.href, { headers, insecure, signal, answerTimeoutMs });
+    return await this.#transport.request(url.href, { headers, access, signal, answerTimeoutMs });
   }
 }
 

@@ -1,14 +1,17 @@
-import { getCACertificates } from 'node:tls';
 import type { Dispatcher } from 'undici';
 import { reasonOf } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
+import { Dispatchers } from './dispatchers.ts';
+import { allowsPlainHttp, withoutClients } from './endpoint.ts';
+import type { HostAccess } from './endpoint.ts';
 import { isPlainHttp, tlsReason } from './tls-fault.ts';
 
 export interface HttpRequest {
   readonly method?: 'GET' | 'HEAD' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  readonly insecure: boolean;
+  /** The host that is asked, or whose answer led to this request: a token service. */
+  readonly access: HostAccess;
   readonly signal: AbortSignal;
   /** Most the headers of the answer may take, milliseconds; that of the transport where not given. */
   readonly answerTimeoutMs?: number | undefined;
@@ -39,6 +42,7 @@ const REDIRECTS_TO_GET: readonly number[] = [301, 302, 303];
 /** How long an answer that nobody wants is read, milliseconds. More is not worth it: a new connection costs little. */
 const DISCARD_MS = 1000;
 const DISCARD_BYTES = 64 * 1024;
+const DEFAULT_CONNECT_TIMEOUT_MS = 30_000;
 const DEFAULT_IDLE_TIMEOUT_MS = 300_000;
 const USER_AGENT = 'podwright';
 
@@ -48,29 +52,33 @@ const USER_AGENT = 'podwright';
  */
 export class Transport {
   readonly #options: TransportOptions;
-  readonly #dispatchers = new Map<boolean, Promise<Dispatcher>>();
+  readonly #dispatchers: Dispatchers;
 
   constructor(options: TransportOptions = {}) {
     this.#options = options;
+    this.#dispatchers = new Dispatchers(options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS);
   }
 
   /**
-   * Sends a request and follows redirects. A redirect to another origin takes the Authorization away, for good, even where a
-   * later one leads back. A request with a body does not follow it at all.
+   * Sends a request and follows redirects. A redirect to another origin takes the Authorization and the host's own headers away,
+   * for good, even where a later one leads back. A request with a body does not follow it at all. The host's client certificate
+   * goes to that host only.
    * @throws RegistryUnavailable when no answer comes; FailedPrecondition for a redirect that is not followed; the signal's reason.
    */
   async request(url: string, options: HttpRequest): Promise<HttpResponse> {
-    const { insecure, signal } = options;
+    const { access, signal } = options;
     const { idleTimeoutMs } = this;
     const limits = { headersTimeout: options.answerTimeoutMs ?? idleTimeoutMs, bodyTimeout: idleTimeoutMs };
     const { request } = await import('undici');
-    const dispatcher = await this.#dispatcher(insecure);
-    const headers: Record<string, string> = { 'user-agent': USER_AGENT, ...options.headers };
     let { method = 'GET', body } = options;
     let at = new URL(url);
+    const own = at.host === hostOf(access) ? access.headers : {};
+    let headers: Headers = { 'user-agent': USER_AGENT, ...own, ...options.headers };
     let isFromElsewhere = false;
     for (let redirects = 0; ; redirects += 1) {
       let answer: Dispatcher.ResponseData;
+      const isOwnHost = at.host === hostOf(access);
+      const dispatcher = await this.#dispatchers.get(isOwnHost ? access.tls : withoutClients(access.tls), access.dialTimeoutMs);
       try {
         answer = await request(at, { method, headers, dispatcher, signal, ...limits, ...(body === undefined ? {} : { body }) });
       } catch (error) {
@@ -84,10 +92,10 @@ export class Transport {
       await discard(answer.body);
       const what = `${method} ${showUrl(at)}`;
       if (redirects === MAX_REDIRECTS) throw refused(`${what}: more than ${MAX_REDIRECTS} redirects`);
-      const next = redirectTarget(what, location, at, insecure);
+      const next = redirectTarget(what, location, at, access);
       if (next.origin !== at.origin) {
         isFromElsewhere = true;
-        delete headers['authorization'];
+        headers = forElsewhere(headers, own, options.headers ?? {});
         if (body !== undefined) throw refused(`${what}: redirected to another host, ${next.origin}, which must not get what was sent`);
       }
       if (body !== undefined && REDIRECTS_TO_GET.includes(answer.statusCode)) {
@@ -104,35 +112,29 @@ export class Transport {
   }
 
   async close(): Promise<void> {
-    for (const dispatcher of this.#dispatchers.values()) await (await dispatcher).destroy();
-    this.#dispatchers.clear();
-  }
-
-  async #dispatcher(insecure: boolean): Promise<Dispatcher> {
-    const made = this.#dispatchers.get(insecure) ?? this.#makeDispatcher(insecure);
-    this.#dispatchers.set(insecure, made);
-    return await made;
-  }
-
-  async #makeDispatcher(insecure: boolean): Promise<Dispatcher> {
-    const { Agent, EnvHttpProxyAgent } = await import('undici');
-    const { connectTimeoutMs = 30_000 } = this.#options;
-    const options = {
-      connect: {
-        timeout: connectTimeoutMs,
-        ...(insecure ? { rejectUnauthorized: false } : { ca: [...getCACertificates('default'), ...getCACertificates('system')] }),
-      },
-    };
-    const hasProxy = ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'].some((name) => process.env[name]);
-    return hasProxy ? new EnvHttpProxyAgent(options) : new Agent(options);
+    await this.#dispatchers.close();
   }
 }
 
+type Headers = Record<string, string | string[]>;
+
+/** Without who asks, and without what is for the host alone. */
+function forElsewhere(headers: Headers, own: Headers, asked: Readonly<Record<string, string>>): Headers {
+  const kept = Object.entries(headers).filter(([name]) => name !== 'authorization' && (name in asked || !(name in own)));
+  return { 'user-agent': USER_AGENT, ...Object.fromEntries(kept) };
+}
+
+/** As a URL has it: without the scheme's own port, letters in lower case. */
+function hostOf({ host, scheme }: HostAccess): string {
+  const asked = scheme === 'http' ? 'http' : 'https';
+  return URL.canParse(`${asked}://${host}`) ? new URL(`${asked}://${host}`).host : host;
+}
+
 /** Where a redirect leads. @throws FailedPrecondition where that is no URL, or is plain http and the endpoint must use https. */
-function redirectTarget(what: string, location: string, at: URL, insecure: boolean): URL {
+function redirectTarget(what: string, location: string, at: URL, access: HostAccess): URL {
   if (!URL.canParse(location, at.href)) throw refused(`${what}: redirected to what is no URL`);
   const next = new URL(location, at);
-  if (next.protocol !== 'https:' && !(insecure && next.protocol === 'http:'))
+  if (next.protocol !== 'https:' && !(allowsPlainHttp(access) && next.protocol === 'http:'))
     throw refused(`${what}: redirected to ${showUrl(next)}, must be https`);
   return next;
 }

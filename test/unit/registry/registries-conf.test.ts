@@ -20,7 +20,7 @@ function where(conf: RegistriesConf, name: string, suffix = ':1'): string[] {
   const slash = name.indexOf('/');
   return conf
     .endpoints({ domain: name.slice(0, slash), path: name.slice(slash + 1), suffix })
-    .map(({ host, path, insecure, isMirror }) => `${host}/${path}${insecure ? ' insecure' : ''}${isMirror ? ' mirror' : ''}`);
+    .map(({ host, path, scheme, isMirror }) => `${host}/${path}${scheme === 'any' ? ' insecure' : ''}${isMirror ? ' mirror' : ''}`);
 }
 
 test('without rules a name is its own place, and docker.io has its registry elsewhere', async (t) => {
@@ -121,4 +121,23 @@ test('a file that cannot be meant is refused by name', async (t) => {
     ],
   ];
   for (const [text, words] of cases) await assert.rejects(load(t, text), { kind: 'InvalidArgument', message: words });
+});
+
+test('credential helpers are those of the last file that names some', async (t) => {
+  assert.deepEqual((await load(t, '')).credentialHelpers, []);
+  const conf = await load(t, 'credential-helpers = ["ecr-login", "containers-auth.json"]', {
+    '1.conf': '',
+    '2.conf': 'credential-helpers = ["gcr"]',
+  });
+  assert.deepEqual(conf.credentialHelpers, ['gcr']);
+});
+
+test('keys that have no effect are named with their file and place', async (t) => {
+  const conf = await load(t, 'colour = 1\n[[registry]]\nprefix = "x.test"\nsearch = true\n', {
+    '1.conf': '[[registry]]\nlocation = "y.test"\n[[registry.mirror]]\nlocation = "z.test"\nweight = 3\n',
+  });
+  const ends = ['registries.conf: colour', 'registries.conf: registry[0].search', '1.conf: registry[0].mirror[0].weight'];
+  assert.equal(conf.warnings.length, ends.length);
+  for (const [index, end] of ends.entries())
+    assert.ok(conf.warnings[index]?.endsWith(`${end} is not known here, and has no effect`), conf.warnings[index]);
 });
