@@ -9,6 +9,7 @@ import type { BlobStore } from '../storage/blobs.ts';
 import { chainIds } from '../storage/layers.ts';
 import type { LayerRecord, LayerStore, StagedLayer } from '../storage/layers.ts';
 import type { UnpackResult } from '../storage/unpack.ts';
+import { checkLayerTypes } from './media-types.ts';
 import { digestOf, MEDIA, readConfig } from './oci-types.ts';
 import type { OciImageConfig } from './oci-types.ts';
 import type { ImageProgress, LayerProgress } from './progress.ts';
@@ -89,6 +90,7 @@ export async function assembleImage(parts: ImageParts, image: NewImage, options:
   if (diffIds.length > MAX_LAYERS)
     throw new DaemonError('InvalidArgument', `${image.what}: it has ${diffIds.length} layers, must have at most ${MAX_LAYERS}`);
   if (diffIds.length === 0) throw new DaemonError('InvalidArgument', `${image.what}: it has no layers, must have one at least`);
+  checkLayerTypes(image.layers, image.what);
   const chains = chainIds(diffIds);
   const work: Part[] = image.layers.map((source, index) => ({
     source,

@@ -1,6 +1,7 @@
 import { DaemonError } from '../base/errors.ts';
 import type { Digest } from '../base/ids.ts';
 import type { Descriptor, Index, Manifest, OciImageConfig, Platform } from './oci-types.ts';
+import { isArtifact } from './media-types.ts';
 import { candidatesFor, noImageFor } from './platform.ts';
 
 /** Digests make a circle of indexes impossible, but not a long chain of them, nor a wide one. */
@@ -44,7 +45,8 @@ export async function findManifest(top: FoundDocument, platform: Platform, sourc
         throw new DaemonError('InvalidArgument', `more than ${MAX_DOCUMENTS} documents of its indexes may be for this platform`);
       const next = await source.document(candidate);
       const isUnsure = candidate.platform === undefined && candidates.length > 1 && next.document.is === 'manifest';
-      if (isUnsure && !isFor(await source.config(next.document), platform)) continue;
+      // Signatures and other things about an image may lie beside it.
+      if (isUnsure && (isArtifact(next.document) || !isFor(await source.config(next.document), platform))) continue;
       const inside = await search(next, [...indexes, found.digest]);
       if (inside !== undefined) return inside;
     }

@@ -13,6 +13,7 @@ import { assembleImage } from './assemble.ts';
 import type { ImageParts, LayerSource, NewImage } from './assemble.ts';
 import { findManifest } from './find-manifest.ts';
 import type { FoundDocument } from './find-manifest.ts';
+import { foreignIsMissing, isForeign } from './media-types.ts';
 import { digestOf, MAX_DOCUMENT_BYTES, readConfig, readManifest } from './oci-types.ts';
 import type { Descriptor, Manifest, Platform } from './oci-types.ts';
 import { choosePlatform, hostPlatform, noImageFor } from './platform.ts';
@@ -178,6 +179,8 @@ async function newOciImage(
   name: string,
   indexes: readonly string[],
 ): Promise<NewImage> {
+  const missing = manifest.layers.find((layer) => isForeign(layer) && !archive.has(blobName(layer)));
+  if (missing !== undefined) throw foreignIsMissing(missing);
   return {
     what: name === '' ? `image ${manifest.config.digest}` : name,
     config: await readDocument(archive, manifest.config),

@@ -19,6 +19,8 @@ export interface Platform {
   readonly variant?: string | undefined;
   /** Of a machine: newer variants that its processor runs too, highest first. */
   readonly newer?: readonly string[] | undefined;
+  /** Of an entry of an index: what of os.version, os.features and features it asks for. */
+  readonly demands?: readonly string[] | undefined;
 }
 
 /** OCI image spec, descriptor.md. */
@@ -27,6 +29,10 @@ export interface Descriptor {
   readonly digest: Digest;
   readonly size: number;
   readonly platform?: Platform | undefined;
+  /** Of an entry of an index that is no image. */
+  readonly artifactType?: string | undefined;
+  /** Where else it is. */
+  readonly urls?: readonly string[] | undefined;
   /** As they came: a value that is no text is of no use, and no fault. */
   readonly annotations?: JsonObject | undefined;
 }
@@ -34,6 +40,7 @@ export interface Descriptor {
 export interface Manifest {
   readonly is: 'manifest';
   readonly mediaType: string;
+  readonly artifactType?: string | undefined;
   readonly config: Descriptor;
   readonly layers: readonly Descriptor[];
 }
@@ -55,6 +62,8 @@ export const MEDIA = {
   dockerIndex: 'application/vnd.docker.distribution.manifest.list.v2+json',
 } as const;
 
+const SCHEMA_1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+/;
+
 /** Most bytes of a manifest, an index or a config: the OCI distribution spec asks registries for 4 MiB at least. */
 export const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024;
 
@@ -70,17 +79,43 @@ function readJson(bytes: Uint8Array, what: string): Field {
 
 function readDescriptor(field: Field): Descriptor {
   const platform = field.at('platform').asObject();
+  const urls = textsIn(field.at('urls'));
   return {
     mediaType: field.at('mediaType').asText() ?? '',
     digest: field.at('digest').digest(),
     size: field.at('size').count('a number of bytes'),
-    platform: platform && {
-      os: platform.at('os').asText() ?? '',
-      architecture: platform.at('architecture').asText() ?? '',
-      variant: platform.at('variant').asText(),
-    },
+    platform: platform && readPlatform(platform),
+    ...present({ artifactType: field.at('artifactType').asText(), urls: urls.length === 0 ? undefined : urls }),
     annotations: field.at('annotations').asObject()?.object(),
   };
+}
+
+/** Other names of an architecture that are met in indexes, as containerd takes them. */
+const ARCHITECTURES: Readonly<Record<string, readonly [architecture: string, variant?: string]>> = {
+  x86_64: ['amd64'],
+  'x86-64': ['amd64'],
+  aarch64: ['arm64'],
+  i386: ['386'],
+  armhf: ['arm', 'v7'],
+  armel: ['arm', 'v6'],
+};
+
+function readPlatform(field: Field): Platform {
+  const given = field.at('architecture').asText() ?? '';
+  const [architecture, implied] = Object.hasOwn(ARCHITECTURES, given) ? (ARCHITECTURES[given] ?? [given]) : [given];
+  const version = field.at('os.version').asText() ?? '';
+  const demands = [...(version === '' ? [] : [version]), ...textsIn(field.at('os.features')), ...textsIn(field.at('features'))];
+  return {
+    os: field.at('os').asText() ?? '',
+    architecture,
+    variant: field.at('variant').asText() || implied,
+    ...(demands.length === 0 ? {} : { demands }),
+  };
+}
+
+/** The texts of a list; of what is none there are none. */
+function textsIn(field: Field): string[] {
+  return Array.isArray(field.value) ? field.value.filter((each): each is string => typeof each === 'string') : [];
 }
 
 /**
@@ -94,7 +129,12 @@ export function readManifest(bytes: Uint8Array, mediaType: string | undefined, w
   const { manifests, layers, config, schemaVersion } = document.object();
   const own = document.at('mediaType').asText();
   const type = own ?? (mediaType?.split(';')[0]?.trim() || undefined) ?? (Array.isArray(manifests) ? MEDIA.ociIndex : MEDIA.ociManifest);
-  if (schemaVersion === 1) bad('it is a Docker schema 1 manifest, which is no longer supported: push the image anew');
+  if (schemaVersion === 1 || SCHEMA_1.test(type)) {
+    bad(
+      'it is a Docker schema 1 manifest, which is no longer supported: push the image anew by a tool of these days, ' +
+        'or convert it (skopeo copy --format oci docker://OLD docker://NEW)',
+    );
+  }
   if (Array.isArray(manifests) && (Array.isArray(layers) || config !== undefined)) bad('it is an index and a manifest at once');
   if (type === MEDIA.ociIndex || type === MEDIA.dockerIndex)
     return { is: 'index', mediaType: type, manifests: document.at('manifests').list(readDescriptor) };
@@ -102,6 +142,7 @@ export function readManifest(bytes: Uint8Array, mediaType: string | undefined, w
     return {
       is: 'manifest',
       mediaType: type,
+      ...present({ artifactType: document.at('artifactType').asText() }),
       config: readDescriptor(document.at('config')),
       layers: document.at('layers').list(readDescriptor),
     };

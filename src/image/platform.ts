@@ -67,14 +67,19 @@ function variantOf({ architecture, variant }: Platform): string {
   return variant ?? { arm64: 'v8', arm: 'v7', amd64: 'v1' }[architecture] ?? '';
 }
 
+function demandsOf({ platform }: Descriptor): number {
+  return platform?.demands?.length ?? 0;
+}
+
 function isUnnamed({ platform }: Descriptor): boolean {
   return platform === undefined || (platform.os === '' && platform.architecture === '');
 }
 
 /**
  * The entries of an index that may be for a platform, best first: the same variant, older ones, then newer ones that the
- * processor has too, highest first (so that every machine takes the same image, where there is one for all). Entries without a
- * platform come last; `unknown/unknown` (attestations) never do.
+ * processor has too, highest first (so that every machine takes the same image, where there is one for all). Of equal ones those
+ * come first that ask for nothing more (os.version, os.features, features): on Linux nothing says what fulfils that, and both peers
+ * pass over it. Entries without a platform come last; `unknown/unknown` (attestations) never do.
  */
 export function candidatesFor(manifests: readonly Descriptor[], wanted: Platform): Descriptor[] {
   const variant = variantOf(wanted);
@@ -85,7 +90,10 @@ export function candidatesFor(manifests: readonly Descriptor[], wanted: Platform
     return own < variant ? 1000 - Number(/\d+/.exec(own)?.[0] ?? 0) : (ranks.get(own) ?? Infinity);
   };
   const fitting = manifests.filter(({ platform }) => platform?.os === wanted.os && platform.architecture === wanted.architecture);
-  return [...fitting.filter((entry) => rankOf(entry) < Infinity).sort((a, b) => rankOf(a) - rankOf(b)), ...manifests.filter(isUnnamed)];
+  return [
+    ...fitting.filter((entry) => rankOf(entry) < Infinity).sort((a, b) => rankOf(a) - rankOf(b) || demandsOf(a) - demandsOf(b)),
+    ...manifests.filter(isUnnamed),
+  ];
 }
 
 /** The best entry of an index for a platform. */
@@ -93,8 +101,9 @@ export function choosePlatform(manifests: readonly Descriptor[], wanted: Platfor
   return candidatesFor(manifests, wanted)[0];
 }
 
-export function showPlatform({ os, architecture, variant }: Platform): string {
-  return [os, architecture, ...(variant === undefined || variant === '' ? [] : [variant])].join('/');
+export function showPlatform({ os, architecture, variant, demands = [] }: Platform): string {
+  const name = [os, architecture, ...(variant === undefined || variant === '' ? [] : [variant])].join('/');
+  return demands.length === 0 ? name : `${name} (${demands.slice(0, MAX_SHOWN_DEMANDS).join(', ').slice(0, 100)})`;
 }
 
 /**
@@ -107,6 +116,7 @@ export function foreignPlatform({ os, architecture }: Pick<OciImageConfig, 'os' 
 }
 
 const MAX_SHOWN = 20;
+const MAX_SHOWN_DEMANDS = 4;
 
 /** Says what an index has, where it has nothing for a platform. @throws NotFound. */
 export function noImageFor(manifests: readonly Descriptor[], wanted: Platform): never {

@@ -12,6 +12,7 @@ import { assembleImage } from './assemble.ts';
 import type { ImageParts, NewImage } from './assemble.ts';
 import { findManifest } from './find-manifest.ts';
 import type { FoundDocument } from './find-manifest.ts';
+import { foreignIsMissing, isForeign } from './media-types.ts';
 import { digestOf, MAX_DOCUMENT_BYTES, readConfig, readManifest } from './oci-types.ts';
 import type { Descriptor, Platform } from './oci-types.ts';
 import { hostPlatform } from './platform.ts';
@@ -136,7 +137,7 @@ export class ImagePuller {
         mediaType: layer.mediaType,
         digest: layer.digest,
         sizeBytes: layer.size,
-        open: async (offsetBytes, open) => await repository.blob(layer.digest, offsetBytes, open),
+        open: async (offsetBytes, open) => await openLayer(repository, layer, offsetBytes, open),
       })),
       names: digest === undefined && tag !== undefined ? [formatReference({ domain, path, tag })] : [],
       digests: indexes.map((index) => `${repositoryOf(reference)}@${index}`),
@@ -171,6 +172,20 @@ export class ImagePuller {
     if (digestOf(bytes) !== digest)
       throw new DaemonError('FailedPrecondition', `the digest of the config is ${digestOf(bytes)}, must be ${digest}`);
     return bytes;
+  }
+}
+
+async function openLayer(
+  repository: Repository,
+  layer: Descriptor,
+  offsetBytes: number,
+  signal: AbortSignal,
+): ReturnType<Repository['blob']> {
+  try {
+    return await repository.blob(layer.digest, offsetBytes, signal);
+  } catch (error) {
+    if (kindOf(error) === 'NotFound' && isForeign(layer)) throw foreignIsMissing(layer, error);
+    throw error;
   }
 }
 

@@ -19,7 +19,9 @@ test('readManifest takes OCI and Docker documents, by their own word or the regi
 test('readManifest refuses documents that can be read in two ways, or in none', () => {
   const cases: [unknown, RegExp][] = [
     [{ manifests: [], layers: [], config: descriptor }, /index and a manifest at once/],
-    [{ schemaVersion: 1, fsLayers: [] }, /schema 1/],
+    [{ schemaVersion: 1, fsLayers: [] }, /schema 1 manifest, which is no longer supported: .*skopeo copy --format oci/],
+    [{ mediaType: 'application/vnd.docker.distribution.manifest.v1+prettyjws' }, /schema 1 manifest/],
+    [{ mediaType: 'application/vnd.oci.artifact.manifest.v1+json' }, /must be an OCI or Docker v2 manifest or index/],
     [{ mediaType: 'text/html', layers: [] }, /text\/html/],
     [{ config: descriptor }, /^read m: layers: must be a list, is missing$/],
     [{ layers: [] }, /^read m: config: must be an object, is missing$/],
@@ -50,6 +52,35 @@ test('readManifest passes over what is merely odd', () => {
       { ...descriptor, platform: { os: '', architecture: '', variant: undefined }, annotations: undefined },
     ],
   });
+});
+
+test('readManifest reads what an entry of an index asks for, other names of processors, and where foreign layers are', () => {
+  const platform = { os: 'linux', architecture: 'x86_64', variant: '', 'os.version': '6.1', 'os.features': ['a', 5], features: ['sse4'] };
+  const index = readManifest(
+    json({
+      manifests: [
+        { ...descriptor, platform },
+        { ...descriptor, platform: { os: 'linux', architecture: 'armhf' } },
+      ],
+    }),
+    undefined,
+    'm',
+  );
+  assert.ok(index.is === 'index');
+  assert.deepEqual(
+    index.manifests.map((each) => each.platform),
+    [
+      { os: 'linux', architecture: 'amd64', variant: undefined, demands: ['6.1', 'a', 'sse4'] },
+      { os: 'linux', architecture: 'arm', variant: 'v7' },
+    ],
+  );
+  const manifest = readManifest(
+    json({ config: descriptor, layers: [{ ...descriptor, urls: ['u', 5] }], artifactType: 'a/b' }),
+    undefined,
+    'm',
+  );
+  assert.ok(manifest.is === 'manifest');
+  assert.deepEqual([manifest.layers[0]?.urls, manifest.artifactType], [['u'], 'a/b']);
 });
 
 test('readConfig takes null for nothing, and refuses a field of another type by its name', () => {

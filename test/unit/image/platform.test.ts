@@ -106,3 +106,21 @@ test('foreignPlatform names the platform of an image that is not for this machin
   for (const config of [{ os: 'linux', architecture: 'amd64' }, {}, { os: '', architecture: '' }])
     assert.equal(foreignPlatform(config, machine), undefined);
 });
+
+test('of equal entries the one that asks for nothing more comes first, and what the others ask for is told', () => {
+  const entry = (demands: string[] | undefined, variant?: string): Descriptor => ({
+    ...descriptor,
+    platform: { os: 'linux', architecture: 'amd64', variant, ...(demands === undefined ? {} : { demands }) },
+  });
+  const wanted = { os: 'linux', architecture: 'amd64' };
+  const list = [entry(['6.1', 'special']), entry(undefined), entry(['sse4'])];
+  assert.deepEqual(
+    candidatesFor(list, wanted).map(({ platform }) => platform?.demands),
+    [undefined, ['sse4'], ['6.1', 'special']],
+  );
+  // The peers take it where there is no other.
+  assert.equal(candidatesFor([entry(['special'])], wanted).length, 1);
+  assert.throws(() => noImageFor([entry(['6.1', 'special'])], { os: 'linux', architecture: 'arm64' }), {
+    message: 'no image is for linux/arm64, there are linux/amd64 (6.1, special)',
+  });
+});
