@@ -8,10 +8,12 @@ import type { Settings } from './schema.ts';
 export class DiskLayout {
   readonly #root: string;
   readonly #runDir: string;
+  readonly #imagestore: string;
 
-  constructor({ root, runDir }: Pick<Settings, 'root' | 'runDir'>) {
+  constructor({ root, runDir, imagestore }: Pick<Settings, 'root' | 'runDir' | 'imagestore'>) {
     this.#root = root;
     this.#runDir = runDir;
+    this.#imagestore = imagestore;
   }
 
   /** Held by the daemon that works on this root. */
@@ -42,16 +44,26 @@ export class DiskLayout {
     return join(this.#root, 'storage');
   }
 
+  /** Images alone: a directory of the root, or what `imagestore` names. */
+  get imageStorage(): string {
+    return this.#imagestore === '' ? this.storage : this.#imagestore;
+  }
+
+  /** Held by the daemon that works on an image store outside of its root. */
+  get imagestoreLock(): string | undefined {
+    return this.#imagestore === '' ? undefined : join(this.#imagestore, 'daemon.lock');
+  }
+
   get blobs(): string {
-    return join(this.storage, 'blobs');
+    return join(this.imageStorage, 'blobs');
   }
 
   get layers(): string {
-    return join(this.storage, 'layers');
+    return join(this.imageStorage, 'layers');
   }
 
   get imageRecords(): string {
-    return join(this.storage, 'images');
+    return join(this.imageStorage, 'images');
   }
 
   get writableLayers(): string {
@@ -60,7 +72,7 @@ export class DiskLayout {
 
   /** There for a moment of each start: whether root file systems can have the owners of a user namespace is tried in it. */
   get userNamespaceProbe(): string {
-    return join(this.storage, 'userns-probe');
+    return join(this.imageStorage, 'userns-probe');
   }
 
   /** Where the CRI is served, unless the configuration names a place. */

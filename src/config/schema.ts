@@ -46,6 +46,11 @@ export const schema = {
   socketMode: key(fileMode, 0o660, 'Permissions of that socket.'),
   socketUid: key(wholeNumber(0, 0xffff_fffe), 0, 'Owner of that socket, user id.'),
   socketGid: key(wholeNumber(0, 0xffff_fffe), 0, 'Owner of that socket, group id.'),
+  imagestore: key(
+    optionalPath,
+    '',
+    'Where images are, for a file system of their own: records, blobs, layers. Empty: with all else, below root. No other daemon may have it.',
+  ),
   cgroupManager: key(
     oneOf('auto', 'cgroupfs', 'systemd'),
     'auto',

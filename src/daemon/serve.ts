@@ -63,9 +63,9 @@ export async function serve(config: LiveConfig): Promise<void> {
     watch.stop();
   });
   try {
-    const lock = await takeRoot(config.current);
+    const locks = await takeRoot(config.current);
     closers.push(() => {
-      lock.release();
+      for (const lock of locks) lock.release();
     });
     await mkdir(runDir, { recursive: true, mode: 0o711 });
     warmThreadPool();
@@ -99,13 +99,19 @@ function tellStandstill({ startedAt, what, durationMs, ownMs, processorMs, parts
   else log.debug('the machine let the event loop stand still', fields);
 }
 
-async function takeRoot(config: Config): Promise<FileLock> {
-  const { root } = config;
+async function takeRoot(config: Config): Promise<readonly FileLock[]> {
+  const { root, imagestore } = config;
   await mkdir(root, { recursive: true, mode: 0o711 });
-  const lock = lockFile(new DiskLayout(config).lockFile);
+  const { lockFile: ofRoot, imagestoreLock } = new DiskLayout(config);
+  const lock = lockFile(ofRoot);
   if (lock === false)
     throw new DaemonError('FailedPrecondition', `serve: another podwright already works on ${root}; a root has one daemon`);
-  return lock;
+  if (imagestoreLock === undefined) return [lock];
+  await mkdir(imagestore, { recursive: true, mode: 0o711 });
+  const ofImages = lockFile(imagestoreLock);
+  if (ofImages === false)
+    throw new DaemonError('FailedPrecondition', `serve: another podwright already works on imagestore ${imagestore}; it has one daemon`);
+  return [lock, ofImages];
 }
 
 async function startAdapters(parts: DaemonParts, closers: Closer[]): Promise<void> {
@@ -175,7 +181,7 @@ async function freeUnusedAddresses({ networks, sandboxes, log }: DaemonParts): P
 
 async function openEdge(parts: DaemonParts, metrics: Metrics, closers: Closer[]): Promise<void> {
   const { config, log, sandboxes, containers, networks, runtimes, restoreParts, placement, cgroups, storage, images } = parts;
-  const writableLayerMountpoint = storage.rootfsDirectory;
+  const writableLayerMountpoint = storage.mountpoint;
   const { listenPath, socketMode, socketUid, socketGid } = config.current;
   metrics.set('buildInfo', { version: VERSION, node: process.version }, 1);
   const streaming = await startStreaming(parts, closers);

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import type { Log } from '../base/log.ts';
 import { DiskLayout } from '../config/disk-layout.ts';
 import type { LiveConfig } from '../config/live-config.ts';
@@ -18,7 +19,8 @@ import { StorageWorkers } from '../storage/storage-workers.ts';
 /** What is kept of images and containers' files: blobs, layers, writable layers, image records. */
 export interface Storage {
   readonly rootfs: RootfsStore;
-  readonly rootfsDirectory: string;
+  /** A directory of the file system that writable layers lie on, as ImageFsInfo names it. */
+  readonly mountpoint: string;
   readonly images: ImageStore;
   readonly imageParts: ImageParts;
   readonly puller: ImagePuller;
@@ -33,6 +35,7 @@ export interface Storage {
 
 export async function openStorage(config: LiveConfig, log: Log): Promise<Storage> {
   const layout = new DiskLayout(config.current);
+  let imagesMountpoint = layout.storage;
   let registries = new RegistriesConf();
   const workers = new StorageWorkers();
   const blobs = new BlobStore(layout.blobs);
@@ -60,13 +63,14 @@ export async function openStorage(config: LiveConfig, log: Log): Promise<Storage
   });
   return {
     rootfs,
-    rootfsDirectory: layout.writableLayers,
+    mountpoint: layout.storage,
     images,
     imageParts,
     puller,
     platform,
     start: async () => {
       await Promise.all([blobs.start(), layers.start(), rootfs.start()]);
+      imagesMountpoint = await mountpointOfImages(layout);
       registries = await RegistriesConf.load(config.current.registriesConf, config.current.registriesConfDir);
       warn(registries);
       images.setPinned(config.current.image.pinned);
@@ -87,9 +91,15 @@ export async function openStorage(config: LiveConfig, log: Log): Promise<Storage
     usage: async () => {
       const written = await rootfs.totalUsage();
       return {
-        images: { mountpoint: layout.storage, ...images.usage() },
-        containers: { mountpoint: layout.writableLayers, ...written },
+        images: { mountpoint: imagesMountpoint, ...images.usage() },
+        containers: { mountpoint: layout.storage, ...written },
       };
     },
   };
+}
+
+/** Two names of one file system would read as two file systems: the kubelet compares them (KEP-4191). */
+async function mountpointOfImages({ storage, imageStorage }: DiskLayout): Promise<string> {
+  const [all, images] = await Promise.all([stat(storage), stat(imageStorage)]);
+  return all.dev === images.dev ? storage : imageStorage;
 }

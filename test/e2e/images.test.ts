@@ -53,6 +53,8 @@ test('ImageFsInfo names a directory that exists, and what is used of it', async 
     assert.ok((await stat(usage.fsId.mountpoint)).isDirectory());
     assert.notEqual(usage.timestamp, 0n);
   }
+  // Two names would tell the kubelet that containers have a file system of their own.
+  assert.deepEqual(imageFilesystems[0]?.fsId, containerFilesystems[0]?.fsId);
   assert.ok((imageFilesystems[0]?.usedBytes?.value ?? 0n) > 1_000_000n);
 });
 
