@@ -51,6 +51,19 @@ export const optionalProgram = textWhere(
   (text) => text === '' || isProgram(text),
 );
 
+const PROXY_URL = 'a URL http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT, or empty';
+/** A proxy without its password: what is configured is shown to whoever asks for it. */
+export const proxyUrl: Kind<string> = {
+  is: PROXY_URL,
+  read(value) {
+    if (typeof value !== 'string') return refuse(value, PROXY_URL);
+    if (value.includes('@'))
+      throw new Error('has a user or password, must have none: the environment of the daemon (HTTPS_PROXY) is the place for them');
+    return value === '' || (/^(https?|socks5):\/\/[^/?#]+\/?$/.test(value) && URL.canParse(value)) ? value : refuse(value, PROXY_URL);
+  },
+  write: (value) => value,
+};
+
 function readPath(value: unknown, must: string): string {
   if (typeof value !== 'string' || !isAbsolute(value) || value.includes('\0')) refuse(value, must);
   return value === '/' ? value : normalize(value).replace(/\/+$/, '');

@@ -13,6 +13,7 @@ import {
   path,
   platform,
   program,
+  proxyUrl,
   sizeOrUnlimited,
   sysctls,
   trueOrFalse,
@@ -243,7 +244,28 @@ export const schema = {
       'A pull that receives nothing for so long, or less than 256 bytes a second, fails.',
       { reloadable: true },
     ),
+    connectTimeoutMs: key(duration(100), 30_000, "How long a connection to a registry may take, a proxy's answer for it in that."),
+    responseHeaderTimeoutMs: key(
+      duration(1000),
+      5 * MINUTE_MS,
+      'How long a registry may take to begin an answer. Caches that fetch a whole layer first need minutes. With n endpoints for an ' +
+        'image none has more than the n-th part of pull_progress_timeout.',
+      { reloadable: true },
+    ),
   }),
+  proxy: section(
+    'Proxies between this node and registries. Where a key is set, HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the environment do not count.',
+    {
+      https: key(proxyUrl, '', 'For registries by https: http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT; empty: none.'),
+      http: key(proxyUrl, '', 'For registries by plain http; empty: none.'),
+      noProxy: key(
+        listOf(anyText, 'a list of hosts'),
+        [],
+        'Who is asked directly: "example.com" (and all below), ".example.com" (all below), "10.0.0.0/8", "10.1.2.3:5000", "*". ' +
+          'localhost and the loopback always are.',
+      ),
+    },
+  ),
   stream: section('The server for exec, attach and port-forward, which the kubelet connects to.', {
     address: key(address, '127.0.0.1', 'Where it listens.', { flag: { usage: '--stream-address <ADDRESS>' } }),
     port: key(wholeNumber(0, 65_535), 0, 'Its port; 0 is any free one.'),

@@ -46,7 +46,13 @@ export async function openStorage(config: LiveConfig, log: Log): Promise<Storage
   const imageParts: ImageParts = { images, blobs, layers, log };
   const stallTimeoutMs = (): number => config.current.image.pullProgressTimeoutMs;
   // A connection that died is taken up again once, before the pull is given up.
-  const registry = new RegistryClient(() => registries, { idleTimeoutMs: () => Math.ceil(stallTimeoutMs() / 2) });
+  const { http, https, noProxy } = config.current.proxy;
+  const registry = new RegistryClient(() => registries, {
+    idleTimeoutMs: () => Math.ceil(stallTimeoutMs() / 2),
+    connectTimeoutMs: config.current.image.connectTimeoutMs,
+    answerTimeoutMs: () => config.current.image.responseHeaderTimeoutMs,
+    proxies: { http, https, noProxy: noProxy.join(',') },
+  });
   const warned = new Set<string>();
   /** Says each thing once, however often the files are read. */
   const warn = ({ warnings }: RegistriesConf): void => {

@@ -1,19 +1,24 @@
 import { getCACertificates } from 'node:tls';
 import type { Dispatcher } from 'undici';
 import type { TlsSettings } from './endpoint.ts';
+import { NO_PROXIES, proxyingAgent } from './proxy-dispatcher.ts';
+import type { ProxySettings } from './proxies.ts';
 
 /** The connections to registries: a pool for each TLS and connect timeout, made when first used. */
 export class Dispatchers {
   readonly #connectTimeoutMs: number;
+  readonly #proxies: ProxySettings;
   readonly #made = new Map<string, Promise<Dispatcher>>();
 
-  constructor(connectTimeoutMs: number) {
+  /** @param proxies as configured; where nothing is, the environment counts. */
+  constructor(connectTimeoutMs: number, proxies: ProxySettings = NO_PROXIES) {
     this.#connectTimeoutMs = connectTimeoutMs;
+    this.#proxies = proxies;
   }
 
   async get(tls: TlsSettings, connectTimeoutMs: number = this.#connectTimeoutMs): Promise<Dispatcher> {
     const key = `${tls.key} ${connectTimeoutMs}`;
-    const made = this.#made.get(key) ?? makeDispatcher(tls, connectTimeoutMs);
+    const made = this.#made.get(key) ?? makeDispatcher(tls, connectTimeoutMs, this.#proxies);
     this.#made.set(key, made);
     return await made;
   }
@@ -24,13 +29,14 @@ export class Dispatchers {
   }
 }
 
-async function makeDispatcher({ verifies, authorities, clients }: TlsSettings, timeout: number): Promise<Dispatcher> {
-  const { Agent, EnvHttpProxyAgent } = await import('undici');
+async function makeDispatcher(
+  { verifies, authorities, clients }: TlsSettings,
+  timeout: number,
+  proxies: ProxySettings,
+): Promise<Dispatcher> {
   const trust = verifies
     ? { ca: [...getCACertificates('default'), ...getCACertificates('system'), ...authorities] }
     : { rejectUnauthorized: false };
   const identity = clients.length === 0 ? {} : { cert: clients.map(({ certificate }) => certificate), key: clients.map(({ key }) => key) };
-  const options = { connect: { timeout, ...trust, ...identity } };
-  const hasProxy = ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'].some((name) => process.env[name]);
-  return hasProxy ? new EnvHttpProxyAgent(options) : new Agent(options);
+  return await proxyingAgent({ timeout, ...trust, ...identity }, proxies);
 }

@@ -9,6 +9,7 @@ import { Repository } from './repository.ts';
 import type { Fetch } from './repository.ts';
 import { readAll } from './response-body.ts';
 import type { StallWatch } from './stall-watch.ts';
+import { retryAfterMs } from './retry-after.ts';
 import { isPlainHttp } from './tls-fault.ts';
 import { Tokens } from './tokens.ts';
 import { discard, showUrl, Transport } from './transport.ts';
@@ -16,7 +17,6 @@ import type { HttpResponse, TransportOptions } from './transport.ts';
 
 const MAX_TRIES = 4;
 const FIRST_PAUSE_MS = 300;
-const MAX_RETRY_AFTER_MS = 30_000;
 const MAX_ERROR_BYTES = 64 * 1024;
 /** For how many hosts or repositories something is remembered. A challenge has up to 16 KiB. */
 const MAX_REMEMBERED = 200;
@@ -64,7 +64,7 @@ export class RegistryClient {
         const response = await this.#authorized(fetch);
         if (response.status === 200 || response.status === 206) return response;
         failure = await failureOf(response, signal);
-        pauseMs = retryAfterMs(response) ?? pauseMs;
+        pauseMs = retryAfterMs(response.headers['retry-after'], Date.now()) ?? pauseMs;
       } catch (error) {
         if (signal.aborted) throw reasonOf(signal);
         if (!(error instanceof DaemonError) || !isPassing(error)) throw error;
@@ -179,9 +179,4 @@ async function registryWords(response: HttpResponse, signal: AbortSignal): Promi
   } catch {
     return '';
   }
-}
-
-function retryAfterMs(response: HttpResponse): number | undefined {
-  const { 'retry-after': after } = response.headers;
-  return typeof after === 'string' && /^[0-9]{1,6}$/.test(after) ? Math.min(Number(after) * 1000, MAX_RETRY_AFTER_MS) : undefined;
 }

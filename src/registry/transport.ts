@@ -4,6 +4,7 @@ import { DaemonError, messageOf } from '../base/errors.ts';
 import { Dispatchers } from './dispatchers.ts';
 import { allowsPlainHttp, withoutClients } from './endpoint.ts';
 import type { HostAccess } from './endpoint.ts';
+import type { ProxySettings } from './proxies.ts';
 import { isPlainHttp, tlsReason } from './tls-fault.ts';
 
 export interface HttpRequest {
@@ -32,6 +33,10 @@ export interface TransportOptions {
   readonly connectTimeoutMs?: number;
   /** Most that may pass without a byte, milliseconds; asked for at every request. Default 300000. */
   readonly idleTimeoutMs?: () => number;
+  /** Most that the headers of an answer may take, milliseconds; asked for at every request. Default: as long as may pass without a byte. */
+  readonly answerTimeoutMs?: () => number;
+  /** What the configuration says of proxies; where it says nothing, the environment counts. */
+  readonly proxies?: ProxySettings;
 }
 
 /** Node's fetch standard has 20; registries send one. */
@@ -48,7 +53,7 @@ const USER_AGENT = 'podwright';
 
 /**
  * http and https to registries. Loaded when first used, since a node that pulls nothing need not carry it. Proxies come from
- * the environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY), certificates from Node and the machine's store.
+ * the configuration or the environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY), certificates from Node and the machine's store.
  */
 export class Transport {
   readonly #options: TransportOptions;
@@ -56,7 +61,7 @@ export class Transport {
 
   constructor(options: TransportOptions = {}) {
     this.#options = options;
-    this.#dispatchers = new Dispatchers(options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS);
+    this.#dispatchers = new Dispatchers(options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS, options.proxies);
   }
 
   /**
@@ -68,7 +73,8 @@ export class Transport {
   async request(url: string, options: HttpRequest): Promise<HttpResponse> {
     const { access, signal } = options;
     const { idleTimeoutMs } = this;
-    const limits = { headersTimeout: options.answerTimeoutMs ?? idleTimeoutMs, bodyTimeout: idleTimeoutMs };
+    const answerTimeoutMs = Math.min(options.answerTimeoutMs ?? idleTimeoutMs, this.#options.answerTimeoutMs?.() ?? Infinity);
+    const limits = { headersTimeout: answerTimeoutMs, bodyTimeout: idleTimeoutMs };
     const { request } = await import('undici');
     let { method = 'GET', body } = options;
     let at = new URL(url);

@@ -167,6 +167,11 @@ test('loadConfig() names file and key of what is wrong', async () => {
     ['cgroup_manager = "cgroup"', 'main.toml: cgroup_manager: is "cgroup", must be "auto" or "cgroupfs" or "systemd"'],
     ['pids_limit = -2', 'main.toml: pids_limit: is -2, must be a whole number from -1'],
     ['tolerate_missing_hugetlb = "no"', 'main.toml: tolerate_missing_hugetlb: is "no", must be true or false'],
+    [
+      'proxy.https = "ftp://p"',
+      'main.toml: proxy.https: is "ftp://p", must be a URL http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT',
+    ],
+    ['proxy.http = "http://u:hush@p"', 'main.toml: proxy.http: has a user or password, must have none'],
     ['stream.port = 65536', 'main.toml: stream.port: is 65536, must be a whole number from 0 to 65535'],
     ['timeouts.park = 120', 'main.toml: timeouts.park: is 120, must be a time such as "4m" or "90s", at least 0s'],
     ['timeouts.cni_add = "0s"', 'main.toml: timeouts.cni_add: is "0s", must be a time such as "4m" or "90s", at least 1s'],
