@@ -13,7 +13,7 @@ const may = {
   cni: ['base', 'linux'],
   ociruntime: ['base', 'linux'],
   storage: ['base', 'linux'],
-  registry: ['base'],
+  registry: ['base', 'linux'],
   ocispec: ['base', 'linux', 'cdi'],
   image: ['base', 'linux', 'storage', 'registry'],
   podsandbox: ['base', 'linux', 'cni', 'ociruntime', 'ocispec'], // never container: what concerns both is in pod

@@ -235,6 +235,13 @@ export const schema = {
   image: section('Images.', {
     platform: key(platform, '', "The platform of images that are pulled or loaded; empty: this machine's."),
     maxParallelDownloads: key(wholeNumber(1, 64), 3, 'Layers of one image that are fetched at once.', { reloadable: true }),
+    authFiles: key(
+      paths,
+      ['/run/containers/0/auth.json', '/etc/containers/auth.json', '/root/.config/containers/auth.json', '/root/.docker/config.json'],
+      "The node's own credentials for registries and mirrors: files as containers-auth.json(5) and docker have them, the first that has something " +
+        "for a repository decides. Each may be missing. Read when a registry asks. A pod's own pull secrets win, and no mirror gets those.",
+      { reloadable: true },
+    ),
     pinned: key(listOf(anyText, 'a list of image names'), [], 'Images that the kubelet must not remove: names, with * for any text.', {
       reloadable: true,
     }),

@@ -29,6 +29,7 @@ import { sandboxStore } from '../podsandbox/sandbox-store.ts';
 import { Sandboxes } from '../podsandbox/sandboxes.ts';
 import { readHostFacts, type HostFacts } from '../ocispec/host-facts.ts';
 import { Apparmor } from './apparmor.ts';
+import { CHILD_ENVIRONMENT } from './child-environment.ts';
 import { selinuxFacts } from './selinux.ts';
 import { buildSpecSettings } from './spec-settings.ts';
 import { openStorage, type Storage } from './storage.ts';
@@ -49,9 +50,6 @@ export interface DaemonParts {
   readonly restoreParts: RestoreParts;
   readonly exitDirectory: string;
 }
-
-/** The environment of every program that we start; nothing of ours leaks into it. */
-export const CHILD_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' } as const;
 
 /** Hands each constructor its slice of the configuration. */
 export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonParts> {

@@ -9,12 +9,14 @@ import { namedPlatform } from '../image/platform.ts';
 import { ImagePuller } from '../image/pull.ts';
 import { ImageStore } from '../image/store.ts';
 import type { DiskUsage } from '../imageservice/parts.ts';
+import { CredentialSource } from '../registry/credential-source.ts';
 import { RegistriesConf } from '../registry/registries-conf.ts';
 import { RegistryClient } from '../registry/registry-client.ts';
 import { BlobStore } from '../storage/blobs.ts';
 import { LayerStore } from '../storage/layers.ts';
 import { RootfsStore } from '../storage/rootfs.ts';
 import { StorageWorkers } from '../storage/storage-workers.ts';
+import { helperEnvironment } from './helper-environment.ts';
 
 /** What is kept of images and containers' files: blobs, layers, writable layers, image records. */
 export interface Storage {
@@ -59,10 +61,16 @@ export async function openStorage(config: LiveConfig, log: Log): Promise<Storage
     for (const warning of warnings) if (!warned.has(warning)) log.warn(warning);
     for (const warning of warnings) warned.add(warning);
   };
+  const credentials = new CredentialSource({
+    files: () => config.current.image.authFiles,
+    environment: helperEnvironment(process.env),
+    log,
+  });
   const platform = await namedPlatform(config.current.image.platform);
   const puller = new ImagePuller(imageParts, {
     registry,
     searchRegistries,
+    findCredentials: async (host, path, signal) => credentials.find(host, path, signal),
     platform,
     parallelLayers: () => config.current.image.maxParallelDownloads,
     stallTimeoutMs,

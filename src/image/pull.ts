@@ -5,6 +5,8 @@ import { JoinedWork } from '../base/joined-work.ts';
 import { stage } from '../base/stage.ts';
 import { credentialsKey } from '../registry/credentials.ts';
 import type { Credentials } from '../registry/credentials.ts';
+import type { FindCredentials } from '../registry/logins.ts';
+import { Logins } from '../registry/logins.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
 import type { Repository } from '../registry/repository.ts';
 import { StallWatch } from '../registry/stall-watch.ts';
@@ -26,6 +28,8 @@ export interface PullerOptions {
   readonly registry: RegistryClient;
   /** Registries a name without one is looked for in; none: docker.io. Asked at every pull. */
   readonly searchRegistries?: () => readonly string[];
+  /** The node's own credentials. */
+  readonly findCredentials?: FindCredentials;
   readonly platform?: Platform | undefined;
   /** Layers of one image fetched at once. Asked at every pull. */
   readonly parallelLayers: () => number;
@@ -120,7 +124,7 @@ export class ImagePuller {
     const wanted = digest ?? tag ?? 'latest';
     const repository = this.#options.registry.repository(
       { domain, path, suffix: digest === undefined ? `:${wanted}` : `@${digest}` },
-      credentials,
+      new Logins(credentials, this.#options.findCredentials ?? (async () => Promise.resolve(undefined))),
       watch,
     );
     const found = await findManifest(await readDocument(repository, wanted, '', signal), platform, {

@@ -22,6 +22,11 @@ export function basicHeader({ username, password }: Credentials): string | undef
   return username === undefined || username === '' ? undefined : `Basic ${Buffer.from(`${username}:${password ?? ''}`).toString('base64')}`;
 }
 
+/** A registry token is sent as it is, whatever the registry asks for. */
+export function bearerHeader({ registryToken }: Credentials): string | undefined {
+  return registryToken === undefined || registryToken === '' ? undefined : `Bearer ${registryToken}`;
+}
+
 /** One challenge of a WWW-Authenticate header. */
 export interface Challenge {
   /** In lower case: `bearer`, `basic`. */

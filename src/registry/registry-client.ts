@@ -2,8 +2,8 @@ import { BoundedMap } from '../base/bounded-map.ts';
 import { reasonOf, sleep } from '../base/deadline.ts';
 import { DaemonError, hasErrno, kindOf } from '../base/errors.ts';
 import type { ErrorKind } from '../base/errors.ts';
-import { basicHeader, readChallenges } from './credentials.ts';
-import type { Credentials } from './credentials.ts';
+import { basicHeader, bearerHeader, readChallenges } from './credentials.ts';
+import type { Logins } from './logins.ts';
 import type { Asked, RegistriesConf } from './registries-conf.ts';
 import { Repository } from './repository.ts';
 import type { Fetch } from './repository.ts';
@@ -42,9 +42,9 @@ export class RegistryClient {
    * The repository of one image, for all fetches of one pull. `watch` looks after them, so each fetch should end with its
    * signal. @throws PermissionDenied where registries.conf blocks it.
    */
-  repository(asked: Asked, credentials: Credentials | undefined, watch: StallWatch): Repository {
+  repository(asked: Asked, logins: Logins, watch: StallWatch): Repository {
     const get = async (fetch: Fetch): Promise<HttpResponse> => this.#get(fetch);
-    return new Repository(`${asked.domain}/${asked.path}`, { get, endpoints: this.#conf().endpoints(asked), credentials, watch });
+    return new Repository(`${asked.domain}/${asked.path}`, { get, endpoints: this.#conf().endpoints(asked), logins, watch });
   }
 
   async close(): Promise<void> {
@@ -77,9 +77,9 @@ export class RegistryClient {
   }
 
   async #authorized(fetch: Fetch): Promise<HttpResponse> {
-    const { endpoint, credentials } = fetch;
-    const { registryToken } = credentials ?? {};
-    if (registryToken !== undefined && registryToken !== '') return await this.#send(fetch, `Bearer ${registryToken}`);
+    const { endpoint, login } = fetch;
+    const bearer = login.given === undefined ? undefined : bearerHeader(login.given);
+    if (bearer !== undefined) return await this.#send(fetch, bearer);
     const scope = `repository:${endpoint.path}:pull`;
     const known = this.#challenges.get(`${endpoint.host} ${scope}`);
     const first = known === undefined ? undefined : await this.#answer(known, scope, fetch);
@@ -97,9 +97,12 @@ export class RegistryClient {
 
   /** The Authorization for a registry's challenge; undefined where we have none. A token that it has `refused` is not used again. */
   async #answer(header: string, scope: string, fetch: Fetch, refused?: string): Promise<string | undefined> {
-    const { endpoint, credentials, signal, answerTimeoutMs } = fetch;
+    const { endpoint, login, signal, answerTimeoutMs } = fetch;
     const challenges = readChallenges(header);
     const challenge = challenges.find(({ scheme }) => scheme === 'bearer');
+    const credentials = await login.find(signal);
+    const bearer = credentials === undefined ? undefined : bearerHeader(credentials);
+    if (bearer !== undefined) return bearer === refused ? undefined : bearer;
     if (challenge !== undefined) {
       return await this.#tokens.authorization({ challenge, scope, credentials, access: endpoint, signal, refused, answerTimeoutMs });
     }

@@ -3,8 +3,8 @@ import { reasonOf } from '../base/deadline.ts';
 import { DaemonError } from '../base/errors.ts';
 import { isDigest } from '../base/ids.ts';
 import type { Digest } from '../base/ids.ts';
-import type { Credentials } from './credentials.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { Login, Logins } from './logins.ts';
 import { piecesOf, readAll } from './response-body.ts';
 import type { StallWatch } from './stall-watch.ts';
 import type { HttpResponse } from './transport.ts';
@@ -27,7 +27,7 @@ export interface Fetch {
   readonly endpoint: Endpoint;
   readonly what: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly credentials: Credentials | undefined;
+  readonly login: Login;
   readonly signal: AbortSignal;
   /** Most that the headers of each answer may take, milliseconds. */
   readonly answerTimeoutMs: number;
@@ -36,8 +36,7 @@ export interface Fetch {
 export interface RepositoryParts {
   readonly get: (fetch: Fetch) => Promise<HttpResponse>;
   readonly endpoints: readonly Endpoint[];
-  /** For the registry itself; mirrors get none. */
-  readonly credentials: Credentials | undefined;
+  readonly logins: Logins;
   readonly watch: StallWatch;
 }
 
@@ -57,18 +56,18 @@ const MANIFEST_TYPES = [
 export class Repository {
   readonly #get: (fetch: Fetch) => Promise<HttpResponse>;
   readonly #endpoints: readonly Endpoint[];
-  readonly #credentials: Credentials | undefined;
+  readonly #logins: Logins;
   readonly #name: string;
   readonly #watch: StallWatch;
   /** The endpoint that answered last is asked first. */
   #good: Endpoint | undefined;
 
   /** @param name to be shown, `docker.io/library/busybox` */
-  constructor(name: string, { get, endpoints, credentials, watch }: RepositoryParts) {
+  constructor(name: string, { get, endpoints, logins, watch }: RepositoryParts) {
     this.#name = name;
     this.#get = get;
     this.#endpoints = endpoints;
-    this.#credentials = credentials;
+    this.#logins = logins;
     this.#watch = watch;
   }
 
@@ -111,7 +110,7 @@ export class Repository {
     let failure: unknown;
     for (const endpoint of order) {
       try {
-        const fetch = { endpoint, what, headers, credentials: endpoint.isMirror ? undefined : this.#credentials, signal, answerTimeoutMs };
+        const fetch = { endpoint, what, headers, login: this.#logins.of(endpoint), signal, answerTimeoutMs };
         const response = await this.#watch.during(async () => this.#get(fetch));
         // An endpoint that was left out, since it resolves no tags, is asked before this one for what has a digest.
         if (able.length === this.#endpoints.length) this.#good = endpoint;
@@ -121,8 +120,14 @@ export class Repository {
         if (failure === undefined || !endpoint.isMirror) failure = error;
       }
     }
-    throw failure;
+    throw withFaults(failure, this.#logins.faults);
   }
+}
+
+/** The failure, and what was wrong where credentials were looked for: it may be why. */
+function withFaults(failure: unknown, faults: readonly string[]): unknown {
+  if (!(failure instanceof DaemonError) || faults.length === 0) return failure;
+  return new DaemonError(failure.kind, [failure.message, ...faults].join('; '), { cause: failure });
 }
 
 /** @param oldBytes how many of the first bytes are here already. */

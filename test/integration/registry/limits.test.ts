@@ -10,6 +10,7 @@ import type { TestContext } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { makeLayer } from '../../../scripts/make-demo-image.ts';
+import { Logins } from '../../../src/registry/logins.ts';
 import { RegistriesConf } from '../../../src/registry/registries-conf.ts';
 import { RegistryClient } from '../../../src/registry/registry-client.ts';
 import { StallWatch } from '../../../src/registry/stall-watch.ts';
@@ -191,10 +192,11 @@ test('what is remembered of repositories has a limit', async (t) => {
   const conf = await RegistriesConf.load(join(scratch, 'conf'), '/nonexistent');
   const client = new RegistryClient(() => conf);
   t.after(async () => client.close());
+  const logins = new Logins(undefined, async () => Promise.resolve(undefined));
   const ask = async (count: number): Promise<void> => {
     for (let index = 0; index < count; index += 1) {
       const asked = { domain: 'registry.example', path: `r${index}`, suffix: ':1' };
-      await assert.rejects(client.repository(asked, undefined, new StallWatch(10_000)).manifest('1', AbortSignal.timeout(10_000)));
+      await assert.rejects(client.repository(asked, logins, new StallWatch(10_000)).manifest('1', AbortSignal.timeout(10_000)));
       registry.received.length = 0;
     }
   };
