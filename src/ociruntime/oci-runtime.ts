@@ -38,6 +38,9 @@ export interface RuntimeExecRequest {
 
 /** runc's words for a container that it does not know (libcontainer, ErrNotExist). */
 const RUNC_NOT_THERE = 'container does not exist';
+/** runc's words where a cgroup v1 was not frozen after a thousand looks, as on a busy node. It has let it go on then (opencontainers/cgroups, fs/freezer.go). */
+const RUNC_NOT_FROZEN = 'unable to freeze';
+const PAUSE_TRIES = 5;
 
 /** Most a runtime command may take, milliseconds; a runtime that hangs must not hang its caller for ever. */
 const COMMAND_TIMEOUT_MS = 60_000;
@@ -83,7 +86,11 @@ export class OciRuntime {
 
   /** Freezes all processes of the container. @throws Internal with the runtime's words. */
   async pause(containerId: string, signal: AbortSignal): Promise<void> {
-    await this.#mustRun('pause', ['pause', containerId], { signal });
+    for (let tries = 1; ; tries += 1) {
+      const result = await this.#run(['pause', containerId], { signal });
+      if (result.exit.code === 0) return;
+      if (tries === PAUSE_TRIES || runtimeWords(result.stderr) !== RUNC_NOT_FROZEN) throw this.#failure('pause', containerId, result);
+    }
   }
 
   /** Lets the processes of a container go on; one that is not frozen goes on already. @throws Internal with the runtime's words. */

@@ -53,6 +53,17 @@ test("a runtime's error is told, and not the warning before or after it", async 
   );
 });
 
+test('a runtime that could not freeze is asked again, and not for ever', async (t) => {
+  const fails = (times: number): string =>
+    `echo >>"$0.calls"; [ $(wc -l <"$0.calls") -gt ${times} ] || { echo unable to freeze >&2; exit 1; }`;
+  const { signal } = new AbortController();
+  await (await setUp(t, { runtime: fails(4) })).runtime.pause('c1', signal);
+  const { runtime } = await setUp(t, { runtime: fails(5) });
+  await assert.rejects(runtime.pause('c1', signal), { kind: 'Internal', message: 'runc pause c1: exit 1: unable to freeze' });
+  const other = await setUp(t, { runtime: fails(1).replace('unable to freeze', 'container not running') });
+  await assert.rejects(other.runtime.pause('c1', signal), { kind: 'Internal', message: 'runc pause c1: exit 1: container not running' });
+});
+
 test('a monitor that ends before it is put into its cgroup is told of in its own words', async (t) => {
   const { create } = await setUp(t, { conmon: 'sleep 0.3; echo "[conmon:e]: Failed to open the log: Read-only file system" >&2\nexit 7' });
   const procs =
