@@ -1,5 +1,5 @@
 import { DaemonError, hasErrno, kindOf, messageOf } from '../base/errors.ts';
-import { run, SHORT_LIVED_GO } from '../linux/spawn.ts';
+import { run, SHORT_LIVED_GO, STANDARD_PATH } from '../linux/spawn.ts';
 import { isObject } from '../base/json.ts';
 import type { ErrorKind } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -40,7 +40,6 @@ export interface PluginRun {
 /** SPEC.md, "Error": 11 try again later; 50 not available; 51 not available, and containers may have lost the network. */
 const UNAVAILABLE_CODES = [11, 50, 51];
 /** The search path for what plugins call themselves (iptables, tc, ip), where the daemon has none. */
-const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** Most of a plugin's plain words that an error repeats, characters. */
 const WORDS_LIMIT = 1000;
 
@@ -112,7 +111,7 @@ export class PluginRunner {
   /** Nothing of the daemon's own environment but the search path; most plugins are Go programs. */
   #environment(call: PluginCall): Record<string, string> {
     return {
-      PATH: process.env['PATH'] ?? DEFAULT_PATH,
+      PATH: process.env['PATH'] ?? STANDARD_PATH,
       ...SHORT_LIVED_GO,
       CNI_COMMAND: call.command,
       CNI_PATH: this.#finder.dirs.join(':'),

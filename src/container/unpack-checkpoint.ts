@@ -3,7 +3,7 @@ import { basename, dirname } from 'node:path';
 import { waitFor } from '../base/deadline.ts';
 import { DaemonError, fail, unlessMissing } from '../base/errors.ts';
 import { ended } from '../linux/pipes.ts';
-import { killGroup, run, spawn } from '../linux/spawn.ts';
+import { PLAIN_ENVIRONMENT, killGroup, run, spawn } from '../linux/spawn.ts';
 import { detectCompression, MAGIC_BYTES } from '../storage/decompress.ts';
 import { DAY_MS } from './checkpoint-capture.ts';
 import type { CheckpointFiles } from './checkpoint-files.ts';
@@ -18,9 +18,6 @@ const SLACK_BYTES = 1024 * 1024;
 const RECORD_BYTES = 10_240;
 /** As much of a line of tar's list as is looked at, characters: an entry's name may be of any length. */
 const LOOKED_AT = 256;
-
-/** Plain text for a parser, whatever the language of the node. */
-const PLAIN = { LC_ALL: 'C', PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' } as const;
 
 /**
  * Puts the files of a checkpoint into an empty directory of ours. They come from a tenant, who may say of a few bytes that they are a
@@ -70,7 +67,7 @@ function refuseSize(what: string, room: number): never {
 export async function measureArchive(archive: string, most: number, signal: AbortSignal): Promise<number> {
   const child = spawn('tar', {
     args: ['--list', '--verbose', '--numeric-owner', '--force-local', `--file=${archive}`],
-    env: PLAIN,
+    env: PLAIN_ENVIRONMENT,
     stdio: ['ignore', 'pipe', 'pipe'],
     newSession: true,
   });
@@ -129,7 +126,7 @@ export async function unpackArchive(archive: string, directory: string, most: nu
 async function copyDirectory(source: string, directory: string, room: number, signal: AbortSignal): Promise<void> {
   const du = await run('du', {
     args: ['--summarize', '--apparent-size', '--block-size=1', '--', source],
-    env: PLAIN,
+    env: PLAIN_ENVIRONMENT,
     timeoutMs: DAY_MS,
     signal,
   });

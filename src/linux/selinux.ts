@@ -1,13 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { DaemonError, hasErrno, unlessMissing } from '../base/errors.ts';
 import { bind, errnoError } from './libc.ts';
-import { run } from './spawn.ts';
+import { PLAIN_ENVIRONMENT, run } from './spawn.ts';
 
 const SELINUXFS = '/sys/fs/selinux';
 const CONFIG_DIRECTORY = '/etc/selinux';
 /** Ends sooner where its caller does. Millions of files take minutes. */
 const RELABEL_TIMEOUT_MS = 60 * 60_000;
-const ENVIRONMENT = { LC_ALL: 'C', PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' };
 
 /** What the policy has for containers, lxc_contexts(5). */
 interface SelinuxContexts {
@@ -65,7 +64,7 @@ export function labelFile(path: string, label: string): void {
  */
 export async function labelTree(path: string, label: string, signal: AbortSignal): Promise<void> {
   const args = ['-R', '-P', '-h', label, '--', path];
-  const { exit, stderr } = await run('chcon', { args, env: ENVIRONMENT, timeoutMs: RELABEL_TIMEOUT_MS, signal });
+  const { exit, stderr } = await run('chcon', { args, env: PLAIN_ENVIRONMENT, timeoutMs: RELABEL_TIMEOUT_MS, signal });
   if (exit.code === 0) return;
   const words = refusalsOf(stderr.toString());
   if (words.length > 0) throw new DaemonError('Internal', `label ${path}: ${words.slice(0, 3).join('; ').slice(0, 500)}`);
@@ -80,7 +79,7 @@ export function refusalsOf(stderr: string): string[] {
 
 /** The label of a file; undefined where it has none. It is found in a process of its own, as that of a volume. */
 export async function labelOf(path: string, signal: AbortSignal): Promise<string | undefined> {
-  const { exit, stdout } = await run('stat', { args: ['--format=%C', '--', path], env: ENVIRONMENT, timeoutMs: 30_000, signal });
+  const { exit, stdout } = await run('stat', { args: ['--format=%C', '--', path], env: PLAIN_ENVIRONMENT, timeoutMs: 30_000, signal });
   const label = stdout.toString().trim();
   return exit.code === 0 && label !== '?' && label !== '' ? label : undefined;
 }

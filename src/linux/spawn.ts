@@ -47,6 +47,11 @@ export interface RunResult {
  */
 export const SHORT_LIVED_GO = { GOGC: '400' } as const;
 
+/** Where programs are looked for, whatever the environment of the daemon. */
+export const STANDARD_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** For programs whose words are read: plain ones, whatever the language of the node. */
+export const PLAIN_ENVIRONMENT = { LC_ALL: 'C', PATH: STANDARD_PATH } as const;
+
 const OUTPUT_LIMIT_BYTES = 1024 * 1024;
 const DRAIN_MS = 500;
 /** How long a killed process may take to die (it may hang in the kernel) before run() gives up waiting for it. */
