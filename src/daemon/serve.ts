@@ -126,6 +126,11 @@ async function startAdapters(parts: DaemonParts, closers: Closer[]): Promise<voi
     runtimes.probe(log),
     prepareInfraRootfs(sandboxParts),
   ]);
+  const asking = new AbortController();
+  void runtimes.askAgain(log, asking.signal);
+  closers.push(() => {
+    asking.abort();
+  });
   runtimes.nodeLacks = nodeLacks;
   if (nodeLacks !== undefined) log.info('pods can have no user namespaces', { reason: nodeLacks });
 }

@@ -148,8 +148,8 @@ export class OciRuntime {
    * The runtime's `features` document (OCI features.md); undefined where it has no such command.
    * @throws DeadlineExceeded where it does not answer within 2 s, Internal that names the field where its answer is wrong.
    */
-  async features(): Promise<HandlerFeatures | undefined> {
-    const result = await this.#run(['features'], { timeoutMs: QUESTION_TIMEOUT_MS });
+  async features(timeoutMs = QUESTION_TIMEOUT_MS, signal?: AbortSignal): Promise<HandlerFeatures | undefined> {
+    const result = await this.#run(['features'], { timeoutMs, signal });
     if (result.exit.code !== 0) return undefined;
     return readAnswer(`${this.name} features`, result.stdout.toString(), readFeatures);
   }

@@ -1,3 +1,4 @@
+import { sleep } from '../base/deadline.ts';
 import { fail, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { HandlerFeatures } from './answers.ts';
@@ -10,6 +11,9 @@ const NOTHING: HandlerFeatures = {
   userNamespace: false,
   checkpoints: false,
 };
+
+/** When a runtime that did not say what it can do is asked again, and how long it may then take, milliseconds. */
+const AGAIN = { firstMs: 5_000, mostMs: 300_000, timeoutMs: 60_000 };
 
 /** A default that is chosen: the preferred handler where it may be and can be, else the name given. */
 export interface AutoDefault {
@@ -51,7 +55,7 @@ export class RuntimeHandlers {
     );
   }
 
-  /** Asks every runtime once what it can do. A runtime that does not say, within 2 s, is taken to have no optional feature. */
+  /** Asks every runtime what it can do. One that does not say, within 2 s, is taken to have no optional feature until {@link askAgain} knows better. */
   async probe(log: Log): Promise<void> {
     await Promise.all(
       [...this.#runtimes].map(async ([name, runtime]) => {
@@ -68,6 +72,32 @@ export class RuntimeHandlers {
     if (this.#auto === undefined) return;
     if (this.#auto.allowed && this.#canReplaceRunc(this.#auto.preferred)) this.#defaultName = this.#auto.preferred;
     log.info(`pods that name no runtime handler get ${this.#defaultName}, chosen by runtime.default = "auto"`);
+  }
+
+  /**
+   * Asks those that did not answer until they do: a busy node must not be without user namespaces until its daemon is started anew.
+   * The default that was chosen stays, so that the same request gets the same handler.
+   */
+  async askAgain(log: Log, signal: AbortSignal, firstMs = AGAIN.firstMs): Promise<void> {
+    const ask = async (name: string): Promise<void> => {
+      for (let pauseMs = firstMs; ; pauseMs = Math.min(2 * pauseMs, AGAIN.mostMs)) {
+        await sleep(pauseMs, signal);
+        if (signal.aborted) return;
+        const features = await this.#runtimes
+          .get(name)
+          ?.features(AGAIN.timeoutMs, signal)
+          .then(
+            (told) => told ?? NOTHING,
+            () => undefined,
+          );
+        if (features === undefined) continue;
+        this.#features.set(name, features);
+        this.#silent.delete(name);
+        log.info(`runtime handler ${name}: its runtime has told its features now`);
+        return;
+      }
+    };
+    await Promise.all([...this.#silent].map(ask));
   }
 
   /** Whether a runtime is there that can do what the newest runc can. */

@@ -5,7 +5,7 @@ import { remove } from 'fs-extra/esm';
 
 const FIXTURE = join(import.meta.dirname, '../fixtures/runtime/faulty');
 
-export type RuntimeFault = 'passes' | 'hangs' | 'dies-first' | 'dies' | 'floods' | 'floods-and-fails' | 'fails';
+export type RuntimeFault = 'passes' | 'hangs' | 'is-slow' | 'dies-first' | 'dies' | 'floods' | 'floods-and-fails' | 'fails';
 
 /** The test runtime, with a fault at one of its commands (test/fixtures/runtime/faulty). */
 export class FaultyRuntime {

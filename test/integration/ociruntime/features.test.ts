@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { OciRuntime } from '../../../src/ociruntime/oci-runtime.ts';
 import { RuntimeHandlers } from '../../../src/ociruntime/runtime-handlers.ts';
 import { FaultyRuntime } from '../../support/faulty-runtime.ts';
@@ -36,4 +38,30 @@ test('runtimes that hang at features hold up a start for two seconds together, h
   );
   assert.deepEqual(new Set(Object.values(handlers.features('hung'))), new Set([false]));
   assert.equal(handlers.features('well').recursiveReadOnlyMounts, true);
+});
+
+test('a runtime that did not answer at the start is asked until it does, and its handler has its features then', async (t) => {
+  const faulty = await FaultyRuntime.install();
+  t.after(async () => faulty.remove());
+  await faulty.set('features', 'is-slow');
+  const root = await scratchDirectory(t);
+  const environment = { PATH: process.env['PATH'] ?? '' };
+  const gone = new OciRuntime({ name: 'gone', path: join(root, 'gone'), root, systemdCgroup: false, environment });
+  const slow = new OciRuntime({ name: 'slow', path: faulty.path, root, systemdCgroup: false, environment });
+  const handlers = new RuntimeHandlers('slow', new Map([['slow', slow], ['gone', gone]])); // prettier-ignore
+  const { log } = collectingLog();
+  await handlers.probe(log);
+  assert.equal(handlers.features('slow').recursiveReadOnlyMounts, false, 'it takes four seconds');
+  assert.equal(handlers.lacksForCheckpoints('slow'), undefined);
+
+  const ending = new AbortController();
+  t.after(() => {
+    ending.abort();
+  });
+  const asking = handlers.askAgain(log, ending.signal, 100);
+  const end = Date.now() + 30_000;
+  while (!handlers.features('slow').recursiveReadOnlyMounts && Date.now() < end) await setTimeout(50);
+  assert.equal(handlers.features('slow').recursiveReadOnlyMounts, true);
+  ending.abort();
+  await asking; // the other one is not asked any more
 });
