@@ -1,6 +1,7 @@
+import { settledWithin } from '../base/deadline.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { listStamped } from '../base/stamped-files.ts';
+import { listStamped, type StampedFile } from '../base/stamped-files.ts';
 import type { CdiSpec } from './spec.ts';
 import { SpecThread, type ReadFile } from './spec-thread.ts';
 
@@ -28,11 +29,13 @@ export interface Specs {
 }
 
 const EXTENSIONS = ['.json', '.yaml'];
+/** How long a directory may take to be listed, milliseconds: it may lie on a file system that hangs. */
+const LIST_MS = 5_000;
 
 /**
  * The directories of CDI spec files. They are looked at when somebody asks, so what was written before the question counts, and a
  * node whose pods ask for no device has no work with them. Only files that have changed are read. One that cannot be used is
- * left out with one line in the log.
+ * left out with one line in the log, and so is a directory that hangs: only one look at it is under way.
  */
 export class SpecDirectories {
   readonly #directories: () => readonly string[];
@@ -40,6 +43,8 @@ export class SpecDirectories {
   readonly #thread = new SpecThread();
   #known = new Map<string, { readonly stamp: string; readonly file: ReadFile }>();
   #last: Promise<unknown> = Promise.resolve();
+  /** Listings that have not come back. Each has one of libuv's threads. */
+  readonly #hung = new Map<string, Promise<StampedFile[]>>();
 
   constructor(directories: () => readonly string[], log: Log) {
     this.#directories = directories;
@@ -58,7 +63,7 @@ export class SpecDirectories {
     const unreadable: BrokenFile[] = [];
     const lists = directories.map(async (directory, priority) => {
       try {
-        return (await listStamped(directory, EXTENSIONS)).map((file) => ({ ...file, priority }));
+        return (await this.#list(directory)).map((file) => ({ ...file, priority }));
       } catch (error) {
         unreadable.push({ path: directory, error: messageOf(error) });
         return [];
@@ -80,6 +85,17 @@ export class SpecDirectories {
       } else broken.push(this.#note(file, stamp, before));
     }
     return { directories, files, broken };
+  }
+
+  /** @throws Error where the directory cannot be read, or does not answer in time. */
+  async #list(directory: string): Promise<StampedFile[]> {
+    const listing = this.#hung.get(directory) ?? listStamped(directory, EXTENSIONS);
+    if (!(await settledWithin(listing, this.#hung.has(directory) ? 0 : LIST_MS))) {
+      this.#hung.set(directory, listing);
+      throw new Error(`it cannot be listed within ${LIST_MS / 1000} s, its file system may hang`);
+    }
+    // What a listing found that hung is old.
+    return this.#hung.delete(directory) ? this.#list(directory) : listing;
   }
 
   /** Keeps what cannot be used, and says so where that is new. */

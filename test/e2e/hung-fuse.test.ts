@@ -3,15 +3,18 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { execa } from 'execa';
+import { remove } from 'fs-extra/esm';
+import type { StatusReport } from '../../src/admin/reports.ts';
 import { CriError } from '../../src/cli/cri-client.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { assertNothingNew, inventoryOf } from '../support/e2e-test.ts';
 import type { Pod } from '../support/pods.ts';
-import { containerConfig, execSync, removePod, runContainer, runPod } from '../support/pods.ts';
+import { containerConfig, execSync, failureOf, removePod, runContainer, runPod } from '../support/pods.ts';
 
 const FIXTURE = join(import.meta.dirname, '../fixtures/hung-fuse.ts');
 /** More than libuv's pool has threads: a path that blocks must not be touched there. */
@@ -100,3 +103,52 @@ async function workBeside(daemon: TestDaemon): Promise<number> {
   assert.ok(slowestMs < 5000, `a call beside the hung ones took ${slowestMs.toFixed(0)} ms`);
   return slowestMs;
 }
+
+test(
+  'a directory of CDI specs that hangs is named by status in seconds, and refused devices name it',
+  { skip: noFuse, timeout: 180_000 },
+  async () => {
+    const place = await mkdtemp(join(tmpdir(), 'pw-hung-cdi-'));
+    const [hung, well] = [join(place, 'hung'), join(place, 'well')];
+    await mkdir(well);
+    await writeFile(join(well, 'odd.json'), '{');
+    const fuse = await hungMount(hung);
+    const daemon = await TestDaemon.start({ config: `cdi_spec_dirs = ["${well}", "${hung}"]\n` });
+    try {
+      // More often than libuv's pool has threads: a look at it must not be begun anew each time.
+      const tookMs: number[] = [];
+      for (let count = 0; count < HUNG_CONTAINERS; count += 1) {
+        const begun = performance.now();
+        const { brokenCdiSpecs } = JSON.parse(await daemon.cli('status', '--json')) as StatusReport;
+        tookMs.push(Math.round(performance.now() - begun));
+        assert.deepEqual(
+        brokenCdiSpecs.map(({ path, error }) => [path, /within 5 s|must be|JSON|YAML|flow|unexpected/i.test(error)]).toSorted(),
+        [[hung, true], [join(well, 'odd.json'), true]],
+      ); // prettier-ignore
+      }
+      const [first = 0, ...later] = tookMs;
+      assert.ok(first < 30_000 && Math.min(...later) < 4_500, `status took ${tookMs.join(', ')} ms`);
+      const pod = await runPod(daemon);
+      const config = await containerConfig(pod, SLEEP, { change: { cdiDevices: [{ name: 'vendor.com/gpu=a' }] } });
+      const { code, message } = await failureOf(
+        daemon.runtime.createContainer({ podSandboxId: pod.id, config, sandboxConfig: pod.config }, { timeoutMs: 20_000 }),
+      );
+      assert.equal(code, 'NOT_FOUND');
+      assert.ok(message.includes(`${hung} is not used: it cannot be listed within 5 s`), message);
+
+      // When it answers again, it is as before: here it is gone, and so its directory has nothing.
+      await release(fuse, hung);
+      await writeFile(
+        join(hung, 'a.json'),
+        JSON.stringify({ cdiVersion: '0.3.0', kind: 'vendor.com/gpu', devices: [{ name: 'a', containerEdits: { env: ['GPU=a'] } }] }),
+      );
+      const id = await runContainer(daemon, pod, SLEEP, { change: { cdiDevices: [{ name: 'vendor.com/gpu=a' }] } });
+      assert.match(Buffer.from((await execSync(daemon, id, ['env'])).stdout).toString(), /GPU=a/);
+      await removePod(daemon, pod.id);
+    } finally {
+      await release(fuse, hung);
+      await daemon.destroy();
+      await remove(place);
+    }
+  },
+);
