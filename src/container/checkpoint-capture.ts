@@ -6,8 +6,8 @@ import { stage } from '../base/stage.ts';
 import type { ImageRecord } from '../image/store.ts';
 import { run } from '../linux/spawn.ts';
 import { dumpContainer, endDump } from '../ociruntime/checkpoint.ts';
-import type { OciSpec } from '../ocispec/oci-types.ts';
-import { specFromJson, specToJson } from '../ocispec/spec-json.ts';
+import { readSpec, type SavedSpec } from '../ocispec/read-spec.ts';
+import { jsonOf } from '../ocispec/spec-json.ts';
 import { listChanges } from '../storage/changes.ts';
 import { CheckpointFiles, configDump, externalMounts, mountPoints, specDump } from './checkpoint-files.ts';
 import { requireState, type Container, type ContainerRecord } from './container.ts';
@@ -89,26 +89,28 @@ export async function takeBack({ log }: ContainerParts, { id }: ContainerRecord,
   }
 }
 
+/** Writes the documents of a checkpoint. @returns the container's spec, as it is on disk. */
 export async function writeDocuments(
   parts: ContainerParts,
   container: Container,
   image: ImageRecord | undefined,
   files: CheckpointFiles,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<SavedSpec> {
   const { record } = container;
-  const spec = specFromJson(await readFile(bundleOf(parts, record.id).specFile, 'utf8')) as OciSpec;
+  const spec = readSpec(await readFile(bundleOf(parts, record.id).specFile, 'utf8'));
   const mode = { mode: 0o600 };
   await writeFile(files.config, JSON.stringify(configDump(container, image, new Date()), undefined, 2), mode);
-  await writeFile(files.spec, specToJson(specDump(spec, container, parts.sandboxes.get(record.sandboxId))), mode);
+  await writeFile(files.spec, jsonOf(specDump(spec, container, parts.sandboxes.get(record.sandboxId))), mode);
   const mounts = externalMounts(spec);
-  if (mounts.length === 0) return;
+  if (mounts.length === 0) return spec;
   const kinds = await kindsOf(
     mounts.map(({ source }) => source),
     signal,
   );
   const list = mounts.map(({ source, destination }, index) => ({ source, destination, ...kinds[index] }));
   await writeFile(files.bindMounts, JSON.stringify(list, undefined, 2), mode);
+  return spec;
 }
 
 /** What the sources of mounts are; a volume's server may hang. */
@@ -127,12 +129,12 @@ export async function captureFrozen(
   parts: ContainerParts,
   record: ContainerRecord,
   files: CheckpointFiles,
-  { environment, signal }: { environment: Readonly<Record<string, string>>; signal: AbortSignal },
+  { spec, environment, signal }: { spec: SavedSpec; environment: Readonly<Record<string, string>>; signal: AbortSignal },
 ): Promise<void> {
   const runtime = runtimeOf(parts, record);
   await dumpContainer(runtime, { containerId: record.id, images: files.images, work: files.directory, environment, signal });
   stage('checkpoint.memory');
-  await writeChanges(parts, record, files, signal);
+  await writeChanges(parts, record, files, { spec, signal });
   if (record.logPath === '') return;
   // In a process of its own, as all that may lie on a file system that hangs.
   const script = '[ ! -e "$1" ] || exec cp --reflink=auto -- "$1" "$2"';
@@ -140,11 +142,15 @@ export async function captureFrozen(
   if (exit.code !== 0) throw new DaemonError('Internal', `copy ${record.logPath}: ${stderr.toString().trim()}`);
 }
 
-async function writeChanges(parts: ContainerParts, record: ContainerRecord, files: CheckpointFiles, signal: AbortSignal): Promise<void> {
+async function writeChanges(
+  parts: ContainerParts,
+  record: ContainerRecord,
+  files: CheckpointFiles,
+  { spec, signal }: { spec: SavedSpec; signal: AbortSignal },
+): Promise<void> {
   const bundle = bundleOf(parts, record.id);
   const image = parts.images.resolve(record.imageId) ?? fail('FailedPrecondition', `its image ${record.imageId} is not there`);
   const { upper, lower } = parts.rootfs.directoriesOf(record.id, image.chain);
-  const spec = specFromJson(await readFile(bundle.specFile, 'utf8')) as OciSpec;
   const { changed, deleted } = await listChanges({ upper, lower, merged: bundle.rootfs, skip: mountPoints(spec) });
   if (deleted.length > 0) {
     const paths = deleted.map((path) => `/${Buffer.from(path, 'latin1').toString()}`);

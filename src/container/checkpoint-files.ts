@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { ImageRecord } from '../image/store.ts';
-import type { OciMount, OciSpec } from '../ocispec/oci-types.ts';
+import type { SavedSpec } from '../ocispec/read-spec.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import type { Container } from './container.ts';
 
@@ -73,7 +73,7 @@ export function configDump({ record }: Container, image: ImageRecord | undefined
 }
 
 /** `spec.dump`: the spec with what readers of such archives look for in its annotations. */
-export function specDump(spec: OciSpec, { record }: Container, sandbox: Sandbox): OciSpec {
+export function specDump(spec: SavedSpec, { record }: Container, sandbox: Sandbox): object {
   const { metadata } = sandbox.record.config;
   const { config } = record;
   const ips = 'network' in sandbox.state ? sandbox.state.network.ips : [];
@@ -95,19 +95,19 @@ export function specDump(spec: OciSpec, { record }: Container, sandbox: Sandbox)
     [LOG_PATH]: record.logPath,
   };
   for (const [index, ip] of ips.entries()) annotations[`${prefix}.IP.${index}`] = ip;
-  return { ...spec, annotations: { ...spec.annotations, ...annotations } };
+  return { ...spec.document, annotations: { ...spec.annotations, ...annotations } };
 }
 
 /** Mounts that every runtime makes anew at a restore. */
 const OF_EVERY_CONTAINER = new Set(['/dev', '/dev/shm', '/proc', '/run', '/run/.containerenv', '/run/secrets', '/sys']);
 
 /** The mounts that a restore must find sources for. */
-export function externalMounts({ mounts }: OciSpec): OciMount[] {
+export function externalMounts({ mounts }: SavedSpec): SavedSpec['mounts'] {
   return mounts.filter(({ type, destination }) => type === 'bind' && !OF_EVERY_CONTAINER.has(destination));
 }
 
 /** Where the container's own files end: what lies at these paths is not its own. Relative, as latin1. */
-export function mountPoints({ mounts }: OciSpec): Set<string> {
+export function mountPoints({ mounts }: SavedSpec): Set<string> {
   const paths = [...OF_EVERY_CONTAINER, ...mounts.map(({ destination }) => destination)];
   return new Set(paths.map((path) => Buffer.from(path.replace(/^\/+/, '')).toString('latin1')));
 }

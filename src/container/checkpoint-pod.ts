@@ -8,6 +8,7 @@ import { canonicalJson } from '../base/json.ts';
 import { allSettledOrThrow, runAllInOrder } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
 import { run } from '../linux/spawn.ts';
+import type { SavedSpec } from '../ocispec/read-spec.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import { beginCheckpoint, captureFrozen, DAY_MS, requireCheckpoint, takeBack, tar, thaw, writeDocuments } from './checkpoint-capture.ts';
 import { CheckpointFiles } from './checkpoint-files.ts';
@@ -88,12 +89,16 @@ async function makeDirectories(what: string, steps: readonly Step[], signal: Abo
 }
 
 async function capture(parts: ContainerParts, sandbox: Sandbox, steps: readonly Step[], signal: AbortSignal): Promise<void> {
-  for (const { container, files } of steps)
-    await writeDocuments(parts, container, parts.images.resolve(container.record.imageId), files, signal);
+  const prepared: (Step & { readonly spec: SavedSpec })[] = [];
+  for (const step of steps) {
+    const image = parts.images.resolve(step.container.record.imageId);
+    prepared.push({ ...step, spec: await writeDocuments(parts, step.container, image, step.files, signal) });
+  }
   try {
     await allSettledOrThrow(steps.map(async ({ container: { record } }) => runtimeOf(parts, record).pause(record.id, signal)));
     stage('pod-checkpoint.frozen');
-    for (const { container, files, environment } of steps) await captureFrozen(parts, container.record, files, { environment, signal });
+    for (const { container, files, spec, environment } of prepared)
+      await captureFrozen(parts, container.record, files, { spec, environment, signal });
     const [first] = steps;
     if (first !== undefined && sandbox.record.namespaces.ipc === 'pod')
       await tar([`--file=${join(first.target, SHM)}`, `--directory=${parts.sandboxes.pathsOf(sandbox.record.id).shm}`, '--format=posix', '--xattrs', '--sparse', '--numeric-owner', '.'], { signal }); // prettier-ignore

@@ -40,11 +40,11 @@ export async function writeCheckpoint(
     await mkdir(files.images, { mode: 0o700 });
     stage('checkpoint.begun');
     await beginArchive(what, partial, request);
-    await writeDocuments(parts, container, image, files, signal);
+    const spec = await writeDocuments(parts, container, image, files, signal);
     try {
       await runtimeOf(parts, record).pause(record.id, signal);
       stage('checkpoint.frozen');
-      await captureFrozen(parts, record, files, { environment, signal });
+      await captureFrozen(parts, record, files, { spec, environment, signal });
     } finally {
       await thaw(parts, record);
     }
