@@ -18,6 +18,8 @@ export interface JoinedObjectsOptions<R extends { readonly id: string; readonly 
   readonly made: S['is'];
   /** Whether the request that made it may still get it: it is made or Parked, and has not begun to end. */
   readonly isAlive: (state: S) => boolean;
+  /** Whether callers may not see it yet, though it is made; none, if left out. */
+  readonly isHidden?: (object: StoredPair<R, S>) => boolean;
   /** What was asked for, plain data: the same name with another request never gets this object. */
   readonly requestOf: (record: R) => unknown;
   /** Most that making one may take, milliseconds; the caller's deadline does not end it. */
@@ -76,15 +78,21 @@ export abstract class JoinedObjects<R extends { readonly id: string; readonly na
 
   /** Every object that callers may see. */
   list(): StoredPair<R, S>[] {
-    return this.store.list().filter(({ state }) => state.is !== 'Parked');
+    return this.store.list().filter((object) => this.#isVisible(object));
   }
 
   /** The object an id or a unique prefix names. @throws NotFound, or InvalidArgument where several begin so. */
   get(idOrPrefix: string): StoredPair<R, S> {
     const { noun } = this.#life;
-    const visible = this.store.idsWithPrefix(idOrPrefix).filter((id) => this.store.get(id)?.state.is !== 'Parked');
+    const objects = this.store.idsWithPrefix(idOrPrefix).map((id) => this.store.get(id));
+    const visible = objects.flatMap((object) => (object !== undefined && this.#isVisible(object) ? [object.record.id] : []));
     const id = resolveId(visible, idOrPrefix, noun);
     return this.store.get(id) ?? fail('NotFound', `${noun} ${idOrPrefix}: not found`);
+  }
+
+  /** The object with exactly this id, also where callers may not see it. @throws NotFound. */
+  known(id: R['id']): StoredPair<R, S> {
+    return this.store.get(id) ?? fail('NotFound', `${this.#life.noun} ${id}: not found`);
   }
 
   /** Like {@link get}, but undefined where there is none. */
@@ -170,6 +178,10 @@ export abstract class JoinedObjects<R extends { readonly id: string; readonly na
     }
     const left = this.store.creatingByName(name);
     if (left !== undefined) await this.removeUnfinished(left);
+  }
+
+  #isVisible(object: StoredPair<R, S>): boolean {
+    return object.state.is !== 'Parked' && this.#life.isHidden?.(object) !== true;
   }
 
   /** Whether nobody has seen it: it is Parked, or was until its removal began. */

@@ -11,7 +11,7 @@ import { readOomKills } from '../linux/kernel-log.ts';
 import type { TreeUsage } from '../linux/measure-tree.ts';
 import { SIGKILL } from '../linux/process.ts';
 import type { OciRuntime } from '../ociruntime/oci-runtime.ts';
-import { requireReady, type Sandbox } from '../podsandbox/sandbox.ts';
+import { isBeingRestored, requireReady, type Sandbox } from '../podsandbox/sandbox.ts';
 import type { Bundle } from './bundle.ts';
 import { takeBackCheckpoint } from './checkpoint-capture.ts';
 import { writePodCheckpoint } from './checkpoint-pod.ts';
@@ -59,6 +59,7 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
       action: 'create container',
       made: 'Created',
       isAlive: isAliveState,
+      isHidden: ({ record }) => isBeingRestored(parts.sandboxes.store.get(record.sandboxId)?.state),
       requestOf: ({ config }) => config,
       budgetMs: createBudgetMs,
       parkMs,

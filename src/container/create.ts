@@ -99,7 +99,7 @@ export async function createContainer(
     await intent.flushed;
     // Under the sandbox's lock, so that a stop of it either sees this container or makes it fail here.
     await parts.sandboxes.locked(record.sandboxId, async () => {
-      requireReady(parts.sandboxes.get(record.sandboxId), 'create container');
+      requireReady(parts.sandboxes.known(record.sandboxId), 'create container');
       await store.save(record.id, {
         is: 'Created',
         process,

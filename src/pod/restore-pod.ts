@@ -8,7 +8,7 @@ import { idField } from '../base/log.ts';
 import { stage } from '../base/stage.ts';
 import { awaitsRestore } from '../container/container.ts';
 import { unpackShm, type PodRestorePlan } from '../container/plan-pod-restore.ts';
-import { sandboxName, type Sandbox } from '../podsandbox/sandbox.ts';
+import { isBeingRestored, sandboxName, type Sandbox } from '../podsandbox/sandbox.ts';
 import { removePod, type PodParts } from './stop-pod.ts';
 
 export interface PodRestore {
@@ -43,7 +43,7 @@ export async function restorePod(parts: PodParts, request: PodRestore, call: Cal
     // Its end is waited for, whatever becomes of the caller: what it makes must be known to be removed.
     const patient = { requestId: call.requestId, log: call.log, hasDeadline: true, signal: new AbortController().signal };
     const sandbox = await sandboxes.run(config, request.runtimeHandler, patient, checkpointPath);
-    if (sandbox.state.isRestored === false) return await makeContainers(parts, sandbox, plan, call);
+    if (isBeingRestored(sandbox.state)) return await makeContainers(parts, sandbox, plan, call);
     return thatIsThere(parts, sandbox, plan);
   } finally {
     underWay.delete(name);
@@ -69,8 +69,9 @@ async function makeContainers(parts: PodParts, sandbox: Sandbox, plan: PodRestor
     mustGoOn(call);
     return { sandboxId: id, containers: made };
   } catch (error) {
-    await removePod(parts, id).catch((failure: unknown) => {
+    await removePod(parts, id).catch(async (failure: unknown) => {
       log.error('restore pod: what was made cannot be removed', { ...idField('sandbox', id), error: messageOf(failure) });
+      await sandboxes.showUnrestored(id);
     });
     throw error;
   }

@@ -7,7 +7,7 @@ import { madeOf } from '../container/start.ts';
 import type { ContainerParts } from '../container/parts.ts';
 import { bootId, isAlive } from '../linux/process.ts';
 import type { SandboxParts } from '../podsandbox/parts.ts';
-import type { Sandbox, SandboxRecord } from '../podsandbox/sandbox.ts';
+import { isBeingRestored, type Sandbox, type SandboxRecord } from '../podsandbox/sandbox.ts';
 import type { Sandboxes } from '../podsandbox/sandboxes.ts';
 import { lostNamespace } from './namespace-watch.ts';
 import { RestoreQueue } from './restore-queue.ts';
@@ -137,7 +137,7 @@ async function settleStart(parts: RestoreParts, record: ContainerRecord): Promis
 
 async function endSandbox(parts: RestoreParts, { id }: { readonly id: SandboxId }): Promise<void> {
   const state = parts.sandboxes.store.get(id)?.state;
-  if (state?.is === 'Parked' || state?.is === 'Removing' || state?.isRestored === false) await removePod(parts, id);
+  if (state?.is === 'Parked' || state?.is === 'Removing' || isBeingRestored(state)) await removePod(parts, id);
   else if (state?.is === 'Stopping') await stopPod(parts, id);
 }
 

@@ -56,7 +56,7 @@ interface Alive {
   readonly infra?: InfraProcess | undefined;
   /** Whether this sandbox made the cgroup of its pod, and so removes it. */
   readonly ownsCgroup: boolean;
-  /** In a pod that is restored, whether all its containers are there: one that a restart finds without them is removed. */
+  /** In a pod that is restored, whether all its containers are there. Until then callers see neither it nor them, and a restart removes it. */
   readonly isRestored?: boolean | undefined;
   /** What the last UpdatePodSandboxResources told, in place of the config's. */
   readonly resources?: PodResources | undefined;
@@ -93,6 +93,11 @@ export type SandboxState =
 export interface Sandbox {
   readonly record: SandboxRecord;
   readonly state: SandboxState;
+}
+
+/** Whether a pod from a checkpoint is not whole yet. */
+export function isBeingRestored(state: SandboxState | undefined): boolean {
+  return state?.isRestored === false;
 }
 
 /** @throws FailedPrecondition where the sandbox is not Ready. */

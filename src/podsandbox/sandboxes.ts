@@ -1,6 +1,5 @@
 import type { PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { Call } from '../base/call.ts';
-import { fail } from '../base/errors.ts';
 import { present } from '../base/field.ts';
 import type { SandboxId } from '../base/ids.ts';
 import { JoinedObjects } from '../base/joined-objects.ts';
@@ -16,7 +15,15 @@ import { runSandbox } from './run.ts';
 import { sandboxRuntimeSpec } from './runtime-spec.ts';
 import { checkPodLabels, chooseLabels } from './selinux.ts';
 import type { SandboxPaths } from './sandbox-paths.ts';
-import { requireReady, sandboxName, type PodResources, type Sandbox, type SandboxRecord, type SandboxState } from './sandbox.ts';
+import {
+  isBeingRestored,
+  requireReady,
+  sandboxName,
+  type PodResources,
+  type Sandbox,
+  type SandboxRecord,
+  type SandboxState,
+} from './sandbox.ts';
 import { stopSandbox } from './stop.ts';
 
 export interface SandboxesOptions {
@@ -39,6 +46,7 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
       action: 'run pod sandbox',
       made: 'Ready',
       isAlive: ({ is }) => is === 'Ready' || is === 'Parked',
+      isHidden: ({ state }) => isBeingRestored(state),
       requestOf,
       budgetMs: runBudgetMs,
       parkMs,
@@ -119,12 +127,20 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
     });
   }
 
-  /** Records that all containers of a pod that is restored are there. @throws FailedPrecondition where it is not Ready any more. */
+  /** Shows a pod that was restored: all its containers are there. @throws FailedPrecondition where it is not Ready any more. */
   async finishRestore(id: SandboxId): Promise<void> {
     await this.locked(id, async () => {
-      const sandbox = this.store.get(id) ?? fail('NotFound', `pod sandbox ${id}: not found`);
+      const sandbox = this.known(id);
       requireReady(sandbox, 'restore pod');
       await this.store.save(id, { ...sandbox.state, isRestored: true });
+    });
+  }
+
+  /** Shows a pod whose restore has failed and which cannot be removed: somebody must know of it to remove it. */
+  async showUnrestored(id: SandboxId): Promise<void> {
+    await this.locked(id, async () => {
+      const state = this.store.get(id)?.state;
+      if (state !== undefined) await this.store.saveTowardsEnd(id, { ...state, isRestored: undefined });
     });
   }
 

@@ -5,7 +5,7 @@ import { DaemonError } from '../base/errors.ts';
 import type { Change } from '../base/object-store.ts';
 import { nowNs } from '../base/time.ts';
 import { isAliveState, type ContainerRecord, type ContainerState } from '../container/container.ts';
-import type { Sandbox, SandboxRecord, SandboxState } from '../podsandbox/sandbox.ts';
+import { isBeingRestored, type Sandbox, type SandboxRecord, type SandboxState } from '../podsandbox/sandbox.ts';
 import { containerStatusMessages } from './container-messages.ts';
 import type { RuntimeServiceHandlers } from './handlers.ts';
 import type { RuntimeServiceParts } from './parts.ts';
@@ -31,12 +31,18 @@ export function getContainerEvents(parts: Parts, mostWaiting = MOST_WAITING): Ru
     }
   };
   parts.containers.store.onChange((change) => {
-    tell(change.record.id, containerEvents(change), () => parts.sandboxes.store.get(change.record.sandboxId));
+    const sandbox = parts.sandboxes.store.get(change.record.sandboxId);
+    if (!isBeingRestored(sandbox?.state)) tell(change.record.id, containerEvents(change), () => sandbox);
   });
   parts.sandboxes.store.onChange((change) => {
     const { record, before, after } = change;
     const state = after ?? before;
-    tell(record.id, sandboxEvents(change), () => (state === undefined ? undefined : { record, state }));
+    const sandbox = state && { record, state };
+    tell(record.id, sandboxEvents(change), () => sandbox);
+    if (!isBeingRestored(before) || isBeingRestored(after) || after === undefined) return;
+    // Its containers have come into sight with it.
+    for (const container of parts.containers.ofSandbox(record.id))
+      tell(container.record.id, containerEvents({ record: container.record, before: undefined, after: container.state }), () => sandbox);
   });
   return async function* (_request, call) {
     const client = new Client(call.signal, mostWaiting);
@@ -109,9 +115,10 @@ export function containerEvents(change: Change<ContainerRecord, ContainerState>)
 }
 
 /** The same for a sandbox: it is created and started at once, and stopped when nothing of it is held any more, or it is lost. */
-export function sandboxEvents(change: Change<SandboxRecord, SandboxState>): ContainerEventType[] {
+export function sandboxEvents({ record, before, after }: Change<SandboxRecord, SandboxState>): ContainerEventType[] {
+  const seen = (state: SandboxState | undefined): SandboxState | undefined => (isBeingRestored(state) ? undefined : state);
   return eventsOf(
-    change,
+    { record, before: seen(before), after: seen(after) },
     (state) => state.is === 'Ready',
     (state) => state.is === 'NotReady' || state.is === 'Lost' || state.is === 'Removing',
   );

@@ -1,93 +1,37 @@
 /** CheckpointPod and RestorePod: containers of one moment, which go on, and a pod that goes on from there; nothing half. */
+// long: 40 s
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { execa } from 'execa';
 import { remove } from 'fs-extra/esm';
 import { ContainerState } from '../../api/cri/enums.ts';
-import type { ContainerConfig, Init, RestorePodRequest, RestorePodResponse } from '../../api/cri/runtime.ts';
+import type { ContainerConfig, Init, RestorePodRequest } from '../../api/cri/runtime.ts';
 import { pidOf } from '../support/cgroup-files.ts';
-import { counts, countsOn } from '../support/counting.ts';
+import { countsOn } from '../support/counting.ts';
 import { findCriu } from '../support/criu.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { e2eTest, sharedDaemon } from '../support/e2e-test.ts';
-import { containerConfig, containerStatus, createContainer, execOutput, failureOf, podConfig, removePod, runContainer, runPod, shell, until, waitForOutput } from '../support/pods.ts'; // prettier-ignore
-import type { Pod } from '../support/pods.ts';
+import {
+  bothCountOn,
+  checkpointed,
+  counting,
+  emptyPlace,
+  freezerOf,
+  idsOf,
+  LIMIT,
+  NAMES,
+  nothingStays,
+  restoreRequest,
+  sandboxIds,
+} from '../support/pod-checkpoints.ts';
+import { containerStatus, createContainer, execOutput, failureOf, removePod, shell, until } from '../support/pods.ts';
 
 const { path: criu, skip } = await findCriu();
 const config = `[checkpoint]\ncriu = "${criu}"\n`;
 const shared = sharedDaemon({ config, skip });
-const LIMIT = { timeoutMs: 120_000 };
-
-/**
- * Two containers that count in turn, by the pod's memory that they share: each waits for just the number of the other. States of
- * different moments would wait for ever.
- */
-const TURNS = {
-  one: 'i=0; while :; do i=$((i+1)); echo $i > /dev/shm/one; while [ "$(cat /dev/shm/two 2>/dev/null)" != $i ]; do sleep 0.05; done; echo count $i; done',
-  two: 'i=0; while :; do if [ "$(cat /dev/shm/one 2>/dev/null)" = $((i+1)) ]; then i=$((i+1)); echo $i > /dev/shm/two; echo count $i; fi; sleep 0.05; done',
-};
-const NAMES = ['one', 'two'] as const;
-
-interface Counting {
-  readonly pod: Pod;
-  readonly ids: readonly string[];
-}
-
-async function counting(daemon: TestDaemon): Promise<Counting> {
-  const pod = await runPod(daemon);
-  const ids = [];
-  for (const name of NAMES) ids.push(await runContainer(daemon, pod, shell(TURNS[name]), { name }));
-  for (const id of ids) await waitForOutput(daemon, id, 'count 3');
-  return { pod, ids };
-}
-
-async function emptyPlace(daemon: TestDaemon): Promise<string> {
-  const place = join(daemon.directory, 'checkpoint');
-  await remove(place);
-  await mkdir(place, { mode: 0o700 });
-  return place;
-}
-
-async function bothCountOn(daemon: TestDaemon, { ids }: Pick<Counting, 'ids'>): Promise<void> {
-  for (const id of ids) await countsOn(daemon, id);
-}
-
-async function nothingStays(daemon: TestDaemon, { ids }: Counting, place: string): Promise<void> {
-  assert.deepEqual(await readdir(place), []);
-  for (const id of ids) assert.ok(!(await readdir(join(daemon.root, 'containers', id))).includes('checkpoint'));
-}
-
-/** What RestorePod is asked for, as the kubelet would: the same containers, in a new pod. */
-async function restoreRequest(daemon: TestDaemon, checkpointPath: string, change: Init<ContainerConfig> = {}): Promise<{ pod: Pod; request: Init<RestorePodRequest> }> {
-  const pod = { id: '', config: podConfig(daemon) };
-  const containerConfigs = [];
-  for (const name of NAMES) containerConfigs.push({ ...(await containerConfig(pod, shell(TURNS[name]), { name })), ...change });
-  return { pod, request: { checkpointPath, config: pod.config, runtimeHandler: '', containerConfigs } };
-} // prettier-ignore
-
-async function checkpointed(daemon: TestDaemon): Promise<{ place: string; last: number }> {
-  const { pod, ids } = await counting(daemon);
-  const place = await emptyPlace(daemon);
-  const started = performance.now();
-  await daemon.runtime.checkpointPod({ podSandboxId: pod.id, outputPath: place, containerIds: ids }, LIMIT);
-  const { stdout } = await execa('du', ['-sb', place]);
-  console.log(`checkpoint of two containers: ${Math.round(performance.now() - started)} ms, ${stdout.split('\t')[0] ?? ''} bytes`);
-  await bothCountOn(daemon, { ids });
-  await removePod(daemon, pod.id);
-  const last = (await readFile(join(place, ids[1] ?? '', 'io.kubernetes.cri-o.LogPath'), 'utf8')).split('\n').filter((line) => line.includes(' count ')).length; // prettier-ignore
-  return { place, last };
-}
-
-async function sandboxIds(daemon: TestDaemon): Promise<string[]> {
-  return (await daemon.runtime.listPodSandbox({})).items.map(({ id }) => id);
-}
-
-function idsOf({ restoredContainers }: RestorePodResponse): string[] {
-  return NAMES.map((name) => restoredContainers.find((each) => each.name === name)?.containerId ?? '');
-}
 
 shared('the states of a pod are of one moment, and another pod goes on from there, with its shared memory and its own name', async (daemon) => {
   const { place, last } = await checkpointed(daemon);
@@ -118,14 +62,6 @@ shared('the states of a pod are of one moment, and another pod goes on from ther
   await bothCountOn(daemon, { ids });
   await removePod(daemon, answer.podSandboxId);
 }); // prettier-ignore
-
-/** The state of the freezer of a container, on cgroup v1 and v2. */
-async function freezerOf(pid: number): Promise<string> {
-  const line = (await readFile(`/proc/${pid}/cgroup`, 'utf8')).split('\n').find((each) => /^\d+:freezer:/.test(each));
-  if (line !== undefined) return (await readFile(`/sys/fs/cgroup/freezer${line.split(':')[2] ?? ''}/freezer.state`, 'utf8')).trim();
-  const path = (await readFile(`/proc/${pid}/cgroup`, 'utf8')).trim().split('::')[1] ?? '';
-  return (await readFile(`/sys/fs/cgroup${path}/cgroup.freeze`, 'utf8')).trim() === '1' ? 'FROZEN' : 'THAWED';
-}
 
 /** Whether both containers are frozen when the daemon dies there. */
 const MARKS: readonly (readonly [mark: string, isFrozen: boolean])[] = [
@@ -284,44 +220,5 @@ shared('a restore that is not of its checkpoint is refused by its field, and not
   await remove(join(place, first, 'checkpoint', 'inventory.img'));
   assert.match(await ask({}), /INVALID_ARGUMENT: .*has no inventory.img/);
   assert.deepEqual(await sandboxIds(daemon), []);
-  await remove(place);
-}); // prettier-ignore
-
-const RESTORE_MARKS = [
-  'sandbox.recorded',
-  'sandbox.pinned',
-  'pod-restore.sandbox',
-  'container.recorded',
-  'container.rootfs.mounted',
-  'pod-restore.container',
-];
-
-shared('kill -9 at every mark of a restore, and a deadline: nothing of the pod is left; a finished one is there for the retry', async (daemon) => {
-  const { place, last } = await checkpointed(daemon);
-  for (const mark of RESTORE_MARKS) {
-    const { request } = await restoreRequest(daemon, place);
-    await daemon.restart({ PODWRIGHT_KILL_AT: mark });
-    await failureOf(daemon.runtime.restorePod(request, LIMIT));
-    await daemon.ended();
-    await daemon.start();
-    await until(`nothing is left after ${mark}`, async () => (await sandboxIds(daemon)).length === 0);
-    assert.deepEqual((await daemon.runtime.listContainers({})).containers, [], mark);
-  }
-  const hasty = await restoreRequest(daemon, place);
-  assert.equal((await failureOf(daemon.runtime.restorePod(hasty.request, { timeoutMs: 60 }))).code, 'DEADLINE_EXCEEDED');
-  await until('nothing is left after a deadline', async () => (await sandboxIds(daemon)).length === 0);
-
-  const { request } = await restoreRequest(daemon, place);
-  await daemon.restart({ PODWRIGHT_KILL_AT: 'pod-restore.finished' });
-  await failureOf(daemon.runtime.restorePod(request, LIMIT));
-  await daemon.ended();
-  await daemon.start();
-  const answer = await daemon.runtime.restorePod(request, LIMIT);
-  assert.deepEqual(await sandboxIds(daemon), [answer.podSandboxId]);
-  for (const id of idsOf(answer)) await daemon.runtime.startContainer({ containerId: id });
-  for (const id of idsOf(answer)) await countsOn(daemon, id, last);
-  const again = await failureOf(daemon.runtime.restorePod(request, LIMIT));
-  assert.match(`${again.code}: ${again.message}`, /ALREADY_EXISTS: .*is not as it was restored/);
-  assert.ok((await counts(daemon, idsOf(answer)[0] ?? '')).length > last, 'and is left alone');
   await remove(place);
 }); // prettier-ignore
