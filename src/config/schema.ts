@@ -68,6 +68,11 @@ export const schema = {
     { flag: { usage: '--registries-conf <FILE>' } },
   ),
   registriesConfDir: key(path, '/etc/containers/registries.conf.d', 'Drop-ins to that file. May be missing.'),
+  shortNameAliases: key(
+    path,
+    '/var/cache/containers/short-name-aliases.conf',
+    'Aliases of names without a registry that podman and its kin have recorded; they come before those of the files above. Read only. May be missing.',
+  ),
   logSizeMaxBytes: key(
     sizeOrUnlimited,
     -1,

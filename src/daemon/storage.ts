@@ -12,6 +12,7 @@ import type { DiskUsage } from '../imageservice/parts.ts';
 import { CredentialSource } from '../registry/credential-source.ts';
 import { RegistriesConf } from '../registry/registries-conf.ts';
 import { RegistryClient } from '../registry/registry-client.ts';
+import type { ShortNames } from '../registry/short-names.ts';
 import { BlobStore } from '../storage/blobs.ts';
 import { LayerStore } from '../storage/layers.ts';
 import { RootfsStore } from '../storage/rootfs.ts';
@@ -43,8 +44,8 @@ export async function openStorage(config: LiveConfig, log: Log): Promise<Storage
   const blobs = new BlobStore(layout.blobs);
   const layers = new LayerStore(layout.layers, workers, log);
   const rootfs = new RootfsStore(layout.writableLayers, layers, workers);
-  const searchRegistries = (): readonly string[] => registries.searchRegistries;
-  const images = new ImageStore({ directory: layout.imageRecords, blobs, layers, rootfs, log, searchRegistries });
+  const shortNames = (): ShortNames => registries.shortNames;
+  const images = new ImageStore({ directory: layout.imageRecords, blobs, layers, rootfs, log, shortNames });
   const imageParts: ImageParts = { images, blobs, layers, log };
   const stallTimeoutMs = (): number => config.current.image.pullProgressTimeoutMs;
   // A connection that died is taken up again once, before the pull is given up.
@@ -69,7 +70,7 @@ export async function openStorage(config: LiveConfig, log: Log): Promise<Storage
   const platform = await namedPlatform(config.current.image.platform);
   const puller = new ImagePuller(imageParts, {
     registry,
-    searchRegistries,
+    shortNames,
     findCredentials: async (host, path, signal) => credentials.find(host, path, signal),
     platform,
     parallelLayers: () => config.current.image.maxParallelDownloads,
@@ -85,13 +86,13 @@ export async function openStorage(config: LiveConfig, log: Log): Promise<Storage
     start: async () => {
       await Promise.all([blobs.start(), layers.start(), rootfs.start()]);
       imagesMountpoint = await mountpointOfImages(layout);
-      registries = await RegistriesConf.load(config.current.registriesConf, config.current.registriesConfDir);
+      registries = await readRegistries(config.current);
       warn(registries);
       images.setPinned(config.current.image.pinned);
       await images.start();
     },
     read: async (next) => {
-      const read = await RegistriesConf.load(next.registriesConf, next.registriesConfDir);
+      const read = await readRegistries(next);
       return () => {
         registries = read;
         warn(read);
@@ -116,4 +117,8 @@ export async function openStorage(config: LiveConfig, log: Log): Promise<Storage
 async function mountpointOfImages({ storage, imageStorage }: DiskLayout): Promise<string> {
   const [all, images] = await Promise.all([stat(storage), stat(imageStorage)]);
   return all.dev === images.dev ? storage : imageStorage;
+}
+
+async function readRegistries({ registriesConf, registriesConfDir, shortNameAliases }: Config): Promise<RegistriesConf> {
+  return await RegistriesConf.load(registriesConf, registriesConfDir, shortNameAliases);
 }

@@ -9,6 +9,8 @@ import type { FindCredentials } from '../registry/logins.ts';
 import { Logins } from '../registry/logins.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
 import type { Repository } from '../registry/repository.ts';
+import { NO_SHORT_NAMES } from '../registry/short-names.ts';
+import type { ShortNames } from '../registry/short-names.ts';
 import { StallWatch } from '../registry/stall-watch.ts';
 import { assembleImage } from './assemble.ts';
 import type { ImageParts, NewImage } from './assemble.ts';
@@ -20,16 +22,17 @@ import type { Descriptor, Platform } from './oci-types.ts';
 import { hostPlatform } from './platform.ts';
 import type { ImageProgress } from './progress.ts';
 import { credentialsFor, type PullCredentials } from './pull-credentials.ts';
-import { candidatesOf, formatReference, parseReference, repositoryOf, withTag } from './reference.ts';
+import { formatReference, parseReference, repositoryOf, withTag } from './reference.ts';
 import type { ImageReference } from './reference.ts';
+import { meaningsToPull } from './short-names.ts';
 import type { ImageRecord } from './store.ts';
 
 export interface PullerOptions {
   readonly registry: RegistryClient;
-  /** Registries a name without one is looked for in; none: docker.io. Asked at every pull. */
-  readonly searchRegistries?: () => readonly string[];
   /** The node's own credentials. */
   readonly findCredentials?: FindCredentials;
+  /** What names without a registry mean; docker.io where not given. Asked at every pull. */
+  readonly shortNames?: () => ShortNames;
   readonly platform?: Platform | undefined;
   /** Layers of one image fetched at once. Asked at every pull. */
   readonly parallelLayers: () => number;
@@ -63,7 +66,7 @@ export class ImagePuller {
   /**
    * Pulls the image `name`, by tag or digest. It is there when this returns, under that name.
    * @param call ends the waiting, and the pull with its last waiter.
-   * @throws InvalidArgument for a bad name, NotFound, PermissionDenied, RegistryUnavailable, FailedPrecondition for a wrong
+   * @throws InvalidArgument for a bad name, or one that may mean several and must not, NotFound, PermissionDenied, RegistryUnavailable, FailedPrecondition for a wrong
    * digest, the call's own reason.
    */
   async pull(name: string, given: PullCredentials | undefined, call: AbortSignal): Promise<ImageRecord> {
@@ -88,7 +91,7 @@ export class ImagePuller {
   }
 
   #candidates(name: string): ImageReference[] {
-    const names = candidatesOf(name, this.#options.searchRegistries?.() ?? []);
+    const { names } = meaningsToPull(name, this.#options.shortNames?.() ?? NO_SHORT_NAMES);
     return names.map((text) => withTag(parseReference(text)));
   }
 

@@ -56,21 +56,12 @@ function splitName(name: string): { domain: string; path: string } {
   return { domain, path };
 }
 
-/** As docker: the first part is a host only when it looks like one. */
-function hostOf(name: string): string | undefined {
+/** The registry that a name as written says; as docker, the first part is one only when it looks like a host. */
+export function hostOf(name: string): string | undefined {
   const slash = name.indexOf('/');
   const first = slash === -1 ? '' : name.slice(0, slash);
   const isHost = first !== '' && (/[.:[]/.test(first) || first === 'localhost' || first !== first.toLowerCase());
   return isHost ? first : undefined;
-}
-
-/**
- * The names that a name as written may mean: itself, where it says its registry or there is no list; else one for each registry
- * of the list, in its order.
- */
-export function candidatesOf(name: string, searchRegistries: readonly string[]): string[] {
-  if (hostOf(name) !== undefined || searchRegistries.length === 0) return [name];
-  return searchRegistries.map((registry) => `${registry}/${name}`);
 }
 
 /** The same with the tag `latest` where it has neither tag nor digest. */

@@ -11,9 +11,12 @@ import { stage } from '../base/stage.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { LayerStore } from '../storage/layers.ts';
 import type { RootfsStore } from '../storage/rootfs.ts';
+import { NO_SHORT_NAMES } from '../registry/short-names.ts';
+import type { ShortNames } from '../registry/short-names.ts';
 import { readImageRecord } from './image-record.ts';
 import type { ImageRecord } from './image-record.ts';
-import { candidatesOf, formatReference, parseReference, repositoryOf, withTag } from './reference.ts';
+import { formatReference, parseReference, repositoryOf, withTag } from './reference.ts';
+import { meaningsOf } from './short-names.ts';
 
 export type { ImageLayer, ImageRecord } from './image-record.ts';
 
@@ -24,8 +27,8 @@ export interface ImageStoreParts {
   readonly layers: LayerStore;
   readonly rootfs: RootfsStore;
   readonly log: Log;
-  /** Registries in which a name without one is looked for before docker.io, as a pull does. Asked at every look. Default none. */
-  readonly searchRegistries?: () => readonly string[];
+  /** What names without a registry mean before docker.io, as for a pull. Asked at every look. Default: nothing. */
+  readonly shortNames?: () => ShortNames;
 }
 
 const WHOLE_STORE = 'all';
@@ -264,7 +267,7 @@ export class ImageStore {
   }
 
   #findByName(text: string): ImageId | undefined {
-    for (const name of [...candidatesOf(text, this.#parts.searchRegistries?.() ?? []), text]) {
+    for (const name of [...meaningsOf(text, this.#parts.shortNames?.() ?? NO_SHORT_NAMES).names, text]) {
       const id = this.#findByWholeName(name);
       if (id !== undefined) return id;
     }

@@ -5,6 +5,8 @@ import { DaemonError, hasErrno, messageOf } from '../base/errors.ts';
 import { Field } from '../base/field.ts';
 import { STRICT_TLS, UNVERIFIED_TLS } from './endpoint.ts';
 import type { Endpoint } from './endpoint.ts';
+import { readAliases, SHORT_NAME_MODES } from './short-names.ts';
+import type { Alias, ShortNames } from './short-names.ts';
 
 /** What is asked of a registry, as in a reference: `docker.io`, `library/busybox`, and a tag or digest with its mark. */
 export interface Asked {
@@ -31,39 +33,39 @@ interface Rule {
 }
 
 /**
- * registries.conf, version 2, with its drop-ins: where repositories are really fetched from. containers-registries.conf(5).
- * Read are unqualified-search-registries, and of each registry prefix, location, insecure, blocked, mirror and
- * mirror-by-digest-only.
+ * registries.conf, version 2, with its drop-ins: what short names mean, and where repositories are really fetched from.
+ * containers-registries.conf(5). What of it is not read here is in {@link warnings}.
  */
 export class RegistriesConf {
   readonly #rules = new Map<string, Rule>();
   readonly #warnings: string[] = [];
+  readonly #aliases = new Map<string, Alias>();
   #searchRegistries: readonly string[] = [];
+  #shortNameMode: ShortNames['mode'] = 'permissive';
   #credentialHelpers: readonly string[] = [];
 
-  /** Reads the file and the `.conf` files of the directory in the order of their names; either may be missing. @throws InvalidArgument that names the file. */
-  static async load(file: string, directory: string): Promise<RegistriesConf> {
+  /**
+   * Reads the file and the `.conf` files of the directory in the order of their names, and last the aliases that other tools of the
+   * machine have recorded. Each may be missing. @throws InvalidArgument that names the file.
+   */
+  static async load(file: string, directory: string, recordedAliases?: string): Promise<RegistriesConf> {
     const conf = new RegistriesConf();
     for (const path of [file, ...(await dropIns(directory))]) {
-      let text: string;
-      try {
-        text = await readFile(path, 'utf8');
-      } catch (error) {
-        if (hasErrno(error, 'ENOENT', 'ENOTDIR')) continue;
-        throw new DaemonError('InvalidArgument', `read ${path}: ${messageOf(error)}`, { cause: error });
-      }
-      try {
-        conf.#take(new Field(parse(text), ''), path);
-      } catch (error) {
-        throw new DaemonError('InvalidArgument', `read ${path}: ${messageOf(error)}`, { cause: error });
-      }
+      await readDocument(path, (document) => {
+        conf.#take(document, path);
+      });
+    }
+    if (recordedAliases !== undefined) {
+      await readDocument(recordedAliases, (document) => {
+        conf.#takeAliases(document, recordedAliases);
+        conf.#warnOf(keysBut(document, ['aliases']), recordedAliases);
+      });
     }
     return conf;
   }
 
-  /** Registries that a name without one is looked for in, in this order; none: it means docker.io. */
-  get searchRegistries(): readonly string[] {
-    return this.#searchRegistries;
+  get shortNames(): ShortNames {
+    return { mode: this.#shortNameMode, searchRegistries: this.#searchRegistries, aliases: this.#aliases };
   }
 
   /** What credentials are looked for in, in this order, as the last file with such a list has it; none where no file has one. */
@@ -119,13 +121,27 @@ export class RegistriesConf {
     if (search !== undefined) this.#searchRegistries = search;
     const helpers = document.at('credential-helpers').given?.texts();
     if (helpers !== undefined) this.#credentialHelpers = helpers;
+    const mode = document.at('short-name-mode');
+    if ((mode.given?.text() ?? '') !== '') this.#shortNameMode = mode.oneOf(SHORT_NAME_MODES);
+    this.#takeAliases(document, file);
     const registries = document.at('registry').given?.list((table) => readRule(table, file)) ?? [];
-    for (const rule of registries) this.#rules.set(rule.prefix, rule);
-    for (const key of unknownKeys(document)) this.#warnings.push(`${file}: ${key} is not known here, and has no effect`);
+    // Of one prefix twice in a file, the first counts; a later file's takes its place.
+    for (const rule of registries.reverse()) this.#rules.set(rule.prefix, rule);
+    this.#warnOf(unknownKeys(document), file);
+  }
+
+  #takeAliases(document: Field, file: string): void {
+    const table = document.at('aliases').given;
+    if (table === undefined) return;
+    for (const [name, alias] of readAliases(table, file)) this.#aliases.set(name, alias);
+  }
+
+  #warnOf(keys: readonly string[], file: string): void {
+    for (const key of keys) this.#warnings.push(`${file}: ${key} is not known here, and has no effect`);
   }
 }
 
-const KEYS = ['unqualified-search-registries', 'credential-helpers', 'registry'];
+const KEYS = ['unqualified-search-registries', 'credential-helpers', 'short-name-mode', 'aliases', 'registry'];
 const REGISTRY_KEYS = ['prefix', 'location', 'insecure', 'blocked', 'mirror', 'mirror-by-digest-only'];
 const MIRROR_KEYS = ['location', 'insecure', 'pull-from-mirror'];
 
@@ -185,6 +201,7 @@ function readRule(table: Field, file: string): Rule {
   const location = text(table.at('location'));
   const prefix = text(table.at('prefix')) || location;
   if (prefix === '') table.refuse('a registry with a prefix or a location');
+  if (/^\*\..*[/:@]|(?!^)\*|^\*(?!\.)/.test(prefix)) table.at('prefix').refuse('a name, or a host after "*." and nothing more');
   if (location === '') checkHost(table.at('prefix'), prefix.replace(/^\*\./, ''));
   else checkHost(table.at('location'), location);
   const byDigestOnly = flag(table.at('mirror-by-digest-only'));
@@ -213,6 +230,16 @@ function readMirror(table: Field, byDigestOnly: boolean): Mirror {
 function rewrite(name: string, prefix: string, location: string): string {
   if (prefix.startsWith('*.')) return location === prefix ? name : `${location}/${name.slice(name.indexOf('/') + 1)}`;
   return `${location}${name.slice(prefix.length)}`;
+}
+
+/** Reads a TOML file; nothing where it is missing. @throws InvalidArgument that names the file. */
+async function readDocument(path: string, read: (document: Field) => void): Promise<void> {
+  try {
+    read(new Field(parse(await readFile(path, 'utf8')), ''));
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return;
+    throw new DaemonError('InvalidArgument', `read ${path}: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 interface How {

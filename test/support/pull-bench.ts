@@ -37,8 +37,8 @@ export async function pullBench(
     parallelLayers: () => 2,
     platform: { os: 'linux', architecture: 'amd64' },
     stallTimeoutMs: options.stallTimeoutMs ?? (() => 5000),
-    searchRegistries: () => registries.searchRegistries,
     ...(options.findCredentials === undefined ? {} : { findCredentials: options.findCredentials }),
+    shortNames: () => registries.shortNames,
   });
   t.after(async () => {
     await registry.close();

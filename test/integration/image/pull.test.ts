@@ -54,7 +54,7 @@ async function bench(t: TestContext, conf: string): Promise<Bench> {
     registry,
     parallelLayers: () => 2,
     platform: { os: 'linux', architecture: 'amd64' },
-    searchRegistries: () => registries.searchRegistries,
+    shortNames: () => registries.shortNames,
   });
   t.after(async () => {
     await registry.close();

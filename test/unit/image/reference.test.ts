@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { candidatesOf, formatReference, parseReference, repositoryOf, withTag } from '../../../src/image/reference.ts';
+import { formatReference, parseReference, repositoryOf, withTag } from '../../../src/image/reference.ts';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;
 
@@ -51,12 +51,4 @@ test('parseReference refuses what is no reference', () => {
     'host:port/x',
   ];
   for (const text of bad) assert.throws(() => parseReference(text), { kind: 'InvalidArgument' }, JSON.stringify(text));
-});
-
-test('a name is looked for in the search registries only where it says no registry', () => {
-  for (const text of ['quay.io/x', 'localhost/x', 'h:1/x', '[::1]/x', 'Host/x']) assert.deepEqual(candidatesOf(text, ['a.io']), [text]);
-  for (const text of ['x', 'x:1', 'library/x', 'a/b/c']) {
-    assert.deepEqual(candidatesOf(text, []), [text]);
-    assert.deepEqual(candidatesOf(text, ['a.io', 'b.io']), [`a.io/${text}`, `b.io/${text}`]);
-  }
 });

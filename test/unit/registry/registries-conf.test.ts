@@ -13,7 +13,7 @@ async function load(t: TestContext, main: string, dropIns: Readonly<Record<strin
   await mkdir(join(directory, 'd'));
   await writeFile(join(directory, 'registries.conf'), main);
   for (const [name, text] of Object.entries(dropIns)) await writeFile(join(directory, 'd', name), text);
-  return await RegistriesConf.load(join(directory, 'registries.conf'), join(directory, 'd'));
+  return await RegistriesConf.load(join(directory, 'registries.conf'), join(directory, 'd'), join(directory, 'd', 'recorded'));
 }
 
 function where(conf: RegistriesConf, name: string, suffix = ':1'): string[] {
@@ -27,8 +27,8 @@ test('without rules a name is its own place, and docker.io has its registry else
   const conf = await RegistriesConf.load('/nonexistent', '/nonexistent');
   assert.deepEqual(where(conf, 'quay.io/a/b'), ['quay.io/a/b']);
   assert.deepEqual(where(conf, 'docker.io/library/x'), ['registry-1.docker.io/library/x']);
-  assert.deepEqual(conf.searchRegistries, []);
-  assert.deepEqual((await load(t, '')).searchRegistries, []);
+  assert.deepEqual(conf.shortNames.searchRegistries, []);
+  assert.deepEqual((await load(t, '')).shortNames.searchRegistries, []);
 });
 
 test('the longest prefix wins, and matches whole parts only', async (t) => {
@@ -92,7 +92,7 @@ test('drop-ins replace rules of the same prefix, in the order of their names', a
     'ignored.txt': 'no toml [',
   });
   assert.deepEqual(where(conf, 'example.com/x'), ['twenty.test/x']);
-  assert.deepEqual(conf.searchRegistries, ['b.test']);
+  assert.deepEqual(conf.shortNames.searchRegistries, ['b.test']);
 });
 
 test('a file that cannot be meant is refused by name', async (t) => {
@@ -115,12 +115,53 @@ test('a file that cannot be meant is refused by name', async (t) => {
     ['unqualified-search-registries = ["https://x"]', /unqualified-search-registries\[0\]: must be a host.*, is "https:\/\/x"$/],
     ['[[registry]]\nlocation = "no host"', /: registry\[0\]\.location: must be a host.*, is "no host"$/],
     ['[[registry]]\nlocation = "x:port/y"', /: registry\[0\]\.location: must be a host.*, is "x:port\/y"$/],
+    ['short-name-mode = "strict"', /: short-name-mode: must be one of enforcing, permissive, disabled, is "strict"$/],
+    ['[aliases]\n"x:1" = "a.test/x"', /: aliases: must be a name without registry, tag and digest on the left, is "x:1"$/],
+    ['[aliases]\n"a.test/x" = "a.test/x"', /: aliases: must be a name without registry.*, is "a.test\/x"$/],
+    ['[aliases]\n"localhost/x" = "a.test/x"', /: aliases: must be a name without registry.*, is "localhost\/x"$/],
+    ['[aliases]\nx = "a.test/x:1"', /: aliases\.x: must be a registry and a repository, .*, is "a.test\/x:1"$/],
+    ['[aliases]\nx = "library/x"', /: aliases\.x: must be a registry and a repository, .*, is "library\/x"$/],
+    ['[aliases]\nx = "a.test"', /: aliases\.x: must be a registry and a repository, .*, is "a.test"$/],
+    ['[aliases]\nx = 1', /: aliases\.x: must be text, is 1$/],
+    [
+      '[[registry]]\nprefix = "*.x.test/y"\nlocation = "z"',
+      /: registry\[0\]\.prefix: must be a name, or a host after "\*\." and nothing more, is/,
+    ],
+    ['[[registry]]\nprefix = "a.*.test"\nlocation = "z"', /: registry\[0\]\.prefix: must be a name, or a host after/],
     [
       '[[registry]]\nprefix = "x"\n[[registry.mirror]]\nlocation = "/y"',
       /: registry\[0\]\.mirror\[0\]\.location: must be a host.*, is "\/y"$/,
     ],
   ];
   for (const [text, words] of cases) await assert.rejects(load(t, text), { kind: 'InvalidArgument', message: words });
+});
+
+test('of one prefix twice in a file the first counts', async (t) => {
+  const conf = await load(
+    t,
+    '[[registry]]\nprefix = "x.test"\nlocation = "a.test"\n[[registry]]\nprefix = "x.test"\nlocation = "b.test"\n',
+  );
+  assert.deepEqual(where(conf, 'x.test/y'), ['a.test/y']);
+});
+
+test('aliases of later files come before those of earlier ones, and recorded ones before all; an empty one takes it away', async (t) => {
+  const conf = await load(
+    t,
+    'short-name-mode = "enforcing"\n[aliases]\n"a" = "main.test/a"\n"b" = "main.test/b"\n"team/c" = "main.test/c"\n"d" = "localhost/d"\n',
+    {
+      '1.conf': 'short-name-mode = ""\n[aliases]\n"a" = "one.test:5000/x/a"\n"b" = ""\n',
+      '2.conf': '[aliases]\n"a" = "two.test/a"\n"d" = ""\n',
+      recorded: '[aliases]\n"d" = "recorded.test/d"\n"a" = "recorded.test/a"\n',
+    },
+  );
+  const { mode, aliases } = conf.shortNames;
+  assert.equal(mode, 'enforcing');
+  const targets = Object.fromEntries([...aliases].map(([name, { target }]) => [name, target]));
+  assert.deepEqual(targets, { a: 'recorded.test/a', b: undefined, 'team/c': 'main.test/c', d: 'recorded.test/d' });
+  assert.match(aliases.get('b')?.file ?? '', /1\.conf$/);
+  assert.deepEqual(conf.warnings, []);
+  assert.equal((await load(t, '', { '1.conf': 'short-name-mode = "disabled"' })).shortNames.mode, 'disabled');
+  assert.equal((await load(t, '')).shortNames.mode, 'permissive');
 });
 
 test('credential helpers are those of the last file that names some', async (t) => {
