@@ -45,7 +45,8 @@ export async function openStorage(config: LiveConfig, log: Log): Promise<Storage
   const layers = new LayerStore(layout.layers, workers, log);
   const rootfs = new RootfsStore(layout.writableLayers, layers, workers);
   const shortNames = (): ShortNames => registries.shortNames;
-  const images = new ImageStore({ directory: layout.imageRecords, blobs, layers, rootfs, log, shortNames });
+  const discardsBlobs = (): boolean => config.current.image.discardBlobs;
+  const images = new ImageStore({ directory: layout.imageRecords, blobs, layers, rootfs, log, shortNames, discardsBlobs });
   const imageParts: ImageParts = { images, blobs, layers, log };
   const stallTimeoutMs = (): number => config.current.image.pullProgressTimeoutMs;
   // A connection that died is taken up again once, before the pull is given up.
@@ -97,6 +98,8 @@ export async function openStorage(config: LiveConfig, log: Log): Promise<Storage
         registries = read;
         warn(read);
         images.setPinned(next.image.pinned);
+        // Blobs that are no longer to be kept.
+        void images.collect();
       };
     },
     close: async () => {

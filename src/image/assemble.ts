@@ -1,6 +1,6 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { rm, stat, writeFile } from 'node:fs/promises';
 import { reasonOf } from '../base/deadline.ts';
-import { DaemonError, messageOf } from '../base/errors.ts';
+import { DaemonError, messageOf, unlessMissing } from '../base/errors.ts';
 import type { Digest, ImageId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import { stage } from '../base/stage.ts';
@@ -213,6 +213,8 @@ async function fetchLayer(parts: ImageParts, image: NewImage, part: Part, option
     throw explain(what, error);
   }
   progress.state = 'unpacked';
+  // Before the flush, which would write it out for nothing.
+  if (parts.images.discardsBlobs) await rm(path, { force: true });
   stage(`${options.stages}.layer-unpacked`);
 }
 
@@ -267,7 +269,9 @@ async function recordImage(
   });
   for (const { path, blob } of documents) await blobs.adopt(path, blob);
   for (const { made } of work) {
-    if (made !== undefined) await blobs.adopt(made.path, { digest: made.unpacked.blobDigest, sizeBytes: made.unpacked.blobBytes });
+    // The key may have changed since it came.
+    if (made !== undefined && (await isFile(made.path)))
+      await blobs.adopt(made.path, { digest: made.unpacked.blobDigest, sizeBytes: made.unpacked.blobBytes });
   }
   await blobs.sync();
   stage(`${options.stages}.blobs-adopted`);
@@ -292,6 +296,10 @@ async function recordImage(
     pinned: false,
     updatedAtMs: Date.now(),
   });
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await unlessMissing(stat(path), undefined)) !== undefined;
 }
 
 const MEDIA_OF_COMPRESSION = { none: MEDIA.ociLayer, gzip: MEDIA.ociLayerGzip, zstd: MEDIA.ociLayerZstd } as const;

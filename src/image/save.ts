@@ -36,7 +36,7 @@ export async function saveArchive(
     if (!parts.blobs.has(digest))
       throw new DaemonError(
         'FailedPrecondition',
-        `save images: layer ${digest} is kept unpacked only, its blob must be there: pull or load the image anew`,
+        `save images: layer ${digest} is kept unpacked only, its blob must be there: ${howToGetBlobs(parts)}`,
       );
   }
   // An image must not be removed from under the reader.
@@ -60,6 +60,11 @@ export async function saveArchive(
     signal.removeEventListener('abort', stop);
     release();
   }
+}
+
+function howToGetBlobs({ images }: ImageParts): string {
+  const anew = 'remove the image, and pull or load it anew';
+  return images.discardsBlobs ? `set image.discard_blobs = false, ${anew}` : anew;
 }
 
 async function writeOci(parts: ImageParts, images: readonly ImageRecord[], archive: ArchiveWriter): Promise<void> {

@@ -29,6 +29,8 @@ export interface ImageStoreParts {
   readonly log: Log;
   /** What names without a registry mean before docker.io, as for a pull. Asked at every look. Default: nothing. */
   readonly shortNames?: () => ShortNames;
+  /** Whether the compressed form of a layer is dropped once it is unpacked. Asked whenever it matters. Default false. */
+  readonly discardsBlobs?: () => boolean;
 }
 
 const WHOLE_STORE = 'all';
@@ -76,6 +78,11 @@ export class ImageStore {
     }
     await this.#settleNames(found);
     await this.collect();
+  }
+
+  /** Whether the blob of a layer that is unpacked is of no use here. */
+  get discardsBlobs(): boolean {
+    return this.#parts.discardsBlobs?.() ?? false;
   }
 
   /** All images, in no order. */
@@ -222,7 +229,7 @@ export class ImageStore {
     const needed = new Set<Digest>(this.#retained.keys());
     for (const { chain, layers: own, configDigest, manifestDigest } of this.#images.values()) {
       needed.add(configDigest).add(manifestDigest);
-      for (const layer of own) needed.add(layer.digest);
+      for (const layer of own) if (!this.discardsBlobs || !layers.has(layer.chain)) needed.add(layer.digest);
       this.#needLayers(needed, chain);
     }
     for (const chain of [...mounted, ...this.#retained.keys()]) this.#needLayers(needed, chain);
@@ -303,7 +310,14 @@ export class ImageStore {
     const pinned = this.#pinned.some((pattern) =>
       record.names.some((name) => pattern.test(name) || pattern.test(name.replace(/^docker\.io\/(library\/)?/, ''))),
     );
-    return pinned === record.pinned ? record : { ...record, pinned };
+    return { ...record, pinned, sizeBytes: this.#sizeOf(record) };
+  }
+
+  /** What it takes by itself: unpacked layers, and the blobs that are kept. */
+  #sizeOf({ layers: own, configDigest, manifestDigest }: ImageRecord): number {
+    const { layers, blobs } = this.#parts;
+    const documents = blobs.sizeOf(configDigest) + blobs.sizeOf(manifestDigest);
+    return own.reduce((sum, { chain, digest }) => sum + (layers.get(chain)?.sizeBytes ?? 0) + blobs.sizeOf(digest), documents);
   }
 
   #remember(record: ImageRecord): void {

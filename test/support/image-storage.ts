@@ -15,12 +15,16 @@ export interface ImageStorage extends ImageParts {
 }
 
 /** The stores of images under a directory, started as the daemon starts them. */
-export async function startImageStorage(directory: string, log: Log = silentLog): Promise<ImageStorage> {
+export async function startImageStorage(
+  directory: string,
+  log: Log = silentLog,
+  discardsBlobs: () => boolean = () => false,
+): Promise<ImageStorage> {
   const workers = new StorageWorkers({ idleMs: 500 });
   const blobs = new BlobStore(join(directory, 'blobs'));
   const layers = new LayerStore(join(directory, 'layers'), workers, log);
   const rootfs = new RootfsStore(join(directory, 'rootfs'), layers, workers);
-  const images = new ImageStore({ directory: join(directory, 'images'), blobs, layers, rootfs, log });
+  const images = new ImageStore({ directory: join(directory, 'images'), blobs, layers, rootfs, log, discardsBlobs });
   await Promise.all([blobs.start(), layers.start(), rootfs.start()]);
   await images.start();
   return { images, blobs, layers, rootfs, log, close: async () => workers.close() };
