@@ -49,6 +49,35 @@ export async function pushImage(image: Omit<ImageSource, 'name'>, options: PushO
   return { imageId, manifestDigest, digest: sha256(index) };
 }
 
+/** A file of an artifact; without a title where `name` is not given. */
+export interface ArtifactFile {
+  readonly name?: string;
+  readonly data: Buffer;
+}
+
+/** The manifest of an artifact with an empty config: image-spec manifest.md, "Guidelines for Artifact Usage". */
+export function artifactManifest(files: readonly ArtifactFile[], artifactType = 'application/vnd.example.model'): Buffer {
+  const layers = files.map(({ name, data }) => ({
+    mediaType: 'application/octet-stream',
+    digest: sha256(data),
+    size: data.length,
+    ...(name === undefined ? {} : { annotations: { 'org.opencontainers.image.title': name } }),
+  }));
+  const config = { mediaType: 'application/vnd.oci.empty.v1+json', digest: sha256(EMPTY), size: EMPTY.length };
+  return Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_MANIFEST, artifactType, config, layers }));
+}
+
+export const EMPTY = Buffer.from('{}');
+const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
+
+/** Pushes an artifact as oras does. Returns the digest of its manifest. */
+export async function pushArtifact(files: readonly ArtifactFile[], options: PushOptions): Promise<string> {
+  const manifest = artifactManifest(files);
+  for (const blob of [EMPTY, ...files.map(({ data }) => data)]) await pushBlob(options, blob);
+  for (const tag of options.tags) await putManifest(options, tag, OCI_MANIFEST, manifest);
+  return sha256(manifest);
+}
+
 async function pushBlob(options: PushOptions, blob: Buffer): Promise<void> {
   const digest = sha256(blob);
   const known = await request(options, 'HEAD', `blobs/${digest}`);

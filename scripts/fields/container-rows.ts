@@ -93,7 +93,7 @@ const mountRows: Fields<Mount> = {
   uidMappings: ID_MAPPINGS,
   gidMappings: ID_MAPPINGS,
   recursiveReadOnly: honoured('`RROUnsupported` where the runtime has none', OPTIONS, BAD_CONTAINER),
-  image: { ...imageSpecRows('its layers, read-only', IMAGE_VOLUMES, NO_EFFECT) },
+  image: { ...imageSpecRows('its layers, read-only; of an artifact its files, by their titles', IMAGE_VOLUMES, NO_EFFECT) },
   imageSubPath: honoured('inside of the image', IMAGE_VOLUMES, BAD_CONTAINER),
   mountOptions: honoured('fourteen options, others are refused; neither peer has it', OPTIONS, BAD_CONTAINER),
 };

@@ -53,6 +53,12 @@ export async function planContainer(
     checkpoint?.image ??
     parts.images.resolve(asked) ??
     fail('NotFound', `create container: image ${asked} is not present, must be pulled or loaded first`);
+  if (image.artifact !== undefined) {
+    fail(
+      'InvalidArgument',
+      `create container: config.image is ${asked}, an artifact (${image.artifact.type.slice(0, 200)}) that has no programs to run, must be a container image; an artifact can be mounted as an image volume`,
+    );
+  }
   const id = newContainerId();
   const warn = (words: string): void => {
     parts.log.warn(`create container: ${words}`, { containerId: id });
@@ -110,11 +116,15 @@ export async function planContainer(
 
 /** The kubelet knows the first word of the failures (cri-api, pkg/errors). */
 function volumeImage(parts: ContainerParts, { containerPath, image: { image } }: Mount & { image: ImageSpec }): ImageRecord {
-  return (
+  const found =
     parts.images.resolve(image) ??
     fail(
       'NotFound',
       `ImageVolumeMountFailed: create container: the mount at ${containerPath} is of image ${image}, which is not present, must be pulled or loaded first`,
-    )
+    );
+  if (found.artifact?.files !== 0) return found;
+  return fail(
+    'FailedPrecondition',
+    `ImageVolumeMountFailed: create container: the mount at ${containerPath} is of the artifact ${image}, which has no file to show: none of its layers has the annotation org.opencontainers.image.title`,
   );
 }

@@ -11,7 +11,7 @@ import type { LayerRecord, LayerStore, StagedLayer } from '../storage/layers.ts'
 import type { UnpackResult } from '../storage/unpack.ts';
 import { checkLayerTypes } from './media-types.ts';
 import { digestOf, MEDIA, readConfig } from './oci-types.ts';
-import type { OciImageConfig } from './oci-types.ts';
+import type { Manifest, OciImageConfig } from './oci-types.ts';
 import type { ImageProgress, LayerProgress } from './progress.ts';
 import { receive } from './receive.ts';
 import type { OpenContent, Pause } from './receive.ts';
@@ -37,12 +37,19 @@ export interface LayerSource {
   readonly open: OpenContent;
 }
 
+/** The manifest of an image to come, as it came and as it was read. */
+export interface NewManifest {
+  readonly bytes: Buffer;
+  readonly mediaType: string;
+  readonly document: Manifest;
+}
+
 /** An image to come: its documents are here, its layers are not. */
 export interface NewImage {
   readonly what: string;
   readonly config: Buffer;
   /** Undefined where there is none (docker-archive): one is made. */
-  readonly manifest?: { readonly bytes: Buffer; readonly mediaType: string } | undefined;
+  readonly manifest?: NewManifest | undefined;
   readonly layers: readonly LayerSource[];
   readonly names: readonly string[];
   /** `repository@digest` of the indexes that led to it. Those of the manifest itself come from `repositories`. */
@@ -124,7 +131,7 @@ async function addNames(parts: ImageParts, known: ImageRecord, image: NewImage, 
   return await parts.images.put({ ...known, names: image.names, digests: digestNames(image, digest) });
 }
 
-function digestNames(image: NewImage, manifestDigest: Digest): string[] {
+export function digestNames(image: NewImage, manifestDigest: Digest): string[] {
   return [...new Set([...image.repositories.map((repository) => `${repository}@${manifestDigest}`), ...(image.digests ?? [])])];
 }
 
@@ -325,7 +332,7 @@ function sizeOf(parts: ImageParts, layers: readonly ImageLayer[]): number {
 }
 
 /** A manifest for an image that came without one. */
-function makeManifest(config: Buffer, layers: readonly ImageLayer[]): { bytes: Buffer; mediaType: string } {
+function makeManifest(config: Buffer, layers: readonly ImageLayer[]): Pick<NewManifest, 'bytes' | 'mediaType'> {
   const manifest = {
     schemaVersion: 2,
     mediaType: MEDIA.ociManifest,

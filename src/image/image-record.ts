@@ -1,4 +1,4 @@
-import { Field } from '../base/field.ts';
+import { Field, present } from '../base/field.ts';
 import type { Digest, ImageId } from '../base/ids.ts';
 import { readImageConfig } from './oci-types.ts';
 import type { OciImageConfig } from './oci-types.ts';
@@ -17,7 +17,7 @@ export interface ImageLayer {
 /** An image of this node, as its file says. */
 export interface ImageRecord {
   readonly version: 1;
-  /** The digest of its config. */
+  /** The digest of its config; of an artifact, whose config is often empty, that of its manifest. */
   readonly id: ImageId;
   /** `docker.io/library/busybox:latest`; each name belongs to one image. */
   readonly names: readonly string[];
@@ -30,6 +30,8 @@ export interface ImageRecord {
   /** Lowest first. */
   readonly layers: readonly ImageLayer[];
   readonly config: OciImageConfig;
+  /** What it is where it is no container image, and how many files a mount of it shows. Its id is the digest of its manifest. */
+  readonly artifact?: { readonly type: string; readonly files: number } | undefined;
   readonly configDigest: Digest;
   readonly manifestDigest: Digest;
   readonly manifestMediaType: string;
@@ -50,6 +52,10 @@ function readLayer(field: Field): ImageLayer {
   };
 }
 
+function readArtifact(field: Field | undefined): ImageRecord['artifact'] {
+  return field && { type: field.at('type').text(), files: field.at('files').count() };
+}
+
 /** Reads what a record file holds. @throws InvalidArgument that names the field. */
 export function readImageRecord(text: string): ImageRecord {
   const record = Field.parse(text, '');
@@ -64,11 +70,12 @@ export function readImageRecord(text: string): ImageRecord {
     chain: record.at('chain').digest(),
     layers: layers.list(readLayer),
     config: readImageConfig(record.at('config')),
+    ...present({ artifact: readArtifact(record.at('artifact').given) }),
     configDigest: record.at('configDigest').digest(),
     manifestDigest: record.at('manifestDigest').digest(),
     manifestMediaType: record.at('manifestMediaType').text(),
     pinned: false,
     updatedAtMs: record.at('updatedAtMs').number(),
   };
-  return read.layers.length > 0 ? read : layers.refuse('a list of at least one layer');
+  return read.layers.length > 0 || read.artifact !== undefined ? read : layers.refuse('a list of at least one layer');
 }

@@ -9,10 +9,10 @@ import { isDigest } from '../base/ids.ts';
 import { stage } from '../base/stage.ts';
 import { decompressor, detectCompression, explainDecompression, MAGIC_BYTES } from '../storage/decompress.ts';
 import { ArchiveIndex } from './archive-index.ts';
-import { assembleImage } from './assemble.ts';
 import type { ImageParts, LayerSource, NewImage } from './assemble.ts';
 import { findManifest } from './find-manifest.ts';
 import type { FoundDocument } from './find-manifest.ts';
+import { makeImage } from './make-image.ts';
 import { foreignIsMissing, isForeign } from './media-types.ts';
 import { digestOf, MAX_DOCUMENT_BYTES, readConfig, readManifest } from './oci-types.ts';
 import type { Descriptor, Manifest, Platform } from './oci-types.ts';
@@ -111,7 +111,7 @@ async function loadFile(parts: ImageParts, file: FileHandle, options: LoadOption
   for await (const image of found) {
     options.progress?.(`loading ${image.what}`);
     loaded.push(
-      await assembleImage(parts, image, { signal: options.signal, parallelLayers: PARALLEL_LAYERS, retries: 0, stages: 'image-load' }),
+      await makeImage(parts, image, { signal: options.signal, parallelLayers: PARALLEL_LAYERS, retries: 0, stages: 'image-load' }),
     );
   }
   return loaded;
@@ -184,7 +184,7 @@ async function newOciImage(
   return {
     what: name === '' ? `image ${manifest.config.digest}` : name,
     config: await readDocument(archive, manifest.config),
-    manifest: { bytes, mediaType: manifest.mediaType },
+    manifest: { bytes, mediaType: manifest.mediaType, document: manifest },
     layers: manifest.layers.map((layer) => ({
       mediaType: layer.mediaType,
       digest: layer.digest,

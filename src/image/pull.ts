@@ -12,10 +12,10 @@ import type { Repository } from '../registry/repository.ts';
 import { NO_SHORT_NAMES } from '../registry/short-names.ts';
 import type { ShortNames } from '../registry/short-names.ts';
 import { StallWatch } from '../registry/stall-watch.ts';
-import { assembleImage } from './assemble.ts';
 import type { ImageParts, NewImage } from './assemble.ts';
 import { findManifest } from './find-manifest.ts';
 import type { FoundDocument } from './find-manifest.ts';
+import { makeImage } from './make-image.ts';
 import { foreignIsMissing, isForeign } from './media-types.ts';
 import { digestOf, MAX_DOCUMENT_BYTES, readConfig, readManifest } from './oci-types.ts';
 import type { Descriptor, Platform } from './oci-types.ts';
@@ -139,7 +139,7 @@ export class ImagePuller {
     const image: NewImage = {
       what: `${domain}/${path}`,
       config: await this.#config(repository, manifest.config, signal),
-      manifest: { bytes, mediaType: manifest.mediaType },
+      manifest: { bytes, mediaType: manifest.mediaType, document: manifest },
       layers: manifest.layers.map((layer) => ({
         mediaType: layer.mediaType,
         digest: layer.digest,
@@ -151,7 +151,7 @@ export class ImagePuller {
       repositories: [repositoryOf(reference)],
     };
     stage('pull.config-received');
-    return await assembleImage(this.#parts, image, {
+    return await makeImage(this.#parts, image, {
       signal,
       parallelLayers: this.#options.parallelLayers(),
       retries: STREAM_RETRIES,

@@ -31,6 +31,11 @@ export async function saveArchive(
   target: Writable,
   { format, signal }: SaveOptions,
 ): Promise<void> {
+  const artifact = images.find((image) => image.artifact !== undefined);
+  if (artifact !== undefined && format === 'docker') {
+    const words = `save images: ${artifact.names[0] ?? artifact.id} is an artifact, which docker's format cannot hold: save it as oci`;
+    throw new DaemonError('InvalidArgument', words);
+  }
   const digests = [...new Set(images.flatMap((image) => image.layers.map((layer) => layer.digest)))];
   for (const digest of digests) {
     if (!parts.blobs.has(digest))

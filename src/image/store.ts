@@ -114,6 +114,15 @@ export class ImageStore {
     }
   }
 
+  /** The manifest of an image; nothing where the blob is gone. */
+  async manifestDocument(image: ImageRecord): Promise<unknown> {
+    try {
+      return JSON.parse((await this.#parts.blobs.read(image.manifestDigest)).toString('utf8'));
+    } catch {
+      return {};
+    }
+  }
+
   /** The whole config of an image, with what its record does not keep; the record's where the blob is gone. */
   async configDocument(image: ImageRecord): Promise<unknown> {
     try {

@@ -12,7 +12,10 @@ export function imageStatus(parts: Pick<ImageServiceParts, 'images'>): ImageServ
     const image = parts.images.resolve(asked);
     if (image === undefined) return {};
     if (!verbose) return { image: imageMessage(image), info: {} };
-    const info = { chainID: image.chain, imageSpec: await parts.images.configDocument(image) };
+    const info =
+      image.artifact === undefined
+        ? { chainID: image.chain, imageSpec: await parts.images.configDocument(image) }
+        : { artifactType: image.artifact.type, manifest: await parts.images.manifestDocument(image) };
     return { image: imageMessage(image), info: { info: toPlainJson(info) } };
   };
 }

@@ -22,6 +22,9 @@ export interface LayerRecord {
   readonly inodes: number;
 }
 
+/** What a layer holds, as far as its record says. */
+export type LayerContent = Pick<UnpackResult, 'diffId' | 'sizeBytes' | 'inodes' | 'impliedDirectories' | 'notes'>;
+
 /** A layer being made, in a directory that only its maker knows. */
 export interface StagedLayer {
   readonly name: string;
@@ -149,12 +152,17 @@ export class LayerStore {
     return this.#workers.follow('unpack', { source, directory: staged.tree, expected }, signal);
   }
 
+  /** Counts the digest of a file while the file grows. */
+  hash(source: string, signal?: AbortSignal): FollowingJob<Digest> {
+    return this.#workers.follow('hash', { source }, signal);
+  }
+
   /**
    * Finishes an unpacked, staged layer, once the layers below are known: directories that it does not describe are made to look
    * like theirs, and its record is written. It must then be put on disk ({@link sync}) and adopted.
    * @param lower the trees of the layers below, topmost first.
    */
-  async complete(staged: StagedLayer, parent: Digest | undefined, unpacked: UnpackResult, lower: readonly string[]): Promise<LayerRecord> {
+  async complete(staged: StagedLayer, parent: Digest | undefined, unpacked: LayerContent, lower: readonly string[]): Promise<LayerRecord> {
     if (unpacked.impliedDirectories.length > 0 && lower.length > 0) {
       await this.#workers.run('inherit', { layer: staged.tree, implied: unpacked.impliedDirectories, lower });
     }

@@ -1,7 +1,9 @@
 // Entry of the storage worker thread, started by storage-workers.ts.
+import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parentPort } from 'node:worker_threads';
 import { DaemonError, kindOf, messageOf } from '../base/errors.ts';
+import type { Digest } from '../base/ids.ts';
 import { openDirectory, syncFileSystem } from '../linux/at-calls.ts';
 import { close } from '../linux/libc.ts';
 import { measureTree } from '../linux/measure-tree.ts';
@@ -23,6 +25,26 @@ async function runUnpack({ source, directory, expected }: Jobs['unpack']['reques
   job.file = file;
   try {
     return await unpack(file, directory, expected, job.controller.signal);
+  } finally {
+    file.close();
+  }
+}
+
+/** Pieces of 256 KiB. */
+const PIECES_BETWEEN_TURNS = 16;
+
+async function runHash(source: string, job: Running): Promise<Digest> {
+  const file = new FollowedFile(source);
+  job.file = file;
+  const hash = createHash('sha256');
+  try {
+    for (let pieces = 1; ; pieces += 1) {
+      const piece = await file.next(job.controller.signal);
+      if (piece.length === 0) break;
+      hash.update(piece);
+      if (pieces % PIECES_BETWEEN_TURNS === 0) await nextTurn(); // for other jobs, and for the end of this one
+    }
+    return `sha256:${hash.digest('hex')}` as Digest;
   } finally {
     file.close();
   }
@@ -60,6 +82,8 @@ async function run(request: JobRequest, job: Running): Promise<Jobs[JobKind]['re
   switch (request.kind) {
     case 'unpack':
       return await runUnpack(request, job);
+    case 'hash':
+      return await runHash(request.source, job);
     case 'inherit':
       inheritImplied(request.layer, request.implied, request.lower);
       return undefined;

@@ -1,4 +1,5 @@
 import type { ErrorKind } from '../base/errors.ts';
+import type { Digest } from '../base/ids.ts';
 import type { ByteString } from '../linux/at-calls.ts';
 import type { TreeUsage } from '../linux/measure-tree.ts';
 import type { Expected, UnpackResult } from './unpack.ts';
@@ -7,6 +8,8 @@ import type { Expected, UnpackResult } from './unpack.ts';
 export interface Jobs {
   /** Unpacks the file `source` into the empty directory `directory`, as far as `grown` and `complete` say that it is there. */
   unpack: { request: { source: string; directory: string; expected: Expected }; result: UnpackResult };
+  /** The digest of the file `source`, which grows like that of `unpack`. */
+  hash: { request: { source: string }; result: Digest };
   /** Gives the undescribed directories of a layer what they have in the layers below (topmost first). */
   inherit: { request: { layer: string; implied: readonly ByteString[]; lower: readonly string[] }; result: undefined };
   /** Writes what is dirty on the file system of `path` to its disk. */
