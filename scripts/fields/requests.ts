@@ -250,7 +250,7 @@ export const REQUESTS: RequestTable = {
     },
     sandboxConfig: whole(
       accepted(
-        'an image is the same for every pod, and there is no policy of credentials or signatures by namespace',
+        'but for metadata.namespace, by which credentials of the namespace are found (image.namespaced_auth_dir): an image is the same for every pod',
         'CRI-O reads the namespace for credentials and policies of its own and the cgroup for `separate_pull_cgroup`; containerd the runtime handler’s annotation for a snapshotter',
         PULL_NO_EFFECT,
       ),

@@ -247,6 +247,13 @@ export const schema = {
         "for a repository decides. Each may be missing. Read when a registry asks. A pod's own pull secrets win, and no mirror gets those.",
       { reloadable: true },
     ),
+    namespacedAuthDir: key(
+      optionalPath,
+      '',
+      'Where auth files for one pull of one namespace are, as crio-credential-provider writes them for mirrors; empty: nowhere. Its own is /etc/crio/auth. ' +
+        'Such a file counts in place of image.auth_files, and is removed when a pull has taken it.',
+      { reloadable: true },
+    ),
     pinned: key(listOf(anyText, 'a list of image names'), [], 'Images that the kubelet must not remove: names, with * for any text.', {
       reloadable: true,
     }),

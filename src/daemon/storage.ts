@@ -63,16 +63,12 @@ export async function openStorage(config: LiveConfig, log: Log): Promise<Storage
     for (const warning of warnings) if (!warned.has(warning)) log.warn(warning);
     for (const warning of warnings) warned.add(warning);
   };
-  const credentials = new CredentialSource({
-    files: () => config.current.image.authFiles,
-    environment: helperEnvironment(process.env),
-    log,
-  });
+  const credentials = openCredentials(config, () => registries, log);
   const platform = await namedPlatform(config.current.image.platform);
   const puller = new ImagePuller(imageParts, {
     registry,
     shortNames,
-    findCredentials: async (host, path, signal) => credentials.find(host, path, signal),
+    credentials,
     platform,
     parallelLayers: () => config.current.image.maxParallelDownloads,
     stallTimeoutMs,
@@ -91,6 +87,7 @@ export async function openStorage(config: LiveConfig, log: Log): Promise<Storage
       warn(registries);
       images.setPinned(config.current.image.pinned);
       await images.start();
+      await credentials.start();
     },
     read: async (next) => {
       const read = await readRegistries(next);
@@ -124,4 +121,14 @@ async function mountpointOfImages({ storage, imageStorage }: DiskLayout): Promis
 
 async function readRegistries({ registriesConf, registriesConfDir, shortNameAliases }: Config): Promise<RegistriesConf> {
   return await RegistriesConf.load(registriesConf, registriesConfDir, shortNameAliases);
+}
+
+function openCredentials(config: LiveConfig, registries: () => RegistriesConf, log: Log): CredentialSource {
+  return new CredentialSource({
+    files: () => config.current.image.authFiles,
+    helpers: () => registries().credentialHelpers,
+    namespacedDirectory: () => config.current.image.namespacedAuthDir,
+    environment: helperEnvironment(process.env),
+    log,
+  });
 }

@@ -5,7 +5,7 @@ import { JoinedWork } from '../base/joined-work.ts';
 import { stage } from '../base/stage.ts';
 import { credentialsKey } from '../registry/credentials.ts';
 import type { Credentials } from '../registry/credentials.ts';
-import type { FindCredentials } from '../registry/logins.ts';
+import type { CredentialSource } from '../registry/credential-source.ts';
 import { Logins } from '../registry/logins.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
 import type { Repository } from '../registry/repository.ts';
@@ -30,7 +30,7 @@ import type { ImageRecord } from './store.ts';
 export interface PullerOptions {
   readonly registry: RegistryClient;
   /** The node's own credentials. */
-  readonly findCredentials?: FindCredentials;
+  readonly credentials?: CredentialSource;
   /** What names without a registry mean; docker.io where not given. Asked at every pull. */
   readonly shortNames?: () => ShortNames;
   readonly platform?: Platform | undefined;
@@ -38,6 +38,13 @@ export interface PullerOptions {
   readonly parallelLayers: () => number;
   /** How long a pull may wait for a registry that sends nothing, milliseconds. Asked at every pull. Default 300000. */
   readonly stallTimeoutMs?: () => number;
+}
+
+/** What a pull goes by besides its name. */
+interface PullWork {
+  readonly platform: Platform;
+  readonly namespace: string;
+  readonly progress: ImageProgress;
 }
 
 /** Most a pull may take in all, milliseconds; one that stands still fails long before, by the client's idle timeout. */
@@ -66,19 +73,26 @@ export class ImagePuller {
   /**
    * Pulls the image `name`, by tag or digest. It is there when this returns, under that name.
    * @param call ends the waiting, and the pull with its last waiter.
+   * @param namespace of the pod that it is for; empty where that is not known.
    * @throws InvalidArgument for a bad name, or one that may mean several and must not, NotFound, PermissionDenied, RegistryUnavailable, FailedPrecondition for a wrong
    * digest, the call's own reason.
    */
-  async pull(name: string, given: PullCredentials | undefined, call: AbortSignal): Promise<ImageRecord> {
+  async pull(name: string, given: PullCredentials | undefined, call: AbortSignal, namespace = ''): Promise<ImageRecord> {
     const references = this.#candidates(name.trim());
     const platform = this.#options.platform ?? (await hostPlatform());
-    const key = JSON.stringify([references.map(formatReference), platform, credentialsKey(given), given?.server ?? '']);
+    const key = JSON.stringify([
+      references.map(formatReference),
+      platform,
+      credentialsKey(given),
+      given?.server ?? '',
+      this.#options.credentials?.keyOf(namespace) ?? '',
+    ]);
     const what = `pull ${name}`;
     return await this.#work.run(key, call, { budgetMs: PULL_BUDGET_MS, what, endsWithLastWaiter: true }, async (signal) => {
       const progress: ImageProgress = { what: name, startedAtMs: Date.now(), step: 'resolving', layers: [] };
       this.#progress.add(progress);
       try {
-        return await this.#pullFirst(references, given, platform, progress, signal);
+        return await this.#pullFirst(references, given, { platform, namespace, progress }, signal);
       } finally {
         this.#progress.delete(progress);
       }
@@ -98,13 +112,12 @@ export class ImagePuller {
   async #pullFirst(
     references: readonly ImageReference[],
     given: PullCredentials | undefined,
-    platform: Platform,
-    progress: ImageProgress,
+    work: PullWork,
     signal: AbortSignal,
   ): Promise<ImageRecord> {
     for (const [index, reference] of references.entries()) {
       try {
-        return await this.#pullOne(reference, credentialsFor(given, reference.domain), platform, progress, signal);
+        return await this.#pullOne(reference, credentialsFor(given, reference.domain), work, signal);
       } catch (error) {
         const isLast = index === references.length - 1;
         if (isLast || signal.aborted || (kindOf(error) !== 'NotFound' && kindOf(error) !== 'PermissionDenied'))
@@ -117,8 +130,7 @@ export class ImagePuller {
   async #pullOne(
     reference: ImageReference,
     credentials: Credentials | undefined,
-    platform: Platform,
-    progress: ImageProgress,
+    { platform, namespace, progress }: PullWork,
     call: AbortSignal,
   ): Promise<ImageRecord> {
     const watch = new StallWatch(this.#options.stallTimeoutMs?.() ?? DEFAULT_STALL_TIMEOUT_MS);
@@ -127,7 +139,7 @@ export class ImagePuller {
     const wanted = digest ?? tag ?? 'latest';
     const repository = this.#options.registry.repository(
       { domain, path, suffix: digest === undefined ? `:${wanted}` : `@${digest}` },
-      new Logins(credentials, this.#options.findCredentials ?? (async () => Promise.resolve(undefined))),
+      new Logins(credentials, await this.#options.credentials?.forPull(repositoryOf(reference), namespace, signal)),
       watch,
     );
     const found = await findManifest(await readDocument(repository, wanted, '', signal), platform, {

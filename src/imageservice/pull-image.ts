@@ -6,10 +6,10 @@ import type { ImageServiceParts } from './parts.ts';
 
 /** Pulls an image; the answer names it by its id, as everything else does (cri-api: Image Identifier Consistency). */
 export function pullImage(parts: Pick<ImageServiceParts, 'puller'>): ImageServiceHandlers['pullImage'] {
-  return async ({ image: spec, auth }, call) => {
+  return async ({ image: spec, auth, sandboxConfig }, call) => {
     const asked = spec?.image ?? '';
     if (asked === '') fail('InvalidArgument', 'pull image: image is empty, must name one');
-    const image = await parts.puller.pull(asked, credentialsOf(auth), call.signal);
+    const image = await parts.puller.pull(asked, credentialsOf(auth), call.signal, sandboxConfig?.metadata?.namespace ?? '');
     return { imageRef: image.id };
   };
 }

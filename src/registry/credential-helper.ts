@@ -4,23 +4,28 @@ import { run } from '../linux/spawn.ts';
 import type { RunResult } from '../linux/spawn.ts';
 import type { Credentials } from './credentials.ts';
 
-const TIMEOUT_MS = 20_000;
 const OUTPUT_LIMIT_BYTES = 64 * 1024;
 /** What a helper prints that has nothing for a registry: docker-credential-helpers, credentials/error.go. */
 const NOT_FOUND = 'credentials not found in native keychain';
 /** The user name of a secret that is an identity token. */
 const TOKEN_USER = '<token>';
 
+export interface HelperOptions {
+  /** All that the program gets. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
 /**
  * Asks `docker-credential-NAME get` for a registry; undefined where it has nothing. Of what it prints nothing is told: it may be
- * the secret all the same. @param environment all that the program gets
+ * the secret all the same.
  * @throws FailedPrecondition, DeadlineExceeded; the signal's reason.
  */
 export async function askCredentialHelper(
   name: string,
   registry: string,
-  environment: Readonly<Record<string, string>>,
-  signal: AbortSignal,
+  { environment, timeoutMs, signal }: HelperOptions,
 ): Promise<Credentials | undefined> {
   const program = `docker-credential-${name}`;
   let result: RunResult;
@@ -29,13 +34,13 @@ export async function askCredentialHelper(
       args: ['get'],
       input: registry,
       env: environment,
-      timeoutMs: TIMEOUT_MS,
+      timeoutMs,
       outputLimitBytes: OUTPUT_LIMIT_BYTES,
       signal,
     });
   } catch (error) {
     if (signal.aborted) throw error;
-    return fail('FailedPrecondition', `${program}: ${whyNotRun(error)}`);
+    return fail('FailedPrecondition', `${program}: ${whyNotRun(error, timeoutMs)}`);
   }
   const stdout = result.stdout.toString('utf8').trim();
   if (result.exit.code !== 0) {
@@ -47,10 +52,10 @@ export async function askCredentialHelper(
 }
 
 /** Without what the program has said, which the error of a run that was ended carries. */
-function whyNotRun(error: unknown): string {
+function whyNotRun(error: unknown, timeoutMs: number): string {
   if (hasErrno(error, 'ENOENT')) return 'not found in PATH';
   if (!(error instanceof DaemonError)) return messageOf(error);
-  return error.kind === 'DeadlineExceeded' ? `get: not finished after ${TIMEOUT_MS / 1000} s` : 'get: prints too much';
+  return error.kind === 'DeadlineExceeded' ? `get: not finished after ${timeoutMs / 1000} s` : 'get: prints too much';
 }
 
 function readAnswer(stdout: string): Credentials | undefined {

@@ -1,6 +1,6 @@
 import { messageOf } from '../base/errors.ts';
 import type { Credentials } from './credentials.ts';
-import type { FoundCredentials } from './credential-source.ts';
+import type { FindCredentials } from './credential-source.ts';
 
 /** What of an endpoint decides which credentials it may get. */
 export interface LoginPlace {
@@ -18,20 +18,17 @@ export interface Login {
   find(signal: AbortSignal): Promise<Credentials | undefined>;
 }
 
-/** Looks credentials up by an endpoint's own name. */
-export type FindCredentials = (host: string, path: string, signal: AbortSignal) => Promise<FoundCredentials | undefined>;
-
 /**
  * The credentials of one pull. Those of the request are for the registry itself, where they come first; a mirror never gets
  * them. All others are the node's, each looked up by the endpoint's own name when that asks, once.
  */
 export class Logins {
   readonly #given: Credentials | undefined;
-  readonly #find: FindCredentials;
+  readonly #find: FindCredentials | undefined;
   readonly #found = new Map<string, Promise<Credentials | undefined>>();
   readonly #faults = new Set<string>();
 
-  constructor(given: Credentials | undefined, find: FindCredentials) {
+  constructor(given: Credentials | undefined, find?: FindCredentials) {
     this.#given = given;
     this.#find = find;
   }
@@ -55,7 +52,7 @@ export class Logins {
 
   async #ask(host: string, path: string, signal: AbortSignal): Promise<Credentials | undefined> {
     try {
-      return (await this.#find(host, path, signal))?.credentials;
+      return (await this.#find?.(host, path, signal))?.credentials;
     } catch (error) {
       if (signal.aborted) throw error;
       this.#faults.add(messageOf(error));

@@ -5,7 +5,7 @@ import type { AuthConfig } from '../../api/cri/runtime.ts';
 import { ImagePuller } from '../../src/image/pull.ts';
 import type { PullCredentials } from '../../src/image/pull-credentials.ts';
 import { credentialsOf } from '../../src/imageservice/pull-image.ts';
-import type { FindCredentials } from '../../src/registry/logins.ts';
+import type { CredentialSource } from '../../src/registry/credential-source.ts';
 import { RegistriesConf } from '../../src/registry/registries-conf.ts';
 import { RegistryClient } from '../../src/registry/registry-client.ts';
 import type { TransportOptions } from '../../src/registry/transport.ts';
@@ -23,7 +23,7 @@ export interface PullBench {
 export async function pullBench(
   t: TestContext,
   conf: string,
-  options: TransportOptions & { readonly stallTimeoutMs?: () => number; readonly findCredentials?: FindCredentials } = {},
+  options: TransportOptions & { readonly stallTimeoutMs?: () => number; readonly credentials?: CredentialSource } = {},
 ): Promise<PullBench> {
   const scratch = await scratchDirectory(t);
   const root = join(scratch, 'root');
@@ -37,8 +37,8 @@ export async function pullBench(
     parallelLayers: () => 2,
     platform: { os: 'linux', architecture: 'amd64' },
     stallTimeoutMs: options.stallTimeoutMs ?? (() => 5000),
-    ...(options.findCredentials === undefined ? {} : { findCredentials: options.findCredentials }),
     shortNames: () => registries.shortNames,
+    ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
   });
   t.after(async () => {
     await registry.close();

@@ -1,23 +1,19 @@
 /** The node's own credentials, by registries that ask for them. */
 // long: 15 s
 import assert from 'node:assert/strict';
-import { chmod, mkdir, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { execa } from 'execa';
 import { makeLayer } from '../../../scripts/make-demo-image.ts';
-import { messageOf } from '../../../src/base/errors.ts';
-import type { Log } from '../../../src/base/log.ts';
-import { silentLog } from '../../../src/base/log.ts';
-import { CredentialSource } from '../../../src/registry/credential-source.ts';
+import { credentialBench, insecure } from '../../support/credential-bench.ts';
 import { FaultyRegistry } from '../../support/faulty-registry.ts';
-import { authConfig, pullBench } from '../../support/pull-bench.ts';
+import { authConfig } from '../../support/pull-bench.ts';
 import { ACCOUNT, noRegistry, TestRegistry } from '../../support/registry.ts';
 import type { RegistryOptions } from '../../support/registry.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
-const signal = AbortSignal.timeout(120_000);
 const RIGHT = { auth: base64(`${ACCOUNT.username}:${ACCOUNT.password}`) };
 const WRONG = { auth: base64(`${ACCOUNT.username}:wrong`) };
 
@@ -42,50 +38,10 @@ async function serveFaulty(t: TestContext, options: Parameters<typeof FaultyRegi
   return registry;
 }
 
-interface Node {
-  readonly pull: (name: string, given?: ReturnType<typeof authConfig>) => Promise<readonly string[]>;
-  readonly write: (file: string, document: unknown) => Promise<string>;
-  readonly files: string[];
-  readonly warnings: string[];
-}
-
-/** A puller with auth files of its own: those that were written, in this order. */
-async function node(t: TestContext, conf: string): Promise<Node> {
-  const directory = await scratchDirectory(t);
-  const files: string[] = [];
-  const warnings: string[] = [];
-  const log: Log = {
-    ...silentLog,
-    warn: (message, fields) => void warnings.push(`${message}: ${messageOf(fields?.error ?? fields?.path)}`),
-  };
-  const source = new CredentialSource({ files: () => files, environment: {}, log });
-  const findCredentials = async (...place: Parameters<typeof source.find>) => source.find(...place);
-  const { puller, stores } = await pullBench(t, conf, { findCredentials });
-  return {
-    files,
-    warnings,
-    pull: async (name, given) => {
-      const pulled = await puller.pull(name, given, signal);
-      await stores.images.remove(pulled.id);
-      return pulled.names;
-    },
-    write: async (file, document) => {
-      const path = join(directory, file);
-      await writeFile(path, typeof document === 'string' ? document : JSON.stringify(document), { mode: 0o600 });
-      if (!files.includes(path)) files.push(path);
-      return path;
-    },
-  };
-}
-
-function insecure(...hosts: string[]): string {
-  return hosts.map((host) => `[[registry]]\nlocation = "${host}"\ninsecure = true\n`).join('');
-}
-
 test('a registry that asks gets the entry of the first file that has one, by the longest name', { skip: noRegistry }, async (t) => {
   const { host } = await serve(t, { private: true });
   const name = `${host}/team/app:1`;
-  const { pull, write, files } = await node(t, insecure(host));
+  const { pull, write, files } = await credentialBench(t, insecure(host));
   const refused = { kind: 'PermissionDenied', message: /401/ };
 
   await assert.rejects(pull(name), refused);
@@ -106,7 +62,7 @@ test('a registry that asks gets the entry of the first file that has one, by the
 test('what the request brings comes first, and is not made good by a file', { skip: noRegistry }, async (t) => {
   const { host } = await serve(t, { private: true });
   const name = `${host}/team/app:1`;
-  const { pull, write } = await node(t, insecure(host));
+  const { pull, write } = await credentialBench(t, insecure(host));
   await write('auth.json', { auths: { [host]: RIGHT } });
 
   await assert.rejects(pull(name, authConfig({ username: ACCOUNT.username, password: 'wrong' })), { kind: 'PermissionDenied' });
@@ -126,7 +82,7 @@ test('a mirror gets what the files have for it, and never what the request bring
     `[[registry.mirror]]\nlocation = "${stranger.host}/proxy"\ninsecure = true\n` +
     `[[registry.mirror]]\nlocation = "${cache.host}"\ninsecure = true\n`;
   const name = 'registry.example/team/app:1';
-  const { pull, write } = await node(t, conf);
+  const { pull, write } = await credentialBench(t, conf);
   const given = authConfig({ username: 'user', password: 'secret' });
 
   await assert.rejects(pull(name, given), { kind: 'NotFound' });
@@ -146,7 +102,7 @@ const BROKEN: Record<string, { document: unknown; words: RegExp; make?: (path: s
 for (const [what, { document, words, make }] of Object.entries(BROKEN)) {
   test(`where ${what} is wrong, a pull that is asked says so, and others go on`, { skip: noRegistry }, async (t) => {
     const [guarded, open] = [await serve(t, { private: true }), await serve(t, {})];
-    const { pull, write, warnings } = await node(t, insecure(guarded.host, open.host));
+    const { pull, write, warnings } = await credentialBench(t, insecure(guarded.host, open.host));
     const path = await write('auth.json', document === 'ENTRY' ? { auths: { [guarded.host]: { auth: 's3cret' } } } : document);
     await make?.(path);
 
@@ -164,7 +120,7 @@ for (const [what, { document, words, make }] of Object.entries(BROKEN)) {
 
 test('no file holds a pull up: a FIFO and a directory are refused', { skip: noRegistry }, async (t) => {
   const { host } = await serve(t, { private: true });
-  const { pull, files } = await node(t, insecure(host));
+  const { pull, files } = await credentialBench(t, insecure(host));
   const directory = await scratchDirectory(t);
   await execa('mkfifo', [join(directory, 'fifo')]);
   await mkdir(join(directory, 'directory'));
@@ -176,7 +132,7 @@ test('no file holds a pull up: a FIFO and a directory are refused', { skip: noRe
 
 test('a file that every user may read is warned of, once', { skip: noRegistry }, async (t) => {
   const { host } = await serve(t, { private: true });
-  const { pull, write, warnings } = await node(t, insecure(host));
+  const { pull, write, warnings } = await credentialBench(t, insecure(host));
   const path = await write('auth.json', { auths: { [host]: RIGHT } });
 
   await pull(`${host}/team/app:1`);

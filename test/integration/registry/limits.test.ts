@@ -192,7 +192,7 @@ test('what is remembered of repositories has a limit', async (t) => {
   const conf = await RegistriesConf.load(join(scratch, 'conf'), '/nonexistent');
   const client = new RegistryClient(() => conf);
   t.after(async () => client.close());
-  const logins = new Logins(undefined, async () => Promise.resolve(undefined));
+  const logins = new Logins(undefined);
   const ask = async (count: number): Promise<void> => {
     for (let index = 0; index < count; index += 1) {
       const asked = { domain: 'registry.example', path: `r${index}`, suffix: ':1' };
