@@ -1,7 +1,7 @@
 /**
  * Runs the built daemon where it will live: Debian 13, systemd, cgroup v2, in an emulated machine. Root, x86-64.
  *
- *     node scripts/test-vm.ts [--keep] [--only oom|resources|apparmor|checkpoint|selinux]
+ *     node scripts/test-vm.ts [--keep] [--only oom|resources|runtimes|apparmor|checkpoint|selinux]
  *
  * --keep leaves disks and console logs behind and says where; --only runs that part in one boot: the OOM kills or the limits of
  * both cgroup drivers, or AppArmor's or SELinux's, with critest's specs of it where scripts/build-cri-tools.sh has built it (or
@@ -29,8 +29,8 @@ const MOST_BOOTS = 5;
 const CACHE = join(process.env['XDG_CACHE_HOME'] ?? '/var/cache', 'podwright-vm');
 
 const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false }, only: { type: 'string', default: '' } } });
-if (!['', 'oom', 'resources', 'apparmor', 'checkpoint', 'selinux'].includes(values.only))
-  throw new Error(`--only ${values.only}: must be oom, resources, apparmor, checkpoint or selinux`);
+if (!['', 'oom', 'resources', 'runtimes', 'apparmor', 'checkpoint', 'selinux'].includes(values.only))
+  throw new Error(`--only ${values.only}: must be oom, resources, runtimes, apparmor, checkpoint or selinux`);
 const outcomes: GuestLine[] = [];
 process.exitCode = await main();
 

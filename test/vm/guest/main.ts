@@ -5,8 +5,8 @@
  *     boot 2  what became of it; smoke with the cgroupfs driver, power cut
  *     boot 3  what became of that
  *
- * With `oom`, `resources` or `checkpoint` as its second argument it is one boot, with both drivers' OOM kills, limits or checkpoints
- * alone; with `apparmor`, AppArmor's part alone; with `selinux` SELinux's, in a machine that enforces it.
+ * With `oom`, `resources`, `runtimes` or `checkpoint` as its second argument it is one boot, with both drivers' OOM kills, limits, runtimes
+ * or checkpoints alone; with `apparmor`, AppArmor's part alone; with `selinux` SELinux's, in a machine that enforces it.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { ensureDir } from 'fs-extra/esm';
@@ -19,6 +19,7 @@ import { GuestNode, output } from './node.ts';
 import type { Driver } from './node.ts';
 import { oomCases } from './oom.ts';
 import { resourceCases } from './resources.ts';
+import { runtimeCases } from './runtimes.ts';
 import { selinuxCases } from './selinux.ts';
 import { prepare, smoke } from './smoke.ts';
 import type { Resident } from './smoke.ts';
@@ -41,7 +42,12 @@ const DRIVERS: readonly { readonly driver: Driver; readonly shutdown: Shutdown }
 type Cases = (node: GuestNode, image: string) => Promise<void>;
 
 /** What is tried with each driver, and may be tried alone. */
-const OF_BOTH_DRIVERS: Readonly<Record<string, Cases>> = { oom: oomCases, resources: resourceCases, checkpoint: checkpointCases };
+const OF_BOTH_DRIVERS: Readonly<Record<string, Cases>> = {
+  oom: oomCases,
+  resources: resourceCases,
+  runtimes: runtimeCases,
+  checkpoint: checkpointCases,
+};
 
 async function main(): Promise<void> {
   if (ONLY === '') {
