@@ -43,13 +43,15 @@ export async function originOf(parts: ContainerParts, asked: string): Promise<Ch
   return image === undefined || !(await isCheckpoint(parts, image)) ? undefined : { imageId: image.id };
 }
 
-/** @throws Unimplemented where restoring is switched off, FailedPrecondition where CRIU, or the handler's runtime, cannot. */
+/** @throws Unimplemented where restoring is switched off, FailedPrecondition where CRIU, or the handler's runtime, cannot, or labels are wanted. */
 export async function requireRestore(
-  { checkpoints: { level, criu }, runtimes }: ContainerParts,
+  { checkpoints: { level, criu }, runtimes, selinux }: ContainerParts,
   what: string,
   runtime: OciRuntime,
 ): Promise<void> {
   if (level !== 'checkpoint_restore') fail('Unimplemented', `${what}: checkpoint.containers is "${level}" in the configuration`);
+  if (selinux !== undefined)
+    fail('FailedPrecondition', `${what}: containers have SELinux labels here, and restoring with a label is not supported`);
   const lacks = runtimes.lacksForCheckpoints(runtime.name);
   if (lacks !== undefined) fail('FailedPrecondition', `${what}: ${lacks}`);
   await criu.mustWork(what, criu.environment(runtime.environment));

@@ -2,10 +2,12 @@ import { copyFile, lstat, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { DaemonError, fail, hasErrno, messageOf, unlessMissing } from '../base/errors.ts';
 import { Field } from '../base/field.ts';
+import { apparmorProfileOf } from '../linux/apparmor.ts';
 import { pathInRoot } from '../linux/files.ts';
 import { errorsOf } from '../ociruntime/checkpoint.ts';
 import type { MonitoredContainer } from '../ociruntime/monitor.ts';
 import type { OciSpec } from '../ocispec/oci-types.ts';
+import { readSpec } from '../ocispec/read-spec.ts';
 import { CheckpointFiles } from './checkpoint-files.ts';
 import { checkpointDirectory, DOCUMENT_LIMIT_BYTES, type CheckpointSource } from './checkpoint-source.ts';
 import type { CheckpointOrigin, ContainerRecord } from './container.ts';
@@ -98,17 +100,33 @@ export async function restoreContainer(
   const bundle = bundleOf(parts, record.id);
   const files = new CheckpointFiles(checkpointDirectory(parts, origin, bundle.restore));
   const environment = parts.checkpoints.criu.environment(runtimeOf(parts, record).environment);
+  const { apparmorProfile } = readSpec(await readFile(bundle.specFile, 'utf8'));
   if (record.logPath !== '') await unlessMissing(copyFile(files.log, record.logPath), undefined);
   try {
-    const restored = await monitorContainer(parts, record, signal, { images: files.images, work: bundle.directory, environment });
+    const restored = await monitorContainer(parts, record, signal, {
+      images: files.images,
+      work: bundle.directory,
+      environment,
+      apparmorProfile,
+    });
+    await requireProfile(restored.process.pid, apparmorProfile);
     await rm(bundle.restore, { recursive: true, force: true });
     return restored;
   } catch (error) {
+    if (error instanceof DaemonError && error.kind === 'FailedPrecondition') throw error;
     const said = await errorsOf(join(bundle.directory, RESTORE_LOG));
     throw said.length === 0 ? error : new DaemonError('Internal', `${messageOf(error)}; CRIU says: ${said.join('; ')}`, { cause: error });
   } finally {
     await renewNamesOf(parts, record);
   }
+}
+
+/** CRIU restores processes without a profile as they were, whatever profile it is told: they must not go on so. */
+async function requireProfile(pid: number, profile: string | undefined): Promise<void> {
+  if (profile === undefined) return;
+  const current = await apparmorProfileOf(pid);
+  if (current !== profile)
+    fail('FailedPrecondition', `start container: its processes were restored with the AppArmor profile ${current}, as in the checkpoint, must have ${profile}`); // prettier-ignore
 }
 
 /**

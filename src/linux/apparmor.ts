@@ -25,6 +25,11 @@ export function parseApparmorProfiles(text: string): ReadonlySet<string> {
   return new Set(text.split('\n').flatMap((line) => /^(.+) \([a-z]+\)$/.exec(line)?.[1] ?? []));
 }
 
+/** The profile that confines a process, without its mode; `unconfined` where none does. */
+export async function apparmorProfileOf(pid: number): Promise<string> {
+  return (await readFile(`/proc/${pid}/attr/current`, 'utf8')).trim().replace(/ \([a-z]+\)$/, '');
+}
+
 /** The kernel's digest of a loaded profile's compiled form; undefined where it has no such profile, or keeps no digests. */
 export async function apparmorProfileDigest(name: string): Promise<string | undefined> {
   const directory = join(APPARMORFS, 'policy/profiles');

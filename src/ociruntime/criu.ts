@@ -2,8 +2,8 @@ import { dirname } from 'node:path';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import { run } from '../linux/spawn.ts';
 
-/** `criu check` takes some ten milliseconds; most it may take, milliseconds. */
-const CHECK_TIMEOUT_MS = 10_000;
+/** `criu check` takes some ten milliseconds, on a slow and busy node over ten seconds; most it may take, milliseconds. */
+const CHECK_TIMEOUT_MS = 60_000;
 /** Most of its words that are told, characters. */
 const WORDS = 500;
 

@@ -23,6 +23,8 @@ export interface RestoreRequest {
   readonly work: string;
   /** As Criu.environment() gives it. */
   readonly environment: Readonly<Record<string, string>>;
+  /** The AppArmor profile in place of the one that the processes had; that one where it is left out. */
+  readonly apparmorProfile?: string | undefined;
 }
 
 /** One container to be created under a monitor of its own. */
@@ -196,9 +198,11 @@ function conmonArgs(options: MonitorOptions, runtime: OciRuntime, request: Monit
   else if (request.stdin) args.push('--stdin');
   if (request.stdin && !request.stdinOnce) args.push('--leave-stdin-open');
   if (request.restore !== undefined) {
-    const { images, work } = request.restore;
+    const { images, work, apparmorProfile } = request.restore;
     args.push('--restore', images);
-    for (const option of ['--work-path', work, '--file-locks']) args.push(`--runtime-opt=${option}`);
+    const options = ['--work-path', work, '--file-locks'];
+    if (apparmorProfile !== undefined) options.push('--lsm-profile', `apparmor:${apparmorProfile}`);
+    for (const option of options) args.push(`--runtime-opt=${option}`);
   }
   return args;
 }

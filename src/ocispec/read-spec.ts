@@ -9,18 +9,12 @@ export interface SavedSpec {
   readonly document: JsonObject;
   readonly annotations: Readonly<Record<string, string>>;
   readonly mounts: readonly Pick<OciMount, 'destination' | 'source' | 'type'>[];
-  /** How its process is confined; undefined where it is not. */
   readonly apparmorProfile: string | undefined;
-  readonly selinuxLabel: string | undefined;
-  /** The label of its mounts. */
-  readonly mountLabel: string | undefined;
 }
 
 /** Reads the spec of a container that was made before. @throws InvalidArgument that names the field. */
 export function readSpec(text: string): SavedSpec {
   const spec = Field.parse(text, 'config.json', exactIntegers);
-  const process = spec.at('process');
-  const textAt = (field: Field): string | undefined => field.given?.text() || undefined;
   return {
     document: spec.object(),
     annotations: spec.at('annotations').given?.map() ?? {},
@@ -29,8 +23,6 @@ export function readSpec(text: string): SavedSpec {
       source: mount.at('source').given?.text() ?? '',
       type: mount.at('type').given?.text() ?? '',
     })),
-    apparmorProfile: textAt(process.at('apparmorProfile')),
-    selinuxLabel: textAt(process.at('selinuxLabel')),
-    mountLabel: textAt(spec.at('linux').at('mountLabel')),
+    apparmorProfile: spec.at('process').at('apparmorProfile').given?.text() || undefined,
   };
 }

@@ -19,14 +19,12 @@ test('a spec that was written comes back whole, with what is asked of it read fi
     annotations: { a: 'b' },
     mounts: [{ destination: '/proc', source: '', type: '' }, { destination: '/data', source: '/srv', type: 'bind' }],
     apparmorProfile: 'podwright-default',
-    selinuxLabel: 'u:r:t:s0:c1,c2',
-    mountLabel: 'u:r:f:s0:c1,c2',
   }); // prettier-ignore
 });
 
-test('without labels and annotations there are none; a field of another kind is refused by its name', () => {
-  const { annotations, apparmorProfile, selinuxLabel, mountLabel } = readSpec('{"process":{"selinuxLabel":""},"mounts":[],"linux":{}}');
-  assert.deepStrictEqual([annotations, apparmorProfile, selinuxLabel, mountLabel], [{}, undefined, undefined, undefined]);
+test('without a profile and annotations there are none; a field of another kind is refused by its name', () => {
+  const { annotations, apparmorProfile } = readSpec('{"process":{"apparmorProfile":""},"mounts":[],"linux":{}}');
+  assert.deepStrictEqual([annotations, apparmorProfile], [{}, undefined]);
   for (const [text, message] of [
     ['{"process":{},"mounts":[{"destination":7}],"linux":{}}', /config\.json: mounts\[0\]\.destination: must be text, is 7/],
     ['{"process":{"apparmorProfile":[]},"mounts":[],"linux":{}}', /process\.apparmorProfile: must be text/],

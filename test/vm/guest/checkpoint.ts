@@ -1,11 +1,23 @@
 /** Checkpoints on cgroup v2 alone, with Debian 13's CRIU, under each of its runtimes: of a container, and of a pod. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { remove } from 'fs-extra/esm';
+import { ContainerState, SecurityProfileProfileType } from '../../../api/cri/enums.ts';
 import type { ContainerConfig, Init } from '../../../api/cri/runtime.ts';
-import { containerConfig, execSync, outputOf, podConfig, removePod, shell, until, waitForOutput } from '../../support/pods.ts';
+import {
+  containerConfig,
+  containerStatus,
+  execSync,
+  failureOf,
+  outputOf,
+  podConfig,
+  removePod,
+  shell,
+  until,
+  waitForOutput,
+} from '../../support/pods.ts';
 import type { Pod } from '../../support/pods.ts';
 import { cgroupFile, cgroupOf, output, PATIENCE_MS } from './node.ts';
 import type { GuestNode } from './node.ts';
@@ -23,7 +35,8 @@ export async function checkpointCases(node: GuestNode, image: string): Promise<v
   await mkdir(PLACE, { recursive: true });
   for (const runtime of ['runc', 'crun']) {
     const { driver } = node;
-    await step(`${driver}, ${runtime}: a container counts on after its checkpoint, and in another pod`, async () => ofContainer(node, image, runtime)); // prettier-ignore
+    await step(`${driver}, ${runtime}: a container counts on after its checkpoint, and in another pod, with its profile`, async () => ofContainer(node, image, runtime)); // prettier-ignore
+    await step(`${driver}, ${runtime}: what was not confined is not restored in a pod whose containers are`, async () => ofUnconfined(node, image, runtime)); // prettier-ignore
     await step(`${driver}, ${runtime}: the containers of a pod are frozen together, count on, and in another pod`, async () => ofPod(node, image, runtime)); // prettier-ignore
   }
   await step(`${node.driver}: nothing is left of checkpoints`, async () => node.assertNothingNew(before));
@@ -93,9 +106,38 @@ async function ofContainer(node: GuestNode, image: string, runtime: string): Pro
     const other = await newPod(runtime);
     const restored = await run(node, other, await containerConfig(other, ['x'], { image: location }));
     await countsOn(node, restored, last);
+    assert.equal((await readFile(`/proc/${await node.pidOf(restored)}/attr/current`, 'utf8')).trim(), 'podwright-default (enforce)');
     const { stdout } = await execSync(node, restored, ['hostname'], PATIENCE_MS / 1000);
     assert.equal(Buffer.from(stdout).toString().trim(), other.config.hostname);
   });
+}
+
+/** CRIU restores a process without a profile as it was: it must not go on in a pod whose containers are confined. */
+async function ofUnconfined(node: GuestNode, image: string, runtime: string): Promise<void> {
+  await withPods(node, async (newPod) => {
+    const pod = await newPod(runtime);
+    const id = await run(node, pod, unconfined(await containerConfig(pod, COUNT, { image })));
+    await waitForOutput(node, id, 'count 2', PATIENCE_MS);
+    const location = join(PLACE, 'unconfined.tar');
+    await node.runtime.checkpointContainer({ containerId: id, location, timeout: BigInt(PATIENCE_MS / 1000) }, LIMIT);
+    const other = await newPod(runtime);
+    const config = await containerConfig(other, ['x'], { image: location });
+    const { containerId } = await node.runtime.createContainer({ podSandboxId: other.id, config, sandboxConfig: other.config });
+    const { code, message } = await failureOf(node.runtime.startContainer({ containerId }, LIMIT));
+    assert.match(
+      `${code}: ${message}`,
+      /FAILED_PRECONDITION: .*AppArmor profile unconfined, as in the checkpoint, must have podwright-default/,
+    );
+    const nothing = async (): Promise<boolean> =>
+      (await output('sh', '-c', `cat /proc/[0-9]*/cgroup 2>/dev/null | grep -c ${containerId} || true`)) === '0';
+    await until('nothing of it goes on', nothing, PATIENCE_MS);
+    assert.equal((await containerStatus(node, containerId)).state, ContainerState.CONTAINER_EXITED);
+  });
+}
+
+function unconfined(config: Init<ContainerConfig>): Init<ContainerConfig> {
+  const apparmor = { profileType: SecurityProfileProfileType.Unconfined, localhostRef: '' };
+  return { ...config, linux: { ...config.linux, securityContext: { ...config.linux?.securityContext, apparmor } } };
 }
 
 async function ofPod(node: GuestNode, image: string, runtime: string): Promise<void> {

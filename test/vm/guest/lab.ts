@@ -50,10 +50,10 @@ export class Lab {
     }
   }
 
-  /** With these mounts besides, and each labelled, as the kubelet asks for its own volumes. */
-  async create(pod: Pod, security: Security = {}, mounts: readonly Init<Mount>[] = []): Promise<string> {
+  /** With these mounts besides, and each labelled, as the kubelet asks for its own volumes. @param image or the archive of a checkpoint. */
+  async create(pod: Pod, security: Security = {}, mounts: readonly Init<Mount>[] = [], image = this.#image): Promise<string> {
     this.#count += 1;
-    const config = await containerConfig(pod, WAITER, { name: `c${this.#count}`, image: this.#image });
+    const config = await containerConfig(pod, WAITER, { name: `c${this.#count}`, image });
     const context = { ...config.linux?.securityContext, ...security };
     const own = (config.mounts ?? []).map((mount) => ({ ...mount, selinuxRelabel: true }));
     const wanted = { ...config, mounts: [...own, ...mounts], linux: { ...config.linux, securityContext: context } };
@@ -76,9 +76,9 @@ export class Lab {
   }
 
   /** The words of a container's creation, which must be refused. */
-  async refusal(pod: Pod, security: Security, mounts: readonly Init<Mount>[] = []): Promise<string> {
+  async refusal(pod: Pod, security: Security, mounts: readonly Init<Mount>[] = [], image = this.#image): Promise<string> {
     const { containers } = await this.node.runtime.listContainers({});
-    const { message } = await failureOf(this.create(pod, security, mounts));
+    const { message } = await failureOf(this.create(pod, security, mounts, image));
     assert.deepEqual((await this.node.runtime.listContainers({})).containers.length, containers.length, 'something was made');
     return message;
   }

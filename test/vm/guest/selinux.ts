@@ -8,7 +8,7 @@ import { failureOf } from '../../support/pods.ts';
 import type { Pod } from '../../support/pods.ts';
 import { critest } from './critest.ts';
 import { Lab, withConfiguration, type Security } from './lab.ts';
-import { output } from './node.ts';
+import { output, PATIENCE_MS } from './node.ts';
 import type { GuestNode } from './node.ts';
 import { need, step, tell } from './steps.ts';
 
@@ -54,6 +54,7 @@ export async function selinuxCases(node: GuestNode, image: string): Promise<void
     await step('SELinux: directories of the node are never relabelled, by a link neither', async () => systemPaths(lab));
     await step('SELinux: each field of selinux_options counts; what is no label is refused, and nothing is made', async () => fields(lab));
     await step('SELinux: privileged containers and those with processes of the node are not confined', async () => unconfined(lab));
+    await step('SELinux: a restore is refused in words, and a checkpoint is taken or refused in those of CRIU', async () => noRestore(lab));
     await step('SELinux: levels are unique and last over restarts and kill -9 of the daemon', async () => restarts(lab));
   });
   await withConfiguration(node, 'selinux', 'selinux = true\n[runtime]\ndefault = "crun"', async () => {
@@ -285,6 +286,24 @@ async function hostNetwork(lab: Lab): Promise<void> {
     assert.match(await labelOf(lab, id), /:container_t:s0:c\d+,c\d+$/);
     assert.match(await lab.say(id, 'ip addr show eth0'), /inet 10\.88\./);
   }, { network: NamespaceMode.POD }); // prettier-ignore
+}
+
+/** CRIU cannot give a label that it was built without, as Debian's is; whether it can work at all is the policy's to say. */
+async function noRestore(lab: Lab): Promise<void> {
+  await lab.inPod({}, async (pod) => {
+    const location = `${DIRECTORY}/checkpoint.tar`;
+    await writeFile(location, '');
+    assert.match(
+      await lab.refusal(pod, {}, [], location),
+      /containers have SELinux labels here, and restoring with a label is not supported/,
+    );
+    const containerId = await lab.run(pod);
+    const call = lab.node.runtime.checkpointContainer({ containerId, location, timeout: BigInt(PATIENCE_MS / 1000) });
+    const words = await call.then(() => 'taken', async () => (await failureOf(call)).message); // prettier-ignore
+    tell({ kind: 'note', text: `checkpoint: ${words}` });
+    assert.match(words, /^taken$|CRIU cannot work on this node: criu check says: ./);
+    assert.equal(await lab.say(containerId, 'echo on'), 'on');
+  });
 }
 
 async function restarts(lab: Lab): Promise<void> {
