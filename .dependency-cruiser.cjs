@@ -1,6 +1,6 @@
 // The layers of ARCHITECTURE.md: imports go down only. A new folder under src/ is a new row here, and a row names what is
 // imported and no more: the table is the picture of the house.
-const adapters = ['cdi', 'hooks', 'cni', 'ociruntime', 'storage', 'registry'];
+const adapters = ['cdi', 'hooks', 'cni', 'ociruntime', 'storage', 'registry', 'trust'];
 
 /** Which other folders of src/ a folder may import from. */
 const may = {
@@ -14,8 +14,9 @@ const may = {
   ociruntime: ['base', 'linux'],
   storage: ['base', 'linux'],
   registry: ['base', 'linux'],
+  trust: ['base', 'linux'],
   ocispec: ['base', 'linux', 'cdi'],
-  image: ['base', 'linux', 'storage', 'registry'],
+  image: ['base', 'linux', 'storage', 'registry', 'trust'],
   podsandbox: ['base', 'linux', 'cni', 'ociruntime', 'ocispec'], // never container: what concerns both is in pod
   container: ['base', 'linux', 'cdi', 'hooks', 'ociruntime', 'storage', 'ocispec', 'image', 'podsandbox'],
   pod: ['base', 'linux', 'ociruntime', 'podsandbox', 'container'],

@@ -114,6 +114,11 @@ export class DiskLayout {
     return join(this.#runDir, 'exits');
   }
 
+  /** There while signatures are verified. */
+  get gpg(): string {
+    return join(this.#runDir, 'gpg');
+  }
+
   /** Which built-in AppArmor profile this boot has loaded. */
   get apparmorState(): string {
     return join(this.#runDir, 'apparmor');

@@ -23,7 +23,8 @@ export function adminBackend(parts: DaemonParts, metrics: Metrics): AdminBackend
     listImages: async () => images.list().map(({ id, names, sizeBytes }) => ({ id, names, sizeBytes })),
     loadImages: async (archive, signal, progress) => {
       const { loadArchive } = await import('../image/load.ts');
-      const loaded = await loadArchive(storage.imageParts, archive, { signal, progress, platform: storage.platform });
+      const { platform, trust } = storage;
+      const loaded = await loadArchive(storage.imageParts, archive, { signal, progress, platform, trust });
       return loaded.map(({ id, names, sizeBytes }) => ({ id, names, sizeBytes }));
     },
     saveImages: async (references, format, target, signal) => {

@@ -55,7 +55,7 @@ export interface DaemonParts {
 export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonParts> {
   const { timeouts, cgroupManager, conmon, checkpoint } = config.current;
   const layout = new DiskLayout(config.current);
-  const storage = await openStorage(config, log);
+  const storage = await openStorage(config, log, CHILD_ENVIRONMENT);
   const { images } = storage;
   const cgroups = await detectCgroups();
   const placement = cgroupManager === 'systemd' ? new SystemdPlacement(cgroups) : new CgroupfsPlacement(cgroups);

@@ -7,6 +7,7 @@ import type { ImageParts } from '../image/assemble.ts';
 import type { Platform } from '../image/oci-types.ts';
 import { namedPlatform } from '../image/platform.ts';
 import { ImagePuller } from '../image/pull.ts';
+import { parseReference } from '../image/reference.ts';
 import { ImageStore } from '../image/store.ts';
 import type { DiskUsage } from '../imageservice/parts.ts';
 import { CredentialSource } from '../registry/credential-source.ts';
@@ -16,6 +17,8 @@ import type { ShortNames } from '../registry/short-names.ts';
 import { BlobStore } from '../storage/blobs.ts';
 import { LayerStore } from '../storage/layers.ts';
 import { RootfsStore } from '../storage/rootfs.ts';
+import { Gpg } from '../trust/gpg.ts';
+import { ImageTrust } from '../trust/image-trust.ts';
 import { StorageWorkers } from '../storage/storage-workers.ts';
 import { helperEnvironment } from './helper-environment.ts';
 
@@ -27,6 +30,7 @@ export interface Storage {
   readonly images: ImageStore;
   readonly imageParts: ImageParts;
   readonly puller: ImagePuller;
+  readonly trust: ImageTrust;
   /** What images are for: of one for several platforms, that is the one to take. */
   readonly platform: Platform;
   start(): Promise<void>;
@@ -36,7 +40,7 @@ export interface Storage {
   usage(): Promise<{ readonly images: DiskUsage; readonly containers: DiskUsage }>;
 }
 
-export async function openStorage(config: LiveConfig, log: Log): Promise<Storage> {
+export async function openStorage(config: LiveConfig, log: Log, environment: Readonly<Record<string, string>>): Promise<Storage> {
   const layout = new DiskLayout(config.current);
   let imagesMountpoint = layout.storage;
   let registries = new RegistriesConf();
@@ -57,19 +61,16 @@ export async function openStorage(config: LiveConfig, log: Log): Promise<Storage
     answerTimeoutMs: () => config.current.image.responseHeaderTimeoutMs,
     proxies: { http, https, noProxy: noProxy.join(',') },
   });
-  const warned = new Set<string>();
-  /** Says each thing once, however often the files are read. */
-  const warn = ({ warnings }: RegistriesConf): void => {
-    for (const warning of warnings) if (!warned.has(warning)) log.warn(warning);
-    for (const warning of warnings) warned.add(warning);
-  };
+  const warn = warnOnce(log);
   const credentials = openCredentials(config, () => registries, log);
   const platform = await namedPlatform(config.current.image.platform);
+  const trust = openTrust(config, environment, log);
   const puller = new ImagePuller(imageParts, {
     registry,
     shortNames,
     credentials,
     platform,
+    trust,
     parallelLayers: () => config.current.image.maxParallelDownloads,
     stallTimeoutMs,
   });
@@ -79,6 +80,7 @@ export async function openStorage(config: LiveConfig, log: Log): Promise<Storage
     images,
     imageParts,
     puller,
+    trust,
     platform,
     start: async () => {
       await Promise.all([blobs.start(), layers.start(), rootfs.start()]);
@@ -131,4 +133,18 @@ function openCredentials(config: LiveConfig, registries: () => RegistriesConf, l
     environment: helperEnvironment(process.env),
     log,
   });
+}
+
+function openTrust(config: LiveConfig, environment: Readonly<Record<string, string>>, log: Log): ImageTrust {
+  const gpg = new Gpg(new DiskLayout(config.current).gpg, environment);
+  return new ImageTrust({ places: () => config.current.image, gpg, parseName: parseReference, log });
+}
+
+/** Says each thing once, however often the files are read. */
+function warnOnce(log: Log): (conf: RegistriesConf) => void {
+  const warned = new Set<string>();
+  return ({ warnings }) => {
+    for (const warning of warnings) if (!warned.has(warning)) log.warn(warning);
+    for (const warning of warnings) warned.add(warning);
+  };
 }

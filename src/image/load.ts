@@ -20,12 +20,15 @@ import { choosePlatform, hostPlatform, noImageFor } from './platform.ts';
 import { receive } from './receive.ts';
 import { formatReference, parseReference, repositoryOf, withTag } from './reference.ts';
 import type { ImageRecord } from './store.ts';
+import type { ImageTrust } from '../trust/image-trust.ts';
 
 export interface LoadOptions {
   readonly signal: AbortSignal;
   /** Told what is being done, in words for people. */
   readonly progress?: ((message: string) => void) | undefined;
   readonly platform?: Platform | undefined;
+  /** Whether archives may be loaded; without it they may. */
+  readonly trust?: Pick<ImageTrust, 'checkArchive'>;
 }
 
 const PARALLEL_LAYERS = 2;
@@ -102,6 +105,7 @@ async function decompressFile(path: string, target: string, options: LoadOptions
 
 async function loadFile(parts: ImageParts, file: FileHandle, options: LoadOptions): Promise<ImageRecord[]> {
   const archive = await ArchiveIndex.read(file, options.signal);
+  await options.trust?.checkArchive(archive.has('index.json') ? 'oci-archive' : 'docker-archive');
   // One image at a time: each may have documents of megabytes, and an archive may name the same ones any number of times.
   let found: AsyncIterable<NewImage>;
   if (archive.has('index.json')) found = readOciLayout(archive, options.platform ?? (await hostPlatform()));

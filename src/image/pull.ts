@@ -25,7 +25,9 @@ import { credentialsFor, type PullCredentials } from './pull-credentials.ts';
 import { formatReference, parseReference, repositoryOf, withTag } from './reference.ts';
 import type { ImageReference } from './reference.ts';
 import { meaningsToPull } from './short-names.ts';
+import { signatureSource } from './signature-source.ts';
 import type { ImageRecord } from './store.ts';
+import type { ImageTrust, PullTrust } from '../trust/image-trust.ts';
 
 export interface PullerOptions {
   readonly registry: RegistryClient;
@@ -38,12 +40,15 @@ export interface PullerOptions {
   readonly parallelLayers: () => number;
   /** How long a pull may wait for a registry that sends nothing, milliseconds. Asked at every pull. Default 300000. */
   readonly stallTimeoutMs?: () => number;
+  /** Whose images may be pulled; without it anybody's. */
+  readonly trust?: ImageTrust;
 }
 
 /** What a pull goes by besides its name. */
 interface PullWork {
   readonly platform: Platform;
   readonly namespace: string;
+  readonly trust: PullTrust | undefined;
   readonly progress: ImageProgress;
 }
 
@@ -74,25 +79,28 @@ export class ImagePuller {
    * Pulls the image `name`, by tag or digest. It is there when this returns, under that name.
    * @param call ends the waiting, and the pull with its last waiter.
    * @param namespace of the pod that it is for; empty where that is not known.
-   * @throws InvalidArgument for a bad name, or one that may mean several and must not, NotFound, PermissionDenied, RegistryUnavailable, FailedPrecondition for a wrong
+   * @throws SignatureValidationFailed where the policy refuses it, InvalidArgument for a bad name, or one that may mean several and
+   * must not, NotFound, PermissionDenied, RegistryUnavailable, FailedPrecondition for a wrong
    * digest, the call's own reason.
    */
   async pull(name: string, given: PullCredentials | undefined, call: AbortSignal, namespace = ''): Promise<ImageRecord> {
     const references = this.#candidates(name.trim());
     const platform = this.#options.platform ?? (await hostPlatform());
+    const trust = await this.#options.trust?.forPull(namespace);
     const key = JSON.stringify([
       references.map(formatReference),
       platform,
       credentialsKey(given),
       given?.server ?? '',
       this.#options.credentials?.keyOf(namespace) ?? '',
+      trust?.key ?? '',
     ]);
     const what = `pull ${name}`;
     return await this.#work.run(key, call, { budgetMs: PULL_BUDGET_MS, what, endsWithLastWaiter: true }, async (signal) => {
       const progress: ImageProgress = { what: name, startedAtMs: Date.now(), step: 'resolving', layers: [] };
       this.#progress.add(progress);
       try {
-        return await this.#pullFirst(references, given, { platform, namespace, progress }, signal);
+        return await this.#pullFirst(references, given, { platform, namespace, trust, progress }, signal);
       } finally {
         this.#progress.delete(progress);
       }
@@ -130,7 +138,7 @@ export class ImagePuller {
   async #pullOne(
     reference: ImageReference,
     credentials: Credentials | undefined,
-    { platform, namespace, progress }: PullWork,
+    { platform, namespace, trust, progress }: PullWork,
     call: AbortSignal,
   ): Promise<ImageRecord> {
     const watch = new StallWatch(this.#options.stallTimeoutMs?.() ?? DEFAULT_STALL_TIMEOUT_MS);
@@ -148,6 +156,9 @@ export class ImagePuller {
     });
     const { document: manifest, bytes, indexes } = found;
     stage('pull.resolved');
+    const source = signatureSource(this.#options.registry, repository, watch, signal);
+    const subject = { name: digest === undefined ? reference : { domain, path, digest }, manifestDigest: found.digest };
+    await trust?.check(subject, source, signal);
     const image: NewImage = {
       what: `${domain}/${path}`,
       config: await this.#config(repository, manifest.config, signal),

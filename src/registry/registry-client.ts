@@ -3,6 +3,8 @@ import { reasonOf, sleep } from '../base/deadline.ts';
 import { DaemonError, hasErrno, kindOf } from '../base/errors.ts';
 import type { ErrorKind } from '../base/errors.ts';
 import { basicHeader, bearerHeader, readChallenges } from './credentials.ts';
+import { STRICT_TLS } from './endpoint.ts';
+import type { HostAccess } from './endpoint.ts';
 import type { Logins } from './logins.ts';
 import type { Asked, RegistriesConf } from './registries-conf.ts';
 import { Repository } from './repository.ts';
@@ -45,6 +47,21 @@ export class RegistryClient {
   repository(asked: Asked, logins: Logins, watch: StallWatch): Repository {
     const get = async (fetch: Fetch): Promise<HttpResponse> => this.#get(fetch);
     return new Repository(`${asked.domain}/${asked.path}`, { get, endpoints: this.#conf().endpoints(asked), logins, watch });
+  }
+
+  /** GETs what is no registry's, without credentials. @throws NotFound, PermissionDenied, RegistryUnavailable, FailedPrecondition; the signal's reason. */
+  async fetchUrl(
+    url: string,
+    { limitBytes, signal, watch }: { limitBytes: number; signal: AbortSignal; watch: StallWatch },
+  ): Promise<Buffer> {
+    const { host, protocol } = new URL(url);
+    const access: HostAccess = { host, scheme: protocol === 'http:' ? 'http' : 'https', tls: STRICT_TLS, headers: {} };
+    return await watch.during(async () => {
+      const response = await this.#transport.request(url, { access, signal });
+      if (response.status !== 200) throw await failureOf(response, signal);
+      watch.answered();
+      return await readAll(response, limitBytes, signal);
+    });
   }
 
   async close(): Promise<void> {
