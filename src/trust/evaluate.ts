@@ -82,8 +82,18 @@ async function verifierOf(
   subject: Subject,
   signal: AbortSignal,
 ): Promise<(signature: Signature) => Promise<boolean>> {
-  if (requirement.type === 'sigstoreSigned') throw new Error('sigstoreSigned is not supported');
-  const { keys, identity } = requirement;
+  const { identity } = requirement;
+  if (requirement.type === 'sigstoreSigned') {
+    const { checkSigned, readPublicKeys } = await import('./sigstore-keys.ts'); // for nodes whose policy has such keys
+    const publicKeys = await readPublicKeys(requirement.keys);
+    return async (signature) => {
+      if (signature.kind !== 'sigstore') return false;
+      checkSigned(signature, publicKeys);
+      checkClaim(signature.payload, 'cosign container image signature', subject, identity, parseName);
+      return true;
+    };
+  }
+  const { keys } = requirement;
   const keyrings = await Promise.all(keys.map(async (key) => readKeySource(key, 'key')));
   return async (signature) => {
     if (signature.kind !== 'simple') return false;

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { DaemonError, hasErrno } from '../base/errors.ts';
+import { Field } from '../base/field.ts';
 import type { Digest } from '../base/ids.ts';
 import type { ImageName } from './image-name.ts';
 import type { SignaturePlaces } from './registries-d.ts';
@@ -23,10 +24,33 @@ export interface SignatureSource {
 export async function findSignatures(
   name: ImageName,
   manifestDigest: Digest,
-  { lookaside }: SignaturePlaces,
+  { lookaside, attachments }: SignaturePlaces,
   source: SignatureSource,
 ): Promise<Signature[]> {
-  return await fromLookaside(name, manifestDigest, lookaside, source);
+  const simple = await fromLookaside(name, manifestDigest, lookaside, source);
+  return attachments ? [...simple, ...(await fromAttachments(manifestDigest, source))] : simple;
+}
+
+/** The media type of a claim that cosign signs. */
+const CLAIM_MEDIA_TYPE = 'application/vnd.dev.cosign.simplesigning.v1+json';
+
+/** The layers of the image that has the tag `sha256-<hex>.sig`: cosign, SIGNATURE_SPEC.md, tag-based discovery. */
+async function fromAttachments(manifestDigest: Digest, source: SignatureSource): Promise<Signature[]> {
+  const tag = `${manifestDigest.replace(':', '-')}.sig`;
+  const bytes = await source.manifest(tag);
+  if (bytes === undefined) return [];
+  const found: Signature[] = [];
+  const layers = Field.parse(bytes.toString('utf8'), `signatures ${tag}`)
+    .at('layers')
+    .list((layer) => layer);
+  if (layers.length > MAX_SIGNATURES)
+    throw new DaemonError('InvalidArgument', `signatures ${tag}: there are ${layers.length}, must be at most ${MAX_SIGNATURES}`);
+  for (const layer of layers) {
+    if (layer.at('mediaType').asText() !== CLAIM_MEDIA_TYPE) continue; // an attestation, or what else is kept there
+    const payload = await source.blob(layer.at('digest').digest(), SIGNATURE_LIMIT_BYTES);
+    found.push({ kind: 'sigstore', payload, annotations: layer.at('annotations').given?.map() ?? {} });
+  }
+  return found;
 }
 
 /** Numbered from 1 on, until one is missing. containers/image, docs/signature-protocols.md */

@@ -16,18 +16,9 @@ export interface SignedBy {
   readonly identity: SignedIdentity;
 }
 
-/** A certificate that Fulcio gave to one person of one identity provider. */
-export interface FulcioSigner {
-  readonly ca: KeySource;
-  readonly oidcIssuer: string;
-  readonly subjectEmail: string;
-}
-
 export interface SigstoreSigned {
   readonly type: 'sigstoreSigned';
-  readonly by: { readonly keys: readonly KeySource[] } | { readonly fulcio: FulcioSigner };
-  /** Keys of transparency logs, one of which must have recorded the signature; undefined: none need have. */
-  readonly rekorKeys: readonly KeySource[] | undefined;
+  readonly keys: readonly KeySource[];
   readonly identity: SignedIdentity;
 }
 
@@ -101,30 +92,21 @@ function readSignedBy(field: Field, parse: ParseName): SignedBy {
 }
 
 const SIGSTORE_KEYS = ['keyPath', 'keyPaths', 'keyData', 'keyDatas'] as const;
-const REKOR_KEYS = ['rekorPublicKeyPath', 'rekorPublicKeyPaths', 'rekorPublicKeyData', 'rekorPublicKeyDatas'] as const;
+/** What sigstoreSigned may ask for besides, and is not checked here. */
+const SIGSTORE_REFUSED = [
+  'fulcio',
+  'pki',
+  'rekorPublicKeyPath',
+  'rekorPublicKeyPaths',
+  'rekorPublicKeyData',
+  'rekorPublicKeyDatas',
+] as const;
 
 function readSigstoreSigned(field: Field, parse: ParseName): SigstoreSigned {
-  refuseOthers(field, 'type', ...SIGSTORE_KEYS, 'fulcio', 'pki', ...REKOR_KEYS, 'signedIdentity');
-  if (field.at('pki').value !== undefined)
-    field.at('pki').refuse('absent: certificates of one\'s own authorities ("pki") are not supported');
-  const keys = readSources(field, ...SIGSTORE_KEYS);
-  const fulcio = field.at('fulcio').value === undefined ? undefined : readFulcio(field.at('fulcio'));
-  if ((keys === undefined) === (fulcio === undefined)) field.refuse(`given just one of ${SIGSTORE_KEYS.join(', ')} and fulcio`);
-  const rekorKeys = readSources(field, ...REKOR_KEYS);
-  if (fulcio !== undefined && rekorKeys === undefined)
-    field.refuse(`given one of ${REKOR_KEYS.join(', ')}, without which fulcio says nothing`);
-  const by = fulcio === undefined ? { keys: keys ?? [] } : { fulcio };
-  return { type: 'sigstoreSigned', by, rekorKeys, identity: readSignedIdentity(field.at('signedIdentity'), parse) };
-}
-
-function readFulcio(field: Field): FulcioSigner {
-  refuseOthers(field, 'caPath', 'caData', 'oidcIssuer', 'subjectEmail');
-  const [ca] = readSources(field, 'caPath', 'caData') ?? field.refuse('given caPath or caData');
-  return { ca: ca as KeySource, oidcIssuer: readText(field.at('oidcIssuer')), subjectEmail: readText(field.at('subjectEmail')) };
-}
-
-function readText(field: Field): string {
-  return field.text() === '' ? field.refuse('given') : field.text();
+  refuseOthers(field, 'type', ...SIGSTORE_KEYS, ...SIGSTORE_REFUSED, 'signedIdentity');
+  for (const name of SIGSTORE_REFUSED) if (field.at(name).value !== undefined) field.at(name).refuse('absent: it is not supported');
+  const keys = readSources(field, ...SIGSTORE_KEYS) ?? field.refuse(`given one of ${SIGSTORE_KEYS.join(', ')}`);
+  return { type: 'sigstoreSigned', keys, identity: readSignedIdentity(field.at('signedIdentity'), parse) };
 }
 
 /** Of the fields of one kind just one may be there; those that end in `s` are lists. Undefined where none is. */

@@ -1,0 +1,109 @@
+/** sigstore signatures by key, kept in the registry beside the image as cosign does (`sha256-<hex>.sig`). */
+import assert from 'node:assert/strict';
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { after } from 'node:test';
+import { writeJson } from 'fs-extra/esm';
+import { makeLayer } from '../../scripts/make-demo-image.ts';
+import type { TestDaemon } from '../support/daemon.ts';
+import { sharedDaemon } from '../support/e2e-test.ts';
+import { failureOf } from '../support/pods.ts';
+import { noRegistry, TestRegistry } from '../support/registry.ts';
+import { noSigning, simpleClaim, TrustLab } from '../support/signing.ts';
+
+const atEnd: (() => Promise<void>)[] = [];
+after(async () => {
+  for (const end of atEnd) await end();
+});
+
+let registry: TestRegistry;
+let lab: TrustLab;
+const pairs = {
+  ecdsa: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+  rsa: generateKeyPairSync('rsa', { modulusLength: 2048 }),
+  ed25519: generateKeyPairSync('ed25519'),
+  other: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+};
+const test = sharedDaemon({
+  images: [],
+  skip: noRegistry || noSigning,
+  prepare: async () => {
+    registry = await TestRegistry.start();
+    atEnd.push(async () => registry.stop());
+    lab = await TrustLab.make();
+    atEnd.push(async () => lab.close());
+    for (const [name, { publicKey }] of Object.entries(pairs))
+      await writeFile(lab.path('keys', `${name}.pub`), publicKey.export({ type: 'spki', format: 'pem' }));
+    await writeJson(lab.path('registries.d', 'default.yaml'), { 'default-docker': { 'use-sigstore-attachments': true } });
+    return { config: `${await registry.daemonConfig({})}${lab.daemonConfig}` };
+  },
+});
+
+const digestOf = (bytes: string | Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+
+async function putBlob(repository: string, bytes: string): Promise<object> {
+  const started = await fetch(`${registry.url}/v2/${repository}/blobs/uploads/`, { method: 'POST' });
+  const location = new URL(started.headers.get('location') ?? '', registry.url);
+  location.searchParams.set('digest', digestOf(bytes));
+  assert.equal((await fetch(location, { method: 'PUT', body: bytes })).status, 201);
+  return { digest: digestOf(bytes), size: Buffer.byteLength(bytes) };
+}
+
+/** Puts a signature where cosign puts it. */
+async function attach(repository: string, digest: string, claim: string, key: KeyObject): Promise<void> {
+  const signature = sign(key.asymmetricKeyType === 'ed25519' ? null : 'sha256', Buffer.from(claim), key).toString('base64');
+  const layer = {
+    mediaType: 'application/vnd.dev.cosign.simplesigning.v1+json',
+    ...(await putBlob(repository, claim)),
+    annotations: { 'dev.cosignproject.cosign/signature': signature },
+  };
+  const config = { mediaType: 'application/vnd.oci.image.config.v1+json', ...(await putBlob(repository, '{}')) };
+  const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+  const body = JSON.stringify({ schemaVersion: 2, mediaType, config, layers: [layer] });
+  const url = `${registry.url}/v2/${repository}/manifests/${digest.replace(':', '-')}.sig`;
+  assert.equal((await fetch(url, { method: 'PUT', headers: { 'content-type': mediaType }, body })).status, 201);
+}
+
+async function pull(daemon: TestDaemon, image: string): Promise<void> {
+  await daemon.images.pullImage({ image: { image } }, { timeoutMs: 60_000 });
+}
+
+const demand = async (more: object): Promise<void> => lab.writePolicy({ default: [{ type: 'sigstoreSigned', ...more }] });
+
+test('a signature by the right key is accepted; another key, digest or name, a changed claim, or none is refused', async (daemon) => {
+  const layers = [await makeLayer([{ path: 'which', kind: 'file', data: 'sigstore' }])];
+  const { manifestDigest: digest } = await registry.push({ layers, config: {} }, 'sig/image', ['1']);
+  const name = `${registry.host}/sig/image:1`;
+  const claim = (of: string, what = digest): string =>
+    simpleClaim(of, what).replace('atomic container signature', 'cosign container image signature');
+  const refused = async (words: RegExp): Promise<void> => {
+    const { message } = await failureOf(pull(daemon, name));
+    assert.match(message, /^SignatureValidationFailed: /);
+    assert.match(message, words);
+  };
+  await demand({ keyPath: lab.path('keys', 'ecdsa.pub') });
+  await refused(/none was found/);
+  for (const kind of ['ecdsa', 'rsa', 'ed25519'] as const) {
+    await attach('sig/image', digest, claim(name), pairs[kind].privateKey);
+    await demand({ keyPath: lab.path('keys', `${kind}.pub`) });
+    await pull(daemon, name);
+    await daemon.images.removeImage({ image: { image: name } });
+    await demand({ keyPath: lab.path('keys', 'other.pub') });
+    await refused(/by none of the keys/);
+  }
+  const { privateKey } = pairs.ecdsa;
+  await demand({ keyPaths: [lab.path('keys', 'other.pub'), lab.path('keys', 'ecdsa.pub')] });
+  await attach('sig/image', digest, claim(name, `sha256:${'0'.repeat(64)}`), privateKey);
+  await refused(/it is for sha256:0{64}/);
+  await attach('sig/image', digest, claim(`${registry.host}/sig/other:1`), privateKey);
+  await refused(/matchRepoDigestOrExact does not accept/);
+  await attach('sig/image', digest, claim(name.slice(0, -2)), privateKey);
+  await refused(/matchRepoDigestOrExact does not accept/);
+  await demand({ keyPath: lab.path('keys', 'ecdsa.pub'), signedIdentity: { type: 'matchRepository' } });
+  await pull(daemon, name);
+  await demand({ keyPath: lab.path('keys', 'ecdsa.pub'), rekorPublicKeyPath: '/x' });
+  const { message } = await failureOf(pull(daemon, name)); // also of an image that is here
+  assert.match(message, /^SignatureValidationFailed: .*rekorPublicKeyPath: must be absent: it is not supported/);
+  await daemon.images.removeImage({ image: { image: name } });
+});
