@@ -239,7 +239,19 @@ export const schema = {
   }),
   image: section('Images.', {
     platform: key(platform, '', "The platform of images that are pulled or loaded; empty: this machine's."),
-    maxParallelDownloads: key(wholeNumber(1, 64), 3, 'Layers of one image that are fetched at once.', { reloadable: true }),
+    maxParallelDownloads: key(wholeNumber(1, 64), 3, 'Downloads of one image at once: layers, and ranges of large layers.', {
+      reloadable: true,
+    }),
+    maxParallelDownloadsPerNode: key(wholeNumber(1, 1024), 12, 'Downloads of all images at once. Further layers wait for their turn.', {
+      reloadable: true,
+    }),
+    downloadRangeMib: key(
+      wholeNumber(0, 4096),
+      16,
+      'Layers of at least twice so many MiB come in ranges of this size, several side by side where downloads are free and the registry ' +
+        'knows ranges; 0: each layer is one stream.',
+      { reloadable: true },
+    ),
     authFiles: key(
       paths,
       ['/run/containers/0/auth.json', '/etc/containers/auth.json', '/root/.config/containers/auth.json', '/root/.docker/config.json'],

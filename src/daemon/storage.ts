@@ -14,6 +14,7 @@ import { CredentialSource } from '../registry/credential-source.ts';
 import { RegistriesConf } from '../registry/registries-conf.ts';
 import { RegistryClient } from '../registry/registry-client.ts';
 import type { ShortNames } from '../registry/short-names.ts';
+import type { TransportOptions } from '../registry/transport.ts';
 import { BlobStore } from '../storage/blobs.ts';
 import { LayerStore } from '../storage/layers.ts';
 import { RootfsStore } from '../storage/rootfs.ts';
@@ -40,6 +41,8 @@ export interface Storage {
   usage(): Promise<{ readonly images: DiskUsage; readonly containers: DiskUsage }>;
 }
 
+const MIB = 1024 * 1024;
+
 export async function openStorage(config: LiveConfig, log: Log, environment: Readonly<Record<string, string>>): Promise<Storage> {
   const layout = new DiskLayout(config.current);
   let imagesMountpoint = layout.storage;
@@ -54,13 +57,7 @@ export async function openStorage(config: LiveConfig, log: Log, environment: Rea
   const imageParts: ImageParts = { images, blobs, layers, log };
   const stallTimeoutMs = (): number => config.current.image.pullProgressTimeoutMs;
   // A connection that died is taken up again once, before the pull is given up.
-  const { http, https, noProxy } = config.current.proxy;
-  const registry = new RegistryClient(() => registries, {
-    idleTimeoutMs: () => Math.ceil(stallTimeoutMs() / 2),
-    connectTimeoutMs: config.current.image.connectTimeoutMs,
-    answerTimeoutMs: () => config.current.image.responseHeaderTimeoutMs,
-    proxies: { http, https, noProxy: noProxy.join(',') },
-  });
+  const registry = new RegistryClient(() => registries, { idleTimeoutMs: () => Math.ceil(stallTimeoutMs() / 2), ...connecting(config) });
   const warn = warnOnce(log);
   const credentials = openCredentials(config, () => registries, log);
   const platform = await namedPlatform(config.current.image.platform);
@@ -71,7 +68,9 @@ export async function openStorage(config: LiveConfig, log: Log, environment: Rea
     credentials,
     platform,
     trust,
-    parallelLayers: () => config.current.image.maxParallelDownloads,
+    parallelDownloads: () => config.current.image.maxParallelDownloads,
+    parallelDownloadsOfAll: () => config.current.image.maxParallelDownloadsPerNode,
+    rangeBytes: () => config.current.image.downloadRangeMib * MIB,
     stallTimeoutMs,
   });
   return {
@@ -112,6 +111,15 @@ export async function openStorage(config: LiveConfig, log: Log, environment: Rea
         containers: { mountpoint: layout.storage, ...written },
       };
     },
+  };
+}
+
+function connecting(config: LiveConfig): TransportOptions {
+  const { http, https, noProxy } = config.current.proxy;
+  return {
+    connectTimeoutMs: config.current.image.connectTimeoutMs,
+    answerTimeoutMs: () => config.current.image.responseHeaderTimeoutMs,
+    proxies: { http, https, noProxy: noProxy.join(',') },
   };
 }
 

@@ -12,7 +12,8 @@ import type { ImageRecord } from './image-record.ts';
 import { artifactTypeOf } from './media-types.ts';
 import { digestOf } from './oci-types.ts';
 import type { LayerProgress } from './progress.ts';
-import { receive } from './receive.ts';
+import { download } from './download.ts';
+import type { Release } from './download-slots.ts';
 
 /** An artifact to come: its documents are here, its files are not. */
 export interface NewArtifact extends NewImage {
@@ -92,7 +93,12 @@ async function fetchFiles(
   const runner = async (): Promise<void> => {
     for (let part = queue.shift(); part !== undefined && failures.length === 0; part = queue.shift()) {
       try {
-        await fetchFile(parts, what, part, { ...options, signal }, undo);
+        const slot = await options.downloads?.slots.acquire(signal);
+        try {
+          await fetchFile(parts, what, part, { ...options, signal }, undo, slot);
+        } finally {
+          slot?.();
+        }
       } catch (error) {
         failures.push(error);
         stop.abort(error instanceof DaemonError ? error : new DaemonError('Internal', messageOf(error), { cause: error }));
@@ -110,8 +116,9 @@ async function fetchFile(
   parts: ImageParts,
   what: string,
   { source, path, progress }: Part,
-  { signal, retries, pause, stages }: AssembleOptions,
+  { signal, retries, pause, stages, downloads }: AssembleOptions,
   undo: UndoStack,
+  slot: Release | undefined,
 ): Promise<void> {
   undo.add('remove half-received file', async () => {
     await rm(path, { force: true });
@@ -122,7 +129,7 @@ async function fetchFile(
   const stop = new AbortController();
   const hashing = parts.layers.hash(path, AbortSignal.any([signal, stop.signal]));
   try {
-    const written = await receive(path, source.open, {
+    const written = await download(path, source, downloads, slot, {
       what: `${what}: layer ${source.digest}`,
       sizeBytes: source.sizeBytes,
       signal,

@@ -9,11 +9,13 @@ import type { BlobStore } from '../storage/blobs.ts';
 import { chainIds } from '../storage/layers.ts';
 import type { LayerRecord, LayerStore, StagedLayer } from '../storage/layers.ts';
 import type { UnpackResult } from '../storage/unpack.ts';
+import { download } from './download.ts';
+import type { Downloads } from './download.ts';
+import type { Release } from './download-slots.ts';
 import { checkLayerTypes } from './media-types.ts';
 import { digestOf, MEDIA, readConfig } from './oci-types.ts';
 import type { Manifest, OciImageConfig } from './oci-types.ts';
 import type { ImageProgress, LayerProgress } from './progress.ts';
-import { receive } from './receive.ts';
 import type { OpenContent, Pause } from './receive.ts';
 import type { ImageLayer, ImageRecord, ImageStore } from './store.ts';
 
@@ -60,8 +62,10 @@ export interface NewImage {
 
 export interface AssembleOptions {
   readonly signal: AbortSignal;
-  /** Layers fetched at once. */
+  /** Layers worked on at once. */
   readonly parallelLayers: number;
+  /** Limits downloads, and says in which ranges large layers come; undefined where nothing is downloaded. */
+  readonly downloads?: Downloads | undefined;
   /** How often a broken stream of a layer is taken up again. */
   readonly retries: number;
   readonly pause?: Pause;
@@ -167,6 +171,22 @@ async function fetchLayers(
 }
 
 async function fetchLayer(parts: ImageParts, image: NewImage, part: Part, options: AssembleOptions, undo: UndoStack): Promise<void> {
+  const slot = await options.downloads?.slots.acquire(options.signal);
+  try {
+    await fetchWithSlot(parts, image, part, options, undo, slot);
+  } finally {
+    slot?.();
+  }
+}
+
+async function fetchWithSlot(
+  parts: ImageParts,
+  image: NewImage,
+  part: Part,
+  options: AssembleOptions,
+  undo: UndoStack,
+  slot: Release | undefined,
+): Promise<void> {
   const { source, progress, diffId } = part;
   const path = parts.blobs.newIngestPath();
   undo.add('remove half-received blob', async () => {
@@ -192,7 +212,7 @@ async function fetchLayer(parts: ImageParts, image: NewImage, part: Part, option
   unpacking.result.catch((error: unknown) => {
     stop.abort(error);
   });
-  const receiving = receive(path, source.open, {
+  const receiving = download(path, source, options.downloads, slot, {
     what,
     sizeBytes: source.sizeBytes,
     signal: AbortSignal.any([options.signal, stop.signal]),
@@ -205,6 +225,7 @@ async function fetchLayer(parts: ImageParts, image: NewImage, part: Part, option
   });
   try {
     unpacking.grown(await receiving, true);
+    slot?.();
     stage(`${options.stages}.layer-received`);
   } catch (error) {
     // Of two failures the first counts: the other is only the answer to being stopped.

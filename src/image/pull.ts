@@ -13,6 +13,7 @@ import { NO_SHORT_NAMES } from '../registry/short-names.ts';
 import type { ShortNames } from '../registry/short-names.ts';
 import { StallWatch } from '../registry/stall-watch.ts';
 import type { ImageParts, NewImage } from './assemble.ts';
+import { DownloadSlots } from './download-slots.ts';
 import { findManifest } from './find-manifest.ts';
 import type { FoundDocument } from './find-manifest.ts';
 import { makeImage } from './make-image.ts';
@@ -36,8 +37,12 @@ export interface PullerOptions {
   /** What names without a registry mean; docker.io where not given. Asked at every pull. */
   readonly shortNames?: () => ShortNames;
   readonly platform?: Platform | undefined;
-  /** Layers of one image fetched at once. Asked at every pull. */
-  readonly parallelLayers: () => number;
+  /** Downloads of one image at once: layers, and ranges of large ones. Asked again and again. */
+  readonly parallelDownloads: () => number;
+  /** Downloads of all images at once. Default: no limit. */
+  readonly parallelDownloadsOfAll?: () => number;
+  /** Of the ranges of large layers, bytes; 0: each layer is one stream. Asked at every pull. Default 0. */
+  readonly rangeBytes?: () => number;
   /** How long a pull may wait for a registry that sends nothing, milliseconds. Asked at every pull. Default 300000. */
   readonly stallTimeoutMs?: () => number;
   /** Whose images may be pulled; without it anybody's. */
@@ -55,6 +60,8 @@ interface PullWork {
 /** Most a pull may take in all, milliseconds; one that stands still fails long before, by the client's idle timeout. */
 const PULL_BUDGET_MS = 24 * 60 * 60_000;
 const DEFAULT_STALL_TIMEOUT_MS = 5 * 60_000;
+/** Layers that are unpacked while as many as may come are coming: neither processor nor network waits for the other. */
+const LAYERS_AHEAD = 2;
 /** How often a broken stream is taken up again where it broke, without progress in between. */
 const STREAM_RETRIES = 4;
 
@@ -64,10 +71,12 @@ export class ImagePuller {
   readonly #options: PullerOptions;
   readonly #work = new JoinedWork<ImageRecord>();
   readonly #progress = new Set<ImageProgress>();
+  readonly #downloads: DownloadSlots;
 
   constructor(parts: ImageParts, options: PullerOptions) {
     this.#parts = parts;
     this.#options = options;
+    this.#downloads = new DownloadSlots(options.parallelDownloadsOfAll ?? (() => Infinity));
   }
 
   /** The pulls under way; the objects change as they go on. */
@@ -167,7 +176,7 @@ export class ImagePuller {
         mediaType: layer.mediaType,
         digest: layer.digest,
         sizeBytes: layer.size,
-        open: async (offsetBytes, open) => await openLayer(repository, layer, offsetBytes, open),
+        open: async (offsetBytes, open, endBytes) => await openLayer(repository, layer, offsetBytes, open, endBytes),
       })),
       names: digest === undefined && tag !== undefined ? [formatReference({ domain, path, tag })] : [],
       digests: indexes.map((index) => `${repositoryOf(reference)}@${index}`),
@@ -176,7 +185,11 @@ export class ImagePuller {
     stage('pull.config-received');
     return await makeImage(this.#parts, image, {
       signal,
-      parallelLayers: this.#options.parallelLayers(),
+      parallelLayers: this.#options.parallelDownloads() + LAYERS_AHEAD,
+      downloads: {
+        slots: new DownloadSlots(this.#options.parallelDownloads, this.#downloads),
+        rangeBytes: this.#options.rangeBytes?.() ?? 0,
+      },
       retries: STREAM_RETRIES,
       pause: async (ms, until) => watch.during(async () => sleep(ms, until)),
       stages: 'pull',
@@ -210,9 +223,10 @@ async function openLayer(
   layer: Descriptor,
   offsetBytes: number,
   signal: AbortSignal,
+  endBytes: number | undefined,
 ): ReturnType<Repository['blob']> {
   try {
-    return await repository.blob(layer.digest, offsetBytes, signal);
+    return await repository.blob(layer.digest, offsetBytes, signal, endBytes);
   } catch (error) {
     if (kindOf(error) === 'NotFound' && isForeign(layer)) throw foreignIsMissing(layer, error);
     throw error;

@@ -3,11 +3,18 @@ import type { FileHandle } from 'node:fs/promises';
 import { reasonOf, sleep } from '../base/deadline.ts';
 import { DaemonError, kindOf, messageOf } from '../base/errors.ts';
 
-/** Opens content at an offset. A source that can only start at 0 says so by the offset it returns. */
-export type OpenContent = (
-  offsetBytes: number,
-  signal: AbortSignal,
-) => Promise<{ readonly content: AsyncIterable<Uint8Array>; readonly offsetBytes: number }>;
+export interface OpenedContent {
+  readonly content: AsyncIterable<Uint8Array>;
+  readonly offsetBytes: number;
+  /** Whether it is the part that was asked for, and not the whole. */
+  readonly isRange?: boolean;
+}
+
+/**
+ * Opens content at an offset, up to an end where one is given. A source that can only start at 0 says so by the offset it
+ * returns, one that knows no end gives all that follows.
+ */
+export type OpenContent = (offsetBytes: number, signal: AbortSignal, endBytes?: number) => Promise<OpenedContent>;
 
 export interface ReceiveOptions {
   readonly what: string;
@@ -20,15 +27,17 @@ export interface ReceiveOptions {
   readonly retries?: number;
   /** Waits before that, at most until the signal aborts. Default {@link sleep}. */
   readonly pause?: Pause | undefined;
+  /** Bytes that are in the file already. Default 0. */
+  readonly startBytes?: number;
 }
 
 export type Pause = (ms: number, signal: AbortSignal) => Promise<void>;
 
-const WRITE_BYTES = 256 * 1024;
-const RETRY_PAUSE_MS = 500;
+export const WRITE_BYTES = 256 * 1024;
+export const RETRY_PAUSE_MS = 500;
 
 /**
- * Writes content to an existing, empty file while it comes in, holding no more than a write's worth of it. A stream that breaks is taken
+ * Writes content to an existing file while it comes in, holding no more than a write's worth of it. A stream that breaks is taken
  * up where it broke. @throws the source's error; InvalidArgument where it has more bytes than it should.
  */
 export async function receive(path: string, source: OpenContent, options: ReceiveOptions): Promise<number> {
@@ -54,7 +63,7 @@ export async function receive(path: string, source: OpenContent, options: Receiv
 }
 
 /** Whether the same request may succeed a little later. */
-function mayPass(error: unknown): boolean {
+export function mayPass(error: unknown): boolean {
   const kind = kindOf(error);
   return kind === 'RegistryUnavailable' || kind === 'Unavailable';
 }
@@ -89,6 +98,7 @@ class FileWriter {
   constructor(file: FileHandle, options: ReceiveOptions) {
     this.#file = file;
     this.#options = options;
+    this.#sizeBytes = options.startBytes ?? 0;
   }
 
   /** Bytes in the file. */

@@ -20,6 +20,8 @@ export interface FetchedBlob {
   readonly content: AsyncIterable<Uint8Array>;
   /** Where in the blob the content starts; 0 where the registry knows no ranges. */
   readonly offsetBytes: number;
+  /** Whether it is a part, as was asked; else the whole. */
+  readonly isRange: boolean;
 }
 
 /** One thing to get of one endpoint: `ROOT/PATH/what`. */
@@ -99,13 +101,15 @@ export class Repository {
     return bytes;
   }
 
-  /** A blob from an offset on, as it comes. Nobody has checked its digest. */
-  async blob(digest: Digest, offsetBytes: number, signal: AbortSignal): Promise<FetchedBlob> {
-    const headers = { accept: '*/*', ...(offsetBytes === 0 ? {} : { range: `bytes=${offsetBytes}-` }) };
-    const response = await this.#ask(`blobs/${digest}`, headers, signal);
+  /** A blob from an offset on, up to an end where one is given, as it comes. Nobody has checked its digest. */
+  async blob(digest: Digest, offsetBytes: number, signal: AbortSignal, endBytes?: number): Promise<FetchedBlob> {
+    const isPart = offsetBytes > 0 || endBytes !== undefined;
+    const range = `bytes=${offsetBytes}-${endBytes === undefined ? '' : endBytes - 1}`;
+    const response = await this.#ask(`blobs/${digest}`, { accept: '*/*', ...(isPart ? { range } : {}) }, signal);
     if (offsetBytes === 0) this.#watch.answered();
-    const start = response.status === 206 ? rangeStart(response, offsetBytes) : 0;
-    return { content: watched(piecesOf(response, signal), offsetBytes - start, this.#watch), offsetBytes: start };
+    const isRange = response.status === 206;
+    const start = isRange ? rangeStart(response, offsetBytes) : 0;
+    return { content: watched(piecesOf(response, signal), offsetBytes - start, this.#watch), offsetBytes: start, isRange };
   }
 
   /** Asks the endpoints in turn. Where all fail, the error is the registry's own, not a mirror's. */

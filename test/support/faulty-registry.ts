@@ -126,13 +126,15 @@ export class FaultyRegistry {
       response.writeHead(404).end('{"errors":[{"code":"NAME_UNKNOWN","message":"not known here"}]}');
       return;
     }
-    const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
-    const isPart = start > 0 && this.#options.ranges !== false;
-    const bytes = isPart ? content.bytes.subarray(start) : content.bytes;
+    const range = this.#options.ranges === false ? null : /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
+    const isPart = range !== null;
+    const start = Number(range?.[1] ?? 0);
+    const end = Math.min(Number(range?.[2] || Infinity), content.bytes.length - 1);
+    const bytes = content.bytes.subarray(start, end + 1);
     response.writeHead(isPart ? 206 : 200, {
       'content-type': content.mediaType,
       'content-length': bytes.length,
-      ...(isPart ? { 'content-range': `bytes ${start}-${content.bytes.length - 1}/${content.bytes.length}` } : {}),
+      ...(isPart ? { 'content-range': `bytes ${start}-${end}/${content.bytes.length}` } : {}),
     });
     response.end(bytes);
   }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { AuthConfig } from '../../api/cri/runtime.ts';
 import { ImagePuller } from '../../src/image/pull.ts';
+import type { PullerOptions } from '../../src/image/pull.ts';
 import type { PullCredentials } from '../../src/image/pull-credentials.ts';
 import { credentialsOf } from '../../src/imageservice/pull-image.ts';
 import type { CredentialSource } from '../../src/registry/credential-source.ts';
@@ -23,7 +24,9 @@ export interface PullBench {
 export async function pullBench(
   t: TestContext,
   conf: string,
-  options: TransportOptions & { readonly stallTimeoutMs?: () => number; readonly credentials?: CredentialSource } = {},
+  options: TransportOptions & { readonly stallTimeoutMs?: () => number; readonly credentials?: CredentialSource } & Partial<
+      Pick<PullerOptions, 'parallelDownloads' | 'parallelDownloadsOfAll' | 'rangeBytes'>
+    > = {},
 ): Promise<PullBench> {
   const scratch = await scratchDirectory(t);
   const root = join(scratch, 'root');
@@ -34,7 +37,9 @@ export async function pullBench(
   const registry = new RegistryClient(() => registries, { idleTimeoutMs: () => 2500, connectTimeoutMs: 2000, ...options });
   const puller = new ImagePuller(stores, {
     registry,
-    parallelLayers: () => 2,
+    parallelDownloads: options.parallelDownloads ?? (() => 2),
+    parallelDownloadsOfAll: options.parallelDownloadsOfAll ?? (() => 8),
+    rangeBytes: options.rangeBytes ?? (() => 0),
     platform: { os: 'linux', architecture: 'amd64' },
     stallTimeoutMs: options.stallTimeoutMs ?? (() => 5000),
     shortNames: () => registries.shortNames,

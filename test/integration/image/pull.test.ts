@@ -52,7 +52,7 @@ async function bench(t: TestContext, conf: string): Promise<Bench> {
   const registry = new RegistryClient(() => registries, { idleTimeoutMs: () => 5000, connectTimeoutMs: 2000 });
   const puller = new ImagePuller(stores, {
     registry,
-    parallelLayers: () => 2,
+    parallelDownloads: () => 2,
     platform: { os: 'linux', architecture: 'amd64' },
     shortNames: () => registries.shortNames,
   });
@@ -399,7 +399,7 @@ test('a registry that stops sending fails the pull when it has received nothing 
   });
   const puller = new ImagePuller(stores, {
     registry: client,
-    parallelLayers: () => 3,
+    parallelDownloads: () => 3,
     platform: { os: 'linux', architecture: 'amd64' },
     stallTimeoutMs: () => 2000,
   });
