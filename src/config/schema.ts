@@ -141,6 +141,13 @@ export const schema = {
       'for each container. What is not there is left out, the file itself too; default_mounts at the same place wins.',
     { reloadable: true },
   ),
+  imageVolumes: key(
+    oneOf('mkdir', 'bind', 'ignore'),
+    'mkdir',
+    "What becomes of an image's VOLUMEs. mkdir: a directory where there is none. bind: that, and a mount of it that is writable under a read-only " +
+      'root file system too. ignore: nothing.',
+    { reloadable: true },
+  ),
   absentMountSourcesToReject: key(
     paths,
     [],

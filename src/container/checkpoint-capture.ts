@@ -151,7 +151,7 @@ async function writeChanges(
   const bundle = bundleOf(parts, record.id);
   const image = parts.images.resolve(record.imageId) ?? fail('FailedPrecondition', `its image ${record.imageId} is not there`);
   const { upper, lower } = parts.rootfs.directoriesOf(record.id, image.chain);
-  const { changed, deleted } = await listChanges({ upper, lower, merged: bundle.rootfs, skip: mountPoints(spec) });
+  const { changed, deleted } = await listChanges({ upper, lower, merged: bundle.rootfs, skip: mountPoints(spec, bundle.rootfs) });
   if (deleted.length > 0) {
     const paths = deleted.map((path) => `/${Buffer.from(path, 'latin1').toString()}`);
     await writeFile(files.deleted, JSON.stringify(paths, undefined, 2), { mode: 0o600 });

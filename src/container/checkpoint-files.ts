@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { ImageRecord } from '../image/store.ts';
+import { isImageVolumeBind } from './image-volumes.ts';
 import type { SavedSpec } from '../ocispec/read-spec.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import type { Container } from './container.ts';
@@ -107,7 +108,10 @@ export function externalMounts({ mounts }: SavedSpec): SavedSpec['mounts'] {
 }
 
 /** Where the container's own files end: what lies at these paths is not its own. Relative, as latin1. */
-export function mountPoints({ mounts }: SavedSpec): Set<string> {
-  const paths = [...OF_EVERY_CONTAINER, ...mounts.map(({ destination }) => destination)];
+export function mountPoints({ mounts }: SavedSpec, rootfs: string): Set<string> {
+  const paths = [
+    ...OF_EVERY_CONTAINER,
+    ...mounts.filter((mount) => !isImageVolumeBind(rootfs, mount)).map(({ destination }) => destination),
+  ];
   return new Set(paths.map((path) => Buffer.from(path.replace(/^\/+/, '')).toString('latin1')));
 }

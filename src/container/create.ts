@@ -22,6 +22,7 @@ import { imagesOf, NO_PROCESS, type ContainerRecord } from './container.ts';
 import { prepareSpec } from './container-spec.ts';
 import type { CreateRequest } from './create-request.ts';
 import { makeImageDirectories } from './image-directories.ts';
+import { bindImageVolumes } from './image-volumes.ts';
 import { monitorContainer } from './monitor-container.ts';
 import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
 import { withPidNamespace } from './pid-namespace.ts';
@@ -83,9 +84,12 @@ export async function createContainer(
     const mounts = inOrderOf(record.config, [...ofHost, ...ofImages]);
     const { created, user } = await withPidNamespace(request.pidNamespace, async (pidNamespace) => {
       const prepared = await prepareSpec(parts, request, { rootfsPath: bundle.rootfs, mounts, pidNamespace });
-      await makeImageDirectories(prepared);
+      const kind = parts.imageVolumes();
+      const paths = kind === 'ignore' ? [] : Object.keys(prepared.imageConfig.Volumes ?? {});
+      await makeImageDirectories(prepared, paths);
       await setTimezone(prepared);
-      const spec = maskedAs(request.checkpoint, buildSpec(prepared));
+      const volumes = kind === 'bind' ? bindImageVolumes(bundle.rootfs, paths) : [];
+      const spec = maskedAs(request.checkpoint, buildSpec({ ...prepared, volumes }));
       checkUserIsMapped('create container', spec.process.user, prepared.userMapping);
       await addUserEntries(prepared, spec);
       await writeSpec(bundle, spec);

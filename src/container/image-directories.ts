@@ -15,10 +15,13 @@ const VOLUMES_BETWEEN_TURNS = 8;
  * the working directory too, but not where a link leads to nothing.) A volume that cannot be made is left out.
  * @throws FailedPrecondition where the working directory cannot be made.
  */
-export async function makeImageDirectories({ rootfsPath, plan, imageConfig, user, userMapping, warn }: Input): Promise<void> {
+export async function makeImageDirectories(
+  { rootfsPath, plan, imageConfig, user, userMapping, warn }: Input,
+  volumes: readonly string[] = Object.keys(imageConfig.Volumes ?? {}),
+): Promise<void> {
   const owner = { ...ownerOnNode(user, userMapping), mode: 0o755 };
   const failed: string[] = [];
-  for (const [index, path] of Object.keys(imageConfig.Volumes ?? {}).entries()) {
+  for (const [index, path] of volumes.entries()) {
     if (index % VOLUMES_BETWEEN_TURNS === VOLUMES_BETWEEN_TURNS - 1) await nextTurn();
     await makeDirectoryInRoot(rootfsPath, path, owner).catch((error: unknown) => {
       failed.push(`${JSON.stringify(path.slice(0, 200))}: ${messageOf(error)}`);

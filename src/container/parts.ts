@@ -35,6 +35,8 @@ export interface ContainerParts extends MonitoredParts {
   readonly hooks: HookDirectories;
   /** Host paths that are never made where a mount names them and they are not there. */
   readonly absentMountSourcesToReject: () => readonly string[];
+  /** What becomes of the VOLUMEs of an image. */
+  readonly imageVolumes: () => 'mkdir' | 'bind' | 'ignore';
   /** A file of mounts that every container gets; empty where there is none. */
   readonly defaultMountsFile: () => string;
   /** Files of execs under way: RUN/exec. */

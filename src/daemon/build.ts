@@ -102,8 +102,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     recordDirectory,
     bundleDirectory: layout.bundles,
     execDirectory: layout.execs,
-    defaultMountsFile: () => config.current.defaultMountsFile,
-    absentMountSourcesToReject: () => config.current.absentMountSourcesToReject,
+    ...containerSettings(config),
     oomLedgerFile: layout.oomLedger,
     sandboxes,
     images,
@@ -193,4 +192,13 @@ function buildNetworks(config: LiveConfig, directories: SandboxDirectories, log:
     releaseNamespace: async (id) =>
       onThread('unpinNamespaces', { directory: new SandboxPaths(directories, id).namespaces, kinds: ['net'] }),
   });
+}
+
+/** What containers ask of the configuration as it is then. */
+function containerSettings(config: LiveConfig): Pick<ContainerParts, 'imageVolumes' | 'defaultMountsFile' | 'absentMountSourcesToReject'> {
+  return {
+    imageVolumes: () => config.current.imageVolumes,
+    defaultMountsFile: () => config.current.defaultMountsFile,
+    absentMountSourcesToReject: () => config.current.absentMountSourcesToReject,
+  };
 }

@@ -7,7 +7,7 @@ import type { ContainerSpecInput, HandlerSettings, SpecInput } from './input.ts'
 import { appendHooks } from './hooks.ts';
 import { inUserNamespace } from './in-user-namespace.ts';
 import { infraSpec } from './infra.ts';
-import { requestMounts, rootfsPropagation, sortByDepth, withoutReplaced } from './mounts.ts';
+import { requestMounts, rootfsPropagation, sortByDepth, volumesBeside, withoutReplaced } from './mounts.ts';
 import { ociNamespaces } from './namespaces.ts';
 import { OCI_VERSION } from './oci-types.ts';
 import type { OciLinux, OciMount, OciProcess, OciSpec } from './oci-types.ts';
@@ -100,7 +100,8 @@ function containerMounts(input: ContainerSpecInput, { privileged, cgroupNamespac
     cgroupWritable: privileged || input.plan.cgroupWritable,
     host: input.host,
   });
-  return sortByDepth([...withoutReplaced([...defaults, ...input.settings.defaultMounts], requested), ...requested]);
+  const others = [...withoutReplaced([...defaults, ...input.settings.defaultMounts], requested), ...requested];
+  return sortByDepth([...volumesBeside(input.volumes ?? [], requested, others), ...others]);
 }
 
 function containerLinux(input: ContainerSpecInput, { privileged, cgroupNamespace, selinux, requested }: Derived): OciLinux {

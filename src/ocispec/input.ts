@@ -190,6 +190,8 @@ export interface ContainerSpecInput {
   readonly cgroupsPath: string;
   readonly podFiles: PodFiles;
   readonly mounts: readonly ResolvedMount[];
+  /** The VOLUMEs of the image, where they are mounts. */
+  readonly volumes?: readonly OciMount[] | undefined;
   /** The devices the request names, from resolveDevices. */
   readonly devices: readonly ResolvedDevice[];
   /** Every device of the host, from listHostDevices, for a privileged container whose handler does not leave them out; else empty. */

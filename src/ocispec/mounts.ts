@@ -66,6 +66,19 @@ export function withoutReplaced(defaults: readonly OciMount[], requested: readon
   });
 }
 
+/** The VOLUMEs of an image that nothing is mounted over: neither the request, at or above one, nor what every container gets. */
+export function volumesBeside(volumes: readonly OciMount[], requested: readonly OciMount[], all: readonly OciMount[]): OciMount[] {
+  return volumes.filter(
+    (volume) =>
+      !requested.some(({ destination }) => isAtOrBelow(volume.destination, destination)) &&
+      !KERNEL_TREES.some((tree) => isAtOrBelow(volume.destination, tree)) &&
+      !all.some(({ destination }) => destination === volume.destination),
+  );
+}
+
+/** What an image has there is never seen. */
+const KERNEL_TREES: readonly string[] = ['/proc', '/sys', '/dev'];
+
 /** Parents first, and otherwise in the order given. */
 export function sortByDepth(mounts: readonly OciMount[]): OciMount[] {
   return mounts.toSorted((one, other) => depth(one.destination) - depth(other.destination));
