@@ -73,6 +73,18 @@ export const schema = {
     '/var/cache/containers/short-name-aliases.conf',
     'Aliases of names without a registry that podman and its kin have recorded; they come before those of the files above. Read only. May be missing.',
   ),
+  registryConfigPath: key(
+    paths,
+    ['/etc/containerd/certs.d'],
+    "containerd's directories of hosts, `HOST/hosts.toml`, for names that no table of registries.conf is for. The first that has a directory for a registry decides. May be missing.",
+    { reloadable: true },
+  ),
+  registryCertsDirs: key(
+    paths,
+    ['/etc/containers/certs.d', '/etc/docker/certs.d'],
+    'Directories `HOST:PORT` with authorities (`*.crt`) and client certificates (`NAME.cert`, `NAME.key`) of single registries. The first that has one for a host counts. May be missing.',
+    { reloadable: true },
+  ),
   logSizeMaxBytes: key(
     sizeOrUnlimited,
     -1,

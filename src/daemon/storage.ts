@@ -11,8 +11,9 @@ import { parseReference } from '../image/reference.ts';
 import { ImageStore } from '../image/store.ts';
 import type { DiskUsage } from '../imageservice/parts.ts';
 import { CredentialSource } from '../registry/credential-source.ts';
-import { RegistriesConf } from '../registry/registries-conf.ts';
 import { RegistryClient } from '../registry/registry-client.ts';
+import { RegistrySources } from '../registry/registry-sources.ts';
+import type { RegistryPaths } from '../registry/registry-sources.ts';
 import type { ShortNames } from '../registry/short-names.ts';
 import type { TransportOptions } from '../registry/transport.ts';
 import { BlobStore } from '../storage/blobs.ts';
@@ -22,6 +23,7 @@ import { Gpg } from '../trust/gpg.ts';
 import { ImageTrust } from '../trust/image-trust.ts';
 import { StorageWorkers } from '../storage/storage-workers.ts';
 import { helperEnvironment } from './helper-environment.ts';
+import { RegistryFiles } from './registry-files.ts';
 
 /** What is kept of images and containers' files: blobs, layers, writable layers, image records. */
 export interface Storage {
@@ -46,20 +48,22 @@ const MIB = 1024 * 1024;
 export async function openStorage(config: LiveConfig, log: Log, environment: Readonly<Record<string, string>>): Promise<Storage> {
   const layout = new DiskLayout(config.current);
   let imagesMountpoint = layout.storage;
-  let registries = new RegistriesConf();
+  const files = new RegistryFiles(log);
   const workers = new StorageWorkers();
   const blobs = new BlobStore(layout.blobs);
   const layers = new LayerStore(layout.layers, workers, log);
   const rootfs = new RootfsStore(layout.writableLayers, layers, workers);
-  const shortNames = (): ShortNames => registries.shortNames;
+  const shortNames = (): ShortNames => files.current.shortNames;
   const discardsBlobs = (): boolean => config.current.image.discardBlobs;
   const images = new ImageStore({ directory: layout.imageRecords, blobs, layers, rootfs, log, shortNames, discardsBlobs });
   const imageParts: ImageParts = { images, blobs, layers, log };
   const stallTimeoutMs = (): number => config.current.image.pullProgressTimeoutMs;
   // A connection that died is taken up again once, before the pull is given up.
-  const registry = new RegistryClient(() => registries, { idleTimeoutMs: () => Math.ceil(stallTimeoutMs() / 2), ...connecting(config) });
-  const warn = warnOnce(log);
-  const credentials = openCredentials(config, () => registries, log);
+  const registry = new RegistryClient(() => files.current, { idleTimeoutMs: () => Math.ceil(stallTimeoutMs() / 2), ...connecting(config) });
+  files.onChange(({ tlsKeys }) => {
+    registry.retire(tlsKeys);
+  });
+  const credentials = openCredentials(config, () => files.current, log);
   const platform = await namedPlatform(config.current.image.platform);
   const trust = openTrust(config, environment, log);
   const puller = new ImagePuller(imageParts, {
@@ -84,23 +88,22 @@ export async function openStorage(config: LiveConfig, log: Log, environment: Rea
     start: async () => {
       await Promise.all([blobs.start(), layers.start(), rootfs.start()]);
       imagesMountpoint = await mountpointOfImages(layout);
-      registries = await readRegistries(config.current);
-      warn(registries);
+      await files.start(() => registryPaths(config.current));
       images.setPinned(config.current.image.pinned);
       await images.start();
       await credentials.start();
     },
     read: async (next) => {
-      const read = await readRegistries(next);
+      const read = await RegistrySources.load(registryPaths(next));
       return () => {
-        registries = read;
-        warn(read);
+        files.use(read);
         images.setPinned(next.image.pinned);
         // Blobs that are no longer to be kept.
         void images.collect();
       };
     },
     close: async () => {
+      files.close();
       await registry.close();
       await workers.close();
     },
@@ -129,11 +132,18 @@ async function mountpointOfImages({ storage, imageStorage }: DiskLayout): Promis
   return all.dev === images.dev ? storage : imageStorage;
 }
 
-async function readRegistries({ registriesConf, registriesConfDir, shortNameAliases }: Config): Promise<RegistriesConf> {
-  return await RegistriesConf.load(registriesConf, registriesConfDir, shortNameAliases);
+function registryPaths(config: Config): RegistryPaths {
+  const { registriesConf, registriesConfDir, shortNameAliases, registryConfigPath, registryCertsDirs } = config;
+  return {
+    registriesConf,
+    registriesConfDir,
+    shortNameAliases,
+    hostDirectories: registryConfigPath,
+    certificateDirectories: registryCertsDirs,
+  };
 }
 
-function openCredentials(config: LiveConfig, registries: () => RegistriesConf, log: Log): CredentialSource {
+function openCredentials(config: LiveConfig, registries: () => RegistrySources, log: Log): CredentialSource {
   return new CredentialSource({
     files: () => config.current.image.authFiles,
     helpers: () => registries().credentialHelpers,
@@ -146,13 +156,4 @@ function openCredentials(config: LiveConfig, registries: () => RegistriesConf, l
 function openTrust(config: LiveConfig, environment: Readonly<Record<string, string>>, log: Log): ImageTrust {
   const gpg = new Gpg(new DiskLayout(config.current).gpg, environment);
   return new ImageTrust({ places: () => config.current.image, gpg, parseName: parseReference, log });
-}
-
-/** Says each thing once, however often the files are read. */
-function warnOnce(log: Log): (conf: RegistriesConf) => void {
-  const warned = new Set<string>();
-  return ({ warnings }) => {
-    for (const warning of warnings) if (!warned.has(warning)) log.warn(warning);
-    for (const warning of warnings) warned.add(warning);
-  };
 }

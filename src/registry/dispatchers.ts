@@ -8,7 +8,7 @@ import type { ProxySettings } from './proxies.ts';
 export class Dispatchers {
   readonly #connectTimeoutMs: number;
   readonly #proxies: ProxySettings;
-  readonly #made = new Map<string, Promise<Dispatcher>>();
+  readonly #made = new Map<string, { readonly tls: TlsSettings; readonly dispatcher: Promise<Dispatcher> }>();
 
   /** @param proxies as configured; where nothing is, the environment counts. */
   constructor(connectTimeoutMs: number, proxies: ProxySettings = NO_PROXIES) {
@@ -18,13 +18,25 @@ export class Dispatchers {
 
   async get(tls: TlsSettings, connectTimeoutMs: number = this.#connectTimeoutMs): Promise<Dispatcher> {
     const key = `${tls.key} ${connectTimeoutMs}`;
-    const made = this.#made.get(key) ?? makeDispatcher(tls, connectTimeoutMs, this.#proxies);
+    const made = this.#made.get(key) ?? { tls, dispatcher: makeDispatcher(tls, connectTimeoutMs, this.#proxies) };
     this.#made.set(key, made);
-    return await made;
+    return await made.dispatcher;
+  }
+
+  /** Closes what has other TLS than these, as certificates were changed. What is under way there comes to its end. */
+  retire(keys: ReadonlySet<string>): void {
+    for (const [name, { tls, dispatcher }] of this.#made) {
+      if (keys.has(tls.key.replace(/ without clients$/, ''))) continue;
+      this.#made.delete(name);
+      // A request that has got it just now may not have begun yet.
+      setImmediate(() => {
+        dispatcher.then(async (gone) => gone.close()).catch(() => undefined);
+      });
+    }
   }
 
   async close(): Promise<void> {
-    for (const dispatcher of this.#made.values()) await (await dispatcher).destroy();
+    for (const { dispatcher } of this.#made.values()) await (await dispatcher).destroy();
     this.#made.clear();
   }
 }

@@ -78,6 +78,11 @@ export class RegistriesConf {
     return this.#warnings;
   }
 
+  /** Whether a `[[registry]]` is for it. */
+  hasRuleFor(asked: Asked): boolean {
+    return this.#find(asked) !== undefined;
+  }
+
   /** Where to ask, in this order. @throws PermissionDenied for a blocked registry. */
   endpoints(asked: Asked): Endpoint[] {
     const name = `${asked.domain}/${asked.path}`;

@@ -4,9 +4,9 @@ import { DaemonError, hasErrno, kindOf } from '../base/errors.ts';
 import type { ErrorKind } from '../base/errors.ts';
 import { basicHeader, bearerHeader, readChallenges } from './credentials.ts';
 import { STRICT_TLS } from './endpoint.ts';
-import type { HostAccess } from './endpoint.ts';
+import type { Endpoint, HostAccess } from './endpoint.ts';
 import type { Logins } from './logins.ts';
-import type { Asked, RegistriesConf } from './registries-conf.ts';
+import type { Asked } from './registries-conf.ts';
 import { Repository } from './repository.ts';
 import type { Fetch } from './repository.ts';
 import { readAll } from './response-body.ts';
@@ -23,9 +23,14 @@ const MAX_ERROR_BYTES = 64 * 1024;
 /** For how many hosts or repositories something is remembered. A challenge has up to 16 KiB. */
 const MAX_REMEMBERED = 200;
 
+/** Says where to ask, in order. @throws PermissionDenied for a blocked registry. */
+export interface EndpointSource {
+  endpoints(asked: Asked): Endpoint[];
+}
+
 /** An OCI distribution client (distribution spec 1.1, pull): manifests and blobs by digest or tag, with mirrors and authentication. */
 export class RegistryClient {
-  readonly #conf: () => RegistriesConf;
+  readonly #conf: () => EndpointSource;
   readonly #transport: Transport;
   readonly #tokens: Tokens;
   /** What each host of the scheme `any` speaks, where it is known. */
@@ -34,7 +39,7 @@ export class RegistryClient {
   readonly #challenges = new BoundedMap<string, string>(MAX_REMEMBERED);
 
   /** @param conf is asked at every fetch, so that a reload takes effect. */
-  constructor(conf: () => RegistriesConf, options: TransportOptions = {}) {
+  constructor(conf: () => EndpointSource, options: TransportOptions = {}) {
     this.#conf = conf;
     this.#transport = new Transport(options);
     this.#tokens = new Tokens(this.#transport);
@@ -62,6 +67,11 @@ export class RegistryClient {
       watch.answered();
       return await readAll(response, limitBytes, signal);
     });
+  }
+
+  /** After a reload: closes the connections with other TLS than these. */
+  retire(tlsKeys: ReadonlySet<string>): void {
+    this.#transport.retire(tlsKeys);
   }
 
   async close(): Promise<void> {

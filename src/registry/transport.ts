@@ -117,6 +117,11 @@ export class Transport {
     return this.#options.idleTimeoutMs?.() ?? DEFAULT_IDLE_TIMEOUT_MS;
   }
 
+  /** Closes the connections with other TLS than these. */
+  retire(tlsKeys: ReadonlySet<string>): void {
+    this.#dispatchers.retire(tlsKeys);
+  }
+
   async close(): Promise<void> {
     await this.#dispatchers.close();
   }
