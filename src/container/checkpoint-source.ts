@@ -10,6 +10,7 @@ import type { OciRuntime } from '../ociruntime/oci-runtime.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import { CheckpointFiles } from './checkpoint-files.ts';
 import type { CheckpointOrigin } from './container.ts';
+import { isImageVolumeBind } from './image-volumes.ts';
 import type { ContainerParts } from './parts.ts';
 import type { PidNamespace } from './pid-namespace.ts';
 
@@ -20,7 +21,7 @@ export interface CheckpointSource {
   readonly image: ImageRecord;
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
-  /** Where something was mounted. */
+  /** Where something was mounted. VOLUMEs of the image are not among them: the new container has them of the image as well. */
   readonly destinations: readonly string[];
 }
 
@@ -83,13 +84,22 @@ export async function readCheckpoint(
   const base = (/^[0-9a-f]{64}$/.test(reference) ? parts.images.resolve(`sha256:${reference}`) : undefined) ?? parts.images.resolve(name);
   if (base === undefined) fail('NotFound', `${what}: its container was made from image ${name || reference}, which is not present, must be pulled or loaded first`); // prettier-ignore
   const texts = (field: Field): readonly string[] => field.given?.texts() ?? [];
+  const rootfs = spec.at('root').at('path').given?.text() ?? '';
   return {
     origin,
     image: base,
     maskedPaths: texts(spec.at('linux').at('maskedPaths')),
     readonlyPaths: texts(spec.at('linux').at('readonlyPaths')),
-    destinations: spec.at('mounts').list((mount) => mount.at('destination').text()),
+    destinations: spec
+      .at('mounts')
+      .list(readMount)
+      .filter((mount) => !isImageVolumeBind(rootfs, mount))
+      .map(({ destination }) => destination),
   };
+}
+
+function readMount(mount: Field): { readonly destination: string; readonly source: string | undefined } {
+  return { destination: mount.at('destination').text(), source: mount.at('source').given?.text() };
 }
 
 async function readDocument(parts: ContainerParts, { archive, directory, imageId }: CheckpointOrigin, name: string): Promise<Buffer> {

@@ -3,11 +3,23 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { busyboxLayer, makeLayer, ociArchive } from '../../scripts/make-demo-image.ts';
+import { COUNT, countsOn } from '../support/counting.ts';
+import { findCriu } from '../support/criu.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { e2eTest } from '../support/e2e-test.ts';
-import { containerConfig, execOutput, removeAllPods, runPod, shell } from '../support/pods.ts';
+import {
+  containerConfig,
+  createContainer,
+  execOutput,
+  removeAllPods,
+  runContainer,
+  runPod,
+  shell,
+  waitForOutput,
+} from '../support/pods.ts';
 import { noUserNamespaces, userNamespaceArgs, withUsers } from '../support/user-namespaces.ts';
 
+const { path: criu, skip } = await findCriu();
 const IMAGE = 'localhost/volumes:1';
 
 async function load(daemon: TestDaemon): Promise<void> {
@@ -62,6 +74,27 @@ e2eTest(
     await daemon.images.removeImage({ image: { image: IMAGE } });
   },
   { config: 'image_volumes = "bind"\n' },
+);
+
+e2eTest(
+  'image_volumes = bind: a checkpoint has what was written to them, and its restore finds it there',
+  async (daemon) => {
+    await load(daemon);
+    const pod = await runPod(daemon);
+    const id = await runContainer(daemon, pod, shell(`echo x >/data/y; rm /data/seed; ${COUNT}`), { image: IMAGE });
+    await waitForOutput(daemon, id, 'count 3');
+    const location = join(daemon.directory, 'checkpoint.tar');
+    await daemon.runtime.checkpointContainer({ containerId: id, location, timeout: 60n });
+    await removeAllPods(daemon);
+    const other = await runPod(daemon);
+    const restored = await createContainer(daemon, other, ['anything'], { image: location });
+    await daemon.runtime.startContainer({ containerId: restored });
+    await countsOn(daemon, restored, 3);
+    assert.equal(await execOutput(daemon, restored, shell('ls -A /data; cat /data/y; echo z >/data/z; cat /data/z')), 'y\nx\nz');
+    await removeAllPods(daemon);
+    await daemon.images.removeImage({ image: { image: IMAGE } });
+  },
+  { config: `image_volumes = "bind"\n[checkpoint]\ncriu = "${criu}"\n`, skip },
 );
 
 e2eTest(
