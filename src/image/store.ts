@@ -236,9 +236,9 @@ export class ImageStore {
     const mounted = await rootfs.chains();
     // Nothing is awaited from here to the first removal of each store, so nobody can begin to need what is about to go.
     const needed = new Set<Digest>(this.#retained.keys());
-    for (const { chain, layers: own, configDigest, manifestDigest } of this.#images.values()) {
+    for (const { chain, layers: own, configDigest, manifestDigest, artifact } of this.#images.values()) {
       needed.add(configDigest).add(manifestDigest);
-      for (const layer of own) if (!this.discardsBlobs || !layers.has(layer.chain)) needed.add(layer.digest);
+      for (const layer of own) if (!this.discardsBlobs || artifact !== undefined || !layers.has(layer.chain)) needed.add(layer.digest);
       this.#needLayers(needed, chain);
     }
     for (const chain of [...mounted, ...this.#retained.keys()]) this.#needLayers(needed, chain);
@@ -319,7 +319,7 @@ export class ImageStore {
     const pinned = this.#pinned.some((pattern) =>
       record.names.some((name) => pattern.test(name) || pattern.test(name.replace(/^docker\.io\/(library\/)?/, ''))),
     );
-    return { ...record, pinned, sizeBytes: this.#sizeOf(record) };
+    return { ...record, pinned, sizeBytes: record.artifact === undefined ? this.#sizeOf(record) : record.sizeBytes };
   }
 
   /** What it takes by itself: unpacked layers, and the blobs that are kept. */
