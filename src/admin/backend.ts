@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import type { ArchiveFormat, ImageReport, LeakReport, StatusReport } from './reports.ts';
+import type { ArchiveFormat, ImageReport, LayerReport, LeakReport, StatusReport } from './reports.ts';
 
 /** What the admin socket needs of the domain; main.ts hands it in. */
 export interface AdminBackend {
@@ -8,6 +8,8 @@ export interface AdminBackend {
   listImages(): Promise<readonly ImageReport[]>;
   /** Loads every image of an archive. `signal` aborts when the client leaves. */
   loadImages(archive: Readable, signal: AbortSignal, progress: (message: string) => void): Promise<readonly ImageReport[]>;
+  /** Compares what is stored of all images with what was recorded, and mends what is damaged where that is asked for. */
+  verifyImages(isToRepair: boolean, signal: AbortSignal): Promise<readonly LayerReport[]>;
   /** Writes one archive of the images. A reference that is not there must be refused before the first byte. */
   saveImages(references: readonly string[], format: ArchiveFormat, target: Writable, signal: AbortSignal): Promise<void>;
   /** All metrics as Prometheus text. */

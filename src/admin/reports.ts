@@ -72,6 +72,16 @@ export interface ImageReport {
   readonly sizeBytes: number;
 }
 
+/** What was found of one layer of the images. */
+export interface LayerReport {
+  readonly image: string;
+  readonly chain: string;
+  readonly digest: string;
+  readonly tree: 'sound' | 'damaged' | 'unknown';
+  readonly blob: 'sound' | 'damaged' | 'absent';
+  readonly repair: 'none' | 'mended' | 'dropped' | 'in use';
+}
+
 export type ArchiveFormat = 'oci' | 'docker';
 
 /** One line of the answer to an image load. The last is `done` or `failed`. */

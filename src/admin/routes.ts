@@ -45,6 +45,13 @@ export function adminRoutes(backend: AdminBackend): readonly Route[] {
         answerJson(response, await backend.listImages());
       },
     },
+    {
+      method: 'POST',
+      path: '/v1/images/verify',
+      handle: async ({ url, response, signal }) => {
+        answerJson(response, await backend.verifyImages(url.searchParams.get('repair') === 'true', signal));
+      },
+    },
     { method: 'POST', path: '/v1/images/load', handle: async (exchange) => loadImages(backend, exchange) },
     { method: 'GET', path: '/v1/images/save', handle: async (exchange) => saveImages(backend, exchange) },
     {

@@ -12,6 +12,8 @@ export interface LogFields {
   readonly image?: string;
   /** The digest of a layer's uncompressed archive. */
   readonly diffId?: string;
+  /** The chain id of an unpacked layer. */
+  readonly layer?: string;
   /** A name for an object that has no id yet: `NAMESPACE/NAME`. */
   readonly name?: string;
   /** A cgroup, relative to the root of the hierarchies. */

@@ -27,6 +27,10 @@ export function adminBackend(parts: DaemonParts, metrics: Metrics): AdminBackend
       const loaded = await loadArchive(storage.imageParts, archive, { signal, progress, platform, trust });
       return loaded.map(({ id, names, sizeBytes }) => ({ id, names, sizeBytes }));
     },
+    verifyImages: async (isToRepair, signal) => {
+      const { verifyImages } = await import('../image/mend-layer.ts');
+      return await verifyImages(storage.imageParts, isToRepair, signal);
+    },
     saveImages: async (references, format, target, signal) => {
       const found = references.map(
         (reference) => images.resolve(reference) ?? fail('NotFound', `save images: ${reference} is not present`),

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { DiskLayout } from '../config/disk-layout.ts';
 import type { LiveConfig } from '../config/live-config.ts';
@@ -92,6 +93,7 @@ export async function openStorage(config: LiveConfig, log: Log, environment: Rea
       images.setPinned(config.current.image.pinned);
       await images.start();
       await credentials.start();
+      void checkSuspects(imageParts);
     },
     read: async (next) => {
       const read = await RegistrySources.load(registryPaths(next));
@@ -105,15 +107,13 @@ export async function openStorage(config: LiveConfig, log: Log, environment: Rea
     close: async () => {
       files.close();
       await registry.close();
+      await layers.close();
       await workers.close();
     },
-    usage: async () => {
-      const written = await rootfs.totalUsage();
-      return {
-        images: { mountpoint: imagesMountpoint, ...images.usage() },
-        containers: { mountpoint: layout.storage, ...written },
-      };
-    },
+    usage: async () => ({
+      images: { mountpoint: imagesMountpoint, ...images.usage() },
+      containers: { mountpoint: layout.storage, ...(await rootfs.totalUsage()) },
+    }),
   };
 }
 
@@ -124,6 +124,22 @@ function connecting(config: LiveConfig): TransportOptions {
     answerTimeoutMs: () => config.current.image.responseHeaderTimeoutMs,
     proxies: { http, https, noProxy: noProxy.join(',') },
   };
+}
+
+/** Looks at what an unclean end of the node may have cost, beside the work; whoever needs a layer has it looked at first. */
+async function checkSuspects(parts: ImageParts): Promise<void> {
+  const { layers, log } = parts;
+  layers.mend = async (chain) => (await import('../image/mend-layer.ts')).mendLayer(parts, chain);
+  const { suspects } = layers;
+  if (suspects.length > 0)
+    log.warn(`the node went down uncleanly: ${suspects.length} layers made before that are compared with their digests`);
+  for (const chain of suspects) {
+    try {
+      if (layers.has(chain)) await layers.ready(chain);
+    } catch (error) {
+      log.error('layer is damaged', { layer: chain, error: messageOf(error) });
+    }
+  }
 }
 
 /** Two names of one file system would read as two file systems: the kubelet compares them (KEP-4191). */

@@ -35,6 +35,8 @@ export interface ImageStoreParts {
 
 const WHOLE_STORE = 'all';
 const BAD = 'bad';
+/** How long the sound layers of a damaged image wait for its next pull, milliseconds. */
+const SET_ASIDE_MS = 60 * 60_000;
 /** With fewer digits, nearly any word made of the letters a to f would be taken for an id. */
 const MIN_PREFIX_DIGITS = 3;
 
@@ -228,6 +230,21 @@ export class ImageStore {
     stage('image-remove.forgotten');
     await this.collect();
     return removed;
+  }
+
+  /**
+   * Takes an image away whose layer is damaged, whoever uses it. Its other layers and blobs are kept until it is here again, an
+   * hour at most, so that a pull need not fetch them.
+   */
+  async setAside(id: ImageId): Promise<void> {
+    await this.#mutex.run(WHOLE_STORE, async () => {
+      const record = this.#images.get(id);
+      if (record === undefined) return;
+      setTimeout(this.retain(record.layers.flatMap(({ chain, digest }) => [chain, digest])), SET_ASIDE_MS).unref();
+      this.#forget(id);
+      await this.#setAside(fileOf(id));
+      await syncDirectory(this.#parts.directory);
+    });
   }
 
   /** Removes layers and blobs that no image, no image being made and no container needs. A failure is logged, the next time tries again. */

@@ -153,6 +153,11 @@ export function openDirectoryBeneath(root: number, path: ByteString): number {
   return resolveAndOpen(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 }
 
+/** Opens what is known to be a regular file for reading. */
+export function openFileAt(dir: number, name: ByteString): number {
+  return checkAt(openat(dir, pack(first, name, 'openat'), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0), 'openat', name);
+}
+
 /** Makes a regular file (0600) for writing. @throws EEXIST also where the name is a symlink. */
 export function createFileAt(dir: number, name: ByteString): number {
   const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
@@ -248,6 +253,7 @@ export function setAttributeAt(dir: number, file: ByteString, name: ByteString, 
 /** The extended attributes of an open file; none where the file system has no such thing. */
 export function attributesOf(fd: number): Map<ByteString, Buffer> {
   const found = new Map<ByteString, Buffer>();
+  if (flistxattr(fd, first, 0) === 0) return found; // most files
   const list = Buffer.alloc(64 * 1024); // XATTR_LIST_MAX
   const listBytes = flistxattr(fd, list, list.length);
   if (listBytes === -1) {

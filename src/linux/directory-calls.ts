@@ -19,6 +19,15 @@ export interface FileStatus {
   /** The file system. */
   readonly device: number;
   readonly usedBytes: number;
+  /** Kind and permissions, as in stat(2). */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly sizeBytes: number;
+  /** Of a device: its number as `major:minor`. */
+  readonly deviceNumber: string;
+  /** Seconds and nanoseconds since 1970. */
+  readonly modified: string;
 }
 
 type Bytes = Uint8Array;
@@ -78,5 +87,11 @@ export function statusAt(dir: number, name: ByteString): FileStatus | undefined 
     inode: Number(status.readBigUInt64LE(32)),
     usedBytes: Number(status.readBigUInt64LE(48)) * 512,
     device: status.readUInt32LE(136) * MINORS + status.readUInt32LE(140),
+    mode: status.readUInt16LE(28),
+    uid: status.readUInt32LE(20),
+    gid: status.readUInt32LE(24),
+    sizeBytes: Number(status.readBigUInt64LE(40)),
+    deviceNumber: `${status.readUInt32LE(128)}:${status.readUInt32LE(132)}`,
+    modified: `${status.readBigInt64LE(112)}.${status.readUInt32LE(120)}`,
   };
 }

@@ -45,6 +45,11 @@ export class TreeWalk {
     return statusAt(this.#deepest().fd ?? -1, '');
   }
 
+  /** The directory that the walk is in, open; undefined where it was lost. */
+  get directory(): number | undefined {
+    return this.#deepest().fd;
+  }
+
   /** The next entry of the directory that the walk is in; undefined at its end. It is gone, too, where its status is undefined. */
   next(): { readonly name: ByteString; readonly status: FileStatus | undefined } | undefined {
     const level = this.#deepest();

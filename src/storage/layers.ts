@@ -2,11 +2,13 @@ import { createHash, randomBytes } from 'node:crypto';
 import { chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectoryDurable, syncDirectory } from '../base/atomic-file.ts';
-import { DaemonError, fail, messageOf, unlessReadOnly } from '../base/errors.ts';
+import { DaemonError, fail, kindOf, messageOf, unlessReadOnly } from '../base/errors.ts';
 import { Field, present } from '../base/field.ts';
 import type { Digest } from '../base/ids.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Log } from '../base/log.ts';
+import { bootId } from '../linux/process.ts';
+import { BootMarks } from './boot-marks.ts';
 import type { FollowingJob, StorageWorkers } from './storage-workers.ts';
 import type { Expected, UnpackResult } from './unpack.ts';
 
@@ -20,6 +22,10 @@ export interface LayerRecord {
   /** What it takes on disk, bytes. */
   readonly sizeBytes: number;
   readonly inodes: number;
+  /** Over its tree as it was made, of tree-digest.ts. */
+  readonly tree?: Digest | undefined;
+  /** The boot of the node in which it was made. */
+  readonly boot?: string | undefined;
 }
 
 /** What a layer holds, as far as its record says. */
@@ -62,11 +68,18 @@ export class LayerStore {
   readonly #layers = new Map<Digest, LayerRecord>();
   /** A layer may be made anew while the old one of its name is being taken away. */
   readonly #renames = new KeyedMutex<string>();
+  readonly #marks: BootMarks;
+  /** Layers of boots that ended uncleanly, until they are looked at; and what is being looked at. */
+  readonly #suspects = new Set<Digest>();
+  readonly #checks = new Map<Digest, Promise<void>>();
+  /** Makes a damaged layer anew and says whether it could; who knows of blobs and images sets it. */
+  mend: (chain: Digest) => Promise<boolean> = () => Promise.resolve(false);
 
   constructor(directory: string, workers: StorageWorkers, log: Log) {
     this.#directory = directory;
     this.#workers = workers;
     this.#log = log;
+    this.#marks = new BootMarks(directory);
   }
 
   /** Reads the records and removes what was half made or half removed. A bad record costs its layer, never the start. */
@@ -89,6 +102,60 @@ export class LayerStore {
       }
     }
     for (const name of [STAGING, REMOVING]) await this.#empty(name);
+    const unclean = await this.#marks.begin(await bootId());
+    this.#suspects.clear();
+    for (const { chain, boot } of this.#layers.values()) if (boot !== undefined && unclean.includes(boot)) this.#suspects.add(chain);
+  }
+
+  /** Says that the daemon ends as it should, so that the next start need not look at layers. */
+  async close(): Promise<void> {
+    await this.#marks.end();
+  }
+
+  /** Layers that were made in a boot that ended uncleanly, and that nobody has looked at since. */
+  get suspects(): readonly Digest[] {
+    return [...this.#suspects];
+  }
+
+  /** Resolves when a layer and all below it may be used: suspects are looked at first. @throws FailedPrecondition where one is damaged for good. */
+  async ready(top: Digest): Promise<void> {
+    for (const { chain } of this.#suspects.size === 0 ? [] : this.chain(top)) {
+      if (!this.#suspects.has(chain)) continue;
+      const check = this.#checks.get(chain) ?? this.#check(chain).finally(() => this.#checks.delete(chain));
+      this.#checks.set(chain, check);
+      await check;
+    }
+  }
+
+  async #check(chain: Digest): Promise<void> {
+    const isSound = (await this.verify(chain)) !== 'damaged' || (await this.mend(chain));
+    this.#suspects.delete(chain);
+    if (this.#suspects.size === 0) await this.#marks.settled(await bootId());
+    if (!isSound)
+      throw new DaemonError(
+        'FailedPrecondition',
+        `use layer ${chain}: the node went down and the disk lost part of it: pull or load its image again`,
+      );
+  }
+
+  /** Compares a layer's tree with what it was when it was made. */
+  async verify(chain: Digest, signal?: AbortSignal): Promise<'sound' | 'damaged' | 'unknown'> {
+    const tree = this.#layers.get(chain)?.tree;
+    if (tree === undefined) return 'unknown';
+    try {
+      return (await this.#workers.run('digestTree', { path: join(this.#directory, nameOf(chain), TREE) }, signal)) === tree
+        ? 'sound'
+        : 'damaged';
+    } catch (error) {
+      if (kindOf(error) !== 'Internal') throw error;
+      this.#log.warn('layer cannot be read', { layer: chain, error: messageOf(error) });
+      return 'damaged';
+    }
+  }
+
+  /** The digest of a file of ours, by a worker. */
+  async digestOfFile(path: string, signal?: AbortSignal): Promise<Digest> {
+    return await this.#workers.run('digestFile', { path }, signal);
   }
 
   has(chain: Digest): boolean {
@@ -175,6 +242,8 @@ export class LayerStore {
       ...(parent === undefined ? {} : { parent }),
       sizeBytes,
       inodes,
+      tree: await this.#workers.run('digestTree', { path: staged.tree }),
+      boot: await bootId(),
     };
     await writeFile(join(this.#directory, STAGING, staged.name, RECORD), JSON.stringify(record), { mode: 0o600 });
     return record;
@@ -203,6 +272,19 @@ export class LayerStore {
     else await this.discard(staged);
   }
 
+  /** Puts a completed, synced layer in the place of the one of its name, which nobody may stand on. */
+  async replace(staged: StagedLayer, record: LayerRecord): Promise<void> {
+    const name = nameOf(record.chain);
+    const away = await this.#renames.run(name, async () => {
+      const old = await this.#takeAway(name);
+      await rename(join(this.#directory, STAGING, staged.name), join(this.#directory, name));
+      this.#layers.set(record.chain, record);
+      return old;
+    });
+    await syncDirectory(this.#directory);
+    await this.#workers.run('remove', { parent: join(this.#directory, REMOVING), name: away });
+  }
+
   /** Removes a staged layer. */
   async discard(staged: StagedLayer): Promise<void> {
     await this.#workers.run('remove', { parent: join(this.#directory, STAGING), name: staged.name });
@@ -211,6 +293,7 @@ export class LayerStore {
   /** Removes a layer. From now on nobody sees it; resolves when its space is free. */
   async remove(chain: Digest): Promise<void> {
     if (!this.#layers.delete(chain)) return;
+    this.#suspects.delete(chain);
     const away = await this.#renames.run(nameOf(chain), async () => await this.#takeAway(nameOf(chain)));
     await this.#workers.run('remove', { parent: join(this.#directory, REMOVING), name: away });
   }
@@ -247,5 +330,6 @@ function readRecord(text: string): LayerRecord {
     ...present({ parent: record.at('parent').given?.digest() }),
     sizeBytes: record.at('sizeBytes').number(),
     inodes: record.at('inodes').number(),
+    ...present({ tree: record.at('tree').given?.digest(), boot: record.at('boot').given?.text() }),
   };
 }

@@ -79,6 +79,7 @@ export class RootfsStore {
     { target, readOnly = false, volumes = [], user, changes, context }: RootfsMount,
   ): Promise<void> {
     const lower = this.#layers.lowerDirs(chain);
+    for (const top of [chain, ...volumes.map((volume) => volume.chain)]) await this.#layers.ready(top);
     const own = this.#layerOf(containerId);
     const { upper, work } = own;
     const boot = await bootId();

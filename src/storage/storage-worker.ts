@@ -10,6 +10,7 @@ import { measureTree } from '../linux/measure-tree.ts';
 import { removeTreeAt } from '../linux/remove-tree.ts';
 import { FollowedFile } from './followed-file.ts';
 import { inheritImplied } from './implied-directories.ts';
+import { digestFile, digestTree } from './tree-digest.ts';
 import { unpack } from './unpack.ts';
 import type { FromWorker, JobKind, JobRequest, Jobs, ToWorker } from './worker-protocol.ts';
 
@@ -93,6 +94,10 @@ async function run(request: JobRequest, job: Running): Promise<Jobs[JobKind]['re
     case 'remove':
       await runRemove(request, job.controller.signal);
       return undefined;
+    case 'digestTree':
+      return await stepwise(digestTree(request.path), job.controller.signal);
+    case 'digestFile':
+      return await stepwise(digestFile(request.path), job.controller.signal);
     case 'measure':
       return await stepwise(measureTree(request.path), job.controller.signal);
   }

@@ -16,6 +16,9 @@ export interface Jobs {
   sync: { request: { path: string }; result: undefined };
   /** Removes the directory `name` in `parent` with all below it. */
   remove: { request: { parent: string; name: string }; result: undefined };
+  /** The digest of a layer's tree, as tree-digest.ts makes it. */
+  digestTree: { request: { path: string }; result: Digest };
+  digestFile: { request: { path: string }; result: Digest };
   /** Counts what the tree at `path` takes on disk. */
   measure: { request: { path: string }; result: TreeUsage };
 }

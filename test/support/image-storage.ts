@@ -35,7 +35,7 @@ export async function inventoryOf(directory: string): Promise<string[]> {
   const found: string[] = [];
   for (const folder of ['blobs/ingest', 'blobs/sha256', 'images', 'layers', 'layers/staging', 'layers/removing']) {
     for (const name of await readdir(join(directory, folder))) {
-      if (!(folder === 'layers' && (name === 'staging' || name === 'removing'))) found.push(`${folder}/${name}`);
+      if (!(folder === 'layers' && ['staging', 'removing', 'boot.json'].includes(name))) found.push(`${folder}/${name}`);
     }
   }
   return found.sort();

@@ -35,7 +35,7 @@ test('a layer whose record is wrong is removed with a log line that names the fi
   await layers.start();
 
   assert.deepEqual(layers.list(), [good]);
-  assert.deepEqual((await readdir(directory)).sort(), ['a'.repeat(16), 'removing', 'staging']);
+  assert.deepEqual((await readdir(directory)).sort(), ['a'.repeat(16), 'boot.json', 'removing', 'staging']);
   assert.deepEqual(await readdir(join(directory, 'removing')), []);
   assert.equal(errors.length, records.length - 1);
   for (const [, , words] of records) assert.ok(errors.some((error) => error.startsWith(words)), `${words} is not among ${errors.join('; ')}`); // prettier-ignore

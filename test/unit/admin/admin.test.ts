@@ -37,7 +37,16 @@ async function serve(parts: Partial<AdminBackend>): Promise<void> {
   const absent = async (): Promise<never> => {
     throw new DaemonError('Unimplemented', 'not part of this test');
   };
-  const backend = { status: absent, leaks: absent, listImages: absent, loadImages: absent, saveImages: absent, metrics: absent, ...parts };
+  const backend = {
+    status: absent,
+    leaks: absent,
+    listImages: absent,
+    verifyImages: absent,
+    loadImages: absent,
+    saveImages: absent,
+    metrics: absent,
+    ...parts,
+  };
   server = new AdminServer(socket, backend, silentLog);
   await server.listen();
   client = new AdminClient(socket);
