@@ -35,7 +35,15 @@ export class RegistryFiles {
   /** @throws InvalidArgument that names the file that is wrong. */
   async start(paths: () => RegistryPaths): Promise<void> {
     this.#paths = paths;
-    this.use(await RegistrySources.load(paths()));
+    this.use(await this.read(paths()));
+  }
+
+  /**
+   * Watches what it reads before it reads it: also what is wrong, so that mending it is seen. Nothing is in force by it.
+   * @throws InvalidArgument that names the file that is wrong.
+   */
+  async read(paths: RegistryPaths): Promise<RegistrySources> {
+    return await RegistrySources.load(paths, async (...places) => this.#watch.add(...places));
   }
 
   /** Puts what was read into force. */
@@ -63,14 +71,14 @@ export class RegistryFiles {
     while (this.#readAgain && this.#paths !== undefined && reads > 0) {
       this.#readAgain = false;
       reads -= 1;
-      await this.#read(this.#paths());
+      await this.#renew(this.#paths());
     }
     this.#reading = false;
   }
 
-  async #read(paths: RegistryPaths): Promise<void> {
+  async #renew(paths: RegistryPaths): Promise<void> {
     try {
-      const next = await RegistrySources.load(paths);
+      const next = await this.read(paths);
       if (this.#paths === undefined) return;
       this.use(next);
       this.#log.info('the configuration of registries is read again');

@@ -13,7 +13,7 @@ import { ImageStore } from '../image/store.ts';
 import type { DiskUsage } from '../imageservice/parts.ts';
 import { CredentialSource } from '../registry/credential-source.ts';
 import { RegistryClient } from '../registry/registry-client.ts';
-import { RegistrySources } from '../registry/registry-sources.ts';
+import type { RegistrySources } from '../registry/registry-sources.ts';
 import type { RegistryPaths } from '../registry/registry-sources.ts';
 import type { ShortNames } from '../registry/short-names.ts';
 import type { TransportOptions } from '../registry/transport.ts';
@@ -96,7 +96,7 @@ export async function openStorage(config: LiveConfig, log: Log, environment: Rea
       void checkSuspects(imageParts);
     },
     read: async (next) => {
-      const read = await RegistrySources.load(registryPaths(next));
+      const read = await files.read(registryPaths(next));
       return () => {
         files.use(read);
         images.setPinned(next.image.pinned);

@@ -24,6 +24,8 @@ export class FilesWatch {
   #settle: NodeJS.Timeout | undefined;
   #firstAtMs: number | undefined;
   #closed = false;
+  /** What is watched changes by one call at a time. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(changed: () => void, log: Log) {
     this.#changed = changed;
@@ -32,9 +34,35 @@ export class FilesWatch {
 
   /** Watches just these from now on. @returns whether some were not watched before: what changed until now may not have been seen. */
   async follow(files: Iterable<string>, directories: Iterable<string>): Promise<boolean> {
+    return await this.#inTurn(async () => this.#follow(files, directories));
+  }
+
+  /** Watches these as well: what is called before a reading misses no change after it. */
+  async add(files: Iterable<string>, directories: Iterable<string>): Promise<void> {
+    await this.#inTurn(async () => {
+      for (const [path, names] of await this.#placesOf(files, directories)) {
+        const known = this.#watchers.get(path);
+        const all = known === undefined ? names : known.names && names && new Set([...known.names, ...names]);
+        await this.#watch(path, all);
+      }
+    });
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return await done;
+  }
+
+  async #placesOf(files: Iterable<string>, directories: Iterable<string>): Promise<Map<string, Set<string> | undefined>> {
     const wanted = new Map<string, Set<string> | undefined>();
     for (const directory of directories) await this.#want(wanted, directory, undefined);
     for (const file of files) await this.#want(wanted, dirname(file), basename(file));
+    return wanted;
+  }
+
+  async #follow(files: Iterable<string>, directories: Iterable<string>): Promise<boolean> {
+    const wanted = await this.#placesOf(files, directories);
     if (this.#closed) return false;
     for (const [path, { watcher }] of this.#watchers) {
       if (wanted.has(path)) continue;

@@ -7,6 +7,7 @@ import { certificatesIn, directoriesIn } from './certificate-directories.ts';
 import type { Endpoint } from './endpoint.ts';
 import { readHostsToml } from './hosts-toml.ts';
 import type { HostEntry, HostsToml } from './hosts-toml.ts';
+import type { LoadTrace } from './load-trace.ts';
 import type { Asked } from './registries-conf.ts';
 import { readTlsFiles, tlsSettings } from './tls-files.ts';
 import type { TlsContent } from './tls-files.ts';
@@ -20,13 +21,6 @@ interface HostDirectory {
   /** The file that its entries are in, or the directory where it has certificates only. */
   readonly source: string;
   readonly entries: readonly LoadedEntry[];
-}
-
-/** What a load has looked at: what is to be watched, and what it had to say. */
-export interface LoadTrace {
-  readonly files: Set<string>;
-  readonly directories: Set<string>;
-  readonly warnings: string[];
 }
 
 /** Certificates of the directories for single hosts, by host. */
@@ -57,7 +51,7 @@ export class HostDirectories {
   static async load(roots: readonly string[], trace: LoadTrace): Promise<HostDirectories> {
     const loaded: Map<string, HostDirectory>[] = [];
     for (const root of roots) {
-      trace.directories.add(root);
+      await trace.read([], [root]);
       const directories = new Map<string, HostDirectory>();
       for (const name of await directoriesIn(root)) directories.set(name, await loadDirectory(join(root, name), trace));
       loaded.push(directories);
@@ -101,7 +95,7 @@ export class HostDirectories {
 }
 
 async function loadDirectory(directory: string, trace: LoadTrace): Promise<HostDirectory> {
-  trace.directories.add(directory);
+  await trace.read([], [directory]);
   const source = join(directory, FILE);
   const text = await readFile(source, 'utf8').catch((error: unknown) =>
     hasErrno(error, 'ENOENT') ? '' : fail('InvalidArgument', `read ${source}: ${messageOf(error)}`),
@@ -129,7 +123,7 @@ async function loadDirectory(directory: string, trace: LoadTrace): Promise<HostD
 export async function contentOf(paths: NonNullable<HostEntry['tls']>, source: string, trace: LoadTrace): Promise<TlsContent> {
   const [first, ...more] = paths.clients;
   for (const [certificate] of more) trace.warnings.push(`${source}: client certificate ${certificate} is not used, the first one is`);
-  return await readTlsFiles({ ...paths, clients: first === undefined ? [] : [first] }, trace.files);
+  return await readTlsFiles({ ...paths, clients: first === undefined ? [] : [first] }, trace);
 }
 
 function endpoint(entry: LoadedEntry, asked: Asked, certificatesOf: CertificatesOf, reason: string): Endpoint {

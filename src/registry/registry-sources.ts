@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { certificatesIn, directoriesIn } from './certificate-directories.ts';
 import type { Endpoint } from './endpoint.ts';
 import { contentOf, HostDirectories } from './host-directories.ts';
-import type { LoadTrace } from './host-directories.ts';
+import { LoadTrace } from './load-trace.ts';
+import type { BeforeReading } from './load-trace.ts';
 import { RegistriesConf } from './registries-conf.ts';
 import type { Asked } from './registries-conf.ts';
 import type { ShortNames } from './short-names.ts';
@@ -40,18 +41,14 @@ export class RegistrySources {
   }
 
   static empty(): RegistrySources {
-    const trace = { files: new Set<string>(), directories: new Set<string>(), warnings: [] };
-    return new RegistrySources(new RegistriesConf(), new HostDirectories(), new Map(), trace);
+    return new RegistrySources(new RegistriesConf(), new HostDirectories(), new Map(), new LoadTrace());
   }
 
-  /** @throws InvalidArgument that names the file that is wrong. */
-  static async load(paths: RegistryPaths): Promise<RegistrySources> {
+  /** @param before is told of each place before it is read. @throws InvalidArgument that names the file that is wrong. */
+  static async load(paths: RegistryPaths, before?: BeforeReading): Promise<RegistrySources> {
     const { registriesConf, registriesConfDir, shortNameAliases } = paths;
-    const trace: LoadTrace = {
-      files: new Set([registriesConf, shortNameAliases]),
-      directories: new Set([registriesConfDir]),
-      warnings: [],
-    };
+    const trace = new LoadTrace(before);
+    await trace.read([registriesConf, shortNameAliases], [registriesConfDir]);
     const conf = await RegistriesConf.load(registriesConf, registriesConfDir, shortNameAliases);
     trace.warnings.push(...conf.warnings);
     const hosts = await HostDirectories.load(paths.hostDirectories, trace);
@@ -98,10 +95,10 @@ export class RegistrySources {
 async function loadCertificates(roots: readonly string[], trace: LoadTrace): Promise<Map<string, TlsContent>> {
   const found = new Map<string, TlsContent>();
   for (const root of roots) {
-    trace.directories.add(root);
+    await trace.read([], [root]);
     for (const host of await directoriesIn(root)) {
       const directory = join(root, host);
-      trace.directories.add(directory);
+      await trace.read([], [directory]);
       if (!found.has(host)) found.set(host, await contentOf(await certificatesIn(directory, false), directory, trace));
     }
   }

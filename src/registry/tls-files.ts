@@ -2,6 +2,7 @@ import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { fail, messageOf } from '../base/errors.ts';
 import type { TlsSettings } from './endpoint.ts';
+import type { LoadTrace } from './load-trace.ts';
 
 /** Where certificates lie. */
 export interface TlsPaths {
@@ -15,10 +16,10 @@ export type TlsContent = Pick<TlsSettings, 'authorities' | 'clients'>;
 
 export const NO_TLS_CONTENT: TlsContent = { authorities: [], clients: [] };
 
-/** Reads files of certificates and keys, and adds each path to `read`. @throws InvalidArgument that names the file that is wrong. */
-export async function readTlsFiles({ authorities, clients }: TlsPaths, read: Set<string>): Promise<TlsContent> {
+/** Reads files of certificates and keys. @throws InvalidArgument that names the file that is wrong. */
+export async function readTlsFiles({ authorities, clients }: TlsPaths, trace: LoadTrace): Promise<TlsContent> {
   const text = async (path: string): Promise<string> => {
-    read.add(path);
+    await trace.read([path], []);
     return await readFile(path, 'utf8').catch((error: unknown) => fail('InvalidArgument', `read ${path}: ${messageOf(error)}`));
   };
   const pairs = clients.map(async ([certificatePath, keyPath]) => {

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import type { IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { makeLayer } from '../../../scripts/make-demo-image.ts';
 import { RegistryFiles } from '../../../src/daemon/registry-files.ts';
 import { run } from '../../../src/linux/spawn.ts';
@@ -20,6 +24,7 @@ const QUIET = { debug: () => undefined, info: () => undefined, warn: () => undef
 interface Bench {
   readonly scratch: string;
   readonly errors: string[];
+  readonly infos: string[];
   /** Writes a file, with its directories. */
   write(path: string, text: string): Promise<void>;
   /** The manifest's digest, and that of each layer as it came. */
@@ -27,10 +32,16 @@ interface Bench {
   blob(domain: string, path: string, digest: string, tag: string): Promise<void>;
 }
 
-async function bench(t: TestContext): Promise<Bench> {
+async function bench(t: TestContext, prepare: (scratch: string) => Promise<void> = async () => Promise.resolve()): Promise<Bench> {
   const scratch = await scratchDirectory(t);
+  await prepare(scratch);
   const errors: string[] = [];
-  const log = { ...QUIET, error: (_: string, fields: { error?: string } = {}) => errors.push(fields.error ?? '') };
+  const infos: string[] = [];
+  const log = {
+    ...QUIET,
+    info: (words: string) => infos.push(words),
+    error: (_: string, fields: { error?: string } = {}) => errors.push(fields.error ?? ''),
+  };
   const files = new RegistryFiles(log as unknown as ConstructorParameters<typeof RegistryFiles>[0]);
   const client = new RegistryClient(() => files.current, { connectTimeoutMs: 3000, idleTimeoutMs: () => 5000 });
   files.onChange(({ tlsKeys }) => {
@@ -53,6 +64,7 @@ async function bench(t: TestContext): Promise<Bench> {
   return {
     scratch,
     errors,
+    infos,
     write: async (path, text) => {
       await mkdir(join(scratch, path, '..'), { recursive: true });
       await writeFile(join(scratch, path), text);
@@ -64,6 +76,17 @@ async function bench(t: TestContext): Promise<Bench> {
       for await (const piece of (await repository.blob(digest as never, 0, signal)).content) assert.ok(piece.length > 0);
     },
   };
+}
+
+async function selfSigned(directory: string): Promise<{ readonly key: string; readonly certificate: string }> {
+  const [key, certificate] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
+  const subject = ['-subj', '/CN=registry', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  const made = await run('/usr/bin/openssl', {
+    args: ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', certificate, ...subject],
+    timeoutMs: 30_000,
+  });
+  assert.equal(made.exit.code, 0, made.stderr.toString());
+  return { key, certificate };
 }
 
 test('hosts.toml: hosts in order, headers and ns on the wire, no tag to a host that does not resolve', async (t) => {
@@ -110,13 +133,7 @@ test('hosts.toml: hosts in order, headers and ns on the wire, no tag to a host t
 
 test('a certificate authority that is written is trusted, and one that goes is not, without a restart', { skip: noRegistry }, async (t) => {
   const { scratch, write, fetch, errors } = await bench(t);
-  const [key, certificate] = [join(scratch, 'key.pem'), join(scratch, 'cert.pem')];
-  const subject = ['-subj', '/CN=registry', '-addext', 'subjectAltName=IP:127.0.0.1'];
-  const made = await run('/usr/bin/openssl', {
-    args: ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', certificate, ...subject],
-    timeoutMs: 30_000,
-  });
-  assert.equal(made.exit.code, 0, made.stderr.toString());
+  const { key, certificate } = await selfSigned(scratch);
   const registry = await TestRegistry.start({ tls: { certificate, key } });
   t.after(async () => registry.stop());
   const answer = async (): Promise<string> => fetch(registry.host, 'app', '1').then(String, String);
@@ -131,4 +148,47 @@ test('a certificate authority that is written is trusted, and one that goes is n
   assert.match(await answer(), trusted, 'the old configuration stays');
   await rm(join(scratch, 'certs', registry.host), { recursive: true });
   await until('it is trusted no more', async () => untrusted.test(await answer()));
+});
+
+test('a start reads once; a directory that comes with a wrong file is watched inside, so that mending it is enough', async (t) => {
+  const { write, fetch, errors, infos } = await bench(t, async (scratch) => {
+    await mkdir(join(scratch, 'hosts', 'here.example'), { recursive: true });
+    await mkdir(join(scratch, 'certs', 'here.example'), { recursive: true });
+  });
+  await sleep(1000);
+  assert.deepEqual(infos, [], 'nothing has changed since the start');
+  const registry = await FaultyRegistry.start();
+  t.after(async () => registry.stop());
+  const layers = [await makeLayer([{ path: 'f', kind: 'file', data: 'x' }])];
+  const { manifest } = registry.addImage({ config: {}, layers }, 'app', '1');
+  await write('hosts/new.example/hosts.toml', 'server = 1\n');
+  await until('the fault is told', async () => Promise.resolve(errors.length > 0));
+  assert.match(errors.join(), /new\.example\/hosts\.toml: server: must be text/);
+  await sleep(500);
+  await write('hosts/new.example/hosts.toml', `server = "http://${registry.host}"\n`);
+  await until('the mended file is read', async () => (await fetch('new.example', 'app', '1').catch(() => '')) === manifest);
+});
+
+test('a certificate that changes closes the connections that were made before', async (t) => {
+  let open = 0;
+  const server = createServer({ keepAliveTimeout: 60_000 }, (_, response) => response.writeHead(404).end()).listen(0, '127.0.0.1');
+  server.on('connection', (socket) => {
+    open += 1;
+    socket.on('close', () => (open -= 1));
+  });
+  await once(server, 'listening');
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { scratch, fetch } = await bench(t, async (directory) => {
+    await selfSigned(directory);
+    await mkdir(join(directory, 'hosts', host), { recursive: true });
+    await writeFile(join(directory, 'hosts', host, 'hosts.toml'), 'ca = "../../cert.pem"\n');
+  });
+  await assert.rejects(fetch(host, 'app', '1'), /answered 404/);
+  assert.equal(open, 1);
+  await selfSigned(scratch);
+  await until('the old connection is closed', async () => Promise.resolve(open === 0));
 });
