@@ -19,6 +19,8 @@ export interface CheckpointSource {
   readonly origin: CheckpointOrigin;
   /** The image that the container was made from. */
   readonly image: ImageRecord;
+  /** The name that it had then, as the checkpoint says. */
+  readonly imageName: string;
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
   /** Where something was mounted. VOLUMEs of the image are not among them: the new container has them of the image as well. */
@@ -88,6 +90,7 @@ export async function readCheckpoint(
   return {
     origin,
     image: base,
+    imageName: name,
     maskedPaths: texts(spec.at('linux').at('maskedPaths')),
     readonlyPaths: texts(spec.at('linux').at('readonlyPaths')),
     destinations: spec

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { SpecDirectories } from '../cdi/spec-directories.ts';
 import type { HookDirectories } from '../hooks/hook-directories.ts';
+import type { ImageUses } from '../image/image-uses.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { Criu } from '../ociruntime/criu.ts';
 import type { OciRuntime } from '../ociruntime/oci-runtime.ts';
@@ -29,6 +30,8 @@ export interface ContainerParts extends MonitoredParts {
   readonly recordDirectory: string;
   readonly sandboxes: Sandboxes;
   readonly images: ImageStore;
+  /** Whether a namespace may use them. */
+  readonly imageUses: Pick<ImageUses, 'check' | 'checkArchive'>;
   readonly rootfs: RootfsStore;
   readonly cgroups: Cgroups;
   readonly cdi: SpecDirectories;

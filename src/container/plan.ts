@@ -14,6 +14,7 @@ import { planCdiDevices } from './cdi-devices.ts';
 import type { Container } from './container.ts';
 import type { ContainerRequest, CreateRequest } from './create-request.ts';
 import { checkRestore, originOf, readCheckpoint } from './checkpoint-source.ts';
+import { checkImageUses } from './check-image-uses.ts';
 import { checkContainerRequest } from './check-request.ts';
 import { planHooks } from './oci-hooks.ts';
 import type { ContainerParts } from './parts.ts';
@@ -78,6 +79,7 @@ export async function planContainer(
   const pidNamespace = planPidNamespace(config, sandbox, containers);
   if (checkpoint !== undefined) checkRestore(checkpoint, config, sandbox, pidNamespace);
   const volumeImages = config.mounts.filter(isImageVolume).map((mount) => volumeImage(parts, mount));
+  await checkImageUses(parts, sandbox, { config, image, checkpoint, volumeImages });
   const foreign = foreignPlatform(image.config, await hostPlatform());
   if (foreign !== undefined) warn(`the image is for ${foreign}, its programs may not start here`);
   const cdi = await planCdiDevices(parts.cdi, { config, sandbox, runtime: features });

@@ -106,6 +106,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     oomLedgerFile: layout.oomLedger,
     sandboxes,
     images,
+    imageUses: storage.imageUses,
     rootfs: storage.rootfs,
     cgroups,
     cdi: new SpecDirectories(() => config.current.cdiSpecDirs, log),

@@ -9,6 +9,7 @@ import type { Platform } from '../image/oci-types.ts';
 import { namedPlatform } from '../image/platform.ts';
 import { ImagePuller } from '../image/pull.ts';
 import { parseReference } from '../image/reference.ts';
+import { ImageUses } from '../image/image-uses.ts';
 import { ImageStore } from '../image/store.ts';
 import type { DiskUsage } from '../imageservice/parts.ts';
 import { CredentialSource } from '../registry/credential-source.ts';
@@ -35,6 +36,7 @@ export interface Storage {
   readonly imageParts: ImageParts;
   readonly puller: ImagePuller;
   readonly trust: ImageTrust;
+  readonly imageUses: ImageUses;
   /** What images are for: of one for several platforms, that is the one to take. */
   readonly platform: Platform;
   start(): Promise<void>;
@@ -85,6 +87,7 @@ export async function openStorage(config: LiveConfig, log: Log, environment: Rea
     imageParts,
     puller,
     trust,
+    imageUses: new ImageUses(images, trust, shortNames),
     platform,
     start: async () => {
       await Promise.all([blobs.start(), layers.start(), rootfs.start()]);

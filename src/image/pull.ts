@@ -12,11 +12,12 @@ import type { Repository } from '../registry/repository.ts';
 import { NO_SHORT_NAMES } from '../registry/short-names.ts';
 import type { ShortNames } from '../registry/short-names.ts';
 import { StallWatch } from '../registry/stall-watch.ts';
-import type { ImageParts, NewImage } from './assemble.ts';
+import type { AssembleOptions, ImageParts, NewImage } from './assemble.ts';
 import { DownloadSlots } from './download-slots.ts';
 import { findManifest } from './find-manifest.ts';
 import type { FoundDocument } from './find-manifest.ts';
 import { makeImage } from './make-image.ts';
+import { makeSignedImage } from './make-signed-image.ts';
 import { foreignIsMissing, isForeign } from './media-types.ts';
 import { digestOf, MAX_DOCUMENT_BYTES, readConfig, readManifest } from './oci-types.ts';
 import type { Descriptor, Platform } from './oci-types.ts';
@@ -167,7 +168,7 @@ export class ImagePuller {
     stage('pull.resolved');
     const source = signatureSource(this.#options.registry, repository, watch, signal);
     const subject = { name: digest === undefined ? reference : { domain, path, digest }, manifestDigest: found.digest };
-    await trust?.check(subject, source, signal);
+    const signatures = await trust?.check(subject, source, signal);
     const image: NewImage = {
       what: `${domain}/${path}`,
       config: await this.#config(repository, manifest.config, signal),
@@ -183,7 +184,7 @@ export class ImagePuller {
       repositories: [repositoryOf(reference)],
     };
     stage('pull.config-received');
-    return await makeImage(this.#parts, image, {
+    const options: AssembleOptions = {
       signal,
       parallelLayers: this.#options.parallelDownloads() + LAYERS_AHEAD,
       downloads: {
@@ -194,7 +195,9 @@ export class ImagePuller {
       pause: async (ms, until) => watch.during(async () => sleep(ms, until)),
       stages: 'pull',
       progress,
-    });
+    };
+    const make = async (): Promise<ImageRecord> => await makeImage(this.#parts, image, options);
+    return await makeSignedImage(this.#parts.images, found.digest, signatures, make);
   }
 
   /** An image's config; from our own disk where the image is here already. */

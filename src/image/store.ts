@@ -15,6 +15,7 @@ import { NO_SHORT_NAMES } from '../registry/short-names.ts';
 import type { ShortNames } from '../registry/short-names.ts';
 import { readImageRecord } from './image-record.ts';
 import type { ImageRecord } from './image-record.ts';
+import { KeptSignatures } from './kept-signatures.ts';
 import { formatReference, parseReference, repositoryOf, withTag } from './reference.ts';
 import { meaningsOf } from './short-names.ts';
 
@@ -45,6 +46,7 @@ const MIN_PREFIX_DIGITS = 3;
  * are written after, and removed before, the layers and blobs they name. What no record names is removed.
  */
 export class ImageStore {
+  readonly signatures: KeptSignatures;
   readonly #parts: ImageStoreParts;
   readonly #images = new Map<ImageId, ImageRecord>();
   readonly #byName = new Map<string, ImageId>();
@@ -56,6 +58,7 @@ export class ImageStore {
 
   constructor(parts: ImageStoreParts) {
     this.#parts = parts;
+    this.signatures = new KeptSignatures(join(parts.directory, 'signatures'));
   }
 
   /** Reads the records, after the stores below have started, and removes layers and blobs that none of them names. */
@@ -247,7 +250,7 @@ export class ImageStore {
     });
   }
 
-  /** Removes layers and blobs that no image, no image being made and no container needs. A failure is logged, the next time tries again. */
+  /** Removes layers, blobs and signatures that no image, no image being made and no container needs. A failure is logged, the next time tries again. */
   async collect(): Promise<void> {
     const { layers, blobs, rootfs, log } = this.#parts;
     const mounted = await rootfs.chains();
@@ -260,6 +263,7 @@ export class ImageStore {
     }
     for (const chain of [...mounted, ...this.#retained.keys()]) this.#needLayers(needed, chain);
     const work = [
+      this.signatures.collect((manifest) => this.#retained.has(manifest) || this.#byDigest(manifest) !== undefined),
       ...layers
         .list()
         .filter(({ chain }) => !needed.has(chain))
@@ -274,7 +278,7 @@ export class ImageStore {
         }),
     ];
     for (const result of await Promise.allSettled(work)) {
-      if (result.status === 'rejected') log.warn('unused layer or blob cannot be removed', { error: messageOf(result.reason) });
+      if (result.status === 'rejected') log.warn('unused layer, blob or signature cannot be removed', { error: messageOf(result.reason) });
     }
   }
 

@@ -1,11 +1,13 @@
-import { DaemonError, messageOf } from '../base/errors.ts';
+import { DaemonError, kindOf, messageOf } from '../base/errors.ts';
+import type { Digest } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { Subject } from './claim.ts';
 import { evaluate } from './evaluate.ts';
 import { findSignatures } from './find-signatures.ts';
 import type { SignatureSource } from './find-signatures.ts';
 import type { Gpg } from './gpg.ts';
-import type { ParseName } from './image-name.ts';
+import { exactName } from './image-name.ts';
+import type { ImageName, ParseName } from './image-name.ts';
 import { archiveRequirementsOf, needsSignatures, requirementsOf } from './policy.ts';
 import type { Requirement, Transport } from './policy.ts';
 import { PolicyFiles } from './policy-files.ts';
@@ -37,6 +39,15 @@ export interface PullTrust {
   check(subject: Subject, source: SignatureSource, signal: AbortSignal): Promise<readonly Signature[] | undefined>;
 }
 
+/** An image that is here, and by what name. */
+export interface PresentImage {
+  readonly name: ImageName;
+  /** Its manifests, never none; the signatures of one are enough. */
+  readonly manifests: readonly Digest[];
+  /** What was kept when it was pulled; undefined where nobody looked for any. */
+  readonly signaturesOf: (manifest: Digest) => Promise<readonly Signature[] | undefined>;
+}
+
 /** Whose images this node trusts: the signature policies of containers-policy.json(5). */
 export class ImageTrust {
   readonly #parts: TrustParts;
@@ -58,20 +69,41 @@ export class ImageTrust {
 
   /** Whether an image may come in an archive, which has no signatures. @throws SignatureValidationFailed. */
   async checkArchive(transport: Exclude<Transport, 'docker'>): Promise<void> {
-    const found = await this.#policies.ofNode();
+    checkArchiveBy(await this.#policies.ofNode(), transport);
+  }
+
+  /** Whether a checkpoint that is no image may be used in a namespace with a policy of its own: as an archive. @throws SignatureValidationFailed. */
+  async checkArchiveUse(namespace: string): Promise<void> {
+    checkArchiveBy(await this.#policies.ofNamespace(namespace), 'oci-archive');
+  }
+
+  /**
+   * Checks an image that is here by the policy of a namespace, where it has one of its own. Whatever is here has passed the node's.
+   * @param use asked where there is such a policy
+   * @throws SignatureValidationFailed; what `use` throws.
+   */
+  async checkUse(namespace: string, use: () => PresentImage, signal: AbortSignal): Promise<void> {
+    const found = await this.#policies.ofNamespace(namespace);
     if (found === undefined) return;
     const { file, policy } = found;
-    let requirements: readonly Requirement[];
-    try {
-      requirements = archiveRequirementsOf(policy, transport);
-    } catch (error) {
-      throw new DaemonError('SignatureValidationFailed', `policy ${file}: ${messageOf(error)}`, { cause: error });
+    const { name, manifests, signaturesOf } = use();
+    const requirements = requirementsOf(policy, name);
+    const refusals: unknown[] = [];
+    for (const manifestDigest of manifests) {
+      const subject = { name, manifestDigest };
+      try {
+        await evaluate(
+          this.#parts,
+          { file, requirements, subject, signal },
+          async () => (await signaturesOf(manifestDigest)) ?? noneKept(file, subject),
+        );
+        return;
+      } catch (error) {
+        if (kindOf(error) !== 'SignatureValidationFailed') throw error;
+        refusals.push(error);
+      }
     }
-    for (const { type, place } of requirements) {
-      if (type === 'insecureAcceptAnything') continue;
-      const why = type === 'reject' ? type : `${type}: a signature must be there, an archive has none`;
-      throw new DaemonError('SignatureValidationFailed', `${transport} is refused by ${file}: ${place}: ${why}`);
-    }
+    throw refusals[0];
   }
 
   async #check(
@@ -104,5 +136,26 @@ export class ImageTrust {
       throw new DaemonError('SignatureValidationFailed', `registries.d: ${messageOf(error)}`, { cause: error });
     }
     return await findSignatures(name, manifestDigest, registries.placesOf(name), source);
+  }
+}
+
+function noneKept(file: string, { name, manifestDigest }: Subject): never {
+  const words = `${exactName(name) ?? name.path} is refused by ${file}: no signatures are kept of ${manifestDigest}: it was loaded, or pulled when no namespace had a policy; it must be pulled again`;
+  throw new DaemonError('SignatureValidationFailed', words);
+}
+
+function checkArchiveBy(found: PolicyFile | undefined, transport: Exclude<Transport, 'docker'>): void {
+  if (found === undefined) return;
+  const { file, policy } = found;
+  let requirements: readonly Requirement[];
+  try {
+    requirements = archiveRequirementsOf(policy, transport);
+  } catch (error) {
+    throw new DaemonError('SignatureValidationFailed', `policy ${file}: ${messageOf(error)}`, { cause: error });
+  }
+  for (const { type, place } of requirements) {
+    if (type === 'insecureAcceptAnything') continue;
+    const why = type === 'reject' ? type : `${type}: a signature must be there, an archive has none`;
+    throw new DaemonError('SignatureValidationFailed', `${transport} is refused by ${file}: ${place}: ${why}`);
   }
 }

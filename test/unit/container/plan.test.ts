@@ -27,6 +27,7 @@ async function plan(init: Init<ContainerConfig>, runtimeHandler = 'runc'): Promi
     runtimes: new RuntimeHandlers('runc', new Map([['runc', runc]])),
     placement: new CgroupfsPlacement({} as Cgroups),
     images: { resolve: (name: string) => IMAGES.get(name), annotationsOf: () => Promise.resolve({}) },
+    imageUses: { check: () => Promise.resolve(), checkArchive: () => Promise.resolve() },
     hostFacts: () => HOST,
     apparmor: () => Promise.resolve(undefined),
     specSettings: () => SETTINGS,

@@ -28,6 +28,7 @@ const web = { id: 'sha256:web', names: [], digests: [], config: { config: { Cmd:
 const parts = {
   runtimes: new RuntimeHandlers('runc', new Map([['runc', runc]])),
   placement: new CgroupfsPlacement({} as Cgroups),
+  imageUses: { check: () => Promise.resolve(), checkArchive: () => Promise.resolve() },
   images: { resolve: (name: string) => (name === 'web' ? web : undefined), annotationsOf: () => Promise.resolve({}) },
   hostFacts: () => HOST,
   apparmor: () => Promise.resolve(undefined),
