@@ -1,11 +1,13 @@
 import type { Readable, Writable } from 'node:stream';
-import type { ArchiveFormat, ImageReport, LayerReport, LeakReport, StatusReport } from './reports.ts';
+import type { ArchiveFormat, ImageReport, LayerReport, LeakReport, ResolveReport, StatusReport } from './reports.ts';
 
 /** What the admin socket needs of the domain; main.ts hands it in. */
 export interface AdminBackend {
   status(): Promise<StatusReport>;
   leaks(): Promise<LeakReport>;
   listImages(): Promise<readonly ImageReport[]>;
+  /** Says where an image would be pulled from. @throws InvalidArgument for a name that cannot be pulled. */
+  resolveImage(name: string, signal: AbortSignal): Promise<ResolveReport>;
   /** Loads every image of an archive. `signal` aborts when the client leaves. */
   loadImages(archive: Readable, signal: AbortSignal, progress: (message: string) => void): Promise<readonly ImageReport[]>;
   /** Compares what is stored of all images with what was recorded, and mends what is damaged where that is asked for. */

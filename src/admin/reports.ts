@@ -82,6 +82,34 @@ export interface LayerReport {
   readonly repair: 'none' | 'mended' | 'dropped' | 'in use';
 }
 
+/** Where an image would be pulled from, and why. */
+export interface ResolveReport {
+  readonly name: string;
+  readonly reason: string;
+  readonly meanings: readonly {
+    readonly reference: string;
+    readonly refusal?: string;
+    readonly endpoints: readonly {
+      readonly host: string;
+      readonly scheme: 'https' | 'http' | 'any';
+      readonly path: string;
+      readonly isMirror: boolean;
+      /** False: not for this tag, for content only. */
+      readonly isAskedFirst: boolean;
+      readonly reason: string;
+      readonly verifies: boolean;
+      readonly authorities: number;
+      readonly hasClientCertificate: boolean;
+      /** Names alone. */
+      readonly headers: readonly string[];
+      readonly dialTimeoutMs?: number;
+      /** What the node's credentials come from. */
+      readonly credentials?: string;
+      readonly credentialsFault?: string;
+    }[];
+  }[];
+}
+
 export type ArchiveFormat = 'oci' | 'docker';
 
 /** One line of the answer to an image load. The last is `done` or `failed`. */

@@ -46,6 +46,15 @@ export function adminRoutes(backend: AdminBackend): readonly Route[] {
       },
     },
     {
+      method: 'GET',
+      path: '/v1/images/resolve',
+      handle: async ({ url, response, signal }) => {
+        const name = url.searchParams.get('ref');
+        if (name === null || name === '') throw new DaemonError('InvalidArgument', 'resolve image: no ref is given, must be one');
+        answerJson(response, await backend.resolveImage(name, signal));
+      },
+    },
+    {
       method: 'POST',
       path: '/v1/images/verify',
       handle: async ({ url, response, signal }) => {

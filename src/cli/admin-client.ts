@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Readable, Writable } from 'node:stream';
 import { hasErrno, messageOf } from '../base/errors.ts';
 import { FAILURE_TRAILER } from '../admin/reports.ts';
-import type { ArchiveFormat, FailureReport, ImageReport, LeakReport, LoadEvent, StatusReport } from '../admin/reports.ts';
+import type { ArchiveFormat, FailureReport, ImageReport, LeakReport, LoadEvent, ResolveReport, StatusReport } from '../admin/reports.ts';
 import { CliError, EXIT } from './exit-codes.ts';
 
 /** A client of the daemon's admin socket. Every method throws {@link CliError}: no daemon, or the daemon's own words. */
@@ -25,6 +25,10 @@ export class AdminClient {
 
   async images(): Promise<readonly ImageReport[]> {
     return (await this.#getJson('/v1/images')) as readonly ImageReport[];
+  }
+
+  async resolveImage(name: string): Promise<ResolveReport> {
+    return (await this.#getJson(`/v1/images/resolve?${new URLSearchParams({ ref: name }).toString()}`)) as ResolveReport;
   }
 
   /** Sends an archive; `progress` sees the daemon's words as they come. Returns the images that were in it. */

@@ -12,6 +12,7 @@ import type { Options } from './config-options.ts';
 import { CliError, EXIT } from './exit-codes.ts';
 import { imagesText, loadImages, saveImages } from './images.ts';
 import type { CliIo } from './io.ts';
+import { resolveText } from './resolve.ts';
 import { statusText } from './status.ts';
 import { table } from './io.ts';
 
@@ -117,6 +118,14 @@ function addImage(podwright: Command, io: CliIo): void {
     .action(async (options: Options) => {
       const images = await (await connect(options)).images();
       io.stdout.write(options['json'] === true ? jsonText(images) : imagesText(images));
+    });
+  clientCommand(image, 'resolve')
+    .description('print where an image would be pulled from, in order, and why')
+    .argument('<REF>', 'the name as a pod has it')
+    .option('--json', 'print it as JSON')
+    .action(async (name: string, options: Options) => {
+      const report = await (await connect(options)).resolveImage(name);
+      io.stdout.write(options['json'] === true ? jsonText(report) : resolveText(report));
     });
   clientCommand(image, 'load')
     .description('load the images of an OCI or Docker archive, plain or compressed')

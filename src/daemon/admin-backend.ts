@@ -21,6 +21,7 @@ export function adminBackend(parts: DaemonParts, metrics: Metrics): AdminBackend
       return { leaked: unclaimed, missing };
     },
     listImages: async () => images.list().map(({ id, names, sizeBytes }) => ({ id, names, sizeBytes })),
+    resolveImage: async (name, signal) => storage.resolveName(name, signal),
     loadImages: async (archive, signal, progress) => {
       const { loadArchive } = await import('../image/load.ts');
       const { platform, trust } = storage;

@@ -6,6 +6,7 @@ import type { LiveConfig } from '../config/live-config.ts';
 import type { Config } from '../config/schema.ts';
 import type { ImageParts } from '../image/assemble.ts';
 import type { Platform } from '../image/oci-types.ts';
+import type { ResolvedName } from '../image/resolve-name.ts';
 import { namedPlatform } from '../image/platform.ts';
 import { ImagePuller } from '../image/pull.ts';
 import { parseReference } from '../image/reference.ts';
@@ -40,6 +41,8 @@ export interface Storage {
   /** What images are for: of one for several platforms, that is the one to take. */
   readonly platform: Platform;
   start(): Promise<void>;
+  /** Where an image would be pulled from, and why. @throws InvalidArgument for a name that cannot be pulled. */
+  resolveName(name: string, signal: AbortSignal): Promise<ResolvedName>;
   /** Reads what SIGHUP may change; it is in force when what is returned is called. @throws InvalidArgument. */
   read(config: Config): Promise<() => void>;
   close(): Promise<void>;
@@ -97,6 +100,16 @@ export async function openStorage(config: LiveConfig, log: Log, environment: Rea
       await images.start();
       await credentials.start();
       void checkSuspects(imageParts);
+    },
+    resolveName: async (name, signal) => {
+      const { resolveName } = await import('../image/resolve-name.ts');
+      const now = files.current;
+      const endpoints = now.endpoints.bind(now);
+      return await resolveName(
+        name,
+        { shortNames: now.shortNames, endpoints, findCredentials: credentials.find.bind(credentials) },
+        signal,
+      );
     },
     read: async (next) => {
       const read = await files.read(registryPaths(next));

@@ -24,7 +24,7 @@ import type { Descriptor, Platform } from './oci-types.ts';
 import { hostPlatform } from './platform.ts';
 import type { ImageProgress } from './progress.ts';
 import { credentialsFor, type PullCredentials } from './pull-credentials.ts';
-import { formatReference, parseReference, repositoryOf, withTag } from './reference.ts';
+import { formatReference, parseReference, repositoryOf, suffixOf, withTag } from './reference.ts';
 import type { ImageReference } from './reference.ts';
 import { meaningsToPull } from './short-names.ts';
 import { signatureSource } from './signature-source.ts';
@@ -156,7 +156,7 @@ export class ImagePuller {
     const { domain, path, tag, digest } = reference;
     const wanted = digest ?? tag ?? 'latest';
     const repository = this.#options.registry.repository(
-      { domain, path, suffix: digest === undefined ? `:${wanted}` : `@${digest}` },
+      { domain, path, suffix: suffixOf(reference) },
       new Logins(credentials, await this.#options.credentials?.forPull(repositoryOf(reference), namespace, signal)),
       watch,
     );

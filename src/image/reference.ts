@@ -69,6 +69,11 @@ export function withTag(reference: ImageReference): ImageReference {
   return reference.tag === undefined && reference.digest === undefined ? { ...reference, tag: DEFAULT_TAG } : reference;
 }
 
+/** What decides which image of the repository it is, with its mark: `@sha256:...`, else `:1`. */
+export function suffixOf({ tag, digest }: ImageReference): string {
+  return digest === undefined ? `:${tag ?? DEFAULT_TAG}` : `@${digest}`;
+}
+
 /** `docker.io/library/busybox`. */
 export function repositoryOf(reference: ImageReference): string {
   return `${reference.domain}/${reference.path}`;

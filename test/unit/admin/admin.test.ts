@@ -41,6 +41,7 @@ async function serve(parts: Partial<AdminBackend>): Promise<void> {
     status: absent,
     leaks: absent,
     listImages: absent,
+    resolveImage: absent,
     verifyImages: absent,
     loadImages: absent,
     saveImages: absent,
