@@ -282,7 +282,7 @@ export class LayerWriter implements TarSink {
     if (name.startsWith(AUFS_PREFIX)) return;
     const hidden = name.slice(WHITEOUT_PREFIX.length);
     if (hidden === '' || hidden === '.' || hidden === '..')
-      throw new DaemonError('InvalidArgument', `unpack layer: '${at.showBytes(name)}' hides no name`);
+      throw new DaemonError('InvalidArgument', `unpack layer: entry '${at.showBytes(joinNames(parentPath, name))}' hides no name`);
     const { fd: parent } = this.#openParent(parentPath);
     const existing = this.#look(parent, hidden);
     if (existing === undefined) {

@@ -1,4 +1,5 @@
 import { DaemonError } from '../base/errors.ts';
+import { showBytes } from '../linux/at-calls.ts';
 import type { ByteString, Timestamp } from '../linux/at-calls.ts';
 
 export type TarEntryType = 'file' | 'hardlink' | 'symlink' | 'char' | 'block' | 'directory' | 'fifo';
@@ -43,6 +44,13 @@ export interface RawHeader {
 
 export function badTar(message: string): DaemonError {
   return new DaemonError('InvalidArgument', `read tar: ${message}`);
+}
+
+/** The error of a header's field or of the stream with where in the archive it is. Others, of the sink, say that themselves. */
+export function placed(error: unknown, place: string): unknown {
+  const start = 'read tar: ';
+  if (!(error instanceof DaemonError) || !error.message.startsWith(start) || error.message.includes("entry '")) return error;
+  return badTar(`${place}: ${error.message.slice(start.length)}`);
 }
 
 function text(block: Buffer, start: number, length: number): ByteString {
@@ -93,11 +101,15 @@ export function readHeader(block: Buffer): RawHeader | undefined {
     if (prefix !== '') name = `${prefix}/${name}`;
   }
   const type = block.toString('latin1', 156, 157);
-  const isDevice = type === '3' || type === '4';
+  try {
+    return { type, name, linkName: text(block, 157, 100), ...numbersOf(block, type === '3' || type === '4') };
+  } catch (error) {
+    throw placed(error, `entry '${showBytes(name)}'`);
+  }
+}
+
+function numbersOf(block: Buffer, isDevice: boolean): Omit<RawHeader, 'type' | 'name' | 'linkName'> {
   return {
-    type,
-    name,
-    linkName: text(block, 157, 100),
     mode: readNumber(block, 100, 8, 'mode') & 0o7777,
     uid: readNumber(block, 108, 8, 'uid'),
     gid: readNumber(block, 116, 8, 'gid'),

@@ -1,11 +1,10 @@
-import { DaemonError } from '../base/errors.ts';
 import type { ByteString, Timestamp } from '../linux/at-calls.ts';
 import { showBytes } from '../linux/at-calls.ts';
 import { NO_RECORDS, paxNumber, paxText, readPaxRecords, readPaxTime } from './pax-records.ts';
 import type { PaxRecords } from './pax-records.ts';
 import { paxSparse, readOldPairs, readOldSize, SparseFile } from './sparse-file.ts';
 import type { SparseHeader, SparseSink } from './sparse-file.ts';
-import { badTar, BLOCK_BYTES, readHeader } from './tar-header.ts';
+import { badTar, BLOCK_BYTES, placed, readHeader } from './tar-header.ts';
 import type { RawHeader, TarEntry, TarEntryType } from './tar-header.ts';
 
 /** What a {@link TarReader} hands its entries to, in the archive's order. */
@@ -60,6 +59,8 @@ export class TarReader {
   #oldSparse: { readonly raw: RawHeader; readonly sizeBytes: number; readonly pairs: number[] } | undefined;
   /** The file whose data is being read, where it is sparse. */
   #sparse: SparseFile | undefined;
+  /** The entry that was read last. */
+  #last: ByteString | undefined;
   #longName: ByteString | undefined;
   #longLink: ByteString | undefined;
 
@@ -70,10 +71,14 @@ export class TarReader {
   /** Reads on. @throws InvalidArgument where this is no tar; what the sink throws passes through. */
   push(chunk: Buffer): void {
     let at = 0;
-    while (at < chunk.length) {
-      if (this.#state === 'ended') return; // what follows the two blocks of zeros is nobody's
-      if (this.#state === 'header') at = this.#takeHeader(chunk, at);
-      else at = this.#takeData(chunk, at);
+    try {
+      while (at < chunk.length) {
+        if (this.#state === 'ended') return; // what follows the two blocks of zeros is nobody's
+        if (this.#state === 'header') at = this.#takeHeader(chunk, at);
+        else at = this.#takeData(chunk, at);
+      }
+    } catch (error) {
+      throw placed(error, this.#place());
     }
   }
 
@@ -81,8 +86,13 @@ export class TarReader {
   end(): void {
     if (this.#state === 'ended') return;
     if (this.#state !== 'header' || this.#headerBytes > 0 || this.#hasExtensions()) {
-      throw badTar('unexpected end: the archive is truncated');
+      throw placed(badTar('unexpected end: the archive is truncated'), this.#place());
     }
+  }
+
+  #place(): string {
+    if (this.#last === undefined) return 'at its start';
+    return `${this.#state === 'file' ? 'in' : 'behind'} entry '${showBytes(this.#last)}'`;
   }
 
   /** Whether the end mark has been read. */
@@ -222,20 +232,17 @@ export class TarReader {
       this.#begin('skip', raw.sizeBytes); // a volume label of GNU tar
       return;
     }
+    this.#last = name;
     try {
       this.#passEntry(raw, name, linkName, pax, oldSparse);
     } catch (error) {
-      // The error is that of a header's field. It gets the name of the entry that the header is for.
-      if (error instanceof DaemonError && error.message.startsWith('read tar: ')) {
-        throw badTar(`entry '${showBytes(name)}': ${error.message.slice('read tar: '.length)}`);
-      }
-      throw error;
+      throw placed(error, `entry '${showBytes(name)}'`);
     }
   }
 
   #passEntry(raw: RawHeader, name: ByteString, linkName: ByteString, pax: PaxRecords, oldSparse: SparseHeader | undefined): void {
     // Before POSIX, a directory was a file whose name ends in a slash.
-    const type = (raw.type === '0' || raw.type === '\0') && name.endsWith('/') ? 'directory' : TYPES[raw.type];
+    const type = raw.type === '\0' && name.endsWith('/') ? 'directory' : TYPES[raw.type];
     if (type === undefined) throw badTar(`it has the unknown type ${JSON.stringify(raw.type)}`);
     const sparse = type === 'file' ? (oldSparse ?? paxSparse(pax)) : undefined;
     const storedBytes = paxNumber(pax, 'size') ?? raw.sizeBytes;
@@ -257,7 +264,7 @@ export class TarReader {
     });
     // Some archivers state a size on links and directories without data behind it; image tools all read that as 0.
     if (type === 'file') this.#begin('file', storedBytes);
-    else if (raw.type === '0' || raw.type === '\0') this.#begin('skip', storedBytes);
+    else if (raw.type === '\0') this.#begin('skip', storedBytes);
   }
 }
 
