@@ -21,6 +21,7 @@ import {
   wholeNumber,
 } from './kinds.ts';
 import { handlerKeys } from './handler-schema.ts';
+import { trustKeys } from './trust-schema.ts';
 import { key, named, section } from './schema-nodes.ts';
 import type { SchemaKeys, ValuesOf } from './schema-nodes.ts';
 import { defaultMount, deviceMapping, timezone, variable } from './container-kinds.ts';
@@ -294,25 +295,7 @@ export const schema = {
       'Drop the compressed form of each layer once it is unpacked, also of images that are here: a quarter to a half less disk, but no `image save`.',
       { reloadable: true },
     ),
-    signaturePolicy: key(
-      optionalPath,
-      '',
-      'Who must have signed an image that is pulled or loaded, containers-policy.json(5); empty: /etc/containers/policy.json, where that is ' +
-        'there. Looked at for each pull.',
-      { reloadable: true },
-    ),
-    signaturePolicyDir: key(
-      path,
-      '/etc/podwright/policies',
-      'Policies of namespaces, NAMESPACE.json: each takes the place of the one above for pods of its namespace. May be missing.',
-      { reloadable: true },
-    ),
-    registriesD: key(
-      path,
-      '/etc/containers/registries.d',
-      'Where the signatures of images are, containers-registries.d(5). May be missing. Read where a policy asks for signatures.',
-      { reloadable: true },
-    ),
+    ...trustKeys,
     pullProgressTimeoutMs: key(
       duration(1000),
       5 * MINUTE_MS,

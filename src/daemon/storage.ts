@@ -105,11 +105,8 @@ export async function openStorage(config: LiveConfig, log: Log, environment: Rea
       const { resolveName } = await import('../image/resolve-name.ts');
       const now = files.current;
       const endpoints = now.endpoints.bind(now);
-      return await resolveName(
-        name,
-        { shortNames: now.shortNames, endpoints, findCredentials: credentials.find.bind(credentials) },
-        signal,
-      );
+      const sources = { shortNames: now.shortNames, endpoints, findCredentials: credentials.find.bind(credentials) };
+      return await resolveName(name, sources, signal);
     },
     read: async (next) => {
       const read = await files.read(registryPaths(next));
@@ -187,5 +184,5 @@ function openCredentials(config: LiveConfig, registries: () => RegistrySources, 
 
 function openTrust(config: LiveConfig, environment: Readonly<Record<string, string>>, log: Log): ImageTrust {
   const gpg = new Gpg(new DiskLayout(config.current).gpg, environment);
-  return new ImageTrust({ places: () => config.current.image, gpg, parseName: parseReference, log });
+  return new ImageTrust({ places: () => config.current.image, gpg, parseName: parseReference, environment, log });
 }

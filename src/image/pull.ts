@@ -160,7 +160,8 @@ export class ImagePuller {
       new Logins(credentials, await this.#options.credentials?.forPull(repositoryOf(reference), namespace, signal)),
       watch,
     );
-    const found = await findManifest(await readDocument(repository, wanted, '', signal), platform, {
+    const top = await readDocument(repository, wanted, '', signal);
+    const found = await findManifest(top, platform, {
       document: async (descriptor) => await readDocument(repository, descriptor.digest, descriptor.mediaType, signal),
       config: async ({ config }) => readConfig(await this.#config(repository, config, signal), `config ${config.digest}`),
     });
@@ -168,6 +169,8 @@ export class ImagePuller {
     stage('pull.resolved');
     const source = signatureSource(this.#options.registry, repository, watch, signal);
     const subject = { name: digest === undefined ? reference : { domain, path, digest }, manifestDigest: found.digest };
+    const descriptor = { mediaType: top.document.mediaType, digest: top.digest, size: top.bytes.length };
+    await this.#options.trust?.runVerifiers({ name: formatReference(reference), descriptor }, signal);
     const signatures = await trust?.check(subject, source, signal);
     const image: NewImage = {
       what: `${domain}/${path}`,

@@ -14,8 +14,9 @@ import { PolicyFiles } from './policy-files.ts';
 import type { PolicyFile, PolicyPlaces } from './policy-files.ts';
 import { RegistriesD } from './registries-d.ts';
 import type { Signature } from './signature.ts';
+import type { PulledImage, VerifierPlaces } from './verifier-programs.ts';
 
-export interface TrustPlaces extends PolicyPlaces {
+export interface TrustPlaces extends PolicyPlaces, VerifierPlaces {
   readonly registriesD: string;
 }
 
@@ -24,6 +25,8 @@ export interface TrustParts {
   readonly places: () => TrustPlaces;
   readonly gpg: Gpg;
   readonly parseName: ParseName;
+  /** Of the programs that are asked. */
+  readonly environment: Readonly<Record<string, string>>;
   readonly log: Log;
 }
 
@@ -65,6 +68,14 @@ export class ImageTrust {
   async forPull(namespace: string): Promise<PullTrust> {
     const file = (await this.#policies.ofNamespace(namespace)) ?? (await this.#policies.ofNode());
     return { key: file?.file ?? '', check: async (subject, source, signal) => this.#check(file, subject, source, signal) };
+  }
+
+  /** Asks the node's image verifiers, where it has some. @throws SignatureValidationFailed. */
+  async runVerifiers(image: PulledImage, signal: AbortSignal): Promise<void> {
+    const places = this.#parts.places();
+    if (places.verifierBinDir === '') return;
+    const { runVerifiers } = await import('./verifier-programs.ts'); // few nodes have any
+    await runVerifiers(places, this.#parts, image, signal);
   }
 
   /** Whether an image may come in an archive, which has no signatures. @throws SignatureValidationFailed. */
