@@ -24,8 +24,8 @@ const START_TIMEOUT_MS = 20_000;
 export interface RegistryOptions {
   /** Whether it wants the {@link ACCOUNT} for all. */
   readonly private?: boolean;
-  /** Files for https; plain http without. */
-  readonly tls?: { readonly certificate: string; readonly key: string };
+  /** Files for https; plain http without. With `clientcas` it speaks only to who shows a certificate of theirs. */
+  readonly tls?: { readonly certificate: string; readonly key: string; readonly clientcas?: readonly string[] };
   /** Serves what another one has, too. */
   readonly contentOf?: TestRegistry;
 }
