@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { after } from 'node:test';
 import { writeJson } from 'fs-extra/esm';
 import { makeLayer } from '../../scripts/make-demo-image.ts';
@@ -19,6 +22,7 @@ after(async () => {
 
 let registry: TestRegistry;
 let lab: TrustLab;
+let hides = false;
 const pairs = {
   ecdsa: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
   rsa: generateKeyPairSync('rsa', { modulusLength: 2048 }),
@@ -36,9 +40,34 @@ const test = sharedDaemon({
     for (const [name, { publicKey }] of Object.entries(pairs))
       await writeFile(lab.path('keys', `${name}.pub`), publicKey.export({ type: 'spki', format: 'pem' }));
     await writeJson(lab.path('registries.d', 'default.yaml'), { 'default-docker': { 'use-sigstore-attachments': true } });
-    return { config: `${await registry.daemonConfig({})}${lab.daemonConfig}` };
+    return { config: `${await registry.daemonConfig({ 'hidden.test': await startHidingMirror() })}${lab.daemonConfig}` };
   },
 });
+
+/** A mirror of the registry that has no signatures, as it says. */
+async function startHidingMirror(): Promise<string> {
+  const server = createServer((request, response) => {
+    const answer = async (): Promise<void> => {
+      if (request.url?.endsWith('.sig') === true && hides) {
+        response.writeHead(404).end();
+        return;
+      }
+      const got = await fetch(`${registry.url}${request.url}`, { headers: { accept: request.headers.accept ?? '*/*' } });
+      const type = got.headers.get('content-type') ?? '';
+      const digest = got.headers.get('docker-content-digest') ?? '';
+      response.writeHead(got.status, { 'content-type': type, ...(digest === '' ? {} : { 'docker-content-digest': digest }) });
+      response.end(Buffer.from(await got.arrayBuffer()));
+    };
+    void answer();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  atEnd.push(async () => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+  });
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
 
 const digestOf = (bytes: string | Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 
@@ -106,4 +135,20 @@ test('a signature by the right key is accepted; another key, digest or name, a c
   const { message } = await failureOf(pull(daemon, name)); // also of an image that is here
   assert.match(message, /^SignatureValidationFailed: .*rekorPublicKeyPath: must be absent: it is not supported/);
   await daemon.images.removeImage({ image: { image: name } });
+});
+
+test('a mirror that hides the signatures of an image cannot make it pass without', async (daemon) => {
+  const layers = [await makeLayer([{ path: 'which', kind: 'file', data: 'hidden' }])];
+  const { manifestDigest } = await registry.push({ layers, config: {} }, 'hidden/image', ['1']);
+  const name = 'hidden.test/hidden/image:1';
+  const claim = simpleClaim(name, manifestDigest).replace('atomic container signature', 'cosign container image signature');
+  await attach('hidden/image', manifestDigest, claim, pairs.ecdsa.privateKey);
+  await demand({ keyPath: lab.path('keys', 'ecdsa.pub') });
+  await pull(daemon, name); // the mirror is right in all else
+  hides = true;
+  for (const state of ['here', 'not here']) {
+    const { message } = await failureOf(pull(daemon, name));
+    assert.match(message, /^SignatureValidationFailed: .*a signature of sha256:\w+ must be there, none was found/, state);
+    await daemon.images.removeImage({ image: { image: name } });
+  }
 });
