@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { stage } from '../base/stage.ts';
-import { removeExitFile } from '../ociruntime/exit-directory.ts';
+import { onThread } from '../linux/kernel-threads.ts';
+import { removeExitFiles } from '../ociruntime/exit-directory.ts';
 import { sweepContainer } from '../ociruntime/sweep.ts';
 import { unmountAll } from './create.ts';
 import { imagesOf } from './container.ts';
@@ -46,8 +47,11 @@ export async function removeUnfinishedContainer(parts: ContainerParts, record: C
 async function removeRemains(parts: ContainerParts, record: ContainerRecord): Promise<void> {
   await parts.rootfs.remove(record.id);
   stage('container.rootfs.removed');
-  await rm(bundleOf(parts, record.id).directory, { recursive: true, force: true });
-  await removeExitFile(parts.monitor.exitDirectory, record.id);
+  const { directory } = bundleOf(parts, record.id);
+  // A CRIU that was killed in a restore leaves its view of the cgroups (v1) mounted there.
+  if (record.checkpoint !== undefined) await onThread('unmountAllBelow', { prefix: directory });
+  await rm(directory, { recursive: true, force: true });
+  await removeExitFiles(parts.monitor.exitDirectory, record.id);
   for (const id of imagesOf(record)) parts.images.release(id, record.id);
   await parts.store.remove(record.id);
   stage('container.forgotten');

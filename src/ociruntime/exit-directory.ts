@@ -38,6 +38,13 @@ export async function removeExitFile(exitDirectory: string, containerId: string)
   await rm(exitFileOf(exitDirectory, containerId), { force: true });
 }
 
+/** Removes all that conmon may have left of a container there, also what it was writing when it was killed. Idempotent. */
+export async function removeExitFiles(exitDirectory: string, containerId: string): Promise<void> {
+  const names = await readdir(exitDirectory);
+  for (const name of names.filter((found) => found === containerId || found.startsWith(`${containerId}.`)))
+    await rm(join(exitDirectory, name), { force: true });
+}
+
 /** Watches the directory where conmon writes one exit file per container, and names each container whose file is there. */
 export class ExitDirectory {
   readonly #path: string;

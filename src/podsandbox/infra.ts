@@ -4,7 +4,7 @@ import { messageOf } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
 import { labelFile } from '../linux/selinux.ts';
 import { exitOf, SIGKILL, signalProcess } from '../linux/process.ts';
-import { removeExitFile } from '../ociruntime/exit-directory.ts';
+import { removeExitFiles } from '../ociruntime/exit-directory.ts';
 import { createMonitored } from '../ociruntime/monitor.ts';
 import { buildSpec } from '../ocispec/build.ts';
 import { planInfra } from '../ocispec/infra.ts';
@@ -96,6 +96,6 @@ export async function removeInfra(parts: SandboxParts, record: SandboxRecord, in
     containerId: record.id,
     monitorKnown: infra !== undefined,
   });
-  await removeExitFile(parts.monitor.exitDirectory, record.id);
+  await removeExitFiles(parts.monitor.exitDirectory, record.id);
   await rm(pathsOf(parts, record.id).infra.directory, { recursive: true, force: true });
 }

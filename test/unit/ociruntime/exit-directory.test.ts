@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLog } from '../../../src/base/log.ts';
-import { ExitDirectory, readExit } from '../../../src/ociruntime/exit-directory.ts';
+import { ExitDirectory, readExit, removeExitFiles } from '../../../src/ociruntime/exit-directory.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
 const [A, B] = ['a'.repeat(64), 'b'.repeat(64)];
@@ -56,4 +56,12 @@ test('the exit directory reports files that are there, and each that comes; othe
   await rename(join(path, `${B}.Ab34C5`), join(path, B));
   await Promise.race([arrived.promise, sleep(10_000, undefined, { ref: false })]);
   assert.deepStrictEqual([...seen], [A, B]);
+});
+
+test('what a killed conmon left half-written goes with its container, and nothing of another', async (t) => {
+  const path = await scratchDirectory(t);
+  for (const name of [A, `${A}.AQ8MZ3`, B, `${B}.Xy12Z3`]) await writeFile(join(path, name), '0');
+  await removeExitFiles(path, A);
+  await removeExitFiles(path, A);
+  assert.deepStrictEqual((await readdir(path)).sort(), [B, `${B}.Xy12Z3`]);
 });
