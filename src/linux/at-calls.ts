@@ -250,30 +250,31 @@ export function setAttributeAt(dir: number, file: ByteString, name: ByteString, 
   checkAt(lsetxattr(path, pack(first, name, 'lsetxattr'), value, value.length, 0), 'lsetxattr', file);
 }
 
+/** For one call at a time; a layer may have a hundred thousand files with attributes. XATTR_LIST_MAX, XATTR_SIZE_MAX. */
+const attributeNames = Buffer.alloc(64 * 1024);
+const attributeValue = Buffer.alloc(64 * 1024);
+
 /** The extended attributes of an open file; none where the file system has no such thing. */
 export function attributesOf(fd: number): Map<ByteString, Buffer> {
   const found = new Map<ByteString, Buffer>();
   if (flistxattr(fd, first, 0) === 0) return found; // most files
-  const list = Buffer.alloc(64 * 1024); // XATTR_LIST_MAX
-  const listBytes = flistxattr(fd, list, list.length);
+  const listBytes = flistxattr(fd, attributeNames, attributeNames.length);
   if (listBytes === -1) {
     if (lastErrno() === 95) return found; // ENOTSUP
     throw errnoError('flistxattr');
   }
-  const value = Buffer.alloc(64 * 1024); // XATTR_SIZE_MAX
-  for (const name of list.toString('latin1', 0, listBytes).split('\0')) {
+  for (const name of attributeNames.toString('latin1', 0, listBytes).split('\0')) {
     if (name === '') continue;
-    const length = fgetxattr(fd, pack(first, name, 'fgetxattr'), value, value.length);
-    if (length !== -1) found.set(name, Buffer.from(value.subarray(0, length)));
+    const length = fgetxattr(fd, pack(first, name, 'fgetxattr'), attributeValue, attributeValue.length);
+    if (length !== -1) found.set(name, Buffer.from(attributeValue.subarray(0, length)));
   }
   return found;
 }
 
 /** The value of one extended attribute of an open file; undefined where it has none of that name. */
 export function attributeOf(fd: number, name: ByteString): Buffer | undefined {
-  const value = Buffer.alloc(64 * 1024);
-  const length = fgetxattr(fd, pack(first, name, 'fgetxattr'), value, value.length);
-  if (length !== -1) return value.subarray(0, length);
+  const length = fgetxattr(fd, pack(first, name, 'fgetxattr'), attributeValue, attributeValue.length);
+  if (length !== -1) return Buffer.from(attributeValue.subarray(0, length));
   if (lastErrno() === 61 || lastErrno() === 95) return undefined; // ENODATA, ENOTSUP
   throw errnoError('fgetxattr', name);
 }
