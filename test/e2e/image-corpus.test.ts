@@ -1,6 +1,7 @@
 /** Hostile and odd images: each is unpacked as containerd's own code does it, or refused in words that name entry and layer. */
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
+import { stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after } from 'node:test';
@@ -39,6 +40,9 @@ const noReference = built.exitCode !== 0 && `containerd's unpacker is not built:
 
 const registry = noRegistry === false ? await TestRegistry.start() : undefined;
 const blocksFile = join(registry?.directory ?? '', 'blocks');
+// As JavaScript: the daemon would need 30 MB to take the types out of it.
+const preload = join(registry?.directory ?? '', 'blocks.mjs');
+if (registry !== undefined) await writeFile(preload, stripTypeScriptTypes(await readFile(BLOCKS, 'utf8')));
 after(async () => registry?.stop());
 
 type Tree = Readonly<Record<string, string>>;
@@ -139,7 +143,12 @@ async function compare(daemon: TestDaemon, seen: Seen, refusal: string | undefin
   }
 }
 
-for (const [group, rows] of Object.entries(CORPUS)) {
+/** Large images have a daemon each, so that none counts what another has left in the heap. */
+const GROUPS = Object.entries(CORPUS).flatMap(([group, rows]) =>
+  group === 'large' ? rows.map((row) => [`${group}: ${row.name}`, [row]] as const) : [[group, rows] as const],
+);
+
+for (const [group, rows] of GROUPS) {
   e2eTest(
     `odd images are unpacked as containerd does it, or refused in words: ${group}`,
     async (daemon, t) => {
@@ -170,7 +179,7 @@ for (const [group, rows] of Object.entries(CORPUS)) {
       prepare: async () => ({
         images: [],
         config: (await registry?.daemonConfig({})) ?? '',
-        env: { NODE_OPTIONS: `--import=${BLOCKS}`, PODWRIGHT_TEST_BLOCKS: blocksFile },
+        env: { NODE_OPTIONS: `--import=${preload}`, PODWRIGHT_TEST_BLOCKS: blocksFile },
       }),
     },
   );
