@@ -22,8 +22,8 @@ import { boot } from '../test/vm/machine.ts';
 import { makePayload } from '../test/vm/payload.ts';
 import { installMissing, runProgram } from '../test/vm/programs.ts';
 
-/** All but the building of the guest, milliseconds. A machine that does other work besides may need more than the 40 minutes. */
-const LIMIT_MS = Number(process.env['PODWRIGHT_VM_MINUTES'] ?? 40) * 60_000;
+/** All but the building of the guest, milliseconds. A machine that does other work besides may need more than the 60 minutes. */
+const LIMIT_MS = Number(process.env['PODWRIGHT_VM_MINUTES'] ?? 60) * 60_000;
 /** More boots than the guest's part has. */
 const MOST_BOOTS = 5;
 const CACHE = join(process.env['XDG_CACHE_HOME'] ?? '/var/cache', 'podwright-vm');
