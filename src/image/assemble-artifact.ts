@@ -232,19 +232,21 @@ async function record(
   });
 }
 
-/** Links the files by their names into an empty tree. @returns how many directories it made. */
+/** Links the files by their names into an empty tree. @param files those of a directory together. @returns how many directories it made. */
 async function linkFiles(tree: string, files: readonly ArtifactFile[], work: ReadonlyMap<Digest, Part>, what: string): Promise<number> {
-  const made = new Set<string>();
+  let made = 0;
+  let before: readonly string[] = [];
   try {
     for (const { name, digest } of files) {
       const parents = name.split('/').slice(0, -1);
-      for (const [index] of parents.entries()) {
-        const directory = parents.slice(0, index + 1).join('/');
-        if (made.has(directory)) continue;
-        made.add(directory);
-        await mkdir(join(tree, directory));
-        await chmod(join(tree, directory), DIRECTORY_MODE);
+      const isOther = parents.findIndex((part, index) => part !== before[index]);
+      for (let depth = isOther === -1 ? parents.length : isOther; depth < parents.length; depth += 1) {
+        const directory = join(tree, ...parents.slice(0, depth + 1));
+        await mkdir(directory);
+        await chmod(directory, DIRECTORY_MODE);
+        made += 1;
       }
+      before = parents;
       const part = work.get(digest);
       if (part === undefined) throw new DaemonError('Internal', `${what}: ${digest} was not fetched`);
       await chmod(part.path, FILE_MODE);
@@ -253,5 +255,5 @@ async function linkFiles(tree: string, files: readonly ArtifactFile[], work: Rea
   } catch (error) {
     throw new DaemonError('FailedPrecondition', `${what}: its files cannot be put in place: ${messageOf(error)}`, { cause: error });
   }
-  return made.size;
+  return made;
 }
