@@ -14,6 +14,7 @@ import { digestOf } from './oci-types.ts';
 import type { LayerProgress } from './progress.ts';
 import { download } from './download.ts';
 import type { Release } from './download-slots.ts';
+import { fetchSeveral } from './fetch-several.ts';
 
 /** An artifact to come: its documents are here, its files are not. */
 export interface NewArtifact extends NewImage {
@@ -64,7 +65,7 @@ export async function assembleArtifact(parts: ImageParts, artifact: NewArtifact,
   }
 }
 
-/** Fetches what is not here, several at once; the first failure stops the rest, and is thrown when all have stopped. */
+/** Fetches what is not here. */
 async function fetchFiles(
   parts: ImageParts,
   { what, layers }: NewArtifact,
@@ -86,28 +87,11 @@ async function fetchFiles(
   }
   if (options.progress !== undefined)
     Object.assign(options.progress, { step: 'fetching', layers: [...work.values()].map(({ progress }) => progress) });
-  const queue = [...work.values()].filter(({ isNew }) => isNew);
-  const stop = new AbortController();
-  const signal = AbortSignal.any([options.signal, stop.signal]);
-  const failures: unknown[] = [];
-  const runner = async (): Promise<void> => {
-    for (let part = queue.shift(); part !== undefined && failures.length === 0; part = queue.shift()) {
-      try {
-        const slot = await options.downloads?.slots.acquire(signal);
-        try {
-          await fetchFile(parts, what, part, { ...options, signal }, undo, slot);
-        } finally {
-          slot?.();
-        }
-      } catch (error) {
-        failures.push(error);
-        stop.abort(error instanceof DaemonError ? error : new DaemonError('Internal', messageOf(error), { cause: error }));
-      }
-    }
-  };
-  if (options.signal.aborted) throw reasonOf(options.signal);
-  await Promise.all(Array.from({ length: Math.min(options.parallelLayers, queue.length) }, runner));
-  if (failures.length > 0) throw failures[0];
+  await fetchSeveral(
+    [...work.values()].filter(({ isNew }) => isNew),
+    options,
+    async (part, signal, slot) => fetchFile(parts, what, part, { ...options, signal }, undo, slot),
+  );
   return work;
 }
 

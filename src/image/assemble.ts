@@ -10,8 +10,9 @@ import { chainIds } from '../storage/layers.ts';
 import type { LayerRecord, LayerStore, StagedLayer } from '../storage/layers.ts';
 import type { UnpackResult } from '../storage/unpack.ts';
 import { download } from './download.ts';
-import type { Downloads } from './download.ts';
 import type { Release } from './download-slots.ts';
+import { fetchSeveral } from './fetch-several.ts';
+import type { FetchOptions } from './fetch-several.ts';
 import { checkLayerTypes } from './media-types.ts';
 import { digestOf, MEDIA, readConfig } from './oci-types.ts';
 import type { Manifest, OciImageConfig } from './oci-types.ts';
@@ -60,12 +61,7 @@ export interface NewImage {
   readonly repositories: readonly string[];
 }
 
-export interface AssembleOptions {
-  readonly signal: AbortSignal;
-  /** Layers worked on at once. */
-  readonly parallelLayers: number;
-  /** Limits downloads, and says in which ranges large layers come; undefined where nothing is downloaded. */
-  readonly downloads?: Downloads | undefined;
+export interface AssembleOptions extends FetchOptions {
   /** How often a broken stream of a layer is taken up again. */
   readonly retries: number;
   readonly pause?: Pause;
@@ -139,7 +135,7 @@ export function digestNames(image: NewImage, manifestDigest: Digest): string[] {
   return [...new Set([...image.repositories.map((repository) => `${repository}@${manifestDigest}`), ...(image.digests ?? [])])];
 }
 
-/** Fetches what is missing; the first failure stops the rest, and is thrown when all have stopped. */
+/** Fetches what is missing. */
 async function fetchLayers(
   parts: ImageParts,
   image: NewImage,
@@ -147,39 +143,15 @@ async function fetchLayers(
   options: AssembleOptions,
   undo: UndoStack,
 ): Promise<void> {
-  const stop = new AbortController();
-  const signal = AbortSignal.any([options.signal, stop.signal]);
-  const queue = work.filter((part) => {
+  const missing = work.filter((part) => {
     if (!parts.layers.has(part.chain)) return true;
     part.progress.state = 'present';
     return false;
   });
-  const failures: unknown[] = [];
-  const runner = async (): Promise<void> => {
-    for (let part = queue.shift(); part !== undefined && failures.length === 0; part = queue.shift()) {
-      try {
-        await fetchLayer(parts, image, part, { ...options, signal }, undo);
-      } catch (error) {
-        failures.push(error);
-        stop.abort(error instanceof DaemonError ? error : new DaemonError('Internal', messageOf(error), { cause: error }));
-      }
-    }
-  };
-  if (options.signal.aborted) throw reasonOf(options.signal);
-  await Promise.all(Array.from({ length: Math.min(options.parallelLayers, queue.length) }, runner));
-  if (failures.length > 0) throw failures[0];
+  await fetchSeveral(missing, options, async (part, signal, slot) => fetchLayer(parts, image, part, { ...options, signal }, undo, slot));
 }
 
-async function fetchLayer(parts: ImageParts, image: NewImage, part: Part, options: AssembleOptions, undo: UndoStack): Promise<void> {
-  const slot = await options.downloads?.slots.acquire(options.signal);
-  try {
-    await fetchWithSlot(parts, image, part, options, undo, slot);
-  } finally {
-    slot?.();
-  }
-}
-
-async function fetchWithSlot(
+async function fetchLayer(
   parts: ImageParts,
   image: NewImage,
   part: Part,
