@@ -64,14 +64,12 @@ export class KeptSignatures {
 function toJson(signature: Signature): object {
   const { kind } = signature;
   if (kind === 'simple') return { kind, bytes: signature.bytes.toString('base64') };
-  if (kind === 'bundle') return { kind, bytes: signature.json.toString('base64') };
   return { kind, bytes: signature.payload.toString('base64'), annotations: signature.annotations };
 }
 
 function readSignature(field: Field): Signature {
-  const kind = field.at('kind').oneOf(['simple', 'sigstore', 'bundle']);
+  const kind = field.at('kind').oneOf(['simple', 'sigstore']);
   const bytes = Buffer.from(field.at('bytes').text(), 'base64');
   if (kind === 'simple') return { kind, bytes };
-  if (kind === 'bundle') return { kind, json: bytes };
   return { kind, payload: bytes, annotations: field.at('annotations').map() };
 }

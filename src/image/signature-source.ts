@@ -10,7 +10,6 @@ import { digestOf } from './oci-types.ts';
 export function signatureSource(registry: RegistryClient, repository: Repository, watch: StallWatch, signal: AbortSignal): SignatureSource {
   return {
     manifest: async (tagOrDigest) => unlessNotFound(async () => (await repository.manifest(tagOrDigest, signal)).bytes),
-    referrers: async (digest) => unlessNotFound(async () => repository.referrers(digest, signal)),
     blob: async (digest, limitBytes) => readBlob(repository, digest, limitBytes, signal),
     url: async (url, limitBytes) => unlessNotFound(async () => registry.fetchUrl(url, { limitBytes, signal, watch })),
   };

@@ -47,9 +47,8 @@ const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 /** Most values in one. An index with a thousand images has some 15,000; one full of `{}` would take forty times its own size in memory. */
 const MAX_MANIFEST_VALUES = 200_000;
 
-const INDEX_TYPE = 'application/vnd.oci.image.index.v1+json';
 const MANIFEST_TYPES = [
-  INDEX_TYPE,
+  'application/vnd.oci.image.index.v1+json',
   'application/vnd.docker.distribution.manifest.list.v2+json',
   'application/vnd.oci.image.manifest.v1+json',
   'application/vnd.docker.distribution.manifest.v2+json',
@@ -90,15 +89,6 @@ export class Repository {
     }
     const type = response.headers['content-type'];
     return { bytes, mediaType: typeof type === 'string' ? type.split(';')[0]?.trim() : undefined, digest };
-  }
-
-  /** The index of what refers to a manifest: OCI distribution spec 1.1, listing referrers. @throws NotFound where the registry keeps none. */
-  async referrers(digest: Digest, signal: AbortSignal): Promise<Buffer> {
-    const response = await this.#ask(`referrers/${digest}`, { accept: INDEX_TYPE }, signal);
-    this.#watch.answered();
-    const bytes = await this.#watch.during(async () => readAll(response, MAX_MANIFEST_BYTES, signal));
-    refuseManyValues(bytes, `referrers of ${this.#name}`);
-    return bytes;
   }
 
   /** A blob from an offset on, up to an end where one is given, as it comes. Nobody has checked its digest. */

@@ -12,8 +12,6 @@ import { readTrustedFile } from './trusted-file.ts';
 export interface SignatureSource {
   /** The manifest that a tag or a digest of the image's repository names; undefined where there is none. */
   readonly manifest: (tagOrDigest: string) => Promise<Buffer | undefined>;
-  /** The index of what refers to a manifest (OCI distribution spec, referrers); undefined where the registry does not keep one. */
-  readonly referrers: (digest: Digest) => Promise<Buffer | undefined>;
   /** A blob of the repository, whose digest was checked. */
   readonly blob: (digest: Digest, limitBytes: number) => Promise<Buffer>;
   /** What a URL of elsewhere answers; undefined for 404. */

@@ -3,9 +3,7 @@ export type Signature =
   /** An OpenPGP message with the claim in it: "simple signing", containers-signature(5). */
   | { readonly kind: 'simple'; readonly bytes: Buffer }
   /** A claim, and what a layer of a cosign signature says about it. */
-  | { readonly kind: 'sigstore'; readonly payload: Buffer; readonly annotations: Readonly<Record<string, string>> }
-  /** A sigstore bundle, JSON. */
-  | { readonly kind: 'bundle'; readonly json: Buffer };
+  | { readonly kind: 'sigstore'; readonly payload: Buffer; readonly annotations: Readonly<Record<string, string>> };
 
 /** Most bytes of one signature, as containers/image has it. */
 export const SIGNATURE_LIMIT_BYTES = 4 * 1024 * 1024;
