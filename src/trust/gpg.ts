@@ -31,7 +31,11 @@ export class Gpg {
    * @throws BadSignature; FailedPrecondition where gpgv is not here; Error where a keyring is none.
    */
   async verify(message: Buffer, keyrings: readonly Buffer[], signal: AbortSignal): Promise<Buffer> {
-    await (this.#ready ??= this.#prepare());
+    this.#ready ??= this.#prepare().catch((error: unknown) => {
+      this.#ready = undefined; // a disk that was full may be so no more
+      throw error;
+    });
+    await this.#ready;
     const home = await mkdtemp(join(this.#directory, 'verify-'));
     try {
       const keys = join(home, 'keys.gpg');
