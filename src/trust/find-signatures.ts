@@ -25,8 +25,28 @@ export async function findSignatures(
   { lookaside, attachments }: SignaturePlaces,
   source: SignatureSource,
 ): Promise<Signature[]> {
-  const simple = await fromLookaside(name, manifestDigest, lookaside, source);
-  return attachments ? [...simple, ...(await fromAttachments(manifestDigest, source))] : simple;
+  const counted = withinSum(source, manifestDigest);
+  const simple = await fromLookaside(name, manifestDigest, lookaside, counted);
+  return attachments ? [...simple, ...(await fromAttachments(manifestDigest, counted))] : simple;
+}
+
+/** The source, of which all that it gives together is limited. */
+function withinSum(source: SignatureSource, manifestDigest: Digest): SignatureSource {
+  let sum = 0;
+  const count = <T extends Buffer | undefined>(bytes: T): T => {
+    sum += bytes?.length ?? 0;
+    if (sum > SIGNATURE_LIMIT_BYTES)
+      throw new DaemonError(
+        'InvalidArgument',
+        `signatures of ${manifestDigest}: over ${SIGNATURE_LIMIT_BYTES} bytes in all, must be fewer`,
+      );
+    return bytes;
+  };
+  return {
+    ...source,
+    blob: async (...asked) => count(await source.blob(...asked)),
+    url: async (...asked) => count(await source.url(...asked)),
+  };
 }
 
 /** The media type of a claim that cosign signs. */

@@ -5,7 +5,7 @@ export type Signature =
   /** A claim, and what a layer of a cosign signature says about it. */
   | { readonly kind: 'sigstore'; readonly payload: Buffer; readonly annotations: Readonly<Record<string, string>> };
 
-/** Most bytes of one signature, as containers/image has it. */
+/** Most bytes of one signature, as containers/image has it, and of all of one image: they are in memory together. */
 export const SIGNATURE_LIMIT_BYTES = 4 * 1024 * 1024;
 /** Most signatures of one image, likewise. */
 export const MAX_SIGNATURES = 128;
