@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after } from 'node:test';
 import { execa } from 'execa';
+import { atEnd } from '../support/at-end.ts';
 import { crictlCommand, noCrictl } from '../support/crictl.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
@@ -15,11 +15,6 @@ import { testImages } from '../support/test-image.ts';
 
 const { username, password } = ACCOUNT;
 const WRONG = 'wr0ng-pass-word';
-const atEnd: (() => Promise<void>)[] = [];
-after(async () => {
-  for (const end of atEnd) await end();
-});
-
 let guarded: TestRegistry;
 let thief: RecordingServer;
 let authFile: string;
@@ -28,7 +23,7 @@ const test = sharedDaemon({
   skip: noRegistry,
   prepare: async () => {
     guarded = await TestRegistry.start({ private: true });
-    atEnd.push(async () => guarded.stop());
+    atEnd(async () => guarded.stop());
     await guarded.push((await testImages()).busybox, 'team/app', ['1']);
     // It asks for credentials in every way, and names itself as the token service.
     thief = await RecordingServer.start(({ url }, response) => {
@@ -36,7 +31,7 @@ const test = sharedDaemon({
       if (url.startsWith('/token')) response.end('{"token":"worthless"}');
       else response.writeHead(401, { 'www-authenticate': asks }).end();
     });
-    atEnd.push(async () => thief.stop());
+    atEnd(async () => thief.stop());
     const conf = join(guarded.directory, 'registries.conf');
     authFile = join(guarded.directory, 'auth.json');
     const rule = `prefix = "private.test"\nlocation = "${guarded.host}"\ninsecure = true`;

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after } from 'node:test';
 import { execa } from 'execa';
 import { makeLayer } from '../../scripts/make-demo-image.ts';
 import type { ImageSource } from '../../scripts/make-demo-image.ts';
 import type { ManifestForm, PushedImage } from '../../scripts/push-image.ts';
 import type { AuthConfig, Image, Init } from '../../api/cri/runtime.ts';
+import { atEnd } from '../support/at-end.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { assertNothingNew, e2eTest, inventoryOf, sharedDaemon } from '../support/e2e-test.ts';
 import { findProgram } from '../support/find-program.ts';
@@ -34,20 +34,15 @@ const test = sharedDaemon({
     open = await registry();
     guarded = await registry({ private: true });
     gate = await Gate.to(open.host);
-    atEnd.push(async () => gate.close());
+    atEnd(async () => gate.close());
     return { config: await open.daemonConfig({ [OPEN]: open.host, [OTHER]: open.host, [PRIVATE]: guarded.host, [SLOW]: gate.host }) };
   },
-});
-
-const atEnd: (() => Promise<void>)[] = [];
-after(async () => {
-  for (const end of atEnd) await end();
 });
 
 /** A registry that ends with this file. */
 async function registry(options?: RegistryOptions): Promise<TestRegistry> {
   const started = await TestRegistry.start(options);
-  atEnd.push(async () => started.stop());
+  atEnd(async () => started.stop());
   return started;
 }
 

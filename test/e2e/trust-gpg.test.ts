@@ -5,7 +5,6 @@ import { once } from 'node:events';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { after } from 'node:test';
 import { execa } from 'execa';
 import { remove } from 'fs-extra/esm';
 import { makeLayer } from '../../scripts/make-demo-image.ts';
@@ -14,14 +13,11 @@ import { crictlCommand, noCrictl } from '../support/crictl.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
 import { failureOf } from '../support/pods.ts';
-import { noRegistry, TestRegistry } from '../support/registry.ts';
+import { noRegistry } from '../support/registry.ts';
+import type { TestRegistry } from '../support/registry.ts';
 import { IMAGES } from '../support/test-image.ts';
-import { noSigning, signWithSkopeo, simpleClaim, TrustLab } from '../support/signing.ts';
-
-const atEnd: (() => Promise<void>)[] = [];
-after(async () => {
-  for (const end of atEnd) await end();
-});
+import { noSigning, signWithSkopeo, simpleClaim, startTrustLab } from '../support/signing.ts';
+import type { TrustLab } from '../support/signing.ts';
 
 let registry: TestRegistry;
 let lab: TrustLab;
@@ -31,10 +27,7 @@ const test = sharedDaemon({
   images: [],
   skip: noRegistry || noSigning || noCrictl,
   prepare: async () => {
-    registry = await TestRegistry.start();
-    atEnd.push(async () => registry.stop());
-    lab = await TrustLab.make();
-    atEnd.push(async () => lab.close());
+    ({ registry, lab } = await startTrustLab());
     key = await lab.home.makeKey('signer');
     otherKey = await lab.home.makeKey('somebody else');
     await lab.home.writeKey(key, lab.path('keys', 'signer.asc'));

@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after } from 'node:test';
 import { remove } from 'fs-extra/esm';
 import { busyboxLayer, ociArchive, sha256 } from '../../scripts/make-demo-image.ts';
 import { COUNT } from '../support/counting.ts';
@@ -12,14 +11,11 @@ import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
 import { createContainer, failureOf, podConfig, removePod, runContainer, runPod, shell, waitForOutput } from '../support/pods.ts';
 import type { ContainerOptions, Pod } from '../support/pods.ts';
-import { noRegistry, TestRegistry } from '../support/registry.ts';
-import { noSigning, signWithSkopeo, TrustLab } from '../support/signing.ts';
+import { noRegistry } from '../support/registry.ts';
+import type { TestRegistry } from '../support/registry.ts';
+import { noSigning, signWithSkopeo, startTrustLab } from '../support/signing.ts';
+import type { TrustLab } from '../support/signing.ts';
 import { IMAGES } from '../support/test-image.ts';
-
-const atEnd: (() => Promise<void>)[] = [];
-after(async () => {
-  for (const end of atEnd) await end();
-});
 
 const { path: criu, skip: noCriu } = await findCriu();
 let registry: TestRegistry;
@@ -29,10 +25,7 @@ const test = sharedDaemon({
   images: [],
   skip: noRegistry || noSigning,
   prepare: async () => {
-    registry = await TestRegistry.start();
-    atEnd.push(async () => registry.stop());
-    lab = await TrustLab.make();
-    atEnd.push(async () => lab.close());
+    ({ registry, lab } = await startTrustLab());
     fingerprint = await lab.home.makeKey('signer');
     await lab.home.writeKey(fingerprint, lab.path('keys', 'signer.asc'));
     return { config: `${await registry.daemonConfig({})}${lab.daemonConfig}\n[checkpoint]\ncriu = "${criu}"\n` };

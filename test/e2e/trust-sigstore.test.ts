@@ -6,19 +6,16 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { after } from 'node:test';
 import { writeJson } from 'fs-extra/esm';
 import { makeLayer } from '../../scripts/make-demo-image.ts';
+import { atEnd } from '../support/at-end.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
 import { failureOf } from '../support/pods.ts';
-import { noRegistry, TestRegistry } from '../support/registry.ts';
-import { noSigning, simpleClaim, TrustLab } from '../support/signing.ts';
-
-const atEnd: (() => Promise<void>)[] = [];
-after(async () => {
-  for (const end of atEnd) await end();
-});
+import { noRegistry } from '../support/registry.ts';
+import type { TestRegistry } from '../support/registry.ts';
+import { noSigning, simpleClaim, startTrustLab } from '../support/signing.ts';
+import type { TrustLab } from '../support/signing.ts';
 
 let registry: TestRegistry;
 let lab: TrustLab;
@@ -33,10 +30,7 @@ const test = sharedDaemon({
   images: [],
   skip: noRegistry || noSigning,
   prepare: async () => {
-    registry = await TestRegistry.start();
-    atEnd.push(async () => registry.stop());
-    lab = await TrustLab.make();
-    atEnd.push(async () => lab.close());
+    ({ registry, lab } = await startTrustLab());
     for (const [name, { publicKey }] of Object.entries(pairs))
       await writeFile(lab.path('keys', `${name}.pub`), publicKey.export({ type: 'spki', format: 'pem' }));
     await writeJson(lab.path('registries.d', 'default.yaml'), { 'default-docker': { 'use-sigstore-attachments': true } });
@@ -61,7 +55,7 @@ async function startHidingMirror(): Promise<string> {
     void answer();
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  atEnd.push(async () => {
+  atEnd(async () => {
     server.closeAllConnections();
     server.close();
     await once(server, 'close');

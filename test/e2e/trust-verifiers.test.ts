@@ -3,20 +3,16 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after } from 'node:test';
 import { remove } from 'fs-extra/esm';
 import { makeLayer } from '../../scripts/make-demo-image.ts';
 import type { PushedImage } from '../../scripts/push-image.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
 import { failureOf, until } from '../support/pods.ts';
-import { noRegistry, TestRegistry } from '../support/registry.ts';
-import { noSigning, simpleClaim, TrustLab } from '../support/signing.ts';
-
-const atEnd: (() => Promise<void>)[] = [];
-after(async () => {
-  for (const end of atEnd) await end();
-});
+import { noRegistry } from '../support/registry.ts';
+import type { TestRegistry } from '../support/registry.ts';
+import { noSigning, simpleClaim, startTrustLab } from '../support/signing.ts';
+import type { TrustLab } from '../support/signing.ts';
 
 let registry: TestRegistry;
 let lab: TrustLab;
@@ -25,10 +21,7 @@ const test = sharedDaemon({
   images: [],
   skip: noRegistry || noSigning,
   prepare: async () => {
-    registry = await TestRegistry.start();
-    atEnd.push(async () => registry.stop());
-    lab = await TrustLab.make();
-    atEnd.push(async () => lab.close());
+    ({ registry, lab } = await startTrustLab());
     const layers = [await makeLayer([{ path: 'which', kind: 'file', data: 'verified' }])];
     image = { ...(await registry.push({ layers, config: {} }, 'verified', ['1'], 'oci-index')), name: `${registry.host}/verified:1` };
     return {

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { remove, writeJson } from 'fs-extra/esm';
+import { atEnd } from './at-end.ts';
 import { findProgram } from './find-program.ts';
+import { TestRegistry } from './registry.ts';
 
 const PROGRAMS = ['skopeo', 'gpg', 'gpgv', 'gpgconf'];
 const missing = await Promise.all(PROGRAMS.map(async (name) => ((await findProgram(name)) === undefined ? name : [])));
@@ -128,4 +130,13 @@ export class TrustLab {
     await this.home.close();
     await remove(this.directory);
   }
+}
+
+/** A registry and a lab that end with the test file. */
+export async function startTrustLab(): Promise<{ registry: TestRegistry; lab: TrustLab }> {
+  const registry = await TestRegistry.start();
+  atEnd(async () => registry.stop());
+  const lab = await TrustLab.make();
+  atEnd(async () => lab.close());
+  return { registry, lab };
 }
