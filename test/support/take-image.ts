@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../../src/linux/spawn.ts';
 import type { RunResult } from '../../src/linux/spawn.ts';
@@ -35,5 +35,31 @@ export async function startAndList(root: string): Promise<{ names: string[]; inv
     };
   } finally {
     await stores.close();
+  }
+}
+
+/**
+ * Kills a process at each stage of a pull, in a root of its own: a start finds the image or nothing, and the next pull makes it whole.
+ * @param conf a registries.conf that leads to the registry
+ */
+export async function killAtEachStage(
+  scratch: string,
+  { name, conf, leastStages }: { name: string; conf: string; leastStages: number },
+): Promise<void> {
+  const args = ['pull', name, conf];
+  const pattern = join(scratch, 'pattern');
+  await mkdir(pattern);
+  const stages = await stagesOf(pattern, args);
+  const complete = await startAndList(pattern);
+  assert.deepEqual(complete.names, [name]);
+  assert.ok(stages.length >= leastStages, stages.join(' '));
+  for (const stage of stages) {
+    const root = join(scratch, stage);
+    await mkdir(root);
+    const { exit } = await takeImage(root, args, { PODWRIGHT_KILL_AT: stage });
+    assert.equal(exit.signal, 9, stage);
+    assert.deepEqual(await startAndList(root), stage === 'image.recorded' ? complete : { names: [], inventory: [] }, stage);
+    assert.equal((await takeImage(root, args)).exit.code, 0, stage);
+    assert.deepEqual(await startAndList(root), complete, stage);
   }
 }

@@ -20,7 +20,7 @@ import { pullBench } from '../../support/pull-bench.ts';
 import type { PullBench } from '../../support/pull-bench.ts';
 import { noRegistry, TestRegistry } from '../../support/registry.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
-import { stagesOf, startAndList, takeImage } from '../../support/take-image.ts';
+import { killAtEachStage } from '../../support/take-image.ts';
 
 const signal = AbortSignal.timeout(120_000);
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
@@ -161,18 +161,5 @@ test('a process killed at any stage of an artifact pull leaves it or nothing, an
   const scratch = await scratchDirectory(t);
   const conf = join(scratch, 'registries.conf');
   await writeFile(conf, `[[registry]]\nprefix = "registry.example"\nlocation = "${registry.host}"\ninsecure = true\n`);
-  const pattern = join(scratch, 'pattern');
-  await mkdir(pattern);
-  const stages = await stagesOf(pattern, ['pull', NAME, conf]);
-  const complete = await startAndList(pattern);
-  assert.deepEqual(complete.names, [NAME]);
-  assert.ok(stages.length >= 7, stages.join(' '));
-  for (const stage of stages) {
-    const root = join(scratch, stage);
-    await mkdir(root);
-    assert.equal((await takeImage(root, ['pull', NAME, conf], { PODWRIGHT_KILL_AT: stage })).exit.signal, 9, stage);
-    assert.deepEqual(await startAndList(root), stage === 'image.recorded' ? complete : { names: [], inventory: [] }, stage);
-    assert.equal((await takeImage(root, ['pull', NAME, conf])).exit.code, 0, stage);
-    assert.deepEqual(await startAndList(root), complete, stage);
-  }
+  await killAtEachStage(scratch, { name: NAME, conf, leastStages: 7 });
 });

@@ -7,7 +7,7 @@ import { makeLayer } from '../../../scripts/make-demo-image.ts';
 import type { ImageSource } from '../../../scripts/make-demo-image.ts';
 import { noRegistry, TestRegistry } from '../../support/registry.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
-import { stagesOf, startAndList, takeImage } from '../../support/take-image.ts';
+import { killAtEachStage, startAndList, takeImage } from '../../support/take-image.ts';
 
 /** A longer run: KILL_ROUNDS=20 KILL_MEGABYTES=100. */
 const ROUNDS = Number(process.env['KILL_ROUNDS'] ?? 8);
@@ -36,21 +36,7 @@ test('a process killed at any stage of a pull leaves an image or nothing, and th
   const scratch = await scratchDirectory(t);
   const conf = join(scratch, 'registries.conf');
   await writeFile(conf, `[[registry]]\nprefix = "registry.example"\nlocation = "${registry.host}"\ninsecure = true\n`);
-  const pattern = join(scratch, 'pattern');
-  await mkdir(pattern);
-  const stages = await stagesOf(pattern, ['pull', NAME, conf]);
-  const complete = await startAndList(pattern);
-  assert.deepEqual(complete.names, [NAME]);
-  assert.ok(stages.length >= 8, stages.join(' '));
-  for (const stage of stages) {
-    const root = join(scratch, stage);
-    await mkdir(root);
-    const { exit } = await takeImage(root, ['pull', NAME, conf], { PODWRIGHT_KILL_AT: stage });
-    assert.equal(exit.signal, 9, stage);
-    assert.deepEqual(await startAndList(root), stage === 'image.recorded' ? complete : { names: [], inventory: [] }, stage);
-    assert.equal((await takeImage(root, ['pull', NAME, conf])).exit.code, 0, stage);
-    assert.deepEqual(await startAndList(root), complete, stage);
-  }
+  await killAtEachStage(scratch, { name: NAME, conf, leastStages: 8 });
 });
 
 test('a process killed at a random moment of a long pull leaves an image or nothing', { skip: noRegistry }, async (t) => {
