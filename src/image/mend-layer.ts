@@ -21,13 +21,18 @@ export interface LayerFinding {
  * `isToRepair` damaged layers are mended; one that a container stands on is left as it is.
  */
 export async function verifyImages(parts: ImageParts, isToRepair: boolean, signal: AbortSignal): Promise<LayerFinding[]> {
-  const seen = new Set<Digest>();
+  const seen = new Set<string>();
+  const trees = new Map<Digest, LayerFinding['tree']>();
   const findings: LayerFinding[] = [];
   for (const image of parts.images.list()) {
     for (const layer of image.layers) {
-      if (seen.has(layer.chain) || !parts.layers.has(layer.chain)) continue;
-      seen.add(layer.chain);
-      findings.push(await verifyLayer(parts, image, layer, isToRepair, signal));
+      const { chain, digest } = layer;
+      // An artifact has one tree of all its blobs; two images may have one tree from different ones.
+      if (seen.has(chain + digest) || !parts.layers.has(chain)) continue;
+      seen.add(chain + digest);
+      const tree = trees.get(chain) ?? (await parts.layers.verify(chain, signal));
+      trees.set(chain, tree);
+      findings.push(await verifyLayer(parts, image, layer, tree, isToRepair, signal));
     }
   }
   return findings;
@@ -37,21 +42,21 @@ async function verifyLayer(
   parts: ImageParts,
   image: ImageRecord,
   { chain, digest }: ImageLayer,
+  tree: LayerFinding['tree'],
   isToRepair: boolean,
   signal: AbortSignal,
 ): Promise<LayerFinding> {
-  const tree = await parts.layers.verify(chain, signal);
   const blob = await verifyBlob(parts, digest, signal);
   const found = { image: image.names[0] ?? image.id, chain, digest, tree, blob };
   if (!isToRepair || (tree !== 'damaged' && blob !== 'damaged')) return { ...found, repair: 'none' };
-  if (blob === 'damaged') await parts.blobs.remove(digest);
-  if (tree !== 'damaged') return { ...found, repair: 'dropped' };
+  if (blob === 'damaged' && image.artifact === undefined) await parts.blobs.remove(digest);
+  if (tree !== 'damaged' && image.artifact === undefined) return { ...found, repair: 'dropped' };
   const isUsed = imagesOn(parts, chain).some(({ id }) => parts.images.usersOf(id).length > 0);
   if (isUsed) return { ...found, repair: 'in use' };
   return { ...found, repair: (await mendLayer(parts, chain)) ? 'mended' : 'dropped' };
 }
 
-async function verifyBlob({ blobs, layers }: ImageParts, digest: Digest, signal: AbortSignal): Promise<LayerFinding['blob']> {
+async function verifyBlob({ blobs, layers }: ImageParts, digest: Digest, signal?: AbortSignal): Promise<LayerFinding['blob']> {
   if (!blobs.has(digest)) return 'absent';
   return (await layers.digestOfFile(blobs.path(digest), signal)) === digest ? 'sound' : 'damaged';
 }
@@ -77,7 +82,10 @@ export async function mendLayer(parts: ImageParts, chain: Digest): Promise<boole
       return true;
     }
   }
-  for (const { id, names } of affected) {
+  for (const { id, names, artifact, layers: own } of affected) {
+    // Its blobs are what the next pull makes it of, those that are here unseen.
+    for (const { digest } of artifact === undefined ? [] : own)
+      if ((await verifyBlob(parts, digest)) === 'damaged') await parts.blobs.remove(digest);
     log.error('image set aside: a layer of it is damaged; it is to be pulled or loaded again', { image: names[0] ?? id, layer: chain });
     await images.setAside(id);
   }

@@ -7,14 +7,18 @@ import type { TestContext } from 'node:test';
 import { execa } from 'execa';
 import { readJson, writeJson } from 'fs-extra/esm';
 import { makeLayer, ociArchive } from '../../../scripts/make-demo-image.ts';
+import { artifactManifest, EMPTY } from '../../../scripts/push-image.ts';
+import type { Digest } from '../../../src/base/ids.ts';
 import { loadArchive } from '../../../src/image/load.ts';
 import { mendLayer, verifyImages } from '../../../src/image/mend-layer.ts';
 import type { ImageRecord } from '../../../src/image/store.ts';
 import { openDirectory, setAttribute } from '../../../src/linux/at-calls.ts';
 import { close } from '../../../src/linux/libc.ts';
 import { StorageWorkers } from '../../../src/storage/storage-workers.ts';
+import { FaultyRegistry } from '../../support/faulty-registry.ts';
 import { inventoryOf, startImageStorage } from '../../support/image-storage.ts';
 import type { ImageStorage } from '../../support/image-storage.ts';
+import { pullBench } from '../../support/pull-bench.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
 const signal = AbortSignal.timeout(120_000);
@@ -177,4 +181,38 @@ test('the digest of a tree tells every kind of change, and nothing else', async 
     root: async (tree) => chmod(tree, 0o700),
   };
   for (const [what, change] of Object.entries(changes)) assert.notEqual(await make(what, ['a', 'b', 'd/c'], change), same, what);
+});
+
+test('a torn file of an artifact is found by its blob; the next pull fetches that one alone', async (t) => {
+  const registry = await FaultyRegistry.start();
+  t.after(async () => registry.stop());
+  const { puller, stores } = await pullBench(t, registry.conf);
+  const files = [
+    { name: 'one', data: Buffer.alloc(50_000, 'one ') },
+    { name: 'two', data: Buffer.alloc(50_000, 'two ') },
+    { data: Buffer.alloc(50_000, 'nameless ') },
+  ];
+  const blobs = [EMPTY, ...files.map(({ data }) => data)].map((data) => registry.add('model', 'blobs', data, 'application/octet-stream'));
+  registry.add('model', 'manifests', artifactManifest(files), 'application/vnd.oci.image.manifest.v1+json', '1');
+  const pull = async (): Promise<ImageRecord> => await puller.pull('registry.example/model:1', undefined, signal);
+  const { chain } = await pull();
+  const found = async (isToRepair: boolean): Promise<string[]> =>
+    (await verifyImages(stores, isToRepair, signal)).map(({ tree, blob, repair }) => `${tree} ${blob} ${repair}`);
+  assert.deepEqual(await found(false), ['sound sound none', 'sound sound none', 'sound sound none']);
+
+  for (const [torn, tree] of [
+    [2, 'damaged'],
+    [3, 'sound'],
+  ] as const) {
+    await tear(stores.blobs.path(blobs[torn] as Digest));
+    const states = files.map((_, index) => `${tree} ${index + 1 === torn ? 'damaged' : 'sound'} none`);
+    assert.deepEqual(await found(false), states);
+    await found(true);
+    assert.deepEqual([stores.images.list(), stores.layers.has(chain)], [[], false]);
+    const before = registry.requests.length;
+    await pull();
+    const fetched = registry.requests.slice(before).filter((line) => line.includes('/blobs/') && !line.includes(blobs[0]!));
+    assert.deepEqual(fetched, [`GET /v2/model/blobs/${blobs[torn]}`]);
+    assert.deepEqual(await found(false), ['sound sound none', 'sound sound none', 'sound sound none']);
+  }
 });
