@@ -21,6 +21,8 @@ export interface ImageLayer {
   readonly compression: LayerCompression;
   readonly blob: Buffer;
   readonly tar: Buffer;
+  /** Of its descriptor. */
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** The part of an OCI image config that says how to run it (image-spec config.md). */
@@ -207,7 +209,12 @@ export function documentsOf(image: ImageSource, format: keyof typeof FORMATS = '
       schemaVersion: 2,
       mediaType: types.manifest,
       config: { mediaType: types.config, digest: sha256(config), size: config.length },
-      layers: image.layers.map(({ compression, digest, blob }) => ({ mediaType: types.layers[compression], digest, size: blob.length })),
+      layers: image.layers.map(({ compression, digest, blob, annotations }) => ({
+        mediaType: types.layers[compression],
+        digest,
+        size: blob.length,
+        annotations,
+      })),
       ...(format === 'oci' && image.annotations !== undefined ? { annotations: image.annotations } : {}),
     }),
   );

@@ -295,6 +295,12 @@ export const schema = {
       'Drop the compressed form of each layer once it is unpacked, also of images that are here: a quarter to a half less disk, but no `image save`.',
       { reloadable: true },
     ),
+    reuseChunks: key(
+      trueOrFalse,
+      true,
+      'Where image.discard_blobs is set: of a zstd:chunked layer, fetch only the chunks that no layer here has. Nothing else is lost by it.',
+      { reloadable: true },
+    ),
     ...trustKeys,
     pullProgressTimeoutMs: key(
       duration(1000),

@@ -61,8 +61,9 @@ export async function openStorage(config: LiveConfig, log: Log, environment: Rea
   const rootfs = new RootfsStore(layout.writableLayers, layers, workers);
   const shortNames = (): ShortNames => files.current.shortNames;
   const discardsBlobs = (): boolean => config.current.image.discardBlobs;
+  const reusesChunks = (): boolean => config.current.image.reuseChunks;
   const images = new ImageStore({ directory: layout.imageRecords, blobs, layers, rootfs, log, shortNames, discardsBlobs });
-  const imageParts: ImageParts = { images, blobs, layers, log };
+  const imageParts: ImageParts = { images, blobs, layers, log, reusesChunks };
   const stallTimeoutMs = (): number => config.current.image.pullProgressTimeoutMs;
   // A connection that died is taken up again once, before the pull is given up.
   const registry = new RegistryClient(() => files.current, { idleTimeoutMs: () => Math.ceil(stallTimeoutMs() / 2), ...connecting(config) });

@@ -2,6 +2,7 @@ import { rm, stat, writeFile } from 'node:fs/promises';
 import { reasonOf } from '../base/deadline.ts';
 import { DaemonError, messageOf, unlessMissing } from '../base/errors.ts';
 import type { Digest, ImageId } from '../base/ids.ts';
+import type { JsonObject } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import { stage } from '../base/stage.ts';
 import { UndoStack } from '../base/undo.ts';
@@ -11,6 +12,7 @@ import type { LayerRecord, LayerStore, StagedLayer } from '../storage/layers.ts'
 import type { UnpackResult } from '../storage/unpack.ts';
 import { download } from './download.ts';
 import type { Release } from './download-slots.ts';
+import { fetchChunks, listChunks } from './fetch-chunks.ts';
 import { fetchSeveral } from './fetch-several.ts';
 import type { FetchOptions } from './fetch-several.ts';
 import { checkLayerTypes } from './media-types.ts';
@@ -29,6 +31,8 @@ export interface ImageParts {
   readonly blobs: BlobStore;
   readonly layers: LayerStore;
   readonly log: Log;
+  /** Whether, where blobs are discarded, layers are put together of chunks. Asked for each layer. Default: they are not. */
+  readonly reusesChunks?: () => boolean;
 }
 
 /** A layer to come. */
@@ -37,6 +41,8 @@ export interface LayerSource {
   /** Undefined where the archive does not say; then the diff id alone is checked. */
   readonly digest?: Digest | undefined;
   readonly sizeBytes?: number | undefined;
+  /** Of its descriptor. */
+  readonly annotations?: JsonObject | undefined;
   readonly open: OpenContent;
 }
 
@@ -161,10 +167,15 @@ async function fetchLayer(
 ): Promise<void> {
   const { source, progress, diffId } = part;
   const path = parts.blobs.newIngestPath();
+  const what = `${image.what}: layer ${source.digest ?? diffId}`;
+  const ofChunks = await fetchChunks(parts, { what, source, diffId, progress }, options, slot, undo);
+  if (ofChunks !== undefined) {
+    part.made = { ...ofChunks, path };
+    return;
+  }
   undo.add('remove half-received blob', async () => {
     await rm(path, { force: true });
   });
-  const what = `${image.what}: layer ${source.digest ?? diffId}`;
   progress.state = 'fetching';
   await writeFile(path, '', { flag: 'wx', mode: 0o600 });
   stage(`${options.stages}.layer-created`);
@@ -213,6 +224,7 @@ async function fetchLayer(
     throw explain(what, error);
   }
   progress.state = 'unpacked';
+  await listChunks(parts, { what, source }, staged, path, options.signal);
   // Before the flush, which would write it out for nothing.
   if (parts.images.discardsBlobs) await rm(path, { force: true });
   stage(`${options.stages}.layer-unpacked`);

@@ -180,6 +180,7 @@ export class ImagePuller {
         mediaType: layer.mediaType,
         digest: layer.digest,
         sizeBytes: layer.size,
+        annotations: layer.annotations,
         open: async (offsetBytes, open, endBytes) => await openLayer(repository, layer, offsetBytes, open, endBytes),
       })),
       names: digest === undefined && tag !== undefined ? [formatReference({ domain, path, tag })] : [],

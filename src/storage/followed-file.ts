@@ -48,6 +48,20 @@ export class FollowedFile {
     return this.#buffer.subarray(0, read);
   }
 
+  /** Bytes from a position, once they are there; valid until the next call. @throws the signal's reason; Internal where the file ends before. */
+  async readAt(position: number, sizeBytes: number, signal: AbortSignal): Promise<Buffer> {
+    const end = position + sizeBytes;
+    while (end > this.#available && !this.#isComplete) await this.#changed(signal);
+    if (signal.aborted) throw reasonOf(signal);
+    const buffer = sizeBytes <= READ_BYTES ? this.#buffer.subarray(0, sizeBytes) : Buffer.allocUnsafe(sizeBytes);
+    for (let done = 0; done < sizeBytes;) {
+      const read = end > this.#available ? 0 : readSync(this.#fd, buffer, done, sizeBytes - done, position + done);
+      if (read === 0) throw new DaemonError('Internal', `read layer: the file ends before ${end} bytes`);
+      done += read;
+    }
+    return buffer;
+  }
+
   close(): void {
     closeSync(this.#fd);
   }

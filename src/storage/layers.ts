@@ -1,14 +1,18 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectoryDurable, syncDirectory } from '../base/atomic-file.ts';
-import { DaemonError, fail, kindOf, messageOf, unlessReadOnly } from '../base/errors.ts';
+import { DaemonError, fail, kindOf, messageOf, unlessMissing, unlessReadOnly } from '../base/errors.ts';
 import { Field, present } from '../base/field.ts';
 import type { Digest } from '../base/ids.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Log } from '../base/log.ts';
 import { bootId } from '../linux/process.ts';
 import { BootMarks } from './boot-marks.ts';
+import { CHUNK_LIST } from './chunks/chunk-list.ts';
+import type { IndexFile } from './chunks/index-file.ts';
+import type { ChunkPlan, PlanRequest } from './chunks/plan-chunks.ts';
+import type { UnpackChunksRequest } from './chunks/unpack-chunks.ts';
 import type { FollowingJob, StorageWorkers } from './storage-workers.ts';
 import type { Expected, UnpackResult } from './unpack.ts';
 
@@ -26,6 +30,8 @@ export interface LayerRecord {
   readonly tree?: Digest | undefined;
   /** The boot of the node in which it was made. */
   readonly boot?: string | undefined;
+  /** Whether the list of its chunks is beside it: it came as zstd:chunked. */
+  readonly hasChunks?: boolean | undefined;
 }
 
 /** What a layer holds, as far as its record says. */
@@ -69,6 +75,7 @@ export class LayerStore {
   /** A layer may be made anew while the old one of its name is being taken away. */
   readonly #renames = new KeyedMutex<string>();
   readonly #marks: BootMarks;
+  readonly #plans = new KeyedMutex<'plan'>();
   /** Layers of boots that ended uncleanly, until they are looked at; and what is being looked at. */
   readonly #suspects = new Set<Digest>();
   readonly #checks = new Map<Digest, Promise<void>>();
@@ -219,6 +226,42 @@ export class LayerStore {
     return this.#workers.follow('unpack', { source, directory: staged.tree, expected }, signal);
   }
 
+  /** Directories of the layers whose chunks are known, the newest first. */
+  chunkSources(): string[] {
+    return [...this.#layers.values()]
+      .filter(({ hasChunks }) => hasChunks)
+      .map(({ chain }) => join(this.#directory, nameOf(chain)))
+      .reverse();
+  }
+
+  /** Plans how a staged layer is put together of chunks that are here and others. One plan at a time: it holds the layer's chunks in memory. */
+  async planChunks(staged: StagedLayer, request: Omit<PlanRequest, 'list'>, signal: AbortSignal): Promise<ChunkPlan> {
+    const list = this.#chunkList(staged);
+    return await this.#plans.run('plan', async () => await this.#workers.run('planChunks', { ...request, list }, signal));
+  }
+
+  /** Unpacks a staged layer as it was planned, while what is missing of it is fetched. */
+  unpackChunks(staged: StagedLayer, request: Omit<UnpackChunksRequest, 'directory'>, signal: AbortSignal): FollowingJob<UnpackResult> {
+    return this.#workers.follow('unpackChunks', { ...request, directory: staged.tree }, signal);
+  }
+
+  /** Keeps the list of a staged layer's chunks, from what its blob says. */
+  async listChunks(staged: StagedLayer, index: IndexFile, signal: AbortSignal): Promise<void> {
+    const list = this.#chunkList(staged);
+    try {
+      await this.#plans.run('plan', async () => {
+        await this.#workers.run('listChunks', { index, list }, signal);
+      });
+    } catch (error) {
+      await rm(list, { force: true });
+      throw error;
+    }
+  }
+
+  #chunkList({ name }: StagedLayer): string {
+    return join(this.#directory, STAGING, name, CHUNK_LIST);
+  }
+
   /** Counts the digest of a file while the file grows. */
   hash(source: string, signal?: AbortSignal): FollowingJob<Digest> {
     return this.#workers.follow('hash', { source }, signal);
@@ -235,12 +278,14 @@ export class LayerStore {
     }
     const { diffId, sizeBytes, inodes, notes } = unpacked;
     if (notes.length > 0) this.#log.warn('parts of a layer are left out', { diffId, leftOut: notes });
+    const list = await unlessMissing(stat(this.#chunkList(staged)), undefined);
     const record: LayerRecord = {
       version: 1,
       chain: chainId(parent, diffId),
       diffId,
       ...(parent === undefined ? {} : { parent }),
-      sizeBytes,
+      ...(list === undefined ? {} : { hasChunks: true }),
+      sizeBytes: sizeBytes + (list?.size ?? 0),
       inodes,
       tree: await this.#workers.run('digestTree', { path: staged.tree }),
       boot: await bootId(),
@@ -331,5 +376,6 @@ function readRecord(text: string): LayerRecord {
     sizeBytes: record.at('sizeBytes').number(),
     inodes: record.at('inodes').number(),
     ...present({ tree: record.at('tree').given?.digest(), boot: record.at('boot').given?.text() }),
+    ...present({ hasChunks: record.at('hasChunks').given?.flag() }),
   };
 }

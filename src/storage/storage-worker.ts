@@ -8,6 +8,8 @@ import { openDirectory, syncFileSystem } from '../linux/at-calls.ts';
 import { close } from '../linux/libc.ts';
 import { measureTree } from '../linux/measure-tree.ts';
 import { removeTreeAt } from '../linux/remove-tree.ts';
+import { listChunks, planChunks } from './chunks/plan-chunks.ts';
+import { unpackChunks } from './chunks/unpack-chunks.ts';
 import { FollowedFile } from './followed-file.ts';
 import { inheritImplied } from './implied-directories.ts';
 import { digestFile, digestTree } from './tree-digest.ts';
@@ -26,6 +28,16 @@ async function runUnpack({ source, directory, expected }: Jobs['unpack']['reques
   job.file = file;
   try {
     return await unpack(file, directory, expected, job.controller.signal);
+  } finally {
+    file.close();
+  }
+}
+
+async function runUnpackChunks(request: Jobs['unpackChunks']['request'], job: Running): Promise<Jobs['unpack']['result']> {
+  const file = new FollowedFile(request.source);
+  job.file = file;
+  try {
+    return await unpackChunks(file, request, job.controller.signal);
   } finally {
     file.close();
   }
@@ -83,6 +95,13 @@ async function run(request: JobRequest, job: Running): Promise<Jobs[JobKind]['re
   switch (request.kind) {
     case 'unpack':
       return await runUnpack(request, job);
+    case 'listChunks':
+      await listChunks(request, job.controller.signal);
+      return undefined;
+    case 'planChunks':
+      return await planChunks(request, job.controller.signal);
+    case 'unpackChunks':
+      return await runUnpackChunks(request, job);
     case 'hash':
       return await runHash(request.source, job);
     case 'inherit':

@@ -83,7 +83,7 @@ async function* piecesOf(
  * Decompresses all pieces. Node's zstd stream ends after one frame, also a skippable one, and an archive may have many: what is
  * left goes into a new stream. What follows the members of a gzip archive is passed over.
  */
-async function decompress(
+export async function decompress(
   compression: Exclude<Compression, 'none'>,
   pieces: AsyncGenerator<Buffer, void>,
   take: (chunk: Buffer) => void,
@@ -178,7 +178,7 @@ async function write(stream: Transform, piece: Buffer): Promise<void> {
   });
 }
 
-function checkDigest(what: string, is: Digest, expected: Digest | undefined): void {
+export function checkDigest(what: string, is: Digest, expected: Digest | undefined): void {
   if (expected === undefined || is === expected) return;
   throw new DaemonError('FailedPrecondition', `unpack layer: the digest of ${what} is ${is}, must be ${expected}`);
 }

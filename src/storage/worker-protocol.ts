@@ -2,12 +2,21 @@ import type { ErrorKind } from '../base/errors.ts';
 import type { Digest } from '../base/ids.ts';
 import type { ByteString } from '../linux/at-calls.ts';
 import type { TreeUsage } from '../linux/measure-tree.ts';
+import type { IndexFile } from './chunks/index-file.ts';
+import type { ChunkPlan, PlanRequest } from './chunks/plan-chunks.ts';
+import type { UnpackChunksRequest } from './chunks/unpack-chunks.ts';
 import type { Expected, UnpackResult } from './unpack.ts';
 
 /** The jobs of the storage worker, by what they take and give. All paths are ours. */
 export interface Jobs {
   /** Unpacks the file `source` into the empty directory `directory`, as far as `grown` and `complete` say that it is there. */
   unpack: { request: { source: string; directory: string; expected: Expected }; result: UnpackResult };
+  /** Writes the chunk list of a zstd:chunked blob to the new file `list`. */
+  listChunks: { request: { index: IndexFile; list: string }; result: undefined };
+  /** Says what of a zstd:chunked layer is to be fetched, and writes its recipe and chunk list to new files. */
+  planChunks: { request: PlanRequest; result: ChunkPlan };
+  /** Unpacks a layer by a recipe; `source` has what was fetched for it, and grows like that of `unpack`. */
+  unpackChunks: { request: UnpackChunksRequest; result: UnpackResult };
   /** The digest of the file `source`, which grows like that of `unpack`. */
   hash: { request: { source: string }; result: Digest };
   /** Gives the undescribed directories of a layer what they have in the layers below (topmost first). */

@@ -91,6 +91,7 @@ export class FaultyRegistry {
         mediaType: layerType,
         digest: this.add(repository, 'blobs', layer.blob, 'application/octet-stream'),
         size: layer.blob.length,
+        annotations: layer.annotations,
       })),
     };
     return { manifest: this.add(repository, 'manifests', Buffer.from(JSON.stringify(manifest)), mediaType, tag), config: digest(config) };

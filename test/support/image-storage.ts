@@ -27,7 +27,7 @@ export async function startImageStorage(
   const images = new ImageStore({ directory: join(directory, 'images'), blobs, layers, rootfs, log, discardsBlobs });
   await Promise.all([blobs.start(), layers.start(), rootfs.start()]);
   await images.start();
-  return { images, blobs, layers, rootfs, log, close: async () => workers.close() };
+  return { images, blobs, layers, rootfs, log, reusesChunks: () => true, close: async () => workers.close() };
 }
 
 /** All there is of images under a directory, file by file without the layers' trees: what must be empty when nothing is left. */

@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test';
 import type { AuthConfig } from '../../api/cri/runtime.ts';
 import { ImagePuller } from '../../src/image/pull.ts';
 import type { PullerOptions } from '../../src/image/pull.ts';
+import type { ImageStoreParts } from '../../src/image/store.ts';
 import type { PullCredentials } from '../../src/image/pull-credentials.ts';
 import { credentialsOf } from '../../src/imageservice/pull-image.ts';
 import type { CredentialSource } from '../../src/registry/credential-source.ts';
@@ -25,15 +26,16 @@ export async function pullBench(
   t: TestContext,
   conf: string,
   options: TransportOptions & { readonly stallTimeoutMs?: () => number; readonly credentials?: CredentialSource } & Partial<
-      Pick<PullerOptions, 'parallelDownloads' | 'parallelDownloadsOfAll' | 'rangeBytes'>
-    > = {},
+      Pick<ImageStoreParts, 'discardsBlobs' | 'log'>
+    > &
+    Partial<Pick<PullerOptions, 'parallelDownloads' | 'parallelDownloadsOfAll' | 'rangeBytes'>> = {},
 ): Promise<PullBench> {
   const scratch = await scratchDirectory(t);
   const root = join(scratch, 'root');
   await mkdir(root);
   await writeFile(join(scratch, 'registries.conf'), conf);
   const registries = await RegistriesConf.load(join(scratch, 'registries.conf'), join(scratch, 'none'));
-  const stores = await startImageStorage(root);
+  const stores = await startImageStorage(root, options.log, options.discardsBlobs);
   const registry = new RegistryClient(() => registries, { idleTimeoutMs: () => 2500, connectTimeoutMs: 2000, ...options });
   const puller = new ImagePuller(stores, {
     registry,

@@ -111,6 +111,12 @@ export class TestRegistry {
     }));
   }
 
+  /** Bytes of answers so far, without headers, by its access log. */
+  async sentBytes(): Promise<number> {
+    const log = await readFile(join(this.directory, 'log'), 'utf8');
+    return [...log.matchAll(/HTTP\/[\d.]+" \d+ (\d+)/g)].reduce((sum, [, bytes]) => sum + Number(bytes), 0);
+  }
+
   /** The file with a blob's bytes. */
   blobFile(digest: string): string {
     const hex = digest.replace('sha256:', '');
