@@ -72,6 +72,25 @@ export function seekDirectory(fd: number, place: bigint): void {
   if (Number(lseek(fd, place, 0)) === -1) throw errnoError('lseek');
 }
 
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+const ENXIO = 6;
+
+/** Where data begins in an open file, at `from` or behind it; undefined where nothing but a hole follows. lseek(2). */
+export function seekData(fd: number, from: number): number | undefined {
+  const at = Number(lseek(fd, BigInt(from), SEEK_DATA));
+  if (at !== -1) return at;
+  if (lastErrno() === ENXIO) return undefined;
+  throw errnoError('lseek');
+}
+
+/** Where the next hole of an open file begins, its end at the latest. */
+export function seekHole(fd: number, from: number): number {
+  const at = Number(lseek(fd, BigInt(from), SEEK_HOLE));
+  if (at === -1) throw errnoError('lseek');
+  return at;
+}
+
 /** The status of a name, of a symlink its own; of the open directory itself for ''. undefined where it is gone. */
 export function statusAt(dir: number, name: ByteString): FileStatus | undefined {
   if (name.length >= path.length) throw errnoError('statx', undefined, 36); // ENAMETOOLONG

@@ -1,5 +1,5 @@
 import { hasErrno } from '../base/errors.ts';
-import { showBytes } from '../linux/at-calls.ts';
+import { setAttribute, showBytes } from '../linux/at-calls.ts';
 import type { ByteString } from '../linux/at-calls.ts';
 
 /** xattr(7), Extended attribute namespaces. The kernel takes no others. */
@@ -30,4 +30,9 @@ export function setEntryAttributes(
       if (!name.startsWith('user.')) leftOut(`the extended attribute '${showBytes(name)}', which the file system does not take`);
     }
   }
+}
+
+/** Makes an open directory hide what the layers below have in it. */
+export function hideBelow(directory: number): void {
+  setAttribute(directory, 'trusted.overlay.opaque', Buffer.from('y'));
 }

@@ -5,6 +5,9 @@ import * as at from '../linux/at-calls.ts';
 import type { ByteString } from '../linux/at-calls.ts';
 import { close } from '../linux/libc.ts';
 import { hostId, type UserMapping } from '../linux/user-namespace.ts';
+import { changed } from './tree-sum.ts';
+import type { TreeSum } from './tree-sum.ts';
+import { directoryDigest, isDeep } from './written-tree.ts';
 
 /** The layers, topmost first, whose directories make up one directory of the merged tree. */
 type Merged = readonly number[];
@@ -15,9 +18,16 @@ type Merged = readonly number[];
  * whiteout or an opaque directory ends the search.
  *
  * @param layer the layer's directory; `implied` its undescribed directories, parents first; `lower` topmost first.
+ * @param tree of the layer as it is.
+ * @returns that of the layer as it is now.
  */
-export function inheritImplied(layer: string, implied: readonly ByteString[], lower: readonly string[]): void {
-  if (implied.length === 0 || lower.length === 0) return;
+export function inheritImplied(
+  layer: string,
+  implied: readonly ByteString[],
+  lower: readonly string[],
+  tree?: TreeSum,
+): TreeSum | undefined {
+  if (implied.length === 0 || lower.length === 0) return tree;
   const opened: number[] = [];
   const open = (path: string): number => {
     const fd = at.openDirectory(path);
@@ -27,10 +37,12 @@ export function inheritImplied(layer: string, implied: readonly ByteString[], lo
   try {
     const root = open(layer);
     const search = new LowerSearch(lower.map(open));
+    let sum = tree;
     for (const path of implied) {
       const [source] = search.layersOf(path);
-      if (source !== undefined) copyDescription(source, root, path);
+      if (source !== undefined) sum = copyDescription(source, root, path, sum);
     }
+    return sum;
   } finally {
     opened.forEach(close);
   }
@@ -77,7 +89,7 @@ function kindAt(layer: number, path: ByteString): 'missing' | 'other' | 'directo
   }
 }
 
-function copyDescription(sourceLayer: number, targetLayer: number, path: ByteString): void {
+function copyDescription(sourceLayer: number, targetLayer: number, path: ByteString, tree: TreeSum | undefined): TreeSum | undefined {
   const source = at.openDirectoryBeneath(sourceLayer, path);
   try {
     let target: number;
@@ -85,11 +97,13 @@ function copyDescription(sourceLayer: number, targetLayer: number, path: ByteStr
       target = at.openDirectoryBeneath(targetLayer, path);
     } catch (error) {
       // The name leads through a symlink of this layer: the directory has entries of its own, or a name of its own here.
-      if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return;
+      if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return tree;
       throw error;
     }
     try {
+      const before = tree === undefined || isDeep(path) ? undefined : directoryDigest(path, target);
       copyDirectoryDescription(source, target);
+      return tree === undefined || before === undefined ? undefined : changed(tree, before, directoryDigest(path, target));
     } finally {
       close(target);
     }

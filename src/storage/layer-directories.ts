@@ -1,5 +1,17 @@
 import { DaemonError } from '../base/errors.ts';
 import type { ByteString, Timestamp } from '../linux/at-calls.ts';
+import { joinNames } from './entry-names.ts';
+import { pathDigest, ROOT_PATH } from './tree-sum.ts';
+
+/** A directory of the layer. */
+export interface LayerDirectory {
+  readonly path: ByteString;
+  /** Stands for the path of the directory above, as in tree-sum.ts. */
+  readonly above: Buffer;
+  readonly name: ByteString;
+  /** Undefined where no entry describes it. */
+  readonly modified: Timestamp | undefined;
+}
 
 interface Node {
   children: Map<ByteString, Node> | undefined;
@@ -53,9 +65,18 @@ export class LayerDirectories {
     above?.children?.delete(path.slice(slash + 1));
   }
 
-  /** Calls `described` for every directory that has a time. */
-  forEachDescribed(described: (path: ByteString, modified: Timestamp) => void): void {
-    for (const [path, { modified }] of this.#walk()) if (modified !== undefined) described(path, modified);
+  /** Calls `visit` for every directory, parents first. */
+  forEach(visit: (directory: LayerDirectory) => void): void {
+    const waiting: [directory: LayerDirectory, node: Node][] = [];
+    waiting.push([{ path: '', above: ROOT_PATH, name: '', modified: this.#root.modified }, this.#root]);
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      const [directory, { children }] = next;
+      visit(directory);
+      if (children === undefined) continue;
+      const above = directory.path === '' ? ROOT_PATH : pathDigest(directory.above, directory.name);
+      for (const [name, child] of children)
+        waiting.push([{ path: joinNames(directory.path, name), above, name, modified: child.modified }, child]);
+    }
   }
 
   /** The directories without an entry, parents first. @throws InvalidArgument where they are too many to hand on. */
@@ -92,7 +113,7 @@ export class LayerDirectories {
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
       yield next;
       const [path, { children }] = next;
-      for (const [name, child] of children ?? []) waiting.push([path === '' ? name : `${path}/${name}`, child]);
+      for (const [name, child] of children ?? []) waiting.push([joinNames(path, name), child]);
     }
   }
 }

@@ -1,26 +1,25 @@
-/* eslint-disable no-restricted-syntax -- runs in the storage worker, where blocking is what it is for */
-import { ftruncateSync, lstatSync, writeSync } from 'node:fs';
-import type { Stats } from 'node:fs';
 import { DaemonError, hasErrno, messageOf } from '../base/errors.ts';
 import * as at from '../linux/at-calls.ts';
 import type { ByteString } from '../linux/at-calls.ts';
+import { statusAt } from '../linux/directory-calls.ts';
 import { close } from '../linux/libc.ts';
 import { removeTreeAt } from '../linux/remove-tree.ts';
-import { setEntryAttributes } from './entry-attributes.ts';
+import { hideBelow, setEntryAttributes } from './entry-attributes.ts';
 import { joinNames, normalise } from './entry-names.ts';
 import { LayerDirectories } from './layer-directories.ts';
+import { LayerFile } from './layer-file.ts';
 import { resolveInLayer } from './resolve-in-layer.ts';
 import type { TarEntry, TarEntryType } from './tar-header.ts';
 import type { TarSink } from './tar-reader.ts';
+import { isKind, S_IFLNK } from './tree-sum.ts';
+import type { TreeSum } from './tree-sum.ts';
+import { WrittenTree } from './written-tree.ts';
 
 /** OCI image spec, layer.md, Whiteouts. */
 const WHITEOUT_PREFIX = '.wh.';
 const OPAQUE_MARK = '.wh..wh..opq';
 /** Other names of AUFS's own that old archives carry (`.wh..wh.plnk`, `.wh..wh.aufs`). */
 const AUFS_PREFIX = '.wh..wh.';
-
-const OPAQUE_ATTRIBUTE = 'trusted.overlay.opaque';
-const OPAQUE_VALUE = Buffer.from('y');
 
 const MAX_OPEN_PARENTS = 64;
 const DISK_BLOCK_BYTES = 4096;
@@ -37,6 +36,8 @@ export interface WrittenLayer {
   readonly impliedDirectories: readonly ByteString[];
   /** What of the archive was left out, for the log: a few lines at most. */
   readonly notes: readonly string[];
+  /** Undefined where it has to be read from the tree. */
+  readonly tree: TreeSum | undefined;
 }
 
 /** A directory of the layer, kept open. */
@@ -63,7 +64,8 @@ export class LayerWriter implements TarSink {
   readonly #directories = new LayerDirectories();
   readonly #notes: string[] = [];
   #notesLeftOut = 0;
-  #file: { readonly fd: number; readonly entry: TarEntry; position: number } | undefined;
+  #file: LayerFile | undefined;
+  readonly #tree = new WrittenTree();
   #sizeBytes = 0;
   #inodes = 0;
 
@@ -84,28 +86,26 @@ export class LayerWriter implements TarSink {
     const file = this.#file;
     if (file === undefined) return;
     try {
-      for (let done = 0; done < piece.length;) {
-        const written = writeSync(file.fd, piece, done, piece.length - done, file.position);
-        done += written;
-        file.position += written;
-      }
+      file.write(piece);
     } catch (error) {
       throw this.#explain(error, file.entry.name);
     }
   }
 
   hole(sizeBytes: number): void {
-    if (this.#file !== undefined) this.#file.position += sizeBytes;
+    this.#file?.hole(sizeBytes);
   }
 
   endOfFile(): void {
-    if (this.#file === undefined) return;
-    const { fd, entry, position } = this.#file;
+    const file = this.#file;
+    if (file === undefined) return;
+    const { fd, entry, directory, name } = file;
     this.#file = undefined;
     try {
-      if (entry.isSparse) ftruncateSync(fd, position); // it may end with a hole
+      file.end();
       this.#decorate(fd, entry);
       at.changeTimes(fd, entry.modified);
+      this.#tree.addFile(directory, name, fd, file.crc);
     } catch (error) {
       throw this.#explain(error, entry.name);
     } finally {
@@ -116,20 +116,20 @@ export class LayerWriter implements TarSink {
   /** Finishes the layer: sets the times of its directories. */
   finish(): WrittenLayer {
     this.#forgetParents();
-    this.#directories.forEachDescribed((path, modified) => {
+    this.#directories.forEach(({ path, above, name, modified }) => {
+      if (modified === undefined && this.#tree.sum === undefined) return;
       try {
-        const fd = at.openDirectoryBeneath(this.#root.fd, path);
-        try {
-          at.changeTimes(fd, modified);
-        } finally {
-          close(fd);
-        }
+        withOpen(at.openDirectoryBeneath(this.#root.fd, path), (fd) => {
+          if (modified !== undefined) at.changeTimes(fd, modified);
+          this.#tree.addDirectory(above, name, fd);
+        });
       } catch (error) {
         throw this.#explain(error, path);
       }
     });
     const notes = [...this.#notes, ...(this.#notesLeftOut === 0 ? [] : [`and ${this.#notesLeftOut} more`])];
-    return { sizeBytes: this.#sizeBytes, inodes: this.#inodes, impliedDirectories: this.#directories.implied(), notes };
+    const impliedDirectories = this.#directories.implied();
+    return { sizeBytes: this.#sizeBytes, inodes: this.#inodes, impliedDirectories, notes, tree: this.#tree.sum };
   }
 
   /** Closes what is open, also after a failure. */
@@ -179,12 +179,9 @@ export class LayerWriter implements TarSink {
 
   #takeDirectory(parent: OpenDirectory, name: ByteString, entry: TarEntry): void {
     this.#makeDirectory(parent, name);
-    const fd = at.openDirectoryAt(parent.fd, name);
-    try {
+    withOpen(at.openDirectoryAt(parent.fd, name), (fd) => {
       this.#decorate(fd, entry);
-    } finally {
-      close(fd);
-    }
+    });
     this.#directories.describe(joinNames(parent.path, name), entry.modified);
   }
 
@@ -195,7 +192,7 @@ export class LayerWriter implements TarSink {
       at.makeDirectoryAt(parent.fd, name);
     } catch (error) {
       if (!hasErrno(error, 'EEXIST')) throw error;
-      if (this.#look(parent.fd, name)?.isDirectory() === true) return;
+      if (statusAt(parent.fd, name)?.isDirectory === true) return;
       this.#clear(parent, name);
       at.makeDirectoryAt(parent.fd, name);
       replaces = true;
@@ -203,12 +200,7 @@ export class LayerWriter implements TarSink {
     this.#inodes += 1;
     this.#sizeBytes += DISK_BLOCK_BYTES;
     if (!replaces) return;
-    const fd = at.openDirectoryAt(parent.fd, name);
-    try {
-      at.setAttribute(fd, OPAQUE_ATTRIBUTE, OPAQUE_VALUE);
-    } finally {
-      close(fd);
-    }
+    withOpen(at.openDirectoryAt(parent.fd, name), hideBelow);
   }
 
   #takeOther(parent: OpenDirectory, name: ByteString, entry: TarEntry & { readonly type: Exclude<TarEntryType, 'directory'> }): void {
@@ -216,7 +208,7 @@ export class LayerWriter implements TarSink {
     const { type } = entry;
     if (type === 'file') {
       const fd = this.#making(parent, name, () => at.createFileAt(parent.fd, name));
-      this.#file = { fd, entry, position: 0 };
+      this.#file = new LayerFile(fd, entry, parent.path, name);
       this.#sizeBytes += Math.ceil(entry.storedBytes / DISK_BLOCK_BYTES) * DISK_BLOCK_BYTES;
       return;
     }
@@ -234,6 +226,7 @@ export class LayerWriter implements TarSink {
       at.setAttributeAt(parent.fd, name, attribute, value);
     });
     at.changeTimesAt(parent.fd, name, entry.modified);
+    this.#tree.addName(parent.path, parent.fd, name);
   }
 
   /** A further name for a file of the same layer. Its owner, mode and times are the file's. */
@@ -246,14 +239,15 @@ export class LayerWriter implements TarSink {
     try {
       const targetParent = at.openDirectoryInRoot(this.#root.fd, slash === -1 ? '' : target.slice(0, slash));
       try {
-        const existing = this.#look(targetParent, targetName);
+        const existing = statusAt(targetParent, targetName);
         if (existing === undefined) throw new DaemonError('InvalidArgument', 'it is not in this layer before it');
-        if (existing.isDirectory()) throw new DaemonError('InvalidArgument', 'it is a directory');
-        const taken = this.#look(parent.fd, name);
-        if (taken !== undefined && taken.ino === existing.ino) return; // the same file already
+        if (existing.isDirectory) throw new DaemonError('InvalidArgument', 'it is a directory');
+        const taken = statusAt(parent.fd, name);
+        if (taken !== undefined && taken.inode === existing.inode) return; // the same file already
         this.#making(parent, name, () => {
           at.makeLinkAt(targetParent, targetName, parent.fd, name);
         });
+        this.#tree.addName(parent.path, parent.fd, name);
       } finally {
         close(targetParent);
       }
@@ -276,26 +270,22 @@ export class LayerWriter implements TarSink {
 
   #takeWhiteout(parentPath: ByteString, name: ByteString): void {
     if (name === OPAQUE_MARK) {
-      at.setAttribute(this.#openParent(parentPath).fd, OPAQUE_ATTRIBUTE, OPAQUE_VALUE);
+      hideBelow(this.#openParent(parentPath).fd);
       return;
     }
     if (name.startsWith(AUFS_PREFIX)) return;
     const hidden = name.slice(WHITEOUT_PREFIX.length);
     if (hidden === '' || hidden === '.' || hidden === '..')
       throw new DaemonError('InvalidArgument', `unpack layer: entry '${at.showBytes(joinNames(parentPath, name))}' hides no name`);
-    const { fd: parent } = this.#openParent(parentPath);
-    const existing = this.#look(parent, hidden);
+    const { fd: parent, path } = this.#openParent(parentPath);
+    const existing = statusAt(parent, hidden);
     if (existing === undefined) {
       at.makeNodeAt(parent, hidden, 'char', 0, 0);
+      this.#tree.addName(path, parent, hidden);
       this.#inodes += 1;
-    } else if (existing.isDirectory()) {
+    } else if (existing.isDirectory) {
       // What this layer has under the name stays (layer.md: a whiteout is for the layers below only).
-      const fd = at.openDirectoryAt(parent, hidden);
-      try {
-        at.setAttribute(fd, OPAQUE_ATTRIBUTE, OPAQUE_VALUE);
-      } finally {
-        close(fd);
-      }
+      withOpen(at.openDirectoryAt(parent, hidden), hideBelow);
     }
   }
 
@@ -315,17 +305,13 @@ export class LayerWriter implements TarSink {
     });
   }
 
-  #look(parent: number, name: ByteString): Stats | undefined {
-    const path = Buffer.concat([Buffer.from(`/proc/self/fd/${parent}/`), Buffer.from(name, 'latin1')]);
-    return lstatSync(path, { throwIfNoEntry: false });
-  }
-
   /** Removes what stands at a name. Where that was a directory or symlink, every kept parent may have led through it. */
   #clear(parent: OpenDirectory, name: ByteString): void {
-    const existing = this.#look(parent.fd, name);
+    const existing = statusAt(parent.fd, name);
     if (existing === undefined) return;
-    if (existing.isDirectory() || existing.isSymbolicLink()) this.#forgetParents(parent.fd);
-    if (!existing.isDirectory()) {
+    this.#tree.spoil();
+    if (existing.isDirectory || isKind(existing, S_IFLNK)) this.#forgetParents(parent.fd);
+    if (!existing.isDirectory) {
       at.unlinkAt(parent.fd, name);
       return;
     }
@@ -374,7 +360,7 @@ export class LayerWriter implements TarSink {
   }
 
   #stepInto(above: OpenDirectory, name: ByteString, path: ByteString): OpenDirectory {
-    const isThere = this.#look(above.fd, name)?.isDirectory() === true;
+    const isThere = statusAt(above.fd, name)?.isDirectory === true;
     if (!isThere) this.#makeDirectory(above, name);
     const fd = at.openDirectoryAt(above.fd, name);
     try {
@@ -396,5 +382,13 @@ export class LayerWriter implements TarSink {
       close(fd);
       this.#parents.delete(path);
     }
+  }
+}
+
+function withOpen(fd: number, work: (fd: number) => void): void {
+  try {
+    work(fd);
+  } finally {
+    close(fd);
   }
 }

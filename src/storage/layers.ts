@@ -14,6 +14,7 @@ import type { IndexFile } from './chunks/index-file.ts';
 import type { ChunkPlan, PlanRequest } from './chunks/plan-chunks.ts';
 import type { UnpackChunksRequest } from './chunks/unpack-chunks.ts';
 import type { FollowingJob, StorageWorkers } from './storage-workers.ts';
+import { treeDigestOf } from './tree-sum.ts';
 import type { Expected, UnpackResult } from './unpack.ts';
 
 /** A finished layer, as its directory's layer.json says. */
@@ -35,7 +36,7 @@ export interface LayerRecord {
 }
 
 /** What a layer holds, as far as its record says. */
-export type LayerContent = Pick<UnpackResult, 'diffId' | 'sizeBytes' | 'inodes' | 'impliedDirectories' | 'notes'>;
+export type LayerContent = Pick<UnpackResult, 'diffId' | 'sizeBytes' | 'inodes' | 'impliedDirectories' | 'notes' | 'tree'>;
 
 /** A layer being made, in a directory that only its maker knows. */
 export interface StagedLayer {
@@ -273,10 +274,9 @@ export class LayerStore {
    * @param lower the trees of the layers below, topmost first.
    */
   async complete(staged: StagedLayer, parent: Digest | undefined, unpacked: LayerContent, lower: readonly string[]): Promise<LayerRecord> {
-    if (unpacked.impliedDirectories.length > 0 && lower.length > 0) {
-      await this.#workers.run('inherit', { layer: staged.tree, implied: unpacked.impliedDirectories, lower });
-    }
-    const { diffId, sizeBytes, inodes, notes } = unpacked;
+    const { diffId, sizeBytes, inodes, notes, impliedDirectories: implied } = unpacked;
+    let { tree } = unpacked;
+    if (implied.length > 0 && lower.length > 0) tree = await this.#workers.run('inherit', { layer: staged.tree, implied, lower, tree });
     if (notes.length > 0) this.#log.warn('parts of a layer are left out', { diffId, leftOut: notes });
     const list = await unlessMissing(stat(this.#chunkList(staged)), undefined);
     const record: LayerRecord = {
@@ -287,7 +287,7 @@ export class LayerStore {
       ...(list === undefined ? {} : { hasChunks: true }),
       sizeBytes: sizeBytes + (list?.size ?? 0),
       inodes,
-      tree: await this.#workers.run('digestTree', { path: staged.tree }),
+      tree: tree === undefined ? await this.#workers.run('digestTree', { path: staged.tree }) : treeDigestOf(tree),
       boot: await bootId(),
     };
     await writeFile(join(this.#directory, STAGING, staged.name, RECORD), JSON.stringify(record), { mode: 0o600 });

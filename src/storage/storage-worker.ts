@@ -12,7 +12,7 @@ import { listChunks, planChunks } from './chunks/plan-chunks.ts';
 import { unpackChunks } from './chunks/unpack-chunks.ts';
 import { FollowedFile } from './followed-file.ts';
 import { inheritImplied } from './implied-directories.ts';
-import { digestFile, digestTree } from './tree-digest.ts';
+import { digestFile, digestTree, sumTree } from './tree-digest.ts';
 import { unpack } from './unpack.ts';
 import type { FromWorker, JobKind, JobRequest, Jobs, ToWorker } from './worker-protocol.ts';
 
@@ -27,7 +27,8 @@ async function runUnpack({ source, directory, expected }: Jobs['unpack']['reques
   const file = new FollowedFile(source);
   job.file = file;
   try {
-    return await unpack(file, directory, expected, job.controller.signal);
+    const unpacked = await unpack(file, directory, expected, job.controller.signal);
+    return { ...unpacked, tree: unpacked.tree ?? (await stepwise(sumTree(directory), job.controller.signal)) };
   } finally {
     file.close();
   }
@@ -105,8 +106,7 @@ async function run(request: JobRequest, job: Running): Promise<Jobs[JobKind]['re
     case 'hash':
       return await runHash(request.source, job);
     case 'inherit':
-      inheritImplied(request.layer, request.implied, request.lower);
-      return undefined;
+      return inheritImplied(request.layer, request.implied, request.lower, request.tree);
     case 'sync':
       sync(request.path);
       return undefined;

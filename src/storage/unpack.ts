@@ -11,6 +11,7 @@ import type { Compression } from './decompress.ts';
 import type { FollowedFile } from './followed-file.ts';
 import { LayerWriter } from './layer-writer.ts';
 import { TarReader } from './tar-reader.ts';
+import type { TreeSum } from './tree-sum.ts';
 
 export interface UnpackResult {
   /** Of the data as it came. */
@@ -25,6 +26,8 @@ export interface UnpackResult {
   /** What of the archive was left out, for the log. */
   readonly notes: readonly string[];
   readonly compression: Compression;
+  /** Of the tree as it was written; undefined where it has to be read. */
+  readonly tree?: TreeSum | undefined;
 }
 
 export interface Expected {
@@ -59,8 +62,7 @@ export async function unpack(source: FollowedFile, directory: string, expected: 
     checkDigest('the data', blobDigest, expected.blobDigest);
     checkDigest('the unpacked data', diffId, expected.diffId);
     reader.end();
-    const { impliedDirectories, sizeBytes, inodes, notes } = writer.finish();
-    return { blobDigest, blobBytes: source.position, diffId, sizeBytes, inodes, impliedDirectories, notes, compression };
+    return { blobDigest, blobBytes: source.position, diffId, compression, ...writer.finish() };
   } finally {
     writer.close();
     close(root);

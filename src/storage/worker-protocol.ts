@@ -5,6 +5,7 @@ import type { TreeUsage } from '../linux/measure-tree.ts';
 import type { IndexFile } from './chunks/index-file.ts';
 import type { ChunkPlan, PlanRequest } from './chunks/plan-chunks.ts';
 import type { UnpackChunksRequest } from './chunks/unpack-chunks.ts';
+import type { TreeSum } from './tree-sum.ts';
 import type { Expected, UnpackResult } from './unpack.ts';
 
 /** The jobs of the storage worker, by what they take and give. All paths are ours. */
@@ -19,8 +20,11 @@ export interface Jobs {
   unpackChunks: { request: UnpackChunksRequest; result: UnpackResult };
   /** The digest of the file `source`, which grows like that of `unpack`. */
   hash: { request: { source: string }; result: Digest };
-  /** Gives the undescribed directories of a layer what they have in the layers below (topmost first). */
-  inherit: { request: { layer: string; implied: readonly ByteString[]; lower: readonly string[] }; result: undefined };
+  /** Gives the undescribed directories of a layer what they have in the layers below (topmost first). Takes and gives the sum of its tree. */
+  inherit: {
+    request: { layer: string; implied: readonly ByteString[]; lower: readonly string[]; tree?: TreeSum | undefined };
+    result: TreeSum | undefined;
+  };
   /** Writes what is dirty on the file system of `path` to its disk. */
   sync: { request: { path: string }; result: undefined };
   /** Removes the directory `name` in `parent` with all below it. */

@@ -6,7 +6,9 @@ const TIME = { seconds: 1, nanoseconds: 2 };
 
 function described(directories: LayerDirectories): string[] {
   const found: string[] = [];
-  directories.forEachDescribed((path) => found.push(path));
+  directories.forEach(({ path, modified }) => {
+    if (modified !== undefined) found.push(path);
+  });
   return found.sort();
 }
 
