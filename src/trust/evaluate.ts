@@ -84,11 +84,12 @@ async function verifierOf(
 ): Promise<(signature: Signature) => Promise<boolean>> {
   const { identity } = requirement;
   if (requirement.type === 'sigstoreSigned') {
-    const { checkSigned, readPublicKeys } = await import('./sigstore-keys.ts'); // for nodes whose policy has such keys
-    const publicKeys = await readPublicKeys(requirement.keys);
+    const { checkSigned } = await import('./sigstore/verify.ts'); // for nodes whose policy has such a demand
+    const { readTrustRoot } = await import('./sigstore/trust-root.ts');
+    const root = await readTrustRoot(requirement.trust);
     return async (signature) => {
       if (signature.kind !== 'sigstore') return false;
-      checkSigned(signature, publicKeys);
+      await checkSigned(signature, root);
       checkClaim(signature.payload, 'cosign container image signature', subject, identity, parseName);
       return true;
     };

@@ -3,12 +3,13 @@ import { fail } from '../base/errors.ts';
 import type { Field } from '../base/field.ts';
 import { scopesOf } from './image-name.ts';
 import type { ImageName, ParseName } from './image-name.ts';
+import { readSources } from './key-source.ts';
+import type { KeySource } from './key-source.ts';
 import { readSignedIdentity } from './signed-identity.ts';
 import type { SignedIdentity } from './signed-identity.ts';
-import { parseStrict, readBase64, refuseOthers } from './strict-json.ts';
-
-/** Where a key or a certificate is: in a file, or in the policy itself. */
-export type KeySource = { readonly path: string } | { readonly data: Buffer };
+import { readSigstoreTrust, SIGSTORE_FIELDS } from './sigstore/sigstore-trust.ts';
+import type { SigstoreTrust } from './sigstore/sigstore-trust.ts';
+import { parseStrict, refuseOthers } from './strict-json.ts';
 
 export interface SignedBy {
   readonly type: 'signedBy';
@@ -18,7 +19,7 @@ export interface SignedBy {
 
 export interface SigstoreSigned {
   readonly type: 'sigstoreSigned';
-  readonly keys: readonly KeySource[];
+  readonly trust: SigstoreTrust;
   readonly identity: SignedIdentity;
 }
 
@@ -91,39 +92,9 @@ function readSignedBy(field: Field, parse: ParseName): SignedBy {
   return { type: 'signedBy', keys, identity: readSignedIdentity(field.at('signedIdentity'), parse) };
 }
 
-const SIGSTORE_KEYS = ['keyPath', 'keyPaths', 'keyData', 'keyDatas'] as const;
-/** What sigstoreSigned may ask for besides, and is not checked here. */
-const SIGSTORE_REFUSED = [
-  'fulcio',
-  'pki',
-  'rekorPublicKeyPath',
-  'rekorPublicKeyPaths',
-  'rekorPublicKeyData',
-  'rekorPublicKeyDatas',
-] as const;
-
 function readSigstoreSigned(field: Field, parse: ParseName): SigstoreSigned {
-  refuseOthers(field, 'type', ...SIGSTORE_KEYS, ...SIGSTORE_REFUSED, 'signedIdentity');
-  for (const name of SIGSTORE_REFUSED) if (field.at(name).value !== undefined) field.at(name).refuse('absent: it is not supported');
-  const keys = readSources(field, ...SIGSTORE_KEYS) ?? field.refuse(`given one of ${SIGSTORE_KEYS.join(', ')}`);
-  return { type: 'sigstoreSigned', keys, identity: readSignedIdentity(field.at('signedIdentity'), parse) };
-}
-
-/** Of the fields of one kind just one may be there; those that end in `s` are lists. Undefined where none is. */
-function readSources(field: Field, ...names: readonly string[]): readonly KeySource[] | undefined {
-  const given = names.filter((name) => field.at(name).value !== undefined);
-  if (given.length > 1) field.refuse(`given just one of ${given.join(', ')}`);
-  const [name] = given;
-  if (name === undefined) return undefined;
-  const source = field.at(name);
-  const read = /Datas?$/.test(name) ? (each: Field): KeySource => ({ data: readBase64(each) }) : readPath;
-  const sources = name.endsWith('s') ? source.list(read) : [read(source)];
-  return sources.length > 0 ? sources : source.refuse('a list of at least one');
-}
-
-function readPath(field: Field): KeySource {
-  const path = field.text();
-  return path.startsWith('/') && !path.includes('\0') ? { path } : field.refuse('an absolute path');
+  refuseOthers(field, 'type', ...SIGSTORE_FIELDS, 'signedIdentity');
+  return { type: 'sigstoreSigned', trust: readSigstoreTrust(field), identity: readSignedIdentity(field.at('signedIdentity'), parse) };
 }
 
 /** What is demanded of an image that comes from a registry: of the scopes that it is in, by the closest one that the policy has. */

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { settledWithin } from '../base/deadline.ts';
 import { messageOf } from '../base/errors.ts';
-import type { KeySource } from './policy.ts';
+import type { KeySource } from './key-source.ts';
 
 /** Most bytes of a policy, a key or a certificate's file. */
 const FILE_LIMIT_BYTES = 1024 * 1024;

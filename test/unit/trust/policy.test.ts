@@ -95,6 +95,7 @@ test('a key that is twice in one object is refused, wherever and however it is w
 
 test('base64 is all of the text or none of it', () => {
   assert.equal(decodeBase64('aGFsbG8=')?.toString(), 'hallo');
-  assert.equal(decodeBase64('aGFs\\nbG8'.replace('\\n', '\n'))?.toString(), 'hallo');
-  for (const text of ['', 'aGFsbG8=!', 'aGFs bG8=', 'a', 'aGFsbG9=']) assert.equal(decodeBase64(text), undefined, text);
+  assert.equal(decodeBase64('aGFs\nbG8=')?.toString(), 'hallo');
+  for (const text of ['', 'aGFsbG8=!', 'aGFs bG8=', 'a', 'aGFsbG8', 'aGFsbG8==', 'aGFsb'])
+    assert.equal(decodeBase64(text), undefined, text);
 });

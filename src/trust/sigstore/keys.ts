@@ -1,0 +1,68 @@
+import { createPublicKey, verify } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { messageOf } from '../../base/errors.ts';
+import type { KeySource } from '../key-source.ts';
+import { readKeySource } from '../trusted-file.ts';
+import { firstPemBlock } from './pem.ts';
+
+/** ECDSA, RSA (PKCS #1 1.5) and Ed25519, as Go and sigstore's tools have them. */
+const CURVES = ['secp224r1', 'prime256v1', 'secp384r1', 'secp521r1'];
+const MIN_RSA_BITS = 1024;
+const PEM_TYPES = { 'PUBLIC KEY': 'spki', 'RSA PUBLIC KEY': 'pkcs1' } as const;
+
+/** The public keys in PEM of a policy. @throws Error that names what is no key. */
+export async function readPublicKeys(sources: readonly KeySource[], what = 'key'): Promise<KeyObject[]> {
+  return await Promise.all(
+    sources.map(async (source) => {
+      const pem = await readKeySource(source, what);
+      const where = 'path' in source ? `${what} ${source.path}` : `${what} data`;
+      try {
+        return readPublicKey(pem.toString('latin1'));
+      } catch (error) {
+        throw new Error(`${where}: ${messageOf(error)}`, { cause: error });
+      }
+    }),
+  );
+}
+
+function readPublicKey(pem: string): KeyObject {
+  const block = firstPemBlock(pem)?.block;
+  const type = block !== undefined && Object.hasOwn(PEM_TYPES, block.type) ? PEM_TYPES[block.type as keyof typeof PEM_TYPES] : undefined;
+  if (block === undefined || type === undefined) throw new Error('must be a public key in PEM');
+  const key = createPublicKey({ key: block.der, format: 'der', type });
+  if (!isUsable(key))
+    throw new Error(`its kind is ${kindOfKey(key)}, must be ECDSA by a NIST curve, RSA from ${MIN_RSA_BITS} bits, or Ed25519`);
+  return key;
+}
+
+/** A public key by its SubjectPublicKeyInfo in DER; undefined for a kind that is not used here. */
+export function publicKeyOf(keyInfo: Buffer): KeyObject | undefined {
+  try {
+    const key = createPublicKey({ key: keyInfo, format: 'der', type: 'spki' });
+    return isUsable(key) ? key : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isUsable(key: KeyObject): boolean {
+  const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {};
+  if (key.asymmetricKeyType === 'ec') return CURVES.includes(namedCurve ?? '');
+  if (key.asymmetricKeyType === 'rsa') return (modulusLength ?? 0) >= MIN_RSA_BITS;
+  return key.asymmetricKeyType === 'ed25519';
+}
+
+function kindOfKey(key: KeyObject): string {
+  const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {};
+  return [key.asymmetricKeyType, namedCurve ?? modulusLength].filter((part) => part !== undefined).join(' ');
+}
+
+/** Whether a key has signed these bytes. It is looked at on a thread of its own, not on the event loop. */
+export async function holds(key: KeyObject, bytes: Buffer, signature: Buffer, hash: 'sha256' | 'sha384' | 'sha512'): Promise<boolean> {
+  const algorithm = key.asymmetricKeyType === 'ed25519' ? null : hash;
+  return await new Promise((resolve) => {
+    verify(algorithm, bytes, key, signature, (error, isGood) => {
+      resolve(error === null && isGood);
+    });
+  });
+}

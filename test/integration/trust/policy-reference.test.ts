@@ -1,0 +1,118 @@
+/** sigstoreSigned accepts what the library of CRI-O, podman and skopeo accepts, containers/image, and nothing else. */
+import assert from 'node:assert/strict';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { execa } from 'execa';
+import { ensureDir, remove, writeJson } from 'fs-extra/esm';
+import { makeLayer } from '../../../scripts/make-demo-image.ts';
+import { messageOf } from '../../../src/base/errors.ts';
+import type { Digest } from '../../../src/base/ids.ts';
+import { silentLog } from '../../../src/base/log.ts';
+import { parseReference } from '../../../src/image/reference.ts';
+import { signatureSource } from '../../../src/image/signature-source.ts';
+import { Logins } from '../../../src/registry/logins.ts';
+import { RegistriesConf } from '../../../src/registry/registries-conf.ts';
+import { RegistryClient } from '../../../src/registry/registry-client.ts';
+import { StallWatch } from '../../../src/registry/stall-watch.ts';
+import { Gpg } from '../../../src/trust/gpg.ts';
+import { ImageTrust } from '../../../src/trust/image-trust.ts';
+import { noRegistry, TestRegistry } from '../../support/registry.ts';
+import { attachSignatures } from '../../support/sigstore.ts';
+import { FULCIO_CASES } from './fulcio-cases.ts';
+import { KEY_CASES } from './key-cases.ts';
+import { PKI_CASES } from './pki-cases.ts';
+import { claim } from './policy-lab.ts';
+import type { CaseImage } from './policy-lab.ts';
+
+const CASES = [
+  ...KEY_CASES.map((one) => ({ ...one, group: 'key' })),
+  ...FULCIO_CASES.map((one) => ({ ...one, group: 'fulcio' })),
+  ...PKI_CASES.map((one) => ({ ...one, group: 'pki' })),
+];
+const SCRIPT = join(import.meta.dirname, '../../../scripts/build-policy-reference.sh');
+const built = await execa('bash', [SCRIPT], { reject: false });
+const notBuilt = built.exitCode !== 0 && `the policies' reference is not built: ${built.stderr.split('\n').at(-1) ?? ''}`;
+
+let directory: string;
+let registry: TestRegistry;
+let client: RegistryClient;
+const images: CaseImage[] = [];
+const policyOf = (index: number): string => join(directory, `policy-${index}.json`);
+
+before(async () => {
+  if (noRegistry !== false) return;
+  directory = await mkdtemp(join(tmpdir(), 'pw-policies-'));
+  registry = await TestRegistry.start();
+  await ensureDir(join(directory, 'registries.d'));
+  await writeJson(join(directory, 'registries.d', 'default.yaml'), { 'default-docker': { 'use-sigstore-attachments': true, lookaside: `file://${directory}` } }); // prettier-ignore
+  const conf = join(directory, 'registries.conf');
+  await writeFile(conf, `[[registry]]\nprefix = "${registry.host}"\nlocation = "${registry.host}"\ninsecure = true\n`);
+  const registries = await RegistriesConf.load(conf, join(directory, 'none'));
+  client = new RegistryClient(() => registries);
+  const layers = [await makeLayer([{ path: 'file', kind: 'file', data: 'x' }])];
+  for (const [index, { policy, sign }] of CASES.entries()) {
+    const repository = `case${index}/app`;
+    const { manifestDigest: digest } = await registry.push({ layers, config: {} }, repository, ['1']);
+    const image = { host: registry.host, name: `${registry.host}/${repository}:1`, digest };
+    const signatures = sign(claim(image), image);
+    if (signatures.length > 0) await attachSignatures(registry, repository, digest, signatures);
+    const requirement = { type: 'sigstoreSigned', ...(typeof policy === 'function' ? policy(image) : policy) };
+    await writeJson(policyOf(index), { default: [{ type: 'reject' }], transports: { docker: { [registry.host]: [requirement] } } });
+    images.push(image);
+  }
+});
+
+after(async () => {
+  if (noRegistry !== false) return;
+  await client.close();
+  await registry.stop();
+  await remove(directory);
+});
+
+/** Undefined where it is accepted, else why not. */
+async function ours(index: number): Promise<string | undefined> {
+  const places = {
+    signaturePolicy: policyOf(index), signaturePolicyDir: join(directory, 'none'), registriesD: join(directory, 'registries.d'),
+    verifierBinDir: '', verifierMax: 0, verifierTimeoutMs: 0,
+  }; // prettier-ignore
+  const gpg = new Gpg(join(directory, 'gpg'), {});
+  const trust = new ImageTrust({ places: () => places, gpg, parseName: parseReference, environment: {}, log: silentLog });
+  const { name, digest } = images[index] ?? assert.fail();
+  const reference = parseReference(name);
+  const watch = new StallWatch(10_000);
+  const { signal } = new AbortController();
+  const repository = client.repository({ domain: reference.domain, path: reference.path, suffix: ':1' }, new Logins(undefined), watch);
+  try {
+    const pull = await trust.forPull('');
+    await pull.check({ name: reference, manifestDigest: digest as Digest }, signatureSource(client, repository, watch, signal), signal);
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+for (const [index, { group, name, verdict, words }] of CASES.entries()) {
+  test(`${group}: ${name}: ${verdict}`, { skip: noRegistry }, async () => {
+    const why = await ours(index);
+    assert.equal(why === undefined ? 'accepted' : 'refused', verdict, why);
+    assert.match(why ?? '', words ?? /^/);
+    if (why !== undefined) assert.ok(why.includes(policyOf(index)), why);
+  });
+}
+
+test('containers/image comes to the same verdicts', { skip: noRegistry || notBuilt }, async () => {
+  const input = JSON.stringify(images.map(({ name }, index) => ({ policy: policyOf(index), image: name })));
+  const { stdout } = await execa(built.stdout, [join(directory, 'registries.d')], { input });
+  const answers = JSON.parse(stdout) as { accepted: boolean; why: string }[];
+  const differences: string[] = [];
+  for (const [index, { accepted, why }] of answers.entries()) {
+    const { group, name, verdict, stricter } = CASES[index] ?? assert.fail();
+    const theirs = accepted ? 'accepted' : 'refused';
+    if (stricter === undefined ? theirs !== verdict : !accepted || verdict === 'accepted')
+      differences.push(`${group}: ${name}: ${theirs} ${why}`);
+  }
+  assert.equal(answers.length, CASES.length);
+  assert.deepEqual(differences, []);
+});
