@@ -26,6 +26,8 @@ export interface RegistryOptions {
   readonly private?: boolean;
   /** Files for https; plain http without. With `clientcas` it speaks only to who shows a certificate of theirs. */
   readonly tls?: { readonly certificate: string; readonly key: string; readonly clientcas?: readonly string[] };
+  /** Who issues the tokens that it wants for all, and the file with their certificates. */
+  readonly tokens?: { readonly realm: string; readonly service: string; readonly issuer: string; readonly certificates: string };
   /** Serves what another one has, too. */
   readonly contentOf?: TestRegistry;
 }
@@ -155,12 +157,13 @@ export class TestRegistry {
   }
 
   async #configure(): Promise<void> {
-    const { private: isPrivate = false, tls } = this.#options;
+    const { private: isPrivate = false, tls, tokens } = this.#options;
     const config = {
       version: '0.1',
       log: { level: 'warn' },
       storage: { filesystem: { rootdirectory: this.#content } },
       http: { addr: this.host, ...(tls === undefined ? {} : { tls }) },
+      ...(tokens === undefined ? {} : { auth: { token: { ...tokens, certificates: undefined, rootcertbundle: tokens.certificates } } }),
       ...(isPrivate ? { auth: { htpasswd: { realm: 'test', path: join(this.directory, 'htpasswd') } } } : {}),
     };
     await writeFile(join(this.directory, 'htpasswd'), HTPASSWD);
