@@ -223,6 +223,7 @@ function decompressAtOnce(stored: Buffer, maxBytes: number): Buffer {
     // eslint-disable-next-line no-restricted-syntax -- runs in the storage worker; a stream for each of thousands of chunks takes ten times as long
     return zstdDecompressSync(stored, { maxOutputLength: maxBytes });
   } catch (error) {
+    if (error instanceof RangeError) throw badToc(`a frame has more than the ${maxBytes} bytes it must have`);
     throw explainDecompression(error);
   }
 }

@@ -1,11 +1,18 @@
+// long: 60 s
 /** zstd:chunked layers put together of chunks that are here and of those that are fetched. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { promisify } from 'node:util';
+import { gzip, zstdCompress, zstdDecompress } from 'node:zlib';
+import { execa } from 'execa';
+import { dockerArchive, makeLayer } from '../../../scripts/make-demo-image.ts';
 import type { ImageLayer } from '../../../scripts/make-demo-image.ts';
 import type { TarEntry } from '../../../scripts/tar-writer.ts';
+import type { Digest } from '../../../src/base/ids.ts';
 import { silentLog } from '../../../src/base/log.ts';
 import type { ImageRecord } from '../../../src/image/store.ts';
 import { FaultyRegistry } from '../../support/faulty-registry.ts';
@@ -13,7 +20,10 @@ import type { FaultyRegistryOptions } from '../../support/faulty-registry.ts';
 import { inventoryOf } from '../../support/image-storage.ts';
 import { pullBench } from '../../support/pull-bench.ts';
 import type { PullBench } from '../../support/pull-bench.ts';
+import { findProgram } from '../../support/find-program.ts';
 import { noRegistry, TestRegistry } from '../../support/registry.ts';
+import { scratchDirectory } from '../../support/scratch.ts';
+import { killAtEachStage } from '../../support/take-image.ts';
 import { chunkedLayer, noChunked } from '../../support/zstd-chunked.ts';
 
 const signal = AbortSignal.timeout(120_000);
@@ -65,6 +75,8 @@ function entriesOf(version: 1 | 2): TarEntry[] {
     { path: 'usr/lib/holes', kind: 'file', data: Buffer.concat([noise(5000, 6), Buffer.alloc(300_000), noise(5000, 7)]) },
     { path: 'usr/lib/twice', kind: 'file', data: noise(20_000, 8) },
     { path: 'usr/lib/twice-more', kind: 'file', data: noise(20_000, 8) },
+    { path: 'usr/lib/as-large', kind: 'file', data: noise(2000, 9) },
+    { path: 'usr/lib/as-small', kind: 'file', data: noise(2000, 10) },
     { path: 'usr/lib/empty', kind: 'file', data: '' },
     { path: 'dev/pipe', kind: 'fifo', gid: 9 },
     { path: 'dev/null', kind: 'character', device: [1, 3], mode: 0o666 },
@@ -199,3 +211,185 @@ test('a registry that knows no ranges sends the whole', { skip: noChunked }, asy
   const lab = await start(t, { ranges: false });
   await assertWhole(t, lab, /does not send the range/);
 });
+
+const noSkopeo = (await findProgram('skopeo')) === undefined && 'skopeo is not in PATH (Debian package skopeo)';
+
+test(
+  "of layers that Debian's skopeo made, without a tar-split, large files are put together too",
+  { skip: noSkopeo || noRegistry },
+  async (t) => {
+    const registry = await TestRegistry.start();
+    t.after(async () => registry.stop());
+    const scratch = await scratchDirectory(t);
+    for (const version of [1, 2] as const) {
+      const archive = join(scratch, `${version}.tar`);
+      const name = `localhost/app:${version}`;
+      await writeFile(archive, dockerArchive([{ name, config: {}, layers: [await makeLayer(entriesOf(version), 'none')] }]));
+      const options = [
+        '--insecure-policy',
+        'copy',
+        '-q',
+        '--dest-tls-verify=false',
+        '--dest-compress-format',
+        'zstd:chunked',
+        '--format',
+        'oci',
+      ];
+      await execa('skopeo', [...options, `docker-archive:${archive}`, `docker://${registry.host}/team/app:${version}`]);
+    }
+    const conf = `[[registry]]\nprefix = "registry.example"\nlocation = "${registry.host}"\ninsecure = true\n`;
+    const bench = await pullBench(t, conf, { discardsBlobs: () => true, rangeBytes: () => 8 * MIB });
+    await bench.puller.pull(`${NAME}:1`, undefined, signal);
+    const before = await registry.sentBytes();
+    const second = await bench.puller.pull(`${NAME}:2`, undefined, signal);
+    const sent = (await registry.sentBytes()) - before;
+    const blobBytes = second.layers[0]!.sizeBytes;
+    t.diagnostic(`${sent} bytes on the wire, the blob has ${blobBytes}`);
+    assert.ok(sent < blobBytes * 0.6, `${sent} of ${blobBytes}`);
+    const plain = await pullBench(t, conf);
+    assert.equal(treeOf(bench, second), treeOf(plain, await plain.puller.pull(`${NAME}:2`, undefined, signal)));
+  },
+);
+
+/** The layer with another table of contents, whose digest is right unless it is given. */
+async function withToc(
+  layer: ImageLayer,
+  change: (toc: { entries: Entry[]; tarSplitDigest?: string }) => void,
+  digest?: string,
+): Promise<ImageLayer> {
+  const { 'io.github.containers.zstd-chunked.manifest-position': place = '', ...annotations } = layer.annotations ?? {};
+  const [offset = 0, stored = 0] = place.split(':').map(Number);
+  const toc = JSON.parse((await promisify(zstdDecompress)(layer.blob.subarray(offset, offset + stored))).toString()) as {
+    entries: Entry[];
+  };
+  change(toc);
+  const plain = Buffer.from(JSON.stringify(toc));
+  const bytes = await promisify(zstdCompress)(plain);
+  const header = Buffer.alloc(8);
+  header.writeUInt32LE(0x184d2a50, 0);
+  header.writeUInt32LE(bytes.length, 4);
+  const blob = Buffer.concat([layer.blob, header, bytes]);
+  return {
+    ...layer,
+    blob,
+    digest: sha256(blob),
+    annotations: {
+      ...annotations,
+      'io.github.containers.zstd-chunked.manifest-position': `${layer.blob.length + 8}:${bytes.length}:${plain.length}:1`,
+      'io.github.containers.zstd-chunked.manifest-checksum': digest ?? sha256(bytes),
+    },
+  };
+}
+
+interface Entry {
+  type: string;
+  name: string;
+  size?: number;
+  digest?: string;
+  offset?: number;
+  endOffset?: number;
+  chunkDigest?: string;
+  chunkSize?: number;
+}
+
+function sha256(bytes: Uint8Array): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+}
+
+const fileIn = (toc: { entries: Entry[] }, name: string): Entry => toc.entries.find((entry) => entry.name === name)!;
+/** A file that is not the same in both versions. */
+const OTHER = 'usr/share/app/d6/file-20';
+
+const LIES: readonly [what: string, why: RegExp, change: (toc: { entries: Entry[]; tarSplitDigest?: string }) => void, digest?: string][] = [
+  ['has not the digest that the manifest names', /digest of its table of contents is sha256:.*, must be sha256:0{64}/, () => undefined, `sha256:${'0'.repeat(64)}`],
+  ['says that another file is a chunk', /digest of the unpacked data is/, (toc) => (fileIn(toc, 'usr/lib/as-large').digest = fileIn(toc, 'usr/lib/as-small').digest!)],
+  ['has a wrong digest of a chunk that is fetched', /digest of a chunk is/, (toc) => (fileIn(toc, OTHER).digest = `sha256:${'1'.repeat(64)}`)],
+  ['has a wrong digest of the tar-split', /digest of its tar-split is/, (toc) => (toc.tarSplitDigest = `sha256:${'2'.repeat(64)}`)],
+  ['has chunks that overlap', /chunks overlap/, (toc) => (fileIn(toc, OTHER).offset! -= 100_000)],
+  ['has a file that ends before it begins', /chunks overlap/, (toc) => (fileIn(toc, OTHER).endOffset = 1)],
+  ['has a chunk that is not in the blob', /not in the content of the blob/, (toc) => (toc.entries.at(-1)!.endOffset = 1e12)],
+  ['says that a file is larger than the blob can hold', /which cannot be in a blob/, (toc) => (fileIn(toc, OTHER).size = 1e15)],
+  ['has chunks that do not make up their file', /the chunks of .* have .* bytes, must have/, (toc) => (fileIn(toc, 'usr/lib/large').size! += 1)],
+  ['lacks a file of the tar-split', /files are not those of its tar-split|digest of the unpacked data/, (toc) => (toc.entries = toc.entries.filter(({ name }) => name !== OTHER))],
+]; // prettier-ignore
+
+for (const [what, why, change, digest] of LIES) {
+  test(`a table of contents that ${what} makes it a pull of the whole`, { skip: noChunked }, async (t) => {
+    const layer = await withToc(V2!, change, digest);
+    await assertWhole(t, await start(t, {}, layer), why, layer);
+  });
+}
+
+test('a range with other bytes than it should have makes it a pull of the whole', { skip: noChunked }, async (t) => {
+  const lab = await start(t, {
+    fault: (request, response) => {
+      const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
+      // The index comes as it is.
+      if (from === undefined || request.url?.includes(V2!.digest) !== true || Number(to) > V2!.blob.length - 1000) return false;
+      const bytes = Buffer.from(V2!.blob.subarray(Number(from), Number(to) + 1));
+      bytes[bytes.length >> 1]! ^= 1;
+      response.writeHead(206, { 'content-range': `bytes ${from}-${to}/${V2!.blob.length}`, 'content-length': bytes.length }).end(bytes);
+      return true;
+    },
+  });
+  await assertWhole(t, lab, /digest of a chunk is|decompress/);
+});
+
+test('a range that breaks is taken up again', { skip: noChunked }, async (t) => {
+  let broken = 0;
+  const lab = await start(t, {
+    fault: (request, response) => {
+      const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
+      if (from === undefined || request.url?.includes(V2!.digest) !== true || Number(to) - Number(from) < 20_000 || broken > 2)
+        return false;
+      broken += 1;
+      response.writeHead(206, {
+        'content-range': `bytes ${from}-${to}/${V2!.blob.length}`,
+        'content-length': Number(to) - Number(from) + 1,
+      });
+      response.write(V2!.blob.subarray(Number(from), Number(from) + 10_000), () => response.destroy());
+      return true;
+    },
+  });
+  const record = await lab.puller.pull(`${NAME}:2`, undefined, signal);
+  assert.equal(treeOf(lab, record), await plainTree(t));
+  assert.ok(broken > 0 && !lab.ranges.includes('-'), lab.ranges.join(' '));
+});
+
+test('eStargz is fetched whole, as gzip', { skip: noChunked }, async (t) => {
+  const blob = await promisify(gzip)(V2!.tar);
+  const estargz = { 'containerd.io/snapshot/stargz/toc.digest': sha256(blob), 'io.containers.estargz.uncompressed-size': '1' };
+  const layer: ImageLayer = { ...V2!, compression: 'gzip', blob, digest: sha256(blob), annotations: estargz };
+  const lab = await start(t, {}, layer);
+  assert.equal(treeOf(lab, await lab.puller.pull(`${NAME}:2`, undefined, signal)), await plainTree(t, layer));
+  assert.ok(!lab.log.some((line) => line.includes('chunks')), lab.log.join());
+});
+
+test('where blobs are kept, the whole is fetched, and its blob is there', { skip: noChunked }, async (t) => {
+  const registry = await FaultyRegistry.start();
+  t.after(async () => registry.stop());
+  registry.addImage(image(V1), 'team/app', '1');
+  registry.addImage(image(V2), 'team/app', '2');
+  let discards = true;
+  const bench = await pullBench(t, registry.conf, { discardsBlobs: () => discards });
+  await bench.puller.pull(`${NAME}:1`, undefined, signal);
+  discards = false;
+  await bench.puller.pull(`${NAME}:2`, undefined, signal);
+  assert.equal(bench.stores.blobs.sizeOf(V2!.digest as Digest), V2!.blob.length);
+});
+
+test(
+  'a process killed at any stage of a pull by chunks leaves an image or nothing, and the next pull works',
+  { skip: noChunked },
+  async (t) => {
+    const registry = await FaultyRegistry.start();
+    t.after(async () => registry.stop());
+    registry.addImage(image(V1), 'team/app', '1');
+    registry.addImage(image(V2), 'team/app', '2');
+    const scratch = await scratchDirectory(t);
+    const conf = join(scratch, 'registries.conf');
+    await writeFile(conf, registry.conf);
+    const env = { DISCARD_BLOBS: '1' };
+    await killAtEachStage(scratch, { name: `${NAME}:2`, before: `${NAME}:1`, conf, env, leastStages: 8, mustPass: 'pull.chunks-unpacked' });
+  },
+);
