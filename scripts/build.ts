@@ -1,4 +1,4 @@
-/** Bundles the daemon into dist/: podwright.js, and a file for each worker thread (src/**\/*-worker.ts). */
+/** Bundles the daemon into dist/: podwright.js, and a file for each worker, a thread or a process (src/**\/*-worker.ts). */
 import { glob } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { build } from 'esbuild';

@@ -77,7 +77,7 @@ export interface LayerReport {
   readonly image: string;
   readonly chain: string;
   readonly digest: string;
-  readonly tree: 'sound' | 'damaged' | 'unknown';
+  readonly tree: 'sound' | 'damaged' | 'unknown' | 'outside';
   readonly blob: 'sound' | 'damaged' | 'absent';
   readonly repair: 'none' | 'mended' | 'dropped' | 'in use';
 }

@@ -301,6 +301,13 @@ export const schema = {
       'Where image.discard_blobs is set: of a zstd:chunked layer, fetch only the chunks that no layer here has. Nothing else is lost by it.',
       { reloadable: true },
     ),
+    additionalStores: key(
+      paths,
+      [],
+      'Directories with images that others have filled, read-only, in the order in which they are looked through: the additionalimagestores of ' +
+        'containers-storage.conf(5), with the driver overlay. Each may be missing.',
+      { reloadable: true },
+    ),
     ...trustKeys,
     pullProgressTimeoutMs: key(
       duration(1000),

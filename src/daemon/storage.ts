@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts';
 import { DiskLayout } from '../config/disk-layout.ts';
 import type { LiveConfig } from '../config/live-config.ts';
 import type { Config } from '../config/schema.ts';
+import { AdditionalStores } from '../image/additional-stores.ts';
 import type { ImageParts } from '../image/assemble.ts';
 import type { Platform } from '../image/oci-types.ts';
 import type { ResolvedName } from '../image/resolve-name.ts';
@@ -12,6 +13,7 @@ import { ImagePuller } from '../image/pull.ts';
 import { parseReference } from '../image/reference.ts';
 import { ImageUses } from '../image/image-uses.ts';
 import { ImageStore } from '../image/store.ts';
+import type { ImageStoreParts } from '../image/store.ts';
 import type { DiskUsage } from '../imageservice/parts.ts';
 import { CredentialSource } from '../registry/credential-source.ts';
 import { RegistryClient } from '../registry/registry-client.ts';
@@ -60,10 +62,9 @@ export async function openStorage(config: LiveConfig, log: Log, environment: Rea
   const layers = new LayerStore(layout.layers, workers, log);
   const rootfs = new RootfsStore(layout.writableLayers, layers, workers);
   const shortNames = (): ShortNames => files.current.shortNames;
-  const discardsBlobs = (): boolean => config.current.image.discardBlobs;
-  const reusesChunks = (): boolean => config.current.image.reuseChunks;
-  const images = new ImageStore({ directory: layout.imageRecords, blobs, layers, rootfs, log, shortNames, discardsBlobs });
-  const imageParts: ImageParts = { images, blobs, layers, log, reusesChunks };
+  const images = openImages(config, { directory: layout.imageRecords, blobs, layers, rootfs, log, shortNames });
+  const additionalStores = new AdditionalStores({ directories: () => config.current.image.additionalStores, images, layers, log });
+  const imageParts: ImageParts = { images, blobs, layers, log, reusesChunks: () => config.current.image.reuseChunks };
   const stallTimeoutMs = (): number => config.current.image.pullProgressTimeoutMs;
   // A connection that died is taken up again once, before the pull is given up.
   const registry = new RegistryClient(() => files.current, { idleTimeoutMs: () => Math.ceil(stallTimeoutMs() / 2), ...connecting(config) });
@@ -98,7 +99,7 @@ export async function openStorage(config: LiveConfig, log: Log, environment: Rea
       imagesMountpoint = await mountpointOfImages(layout);
       await files.start(() => registryPaths(config.current));
       images.setPinned(config.current.image.pinned);
-      await images.start();
+      await Promise.all([images.start(), additionalStores.start()]);
       await credentials.start();
       void checkSuspects(imageParts);
     },
@@ -116,10 +117,12 @@ export async function openStorage(config: LiveConfig, log: Log, environment: Rea
         images.setPinned(next.image.pinned);
         // Blobs that are no longer to be kept.
         void images.collect();
+        void additionalStores.look();
       };
     },
     close: async () => {
       files.close();
+      additionalStores.close();
       await registry.close();
       await layers.close();
       await workers.close();
@@ -129,6 +132,12 @@ export async function openStorage(config: LiveConfig, log: Log, environment: Rea
       containers: { mountpoint: layout.storage, ...(await rootfs.totalUsage()) },
     }),
   };
+}
+
+function openImages(config: LiveConfig, parts: ImageStoreParts): ImageStore {
+  const discardsBlobs = (): boolean => config.current.image.discardBlobs;
+  const hasAdditionalStores = (): boolean => config.current.image.additionalStores.length > 0;
+  return new ImageStore({ ...parts, discardsBlobs, hasAdditionalStores });
 }
 
 function connecting(config: LiveConfig): TransportOptions {

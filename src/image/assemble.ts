@@ -7,7 +7,7 @@ import type { Log } from '../base/log.ts';
 import { stage } from '../base/stage.ts';
 import { UndoStack } from '../base/undo.ts';
 import type { BlobStore } from '../storage/blobs.ts';
-import { chainIds } from '../storage/layers.ts';
+import { chainIds } from '../storage/chain-id.ts';
 import type { LayerRecord, LayerStore, StagedLayer } from '../storage/layers.ts';
 import type { UnpackResult } from '../storage/unpack.ts';
 import { download } from './download.ts';
@@ -117,7 +117,7 @@ export async function assembleImage(parts: ImageParts, image: NewImage, options:
   const undo = new UndoStack();
   try {
     // Looked at in the same turn in which they are retained: a removal that begins later leaves these layers.
-    const known = parts.images.get(digestOf(image.config) as string as ImageId);
+    const known = parts.images.own(digestOf(image.config) as string as ImageId);
     if (known !== undefined) return await addNames(parts, known, image, work);
     await fetchLayers(parts, image, work, options, undo);
     await describeLayers(parts, work);

@@ -37,6 +37,9 @@ export interface ImageRecord {
   readonly manifestMediaType: string;
   /** Whether the kubelet must not remove it when space runs out. Comes from the configuration, not from the file. */
   readonly pinned: boolean;
+  /** Of an image of an additional store: the store's directory, and its documents, which are no blobs of ours. Never in a file. */
+  readonly store?: string | undefined;
+  readonly documents?: { readonly manifest: string; readonly config: string } | undefined;
   /** Milliseconds since 1970. Where two files claim a name, the later one has it. */
   readonly updatedAtMs: number;
 }

@@ -9,8 +9,8 @@ export interface LayerFinding {
   readonly image: string;
   readonly chain: Digest;
   readonly digest: Digest;
-  /** `unknown`: it was made by a version that kept no digest of the tree. */
-  readonly tree: 'sound' | 'damaged' | 'unknown';
+  /** `unknown`: it was made by a version that kept no digest of the tree. `outside`: it lies in a store that is not ours, and was not looked at. */
+  readonly tree: 'sound' | 'damaged' | 'unknown' | 'outside';
   readonly blob: 'sound' | 'damaged' | 'absent';
   /** What was done about a damaged one. */
   readonly repair: 'none' | 'mended' | 'dropped' | 'in use';

@@ -2,7 +2,6 @@ import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectoryDurable, syncDirectory, writeFileAtomic } from '../base/atomic-file.ts';
 import { DaemonError, messageOf, unlessReadOnly } from '../base/errors.ts';
-import { isDigest } from '../base/ids.ts';
 import { Field } from '../base/field.ts';
 import type { Digest, ImageId } from '../base/ids.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
@@ -13,11 +12,10 @@ import type { LayerStore } from '../storage/layers.ts';
 import type { RootfsStore } from '../storage/rootfs.ts';
 import { NO_SHORT_NAMES } from '../registry/short-names.ts';
 import type { ShortNames } from '../registry/short-names.ts';
+import { ImageIndex } from './image-index.ts';
 import { readImageRecord } from './image-record.ts';
 import type { ImageRecord } from './image-record.ts';
 import { KeptSignatures } from './kept-signatures.ts';
-import { formatReference, parseReference, repositoryOf, withTag } from './reference.ts';
-import { meaningsOf } from './short-names.ts';
 
 export type { ImageLayer, ImageRecord } from './image-record.ts';
 
@@ -32,14 +30,14 @@ export interface ImageStoreParts {
   readonly shortNames?: () => ShortNames;
   /** Whether the compressed form of a layer is dropped once it is unpacked. Asked whenever it matters. Default false. */
   readonly discardsBlobs?: () => boolean;
+  /** Whether layers may lie in stores that come and go: then an image without its layers is not seen, but kept. Default false. */
+  readonly hasAdditionalStores?: () => boolean;
 }
 
 const WHOLE_STORE = 'all';
 const BAD = 'bad';
 /** How long the sound layers of a damaged image wait for its next pull, milliseconds. */
 const SET_ASIDE_MS = 60 * 60_000;
-/** With fewer digits, nearly any word made of the letters a to f would be taken for an id. */
-const MIN_PREFIX_DIGITS = 3;
 
 /**
  * The images of this node: one record file each, and in memory who uses what. An image is there when its record is: records
@@ -48,8 +46,10 @@ const MIN_PREFIX_DIGITS = 3;
 export class ImageStore {
   readonly signatures: KeptSignatures;
   readonly #parts: ImageStoreParts;
-  readonly #images = new Map<ImageId, ImageRecord>();
-  readonly #byName = new Map<string, ImageId>();
+  /** Those that have a record here, also where a layer of theirs is missing for the time. */
+  readonly #own = new ImageIndex();
+  /** Those of additional stores. */
+  #additional = new ImageIndex();
   readonly #users = new Map<ImageId, Set<string>>();
   /** Layers and blobs of images being made, which no record names yet. */
   readonly #retained = new Map<Digest, number>();
@@ -65,7 +65,7 @@ export class ImageStore {
   async start(): Promise<void> {
     const { directory, log } = this.#parts;
     await makeDirectoryDurable(directory);
-    this.#images.clear();
+    this.#own.clear();
     const found: ImageRecord[] = [];
     for (const file of await readdir(directory)) {
       const path = join(directory, file);
@@ -74,7 +74,7 @@ export class ImageStore {
       try {
         const record = readImageRecord(await readFile(path, 'utf8'));
         if (fileOf(record.id) !== file) throw new Error(`it says it is ${record.id}`);
-        this.#parts.layers.lowerDirs(record.chain);
+        if (this.#parts.hasAdditionalStores?.() !== true) this.#parts.layers.lowerDirs(record.chain);
         found.push(record);
       } catch (error) {
         log.warn('image set aside: its record or a layer of it is not usable; pull or load it again', { path, error: messageOf(error) });
@@ -90,30 +90,53 @@ export class ImageStore {
     return this.#parts.discardsBlobs?.() ?? false;
   }
 
-  /** All images, in no order. */
+  /** All images, in no order. One that is here and in an additional store is told once, with the names of both; of two with one name, the one here has it. */
   list(): ImageRecord[] {
-    return [...this.#images.values()].map((record) => this.#view(record));
+    const own = this.#own.all().filter((record) => this.#isWhole(record));
+    const taken = new Set(own.flatMap(({ names }) => names));
+    const additional = this.#additional.all().filter(({ id }) => this.own(id) === undefined);
+    return [
+      ...own.map((record) => this.#view(record)),
+      ...additional.map((record) => ({ ...record, names: record.names.filter((name) => !taken.has(name)) })),
+    ];
   }
 
   get(id: ImageId): ImageRecord | undefined {
-    const record = this.#images.get(id);
-    return record === undefined ? undefined : this.#view(record);
+    return this.own(id) ?? this.#additional.get(id);
+  }
+
+  /** The image where it has a record here, and all of its layers. */
+  own(id: ImageId): ImageRecord | undefined {
+    const record = this.#own.get(id);
+    return record !== undefined && this.#isWhole(record) ? this.#view(record) : undefined;
+  }
+
+  /** The images of additional stores from now on, in the order of the stores: of two with one id or one name the first counts. */
+  setAdditional(records: readonly ImageRecord[]): void {
+    const next = new ImageIndex();
+    for (const record of records) {
+      if (next.get(record.id) === undefined) next.add({ ...record, names: record.names.filter((name) => !next.hasName(name)) });
+    }
+    this.#additional = next;
   }
 
   /**
-   * The image that `text` means: an id, `repository:tag` (short names as a pull has them, and as docker), `repository@digest` (a tag before
-   * it counts for nothing), or the first digits of just one id. Undefined where there is none, also for what is no reference.
+   * The image that `text` means, as {@link ImageIndex.find} has it: of those that are here, else of the additional stores.
+   * Undefined where there is none, also for what is no reference.
    */
   resolve(text: string): ImageRecord | undefined {
-    const id = this.#find(text.trim());
-    return id === undefined ? undefined : this.get(id);
+    const shortNames = this.#parts.shortNames?.() ?? NO_SHORT_NAMES;
+    const id = this.#own.find(text.trim(), shortNames);
+    const own = id && this.own(id);
+    if (own !== undefined) return own;
+    const other = this.#additional.find(text.trim(), shortNames);
+    return other && this.get(other);
   }
 
   /** What its manifest says about itself; nothing where the blob is gone. */
   async annotationsOf(image: ImageRecord): Promise<Readonly<Record<string, unknown>>> {
     try {
-      const manifest = Field.parse((await this.#parts.blobs.read(image.manifestDigest)).toString('utf8'), '');
-      return manifest.at('annotations').given?.object() ?? {};
+      return new Field(await this.#document(image, 'manifest'), '').at('annotations').given?.object() ?? {};
     } catch {
       return {};
     }
@@ -122,7 +145,7 @@ export class ImageStore {
   /** The manifest of an image; nothing where the blob is gone. */
   async manifestDocument(image: ImageRecord): Promise<unknown> {
     try {
-      return JSON.parse((await this.#parts.blobs.read(image.manifestDigest)).toString('utf8'));
+      return await this.#document(image, 'manifest');
     } catch {
       return {};
     }
@@ -131,10 +154,15 @@ export class ImageStore {
   /** The whole config of an image, with what its record does not keep; the record's where the blob is gone. */
   async configDocument(image: ImageRecord): Promise<unknown> {
     try {
-      return JSON.parse((await this.#parts.blobs.read(image.configDigest)).toString('utf8'));
+      return await this.#document(image, 'config');
     } catch {
       return image.config;
     }
+  }
+
+  async #document({ documents, manifestDigest, configDigest }: ImageRecord, which: 'manifest' | 'config'): Promise<unknown> {
+    const digest = which === 'manifest' ? manifestDigest : configDigest;
+    return JSON.parse(documents?.[which] ?? (await this.#parts.blobs.read(digest)).toString('utf8'));
   }
 
   /** Says that `user` (a container's id) uses an image, which then cannot be removed. */
@@ -188,7 +216,7 @@ export class ImageStore {
    */
   async put(record: ImageRecord): Promise<ImageRecord> {
     return await this.#mutex.run(WHOLE_STORE, async () => {
-      const known = this.#images.get(record.id);
+      const known = this.#own.get(record.id);
       const base = known ?? record;
       const merged: ImageRecord = {
         ...base,
@@ -198,7 +226,7 @@ export class ImageStore {
       };
       await this.#write(merged);
       stage('image.recorded');
-      for (const other of [...this.#images.values()]) {
+      for (const other of this.#own.all()) {
         const names = other.names.filter((name) => !record.names.includes(name));
         if (other.id !== merged.id && names.length < other.names.length) await this.#write({ ...other, names });
       }
@@ -207,24 +235,30 @@ export class ImageStore {
   }
 
   /**
-   * Removes an image with all its names, and the layers and blobs that no other image has. `text` as for {@link resolve}.
-   * @returns the removed image's id; undefined where there is none, which is no error.
+   * Removes an image with all its names, and the layers and blobs that no other image has. `text` as for {@link resolve}. What an
+   * additional store has of it stays, as with CRI-O.
+   * @returns the removed image's id; undefined where there is none here, which is no error.
    * @throws FailedPrecondition while a container uses it.
    */
   async remove(text: string): Promise<ImageId | undefined> {
     const removed = await this.#mutex.run(WHOLE_STORE, async () => {
-      const record = this.resolve(text);
-      if (record === undefined) return undefined;
+      const id = this.#own.find(text.trim(), this.#parts.shortNames?.() ?? NO_SHORT_NAMES);
+      const record = id && this.#own.get(id);
+      if (record === undefined) {
+        const store = this.resolve(text)?.store;
+        if (store !== undefined) this.#parts.log.warn('image is not removed: it lies in an additional store', { image: text, path: store });
+        return undefined;
+      }
       const [user] = this.usersOf(record.id);
       if (user !== undefined) {
         throw new DaemonError('FailedPrecondition', `remove image ${text}: container ${user} uses it, must be removed first`);
       }
-      this.#forget(record.id);
+      this.#own.delete(record.id);
       try {
         await rm(join(this.#parts.directory, fileOf(record.id)), { force: true });
         await syncDirectory(this.#parts.directory);
       } catch (error) {
-        this.#remember(record);
+        this.#own.add(record);
         throw error;
       }
       return record.id;
@@ -241,10 +275,10 @@ export class ImageStore {
    */
   async setAside(id: ImageId): Promise<void> {
     await this.#mutex.run(WHOLE_STORE, async () => {
-      const record = this.#images.get(id);
+      const record = this.#own.get(id);
       if (record === undefined) return;
       setTimeout(this.retain(record.layers.flatMap(({ chain, digest }) => [chain, digest])), SET_ASIDE_MS).unref();
-      this.#forget(id);
+      this.#own.delete(id);
       await this.#setAside(fileOf(id));
       await syncDirectory(this.#parts.directory);
     });
@@ -256,14 +290,18 @@ export class ImageStore {
     const mounted = await rootfs.chains();
     // Nothing is awaited from here to the first removal of each store, so nobody can begin to need what is about to go.
     const needed = new Set<Digest>(this.#retained.keys());
-    for (const { chain, layers: own, configDigest, manifestDigest, artifact } of this.#images.values()) {
+    for (const { chain, layers: own, configDigest, manifestDigest, artifact } of this.#own.all()) {
       needed.add(configDigest).add(manifestDigest);
-      for (const layer of own) if (!this.discardsBlobs || artifact !== undefined || !layers.has(layer.chain)) needed.add(layer.digest);
+      for (const layer of own) {
+        // Each by itself: one between them may be missing for the time.
+        needed.add(layer.chain);
+        if (!this.discardsBlobs || artifact !== undefined || !layers.has(layer.chain)) needed.add(layer.digest);
+      }
       this.#needLayers(needed, chain);
     }
     for (const chain of [...mounted, ...this.#retained.keys()]) this.#needLayers(needed, chain);
     const work = [
-      this.signatures.collect((manifest) => this.#retained.has(manifest) || this.#byDigest(manifest) !== undefined),
+      this.signatures.collect((manifest) => this.#retained.has(manifest) || this.#own.byDigest(manifest) !== undefined),
       ...layers
         .list()
         .filter(({ chain }) => !needed.has(chain))
@@ -296,51 +334,23 @@ export class ImageStore {
     }
   }
 
-  #find(text: string): ImageId | undefined {
-    const asId = (isDigest(text) ? text : `sha256:${text}`) as ImageId;
-    if (this.#images.has(asId)) return asId;
-    if (isDigest(asId)) return isDigest(text) ? this.#byDigest(text) : undefined;
-    return this.#findByName(text) ?? this.#findByPrefix(text);
-  }
-
-  #findByName(text: string): ImageId | undefined {
-    for (const name of [...meaningsOf(text, this.#parts.shortNames?.() ?? NO_SHORT_NAMES).names, text]) {
-      const id = this.#findByWholeName(name);
-      if (id !== undefined) return id;
-    }
-    return undefined;
-  }
-
-  #findByWholeName(text: string): ImageId | undefined {
-    let reference;
-    try {
-      reference = withTag(parseReference(text));
-    } catch {
-      return undefined;
-    }
-    if (reference.digest === undefined) return this.#byName.get(formatReference(reference));
-    const wanted = `${repositoryOf(reference)}@${reference.digest}`;
-    for (const { id, digests } of this.#images.values()) if (digests.includes(wanted)) return id;
-    return undefined;
-  }
-
-  #byDigest(digest: Digest): ImageId | undefined {
-    for (const { id, digests } of this.#images.values()) if (digests.some((name) => name.endsWith(`@${digest}`))) return id;
-    return undefined;
-  }
-
-  #findByPrefix(text: string): ImageId | undefined {
-    const prefix = text.startsWith('sha256:') ? text : `sha256:${text}`;
-    if (!/^sha256:[0-9a-f]+$/.test(prefix) || prefix.length < 'sha256:'.length + MIN_PREFIX_DIGITS) return undefined;
-    const matches = [...this.#images.keys()].filter((id) => id.startsWith(prefix));
-    return matches.length === 1 ? matches[0] : undefined;
-  }
-
   #view(record: ImageRecord): ImageRecord {
     const pinned = this.#pinned.some((pattern) =>
       record.names.some((name) => pattern.test(name) || pattern.test(name.replace(/^docker\.io\/(library\/)?/, ''))),
     );
-    return { ...record, pinned, sizeBytes: record.artifact === undefined ? this.#sizeOf(record) : record.sizeBytes };
+    const stored = this.#additional.get(record.id);
+    return {
+      ...record,
+      names: union(record.names, stored?.names.filter((name) => !this.#own.hasName(name)) ?? []),
+      digests: union(record.digests, stored?.digests ?? []),
+      pinned,
+      sizeBytes: record.artifact === undefined ? this.#sizeOf(record) : record.sizeBytes,
+    };
+  }
+
+  /** Whether all of its layers are here, or in an additional store that is. */
+  #isWhole({ artifact, layers: own }: ImageRecord): boolean {
+    return artifact !== undefined || own.every(({ chain }) => this.#parts.layers.has(chain));
   }
 
   /** What it takes by itself: unpacked layers, and the blobs that are kept. */
@@ -350,20 +360,9 @@ export class ImageStore {
     return own.reduce((sum, { chain, digest }) => sum + (layers.get(chain)?.sizeBytes ?? 0) + blobs.sizeOf(digest), documents);
   }
 
-  #remember(record: ImageRecord): void {
-    this.#forget(record.id);
-    this.#images.set(record.id, record);
-    for (const name of record.names) this.#byName.set(name, record.id);
-  }
-
-  #forget(id: ImageId): void {
-    for (const name of this.#images.get(id)?.names ?? []) if (this.#byName.get(name) === id) this.#byName.delete(name);
-    this.#images.delete(id);
-  }
-
   async #write(record: ImageRecord): Promise<void> {
     await writeFileAtomic(join(this.#parts.directory, fileOf(record.id)), JSON.stringify({ ...record, pinned: false }));
-    this.#remember(record);
+    this.#own.add(record);
   }
 
   /** A crash may leave a name with two images: the one written last has it. */
@@ -372,7 +371,7 @@ export class ImageStore {
     for (const record of found.sort((a, b) => b.updatedAtMs - a.updatedAtMs)) {
       const names = record.names.filter((name) => !taken.has(name));
       names.forEach((name) => taken.add(name));
-      this.#remember({ ...record, names });
+      this.#own.add({ ...record, names });
       if (names.length !== record.names.length) await unlessReadOnly(this.#write({ ...record, names }));
     }
   }

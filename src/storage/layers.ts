@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectoryDurable, syncDirectory } from '../base/atomic-file.ts';
@@ -13,6 +13,9 @@ import { CHUNK_LIST } from './chunks/chunk-list.ts';
 import type { IndexFile } from './chunks/index-file.ts';
 import type { ChunkPlan, PlanRequest } from './chunks/plan-chunks.ts';
 import type { UnpackChunksRequest } from './chunks/unpack-chunks.ts';
+import { chainId } from './chain-id.ts';
+import { askOutside } from './outside-tree.ts';
+import type { OutsideTree } from './outside-tree.ts';
 import type { FollowingJob, StorageWorkers } from './storage-workers.ts';
 import { treeDigestOf } from './tree-sum.ts';
 import type { Expected, UnpackResult } from './unpack.ts';
@@ -33,6 +36,8 @@ export interface LayerRecord {
   readonly boot?: string | undefined;
   /** Whether the list of its chunks is beside it: it came as zstd:chunked. */
   readonly hasChunks?: boolean | undefined;
+  /** Its tree where that lies elsewhere, read-only: it is not ours to remove, to repair or to count. */
+  readonly outside?: OutsideTree | undefined;
 }
 
 /** What a layer holds, as far as its record says. */
@@ -43,19 +48,6 @@ export interface StagedLayer {
   readonly name: string;
   /** Where its tree goes. */
   readonly tree: string;
-}
-
-/** The chain id of a layer on its parents. OCI image spec, config.md, Layer ChainID. */
-export function chainId(parent: Digest | undefined, diffId: Digest): Digest {
-  if (parent === undefined) return diffId;
-  return `sha256:${createHash('sha256').update(`${parent} ${diffId}`).digest('hex')}` as Digest;
-}
-
-/** Chain ids of all layers, lowest first. */
-export function chainIds(diffIds: readonly Digest[]): Digest[] {
-  const chains: Digest[] = [];
-  for (const diffId of diffIds) chains.push(chainId(chains.at(-1), diffId));
-  return chains;
 }
 
 const RECORD = 'layer.json';
@@ -73,6 +65,8 @@ export class LayerStore {
   readonly #workers: StorageWorkers;
   readonly #log: Log;
   readonly #layers = new Map<Digest, LayerRecord>();
+  /** Layers of additional stores; one that is here as well counts as ours. */
+  #additional: ReadonlyMap<Digest, LayerRecord> = new Map<Digest, LayerRecord>();
   /** A layer may be made anew while the old one of its name is being taken away. */
   readonly #renames = new KeyedMutex<string>();
   readonly #marks: BootMarks;
@@ -125,12 +119,14 @@ export class LayerStore {
     return [...this.#suspects];
   }
 
-  /** Resolves when a layer and all below it may be used: suspects are looked at first. @throws FailedPrecondition where one is damaged for good. */
+  /** Resolves when a layer and all below it may be used: suspects are looked at first, and trees elsewhere must be there. @throws FailedPrecondition where one is damaged for good. */
   async ready(top: Digest): Promise<void> {
-    for (const { chain } of this.#suspects.size === 0 ? [] : this.chain(top)) {
-      if (!this.#suspects.has(chain)) continue;
-      const check = this.#checks.get(chain) ?? this.#check(chain).finally(() => this.#checks.delete(chain));
-      this.#checks.set(chain, check);
+    const chain = this.chain(top);
+    await askOutside(chain.flatMap(({ outside }) => outside ?? []));
+    for (const { chain: next } of this.#suspects.size === 0 ? [] : chain) {
+      if (!this.#suspects.has(next)) continue;
+      const check = this.#checks.get(next) ?? this.#check(next).finally(() => this.#checks.delete(next));
+      this.#checks.set(next, check);
       await check;
     }
   }
@@ -147,7 +143,8 @@ export class LayerStore {
   }
 
   /** Compares a layer's tree with what it was when it was made. */
-  async verify(chain: Digest, signal?: AbortSignal): Promise<'sound' | 'damaged' | 'unknown'> {
+  async verify(chain: Digest, signal?: AbortSignal): Promise<'sound' | 'damaged' | 'unknown' | 'outside'> {
+    if (this.get(chain)?.outside !== undefined) return 'outside';
     const tree = this.#layers.get(chain)?.tree;
     if (tree === undefined) return 'unknown';
     try {
@@ -167,13 +164,19 @@ export class LayerStore {
   }
 
   has(chain: Digest): boolean {
-    return this.#layers.has(chain);
+    return this.get(chain) !== undefined;
   }
 
   get(chain: Digest): LayerRecord | undefined {
-    return this.#layers.get(chain);
+    return this.#layers.get(chain) ?? this.#additional.get(chain);
   }
 
+  /** The layers of additional stores from now on; of two with one chain id the first counts. */
+  setAdditional(layers: readonly LayerRecord[]): void {
+    this.#additional = new Map(layers.toReversed().map((layer) => [layer.chain, layer]));
+  }
+
+  /** Ours alone. */
   list(): LayerRecord[] {
     return [...this.#layers.values()];
   }
@@ -193,7 +196,7 @@ export class LayerStore {
   chain(top: Digest): LayerRecord[] {
     const found: LayerRecord[] = [];
     for (let next: Digest | undefined = top; next !== undefined;) {
-      const layer: LayerRecord = this.#layers.get(next) ?? fail('NotFound', `find layers of ${top}: layer ${next} is not here`);
+      const layer: LayerRecord = this.get(next) ?? fail('NotFound', `find layers of ${top}: layer ${next} is not here`);
       found.push(layer);
       next = layer.parent;
     }
@@ -202,10 +205,10 @@ export class LayerStore {
 
   /** The directories of a layer and of all below it, topmost first, as overlayfs wants them. @throws NotFound. */
   lowerDirs(top: Digest): string[] {
-    return this.chain(top).map((layer) => join(this.#directory, nameOf(layer.chain), TREE));
+    return this.chain(top).map((layer) => layer.outside?.tree ?? join(this.#directory, nameOf(layer.chain), TREE));
   }
 
-  /** What all of {@link lowerDirs} lie in. */
+  /** What all of {@link lowerDirs} lie in that are ours. */
   get tree(): string {
     return this.#directory;
   }

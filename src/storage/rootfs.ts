@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path';
 import { makeDirectoryDurable } from '../base/atomic-file.ts';
 import { sleep } from '../base/deadline.ts';
-import { hasErrno, unlessMissing } from '../base/errors.ts';
+import { fail, hasErrno, unlessMissing } from '../base/errors.ts';
 import { isDigest, isObjectId } from '../base/ids.ts';
 import type { ContainerId, Digest } from '../base/ids.ts';
 import { stage } from '../base/stage.ts';
@@ -91,7 +91,7 @@ export class RootfsStore {
     const isNew = (await mkdir(upper, { recursive: true, mode: 0o755 })) !== undefined;
     await mkdir(work, { recursive: true, mode: 0o700 });
     // The root directory of a container is the upper one: it must look like the image's.
-    if (isNew && lower[0] !== undefined) describeLike(lower[0], upper, user?.mapping);
+    if (isNew && lower[0] !== undefined) await this.#describe(lower[0], upper, user?.mapping);
     if (isNew && changes !== undefined) await this.#fill(upper, changes, lower);
     const shown = (directories: readonly string[]): readonly string[] => this.#shownTo(user, directories);
     const options = context === undefined ? [] : [`context=${context}`];
@@ -107,9 +107,23 @@ export class RootfsStore {
     }
   }
 
-  /** The same directories of layers, with the owners of a user namespace. */
+  /** The same directories of layers, with the owners of a user namespace. @throws FailedPrecondition for those of additional stores. */
   #shownTo(user: RootfsUser | undefined, directories: readonly string[]): readonly string[] {
-    return user === undefined ? directories : directories.map((path) => join(user.layers, relative(this.#layers.tree, path)));
+    if (user === undefined) return directories;
+    const outside = directories.find((path) => !this.#isOurs(path));
+    if (outside !== undefined)
+      fail('FailedPrecondition', `mount root file system: the layer ${outside} is of an additional store, whose layers have no owners of a user namespace: the pod must have none`); // prettier-ignore
+    return directories.map((path) => join(user.layers, relative(this.#layers.tree, path)));
+  }
+
+  #isOurs(path: string): boolean {
+    return path.startsWith(`${this.#layers.tree}/`);
+  }
+
+  /** That of others may be slow. */
+  async #describe(source: string, target: string, user: UserMapping | undefined): Promise<void> {
+    if (this.#isOurs(source)) describeLike(source, target, user);
+    else await this.#workers.run('describe', { source, target, user });
   }
 
   /** What a container has written, and the directories below it, topmost first. @throws NotFound where a layer is missing. */

@@ -11,7 +11,7 @@ import { removeTreeAt } from '../linux/remove-tree.ts';
 import { listChunks, planChunks } from './chunks/plan-chunks.ts';
 import { unpackChunks } from './chunks/unpack-chunks.ts';
 import { FollowedFile } from './followed-file.ts';
-import { inheritImplied } from './implied-directories.ts';
+import { describeLike, inheritImplied } from './implied-directories.ts';
 import { digestFile, digestTree, sumTree } from './tree-digest.ts';
 import { unpack } from './unpack.ts';
 import type { FromWorker, JobKind, JobRequest, Jobs, ToWorker } from './worker-protocol.ts';
@@ -107,6 +107,9 @@ async function run(request: JobRequest, job: Running): Promise<Jobs[JobKind]['re
       return await runHash(request.source, job);
     case 'inherit':
       return inheritImplied(request.layer, request.implied, request.lower, request.tree);
+    case 'describe':
+      describeLike(request.source, request.target, request.user);
+      return undefined;
     case 'sync':
       sync(request.path);
       return undefined;

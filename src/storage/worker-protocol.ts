@@ -5,6 +5,7 @@ import type { TreeUsage } from '../linux/measure-tree.ts';
 import type { IndexFile } from './chunks/index-file.ts';
 import type { ChunkPlan, PlanRequest } from './chunks/plan-chunks.ts';
 import type { UnpackChunksRequest } from './chunks/unpack-chunks.ts';
+import type { UserMapping } from '../linux/user-namespace.ts';
 import type { TreeSum } from './tree-sum.ts';
 import type { Expected, UnpackResult } from './unpack.ts';
 
@@ -25,6 +26,8 @@ export interface Jobs {
     request: { layer: string; implied: readonly ByteString[]; lower: readonly string[]; tree?: TreeSum | undefined };
     result: TreeSum | undefined;
   };
+  /** Makes the directory `target` look like `source`, from outside. */
+  describe: { request: { source: string; target: string; user: UserMapping | undefined }; result: undefined };
   /** Writes what is dirty on the file system of `path` to its disk. */
   sync: { request: { path: string }; result: undefined };
   /** Removes the directory `name` in `parent` with all below it. */

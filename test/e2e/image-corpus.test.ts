@@ -11,7 +11,7 @@ import { ociArchive } from '../../scripts/make-demo-image.ts';
 import type { ImageLayer } from '../../scripts/make-demo-image.ts';
 import type { Digest } from '../../src/base/ids.ts';
 import { AdminClient } from '../../src/cli/admin-client.ts';
-import { chainIds } from '../../src/storage/layers.ts';
+import { chainIds } from '../../src/storage/chain-id.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { e2eTest } from '../support/e2e-test.ts';
 import { HEADERS } from '../support/image-corpus/headers.ts';

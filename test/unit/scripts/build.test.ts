@@ -17,7 +17,13 @@ test('bundle() makes a daemon that runs, without the marks of the crash tests', 
   await bundle(outdir);
 
   const scripts = (await readdir(outdir)).filter((file) => file.endsWith('.js'));
-  assert.deepEqual(scripts.sort(), ['kernel-worker.js', 'podwright.js', 'spec-worker.js', 'storage-worker.js']);
+  assert.deepEqual(scripts.sort(), [
+    'additional-store-worker.js',
+    'kernel-worker.js',
+    'podwright.js',
+    'spec-worker.js',
+    'storage-worker.js',
+  ]);
   for (const script of scripts) assert.doesNotMatch(await readFile(join(outdir, script), 'utf8'), /PODWRIGHT_(KILL_AT|STAGE)/);
   const { stdout } = await execa(process.execPath, [join(outdir, 'podwright.js'), 'version']);
   assert.match(stdout, /^podwright \d/);
