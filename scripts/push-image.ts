@@ -73,7 +73,7 @@ const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 /** Pushes an artifact as oras does. Returns the digest of its manifest. */
 export async function pushArtifact(files: readonly ArtifactFile[], options: PushOptions): Promise<string> {
   const manifest = artifactManifest(files);
-  for (const blob of [EMPTY, ...files.map(({ data }) => data)]) await pushBlob(options, blob);
+  for (const blob of new Set([EMPTY, ...files.map(({ data }) => data)])) await pushBlob(options, blob);
   for (const tag of options.tags) await putManifest(options, tag, OCI_MANIFEST, manifest);
   return sha256(manifest);
 }

@@ -1,10 +1,11 @@
 /** OCI artifacts from a registry, seen by the CRI and from inside the containers that mount them. */
 // long: 25 s
 import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { pushArtifact } from '../../scripts/push-image.ts';
+import { artifactManifest, pushArtifact } from '../../scripts/push-image.ts';
 import type { ArtifactFile } from '../../scripts/push-image.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
@@ -83,6 +84,23 @@ test('an artifact is mounted whole, by a directory and by a file, read-only and 
   assert.equal(await execOutput(daemon, container, ['cat', '/part/vocab.json']), '{"a":1}');
   await removeAllPods(daemon);
   await remove();
+});
+
+test('a file of 64 MB is read whole inside a container, and so is one of thousands that a manifest of over 1 MB names', async (daemon) => {
+  const weights = randomBytes(64_000_000);
+  const small = Buffer.from('one of many');
+  const many = Array.from({ length: 3000 }, (_, index) => ({ name: `many/${index}/${'n'.repeat(240)}`, data: small }));
+  assert.ok(artifactManifest(many).length > 1_000_000);
+  const model = await pull(daemon, 'models/large', [{ name: 'weights', data: weights }]);
+  const names = await pull(daemon, 'models/many', many);
+  const pod = await runPod(daemon);
+  const container = await runContainer(daemon, pod, SLEEP, {
+    imageVolumes: { '/model': { image: model.name }, '/names': { image: names.name } },
+  });
+  const seen = await execOutput(daemon, container, shell('sha256sum /model/weights; find /names -type f | wc -l; cat /names/many/2999/*'));
+  assert.deepEqual(seen.split('\n'), [`${createHash('sha256').update(weights).digest('hex')}  /model/weights`, '3000', 'one of many']);
+  await removeAllPods(daemon);
+  for (const { name } of [model, names]) await daemon.images.removeImage({ image: { image: name } });
 });
 
 test('a container of an artifact, a sub path that it lacks, and a mount of one without titles are refused in words', async (daemon) => {
