@@ -286,9 +286,14 @@ export const schema = {
         'Such a file counts in place of image.auth_files, and is removed when a pull has taken it.',
       { reloadable: true },
     ),
-    pinned: key(listOf(anyText, 'a list of image names'), [], 'Images that the kubelet must not remove: names, with * for any text.', {
-      reloadable: true,
-    }),
+    pinned: key(
+      listOf(anyText, 'a list of image names'),
+      [],
+      'Images that the kubelet must not remove: names, with * for any text. One with an @ is of digests: NAME@* for what was pulled by digest.',
+      {
+        reloadable: true,
+      },
+    ),
     discardBlobs: key(
       trueOrFalse,
       false,

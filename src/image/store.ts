@@ -54,7 +54,7 @@ export class ImageStore {
   /** Layers and blobs of images being made, which no record names yet. */
   readonly #retained = new Map<Digest, number>();
   readonly #mutex = new KeyedMutex<string>();
-  #pinned: readonly RegExp[] = [];
+  #pinned: readonly { readonly expression: RegExp; readonly isOfDigests: boolean }[] = [];
 
   constructor(parts: ImageStoreParts) {
     this.#parts = parts;
@@ -182,17 +182,12 @@ export class ImageStore {
     return [...(this.#users.get(id) ?? [])];
   }
 
-  /** Names of images the kubelet must keep, with `*` for any text: whole names, or short ones as in a reference. */
+  /** Names of images the kubelet must keep, with `*` for any text: whole names, or short ones as in a reference. With an `@` they are of digests. */
   setPinned(patterns: readonly string[]): void {
-    this.#pinned = patterns.map(
-      (pattern) =>
-        new RegExp(
-          `^${pattern
-            .split('*')
-            .map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-            .join('.*')}$`,
-        ),
-    );
+    this.#pinned = patterns.map((pattern) => {
+      const parts = pattern.split('*').map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+      return { expression: new RegExp(`^${parts.join('.*')}$`), isOfDigests: pattern.includes('@') };
+    });
   }
 
   /** Keeps layers and blobs that an image being made needs from being removed, until the function returned is called. */
@@ -335,8 +330,10 @@ export class ImageStore {
   }
 
   #view(record: ImageRecord): ImageRecord {
-    const pinned = this.#pinned.some((pattern) =>
-      record.names.some((name) => pattern.test(name) || pattern.test(name.replace(/^docker\.io\/(library\/)?/, ''))),
+    const pinned = this.#pinned.some(({ expression, isOfDigests }) =>
+      (isOfDigests ? record.digests : record.names).some(
+        (name) => expression.test(name) || expression.test(name.replace(/^docker\.io\/(library\/)?/, '')),
+      ),
     );
     const stored = this.#additional.get(record.id);
     return {

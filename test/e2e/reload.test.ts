@@ -10,6 +10,7 @@ import type { TestDaemon } from '../support/daemon.ts';
 import { e2eTest } from '../support/e2e-test.ts';
 import { FaultyRegistry } from '../support/faulty-registry.ts';
 import { failureOf, removePod, runContainer, runPod, until } from '../support/pods.ts';
+import { IMAGES } from '../support/test-image.ts';
 
 const ends: (() => Promise<void>)[] = [];
 after(async () => {
@@ -114,6 +115,49 @@ e2eTest('many reloads at once end with what was written last', async (daemon) =>
   }
   await until('the last one is in force', async () => (await shown(daemon)).pidsLimit === 119);
 });
+
+e2eTest(
+  'which images are pinned is told as the last reload has it, of images by tag and by digest, and after a restart',
+  async (daemon) => {
+    const origin = await registry();
+    const layers = [await busyboxLayer()];
+    origin.addImage({ config: { Labels: { which: 'tag' } }, layers }, 'app', '1');
+    const { manifest } = origin.addImage({ config: { Labels: { which: 'digest' } }, layers }, 'app', '2');
+    await configure(daemon, '');
+    await useRegistries(daemon, origin.conf);
+    await daemon.restart();
+    const [byTag, byDigest] = ['registry.example/app:1', `registry.example/app@${manifest}`];
+    for (const image of [byTag, byDigest]) await daemon.images.pullImage({ image: { image } });
+
+    /** What the kubelet's garbage collection leaves alone, which is what ImageStatus must say too. */
+    const pinned = async (): Promise<string[]> => {
+      const { images } = await daemon.images.listImages({});
+      for (const { id, pinned: isPinned } of images)
+        assert.equal((await daemon.images.imageStatus({ image: { image: id } })).image?.pinned, isPinned);
+      return images.filter((image) => image.pinned).map(({ repoTags, repoDigests }) => repoTags[0] ?? repoDigests[0] ?? '');
+    };
+    for (const [patterns, expected] of [
+      ['"registry.example/app:*"', [byTag]],
+      [`"registry.example/app@*"`, [byDigest, byTag]],
+      [`"${byDigest}"`, [byDigest]],
+      ['"*busybox*", "registry.example/app:1"', [IMAGES.busybox, byTag]],
+      ['', []],
+    ] as const) {
+      const before = await pinned();
+      await configure(daemon, `[image]\npinned = [${patterns}]\n`);
+      assert.deepEqual(await pinned(), before);
+      await reload(daemon, READ);
+      assert.deepEqual((await pinned()).sort(), [...expected].sort(), patterns);
+      await daemon.restart();
+      assert.deepEqual((await pinned()).sort(), [...expected].sort(), patterns);
+    }
+    // The kubelet does not remove a pinned image; an operator may.
+    await configure(daemon, '[image]\npinned = ["*"]\n');
+    await reload(daemon, READ);
+    for (const image of [byTag, byDigest]) await daemon.images.removeImage({ image: { image } });
+    assert.deepEqual(await pinned(), [IMAGES.busybox]);
+  },
+);
 
 /** Whether the daemon has taken its root, which is the first thing it does. */
 async function hasRoot(daemon: TestDaemon): Promise<boolean> {

@@ -168,5 +168,12 @@ test('pinned names follow the configuration', async (t) => {
   assert.deepEqual(pinned(), ['docker.io/library/pause:3']);
   stores.images.setPinned(['quay.example/*']);
   assert.deepEqual(pinned(), ['quay.example/x/y:1']);
+  const [digest = ''] = stores.images.resolve('pause:3')?.digests ?? [];
+  for (const pattern of [digest, 'pause@*', 'docker.io/*@sha256:*']) {
+    stores.images.setPinned([pattern]);
+    assert.deepEqual(pinned(), ['docker.io/library/pause:3'], pattern);
+  }
+  stores.images.setPinned([digest.slice(0, -1), 'other@*']);
+  assert.deepEqual(pinned(), []);
   assert.equal(stores.images.get('sha256:none' as ImageId), undefined);
 });
