@@ -193,6 +193,7 @@ async function newOciImage(
       mediaType: layer.mediaType,
       digest: layer.digest,
       sizeBytes: layer.size,
+      annotations: layer.annotations,
       open: openMember(archive, blobName(layer)),
     })),
     names: name === '' ? [] : [name],

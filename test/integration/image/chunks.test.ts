@@ -9,11 +9,12 @@ import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { gzip, zstdCompress, zstdDecompress } from 'node:zlib';
 import { execa } from 'execa';
-import { dockerArchive, makeLayer } from '../../../scripts/make-demo-image.ts';
+import { dockerArchive, makeLayer, ociArchive } from '../../../scripts/make-demo-image.ts';
 import type { ImageLayer } from '../../../scripts/make-demo-image.ts';
 import type { TarEntry } from '../../../scripts/tar-writer.ts';
 import type { Digest } from '../../../src/base/ids.ts';
 import { silentLog } from '../../../src/base/log.ts';
+import { loadArchive } from '../../../src/image/load.ts';
 import type { ImageRecord } from '../../../src/image/store.ts';
 import { FaultyRegistry } from '../../support/faulty-registry.ts';
 import type { FaultyRegistryOptions } from '../../support/faulty-registry.ts';
@@ -192,6 +193,20 @@ test('a layer that was put together is itself a source for the next', { skip: no
   assert.equal(treeOf(lab, third), await plainTree(t, next));
   assert.equal(lab.log.filter((line) => line.includes('was put together of chunks')).length, 2, lab.log.join('\n'));
   assert.notEqual(third.chain, second.chain);
+});
+
+test('a layer that was loaded from an archive is a source as well', { skip: noChunked }, async (t) => {
+  const registry = await FaultyRegistry.start();
+  t.after(async () => registry.stop());
+  registry.addImage(image(V2), 'team/app', '2');
+  const bench = await pullBench(t, registry.conf, { discardsBlobs: () => true });
+  const archive = join(await scratchDirectory(t), 'image.tar');
+  await writeFile(archive, ociArchive([{ name: 'localhost/app:1', ...image(V1), architecture: 'amd64' }]));
+  await loadArchive(bench.stores, archive, { signal });
+  const record = await bench.puller.pull(`${NAME}:2`, undefined, signal);
+  assert.equal(treeOf(bench, record), await plainTree(t));
+  const asked = registry.requests.filter((request) => request.includes(V2!.digest));
+  assert.ok(asked.length > 2, asked.join(' '));
 });
 
 test('a file that was changed on the disk is no source', { skip: noChunked }, async (t) => {
