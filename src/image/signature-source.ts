@@ -11,7 +11,7 @@ export function signatureSource(registry: RegistryClient, repository: Repository
   return {
     manifest: async (tagOrDigest) => unlessNotFound(async () => (await repository.manifest(tagOrDigest, signal)).bytes),
     blob: async (digest, limitBytes) => readBlob(repository, digest, limitBytes, signal),
-    url: async (url, limitBytes) => unlessNotFound(async () => registry.fetchUrl(url, { limitBytes, signal, watch })),
+    url: async (url, limitBytes) => unlessNotFound(async () => registry.fetchUrl(url, { limitBytes, signal, watch, beside: repository })),
   };
 }
 

@@ -13,6 +13,8 @@ import { readAll } from './response-body.ts';
 import type { StallWatch } from './stall-watch.ts';
 import { retryAfterMs } from './retry-after.ts';
 import { isPlainHttp } from './tls-fault.ts';
+import { tlsSettings } from './tls-files.ts';
+import type { TlsContent } from './tls-files.ts';
 import { Tokens } from './tokens.ts';
 import { discard, showUrl, Transport } from './transport.ts';
 import type { HttpResponse, TransportOptions } from './transport.ts';
@@ -26,6 +28,15 @@ const MAX_REMEMBERED = 200;
 /** Says where to ask, in order. @throws PermissionDenied for a blocked registry. */
 export interface EndpointSource {
   endpoints(asked: Asked): Endpoint[];
+  /** The certificates that the node has for a host, where it has a directory for it. */
+  certificatesOf?(host: string): TlsContent | undefined;
+}
+
+export interface UrlFetch {
+  readonly limitBytes: number;
+  readonly signal: AbortSignal;
+  readonly watch: StallWatch;
+  readonly beside: Repository;
 }
 
 /** An OCI distribution client (distribution spec 1.1, pull): manifests and blobs by digest or tag, with mirrors and authentication. */
@@ -54,13 +65,18 @@ export class RegistryClient {
     return new Repository(`${asked.domain}/${asked.path}`, { get, endpoints: this.#conf().endpoints(asked), logins, watch });
   }
 
-  /** GETs what is no registry's, without credentials. @throws NotFound, PermissionDenied, RegistryUnavailable, FailedPrecondition; the signal's reason. */
-  async fetchUrl(
-    url: string,
-    { limitBytes, signal, watch }: { limitBytes: number; signal: AbortSignal; watch: StallWatch },
-  ): Promise<Buffer> {
+  /**
+   * GETs what is no registry's, without credentials. Its host's certificates are those of its own directory or, where it has none, the authorities
+   * of the registry that it is beside, as containers/image has it; that it must have a good one is never given up.
+   * @param beside whose images it is about
+   * @throws NotFound, PermissionDenied, RegistryUnavailable, FailedPrecondition; the signal's reason.
+   */
+  async fetchUrl(url: string, { limitBytes, signal, watch, beside }: UrlFetch): Promise<Buffer> {
     const { host, protocol } = new URL(url);
-    const access: HostAccess = { host, scheme: protocol === 'http:' ? 'http' : 'https', tls: STRICT_TLS, headers: {} };
+    const { authorities } = beside;
+    const own = this.#conf().certificatesOf?.(host) ?? (authorities.length === 0 ? undefined : { authorities, clients: [] });
+    const tls = own === undefined ? STRICT_TLS : tlsSettings(own, true);
+    const access: HostAccess = { host, scheme: protocol === 'http:' ? 'http' : 'https', tls, headers: {} };
     return await watch.during(async () => {
       const response = await this.#transport.request(url, { access, signal });
       if (response.status !== 200) throw await failureOf(response, signal);

@@ -75,19 +75,20 @@ export class RegistrySources {
 
   /** Where to ask, in this order. @throws PermissionDenied for a blocked registry. */
   endpoints(asked: Asked): Endpoint[] {
-    const hosts = this.#conf.hasRuleFor(asked) ? undefined : this.#hosts.endpoints(asked, (host) => this.#certificatesOf(host));
+    const certificates = (host: string): TlsContent => this.certificatesOf(host) ?? NO_TLS_CONTENT;
+    const hosts = this.#conf.hasRuleFor(asked) ? undefined : this.#hosts.endpoints(asked, certificates);
     return hosts ?? this.#conf.endpoints(asked).map((endpoint) => this.#withCertificates(endpoint));
   }
 
   #withCertificates(endpoint: Endpoint): Endpoint {
-    const content = this.#certificatesOf(endpoint.host);
-    return content === NO_TLS_CONTENT ? endpoint : { ...endpoint, tls: tlsSettings(content, endpoint.tls.verifies) };
+    const content = this.certificatesOf(endpoint.host);
+    return content === undefined ? endpoint : { ...endpoint, tls: tlsSettings(content, endpoint.tls.verifies) };
   }
 
-  /** Docker Hub's directory may have the name that people use, as containers/image has it. */
-  #certificatesOf(host: string): TlsContent {
+  /** What a host's directory has, if there is one. Docker Hub's may have the name that people use, as containers/image has it. */
+  certificatesOf(host: string): TlsContent | undefined {
     const named = host === 'registry-1.docker.io' ? this.#certificates.get('docker.io') : undefined;
-    return named ?? this.#certificates.get(host) ?? NO_TLS_CONTENT;
+    return named ?? this.#certificates.get(host);
   }
 }
 

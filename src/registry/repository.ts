@@ -73,6 +73,11 @@ export class Repository {
     this.#watch = watch;
   }
 
+  /** Authorities of the hosts that have it, as PEM, beside those of the machine. */
+  get authorities(): readonly string[] {
+    return [...new Set(this.#endpoints.flatMap(({ tls }) => tls.authorities))];
+  }
+
   /**
    * A manifest or index by tag or digest. A tag is asked only of endpoints that may resolve it.
    * @throws FailedPrecondition where its digest is not the one asked for, or no endpoint may resolve the tag.

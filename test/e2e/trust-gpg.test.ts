@@ -285,7 +285,7 @@ test('a policy, a key or a registries.d file that is wrong refuses every pull in
     [forAll([{ type: 'signedBy', keyType: 'GPGKeys', keyPath: '/x', keyData: 'eA==' }]), /must be given just one of keyPath, keyData/],
     [identity({ type: 'matchAny' }), /signedIdentity\.type: must be one of/],
     [identity({ type: 'exactReference', dockerReference: 'a/b' }), /dockerReference: must be the name of an image with its tag or digest/],
-    [forAll([{ type: 'sigstoreSigned', pki: {} }]), /pki: must be absent: it is not supported/],
+    [forAll([{ type: 'sigstoreSigned', pki: {} }]), /default\[0\]\.pki: must be given subjectEmail or subjectHostname/],
     [forAll([{ type: 'signedBy', keyType: 'GPGKeys', keyPath: '/no-such.gpg' }]), /key \/no-such\.gpg: ENOENT/],
   ];
   for (const [policy, words] of broken) {
