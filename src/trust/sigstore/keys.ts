@@ -3,6 +3,7 @@ import type { KeyObject } from 'node:crypto';
 import { messageOf } from '../../base/errors.ts';
 import type { KeySource } from '../key-source.ts';
 import { readKeySource } from '../trusted-file.ts';
+import { DerReader, TAGS } from './der.ts';
 import { firstPemBlock } from './pem.ts';
 
 /** ECDSA, RSA (PKCS #1 1.5) and Ed25519, as Go and sigstore's tools have them. */
@@ -35,9 +36,20 @@ function readPublicKey(pem: string): KeyObject {
   return key;
 }
 
-/** A public key by its SubjectPublicKeyInfo in DER; undefined for a kind that is not used here. */
+/** Kinds of keys and curves, with what stands behind them in DER. RFC 3279, 5480, 8410 */
+const RSA = '1.2.840.113549.1.1.1';
+const EC = '1.2.840.10045.2.1';
+const ED25519 = '1.3.101.112';
+const CURVE_IDS = ['1.3.132.0.33', '1.2.840.10045.3.1.7', '1.3.132.0.34', '1.3.132.0.35'];
+
+/** A public key by its SubjectPublicKeyInfo in DER; undefined for a kind that is not used here: OpenSSL sees none of those. */
 export function publicKeyOf(keyInfo: Buffer): KeyObject | undefined {
   try {
+    const algorithm = new DerReader(keyInfo).sequence().sequence();
+    const kind = algorithm.objectId();
+    if (kind === EC ? !CURVE_IDS.includes(algorithm.objectId()) : kind !== RSA && kind !== ED25519) return undefined;
+    if (kind === RSA) algorithm.next(TAGS.null);
+    algorithm.end();
     const key = createPublicKey({ key: keyInfo, format: 'der', type: 'spki' });
     return isUsable(key) ? key : undefined;
   } catch {
