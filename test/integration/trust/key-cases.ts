@@ -51,8 +51,8 @@ export const KEY_CASES: readonly PolicyCase[] = [
   { name: 'an Ed25519 key', verdict: 'accepted', ...ofKey(newPair.ed25519()) },
   { name: 'a payload of another digest', verdict: 'refused', words: /it is for sha256:0{64}/, policy, sign: (_, image) => sign(claim(image, { digest: `sha256:${'0'.repeat(64)}` })) }, // prettier-ignore
   { name: 'a payload of another name', verdict: 'refused', words: /does not accept/, policy, sign: (_, image) => sign(claim(image, { name: `${image.host}/other/app:1` })) }, // prettier-ignore
-  { name: 'the repository alone, as cosign signs', verdict: 'refused', policy, sign: (_, image) => sign(claim(image, { name: image.name.replace(/:1$/, '') })) }, // prettier-ignore
-  { name: 'the repository alone, and matchRepository', verdict: 'accepted', policy: { ...policy, signedIdentity: { type: 'matchRepository' } }, sign: (_, image) => sign(claim(image, { name: image.name.replace(/:1$/, '') })) }, // prettier-ignore
+  { name: 'the repository alone, as cosign signs', verdict: 'refused', policy, sign: (_, image) => sign(claim(image, { name: image.name.replace(/:\w+$/, '') })) }, // prettier-ignore
+  { name: 'the repository alone, and matchRepository', verdict: 'accepted', policy: { ...policy, signedIdentity: { type: 'matchRepository' } }, sign: (_, image) => sign(claim(image, { name: image.name.replace(/:\w+$/, '') })) }, // prettier-ignore
   { name: 'remapIdentity to the name that is signed', verdict: 'accepted', policy: ({ host }) => remap(host, 'vendor.test/ns'), sign: (_, image) => sign(claim(image, { name: image.name.replace(image.host, 'vendor.test/ns') })) }, // prettier-ignore
   { name: 'remapIdentity to another name', verdict: 'refused', policy: ({ host }) => remap(host, 'vendor.test/ns'), sign },
   { name: 'a payload that is not the one signed', verdict: 'refused', policy, sign: (payload) => sign(payload).map((one) => ({ ...one, payload: `${payload} ` })) }, // prettier-ignore

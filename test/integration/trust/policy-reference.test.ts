@@ -1,5 +1,6 @@
 /** sigstoreSigned accepts what the library of CRI-O, podman and skopeo accepts, containers/image, and nothing else. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,6 +40,8 @@ let directory: string;
 let registry: TestRegistry;
 let client: RegistryClient;
 const images: CaseImage[] = [];
+const REPOSITORY = 'cases/app';
+const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const policyOf = (index: number): string => join(directory, `policy-${index}.json`);
 
 before(async () => {
@@ -52,17 +55,26 @@ before(async () => {
   const registries = await RegistriesConf.load(conf, join(directory, 'none'));
   client = new RegistryClient(() => registries);
   const layers = [await makeLayer([{ path: 'file', kind: 'file', data: 'x' }])];
-  for (const [index, { policy, sign }] of CASES.entries()) {
-    const repository = `case${index}/app`;
-    const { manifestDigest: digest } = await registry.push({ layers, config: {} }, repository, ['1']);
-    const image = { host: registry.host, name: `${registry.host}/${repository}:1`, digest };
-    const signatures = sign(claim(image), image);
-    if (signatures.length > 0) await attachSignatures(registry, repository, digest, signatures);
-    const requirement = { type: 'sigstoreSigned', ...(typeof policy === 'function' ? policy(image) : policy) };
-    await writeJson(policyOf(index), { default: [{ type: 'reject' }], transports: { docker: { [registry.host]: [requirement] } } });
-    images.push(image);
-  }
+  await registry.push({ layers, config: {} }, REPOSITORY, ['any'], 'oci');
+  const pushed = await fetch(`${registry.url}/v2/${REPOSITORY}/manifests/any`, { headers: { accept: MANIFEST } });
+  const manifest = (await pushed.json()) as object;
+  for (const index of CASES.keys()) await prepare(index, manifest); // side by side, the registry loses a blob that two bring
 });
+
+/** A manifest of its own for a case, with its signatures, and its policy. */
+async function prepare(index: number, manifest: object): Promise<void> {
+  const { policy, sign } = CASES[index] ?? assert.fail();
+  const body = JSON.stringify({ ...manifest, annotations: { case: String(index) } });
+  const digest = `sha256:${createHash('sha256').update(body).digest('hex')}`;
+  const url = `${registry.url}/v2/${REPOSITORY}/manifests/case${index}`;
+  assert.equal((await fetch(url, { method: 'PUT', headers: { 'content-type': MANIFEST }, body })).status, 201);
+  const image = { host: registry.host, name: `${registry.host}/${REPOSITORY}:case${index}`, digest };
+  const signatures = sign(claim(image), image);
+  if (signatures.length > 0) await attachSignatures(registry, REPOSITORY, digest, signatures);
+  const requirement = { type: 'sigstoreSigned', ...(typeof policy === 'function' ? policy(image) : policy) };
+  await writeJson(policyOf(index), { default: [{ type: 'reject' }], transports: { docker: { [registry.host]: [requirement] } } });
+  images[index] = image;
+}
 
 after(async () => {
   if (noRegistry !== false) return;
@@ -83,7 +95,11 @@ async function ours(index: number): Promise<string | undefined> {
   const reference = parseReference(name);
   const watch = new StallWatch(10_000);
   const { signal } = new AbortController();
-  const repository = client.repository({ domain: reference.domain, path: reference.path, suffix: ':1' }, new Logins(undefined), watch);
+  const repository = client.repository(
+    { domain: reference.domain, path: reference.path, suffix: `:case${index}` },
+    new Logins(undefined),
+    watch,
+  );
   try {
     const pull = await trust.forPull('');
     await pull.check({ name: reference, manifestDigest: digest as Digest }, signatureSource(client, repository, watch, signal), signal);
