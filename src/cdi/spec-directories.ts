@@ -35,18 +35,20 @@ const LIST_MS = 5_000;
 /**
  * The directories of CDI spec files. They are looked at when somebody asks, so what was written before the question counts, and a
  * node whose pods ask for no device has no work with them. Only files that have changed are read. One that cannot be used is
- * left out with one line in the log, and so is a directory that hangs: only one look at it is under way.
+ * left out with one line in the log, and so is a directory or a file that hangs: only one look at a directory is under way.
  */
 export class SpecDirectories {
   readonly #directories: () => readonly string[];
   readonly #log: Log;
-  readonly #thread = new SpecThread();
+  readonly #thread: SpecThread;
   #known = new Map<string, { readonly stamp: string; readonly file: ReadFile }>();
   #last: Promise<unknown> = Promise.resolve();
   /** Listings that have not come back. Each has one of libuv's threads. */
   readonly #hung = new Map<string, Promise<StampedFile[]>>();
 
-  constructor(directories: () => readonly string[], log: Log) {
+  /** @param readMs how long one file may take; default as {@link SpecThread} has it. */
+  constructor(directories: () => readonly string[], log: Log, readMs?: number) {
+    this.#thread = new SpecThread(readMs);
     this.#directories = directories;
     this.#log = log;
   }
@@ -82,7 +84,7 @@ export class SpecDirectories {
       if ('spec' in file) {
         this.#known.set(path, { stamp, file });
         files.push({ path, priority, spec: file.spec });
-      } else broken.push(this.#note(file, stamp, before));
+      } else broken.push(this.#note(file, file.mayPass === true ? '' : stamp, before));
     }
     return { directories, files, broken };
   }

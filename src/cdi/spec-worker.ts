@@ -26,6 +26,6 @@ function readFile(path: string): ReadFile {
   }
 }
 
-parentPort?.on('message', (paths: readonly string[]) => {
-  parentPort?.postMessage(paths.map(readFile));
+parentPort?.on('message', (path: string) => {
+  parentPort?.postMessage(readFile(path));
 });

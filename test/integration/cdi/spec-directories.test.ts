@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { silentLog, type Log } from '../../../src/base/log.ts';
 import { SpecDirectories } from '../../../src/cdi/spec-directories.ts';
@@ -14,11 +17,13 @@ interface Lab {
   write(name: string, text: string): Promise<string>;
 }
 
-async function makeLab(t: TestContext): Promise<Lab> {
+const HOLD_LEASE = join(import.meta.dirname, '../../fixtures/hold-lease.ts');
+
+async function makeLab(t: TestContext, readMs?: number): Promise<Lab> {
   const directory = await scratchDirectory(t, 'podwright-cdi');
   const warnings: string[] = [];
   const log: Log = { ...silentLog, warn: (message) => void warnings.push(message) };
-  const specs = new SpecDirectories(() => [join(directory, '0'), join(directory, '1')], log);
+  const specs = new SpecDirectories(() => [join(directory, '0'), join(directory, '1')], log, readMs);
   const write = async (name: string, text: string): Promise<string> => {
     await writeFile(join(directory, name), text);
     return join(directory, name);
@@ -77,5 +82,39 @@ test('ten questions at once see the same, also while files change', async (t) =>
     await write('0/a.json', text(String(round)));
     const answers = await Promise.all(Array.from({ length: 10 }, async () => specs.current()));
     for (const { files } of answers) assert.deepEqual(files[0]?.spec.devices[0]?.containerEdits.env, [`A=${round}`]);
+  }
+});
+
+test('a file that hangs is named after its time, keeps one thread and no other directory, and is read when it answers', async (t) => {
+  const { directory, specs, warnings, write } = await makeLab(t, 1500);
+  for (const name of ['0', '1']) await mkdir(join(directory, name));
+  const hung = await write('0/a.json', text('hung'));
+  const beside = await write('0/b.json', text('beside'));
+  const other = await write('1/c.json', text('other'));
+  const holder = spawn(process.execPath, [HOLD_LEASE, hung], { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.after(() => holder.kill('SIGKILL'));
+  await once(holder.stdout, 'data', { signal: AbortSignal.timeout(10_000) });
+
+  const threads = async (): Promise<number> => (await readdir('/proc/self/task')).length;
+  const found = await specs.current();
+  assert.deepEqual(found.files.map(({ path }) => path), [other]); // prettier-ignore
+  const errors = [
+    { path: hung, error: 'it cannot be read within 1.5 s, its file system may hang', mayPass: true },
+    { path: beside, error: `it is not read while ${hung} hangs`, mayPass: true },
+  ];
+  assert.deepEqual(found.broken, errors);
+  const before = await threads();
+  const startedMs = Date.now();
+  for (let look = 0; look < 3; look += 1) assert.deepEqual((await specs.current()).broken, errors);
+  assert.ok(Date.now() - startedMs < 1500, 'a file that hangs is not waited for again');
+  assert.ok((await threads()) <= before);
+  assert.equal(warnings.length, 2, warnings.join('\n'));
+
+  holder.stdin.end();
+  await once(holder, 'exit');
+  const end = Date.now() + 10_000;
+  while ((await specs.current()).files.length < 3) {
+    assert.ok(Date.now() < end, JSON.stringify((await specs.current()).broken));
+    await sleep(50);
   }
 });
