@@ -3,6 +3,7 @@
  * artifact; sometimes the next one is killed in its start too. PODWRIGHT_KILLS says how often (50 for the whole), PODWRIGHT_TEST_SEED when.
  */
 // long: 50 s
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findProgram } from '../support/find-program.ts';
 import { KillLab, makeKillRegistry } from '../support/kills/kill-lab.ts';
@@ -34,7 +35,8 @@ for (const [kept, config] of [
   test(`kill -9 at ${KILLS} random moments of pulls and removals, where ${kept}: all is right and nothing is orphaned`, { skip, timeout: TIMEOUT_MS }, async (context) => {
     context.diagnostic(`seed ${SEED}`);
     const random = seededRandom(SEED);
-    const lab = await KillLab.make(await registry(), config);
+    const made = await registry();
+    const lab = await KillLab.make(made, config);
     try {
       await lab.learn();
       const first = Math.floor(random() * OPERATIONS.length);
@@ -44,6 +46,7 @@ for (const [kept, config] of [
         context.diagnostic(`${kill + 1}. ${await lab.kill(operation, moment)}${moment.ofStart === undefined ? '' : ', and in the next start'}`);
       }
       await lab.prepare(SUBJECTS);
+      if (config !== '') assert.ok((await made.registry.asked()).some(({ status }) => status === 206), 'no pull was by chunks');
       await lab.assertSound();
       await lab.assertSeen(SUBJECTS);
       await lab.prepare([]);

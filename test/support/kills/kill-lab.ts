@@ -107,22 +107,16 @@ export class KillLab {
     return (await this.daemon.images.listImages({})).images;
   }
 
-  /** Names of the images that the daemon lists; each must be told as it is where it is alone. */
+  /** Names of the images that the daemon lists. */
   async listed(): Promise<SubjectName[]> {
-    const images = await this.list();
-    const found = SUBJECTS.filter((name) => images.some(({ id }) => id === this.subjects[name].id));
-    assert.equal(found.length, images.length, 'an image is listed twice, or is none that was pulled');
-    for (const name of found) {
-      const told = images.find(({ id }) => id === this.subjects[name].id);
-      assert.deepEqual(told, this.#references.get(name)?.told, `how ${name} is listed`);
-    }
-    return found;
+    return this.#namesOf(await this.list());
   }
 
-  /** Holds where these images are listed, and the store has what they need and not a byte more. */
+  /** Holds where just these images are listed, each as it is where it is alone, and the store has what they need and not a byte more. */
   async assertStored(names: readonly SubjectName[]): Promise<void> {
+    const images = await this.list();
     assert.deepEqual(
-      await this.listed(),
+      this.#namesOf(images),
       SUBJECTS.filter((name) => names.includes(name)),
     );
     const expected = union([this.#empty.files, ...names.map((name) => this.#references.get(name)?.files ?? [])]);
@@ -132,7 +126,17 @@ export class KillLab {
       ...difference(files, expected).map((line) => `- ${line}`),
     ];
     assert.ok(differences.length === 0, `the store has what it must not (+), or lacks what it must have (-):\n${differences.join('\n')}`);
+    for (const name of names) {
+      const told = images.find(({ id }) => id === this.subjects[name].id);
+      assert.deepEqual(told, this.#references.get(name)?.told, `how ${name} is listed`);
+    }
     if (names.length === 0) await assertNothingNew(this.daemon, this.#empty.node);
+  }
+
+  #namesOf(images: readonly Image[]): SubjectName[] {
+    const found = SUBJECTS.filter((name) => images.some(({ id }) => id === this.subjects[name].id));
+    assert.equal(found.length, images.length, 'an image is listed twice, or is none that was pulled');
+    return found;
   }
 
   /** Makes these images those that are there. */

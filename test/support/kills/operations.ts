@@ -17,6 +17,8 @@ const operation = (present: readonly SubjectName[], pulls: readonly SubjectName[
 export const OPERATIONS: readonly Operation[] = [
   operation([], ['one']),
   operation(['chunked'], ['chunked next']),
+  // Where blobs are discarded, the second comes by the chunks that the first does not have.
+  operation(['chunked'], ['chunked next'], ['chunked']),
   operation([], ['artifact']),
   operation(['one', 'other'], [], ['one']),
   operation(['one'], ['other'], ['one']),
