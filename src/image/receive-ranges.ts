@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { reasonOf, sleep } from '../base/deadline.ts';
 import { DaemonError, kindOf, messageOf } from '../base/errors.ts';
+import { letGo } from '../base/let-go.ts';
 import type { DownloadSlots, Release } from './download-slots.ts';
 import { mayPass, receive, RETRY_PAUSE_MS, WRITE_BYTES } from './receive.ts';
 import type { OpenContent, OpenedContent, ReceiveOptions } from './receive.ts';
@@ -254,6 +255,7 @@ class RangedWork {
       pieces = [];
       bytes = 0;
       if (expected > 0) await this.#write(writing, expected, range, mine);
+      if (answer.isHandedOver === true) writing.forEach(letGo);
     };
     try {
       for await (const piece of answer.content) {

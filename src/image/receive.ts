@@ -2,12 +2,15 @@ import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { reasonOf, sleep } from '../base/deadline.ts';
 import { DaemonError, kindOf, messageOf } from '../base/errors.ts';
+import { letGo } from '../base/let-go.ts';
 
 export interface OpenedContent {
   readonly content: AsyncIterable<Uint8Array>;
   readonly offsetBytes: number;
   /** Whether it is the part that was asked for, and not the whole. */
   readonly isRange?: boolean;
+  /** Whether its pieces are the reader's alone, who may let go of their memory. */
+  readonly isHandedOver?: boolean;
 }
 
 /**
@@ -70,14 +73,14 @@ export function mayPass(error: unknown): boolean {
 
 async function copy(source: OpenContent, writer: FileWriter, { what, sizeBytes, signal }: ReceiveOptions): Promise<void> {
   const start = writer.sizeBytes;
-  const { content, offsetBytes } = await source(start, signal);
+  const { content, offsetBytes, isHandedOver } = await source(start, signal);
   let skip = start - offsetBytes;
   if (skip < 0) throw new DaemonError('Internal', `${what}: the source starts at ${offsetBytes}, must start at ${start}`);
   for await (const piece of content) {
     if (signal.aborted) throw reasonOf(signal);
     const fresh = skip === 0 ? piece : piece.subarray(skip);
     skip -= piece.length - fresh.length;
-    if (fresh.length > 0) await writer.write(fresh);
+    if (fresh.length > 0) await writer.write(fresh, isHandedOver === true);
   }
   await writer.flush();
   if (sizeBytes !== undefined && writer.sizeBytes < sizeBytes) {
@@ -94,6 +97,7 @@ class FileWriter {
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #sizeBytes = 0;
+  #areHandedOver = false;
 
   constructor(file: FileHandle, options: ReceiveOptions) {
     this.#file = file;
@@ -106,7 +110,9 @@ class FileWriter {
     return this.#sizeBytes;
   }
 
-  async write(piece: Uint8Array): Promise<void> {
+  /** @param isHandedOver whether the piece is of no use to anybody when it is written. */
+  async write(piece: Uint8Array, isHandedOver: boolean): Promise<void> {
+    this.#areHandedOver = isHandedOver;
     const { sizeBytes, what } = this.#options;
     this.#waiting.push(piece);
     this.#waitingBytes += piece.length;
@@ -131,6 +137,7 @@ class FileWriter {
     this.#sizeBytes += bytesWritten;
     if (bytesWritten !== expected)
       throw new DaemonError('ResourceExhausted', `${this.#options.what}: only ${bytesWritten} of ${expected} bytes could be written`);
+    if (this.#areHandedOver) pieces.forEach(letGo);
     this.#options.written(this.#sizeBytes);
   }
 }

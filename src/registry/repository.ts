@@ -22,6 +22,8 @@ export interface FetchedBlob {
   readonly offsetBytes: number;
   /** Whether it is a part, as was asked; else the whole. */
   readonly isRange: boolean;
+  /** The pieces are the reader's alone. */
+  readonly isHandedOver: true;
 }
 
 /** One thing to get of one endpoint: `ROOT/PATH/what`. */
@@ -104,7 +106,12 @@ export class Repository {
     if (offsetBytes === 0) this.#watch.answered();
     const isRange = response.status === 206;
     const start = isRange ? rangeStart(response, offsetBytes) : 0;
-    return { content: watched(piecesOf(response, signal), offsetBytes - start, this.#watch), offsetBytes: start, isRange };
+    return {
+      content: watched(piecesOf(response, signal), offsetBytes - start, this.#watch),
+      offsetBytes: start,
+      isRange,
+      isHandedOver: true,
+    };
   }
 
   /** Asks the endpoints in turn. Where all fail, the error is the registry's own, not a mirror's. */

@@ -3,6 +3,7 @@ import type { Transform } from 'node:stream';
 import { reasonOf } from '../base/deadline.ts';
 import { DaemonError } from '../base/errors.ts';
 import type { Digest } from '../base/ids.ts';
+import { letGo } from '../base/let-go.ts';
 import { openDirectory } from '../linux/at-calls.ts';
 import type { ByteString } from '../linux/at-calls.ts';
 import { close } from '../linux/libc.ts';
@@ -134,7 +135,7 @@ async function decompressFrame(
   try {
     for await (const chunk of stream) {
       take(chunk as Buffer);
-      letGo(chunk as Buffer);
+      letGo(chunk as Buffer); // zlib fills a buffer piece by piece, and goes on to another when the last byte is reached
     }
   } catch (error) {
     throw explainDecompression(error);
@@ -144,14 +145,6 @@ async function decompressFrame(
     await filling;
   }
   return filling;
-}
-
-/**
- * Gives the memory of a used up output buffer back at once. Left to the garbage collector, tens of megabytes of them pile up,
- * as it does not see their size. zlib fills a buffer piece by piece and goes on to another when the last byte is reached.
- */
-function letGo({ buffer, byteOffset, length }: Buffer): void {
-  if (byteOffset + length === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 async function drain(pieces: AsyncGenerator<Buffer, void>): Promise<void> {
