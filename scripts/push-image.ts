@@ -78,6 +78,14 @@ export async function pushArtifact(files: readonly ArtifactFile[], options: Push
   return sha256(manifest);
 }
 
+/** Pushes a manifest with the blobs that it names. Returns its digest. */
+export async function pushManifest(manifest: object, blobs: readonly Buffer[], options: PushOptions): Promise<string> {
+  const bytes = Buffer.from(JSON.stringify(manifest));
+  for (const blob of blobs) await pushBlob(options, blob);
+  for (const tag of options.tags) await putManifest(options, tag, OCI_MANIFEST, bytes);
+  return sha256(bytes);
+}
+
 async function pushBlob(options: PushOptions, blob: Buffer): Promise<void> {
   const digest = sha256(blob);
   const known = await request(options, 'HEAD', `blobs/${digest}`);

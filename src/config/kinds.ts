@@ -43,6 +43,10 @@ export const platform = textWhere(
   "OS/ARCH or OS/ARCH/VARIANT, or empty for this machine's",
   (text) => text === '' || /^[\w-]+\/[\w-]+(\/[\w.-]+)?$/.test(text),
 );
+export const layerStore = textWhere(
+  'an absolute path, with ":ref" behind it or not',
+  (text) => isAbsolute(text) && normalize(text) === text,
+);
 const isProgram = (text: string): boolean => isAbsolute(text) || /^[\w.+-]+$/.test(text);
 /** A program: an absolute path, or a bare name that is looked for in PATH. */
 export const program = textWhere('an absolute path, or a name to be found in PATH', isProgram);

@@ -6,6 +6,7 @@ import {
   fileMode,
   flag,
   hostAndPortOrSocket,
+  layerStore,
   listOf,
   oneOf,
   optionalPath,
@@ -311,6 +312,13 @@ export const schema = {
       [],
       'Directories with images that others have filled, read-only, in the order in which they are looked through: the additionalimagestores of ' +
         'containers-storage.conf(5), with the driver overlay. Each may be missing.',
+      { reloadable: true },
+    ),
+    additionalLayerStores: key(
+      listOf(layerStore, 'a list of absolute paths, each with ":ref" behind it or not'),
+      [],
+      'Where file systems of lazy-loading layer stores are mounted, which show a layer before it is whole: the additionallayerstores of ' +
+        'containers-storage.conf(5). With ":ref" the store wants the name of the image, as that of stargz-snapshotter does.',
       { reloadable: true },
     ),
     ...trustKeys,

@@ -64,7 +64,7 @@ export async function openStorage(config: LiveConfig, log: Log, environment: Rea
   const shortNames = (): ShortNames => files.current.shortNames;
   const images = openImages(config, { directory: layout.imageRecords, blobs, layers, rootfs, log, shortNames });
   const additionalStores = new AdditionalStores({ directories: () => config.current.image.additionalStores, images, layers, log });
-  const imageParts: ImageParts = { images, blobs, layers, log, reusesChunks: () => config.current.image.reuseChunks };
+  const imageParts: ImageParts = { images, blobs, layers, log, ...layerChoices(config) };
   const stallTimeoutMs = (): number => config.current.image.pullProgressTimeoutMs;
   // A connection that died is taken up again once, before the pull is given up.
   const registry = new RegistryClient(() => files.current, { idleTimeoutMs: () => Math.ceil(stallTimeoutMs() / 2), ...connecting(config) });
@@ -134,9 +134,17 @@ export async function openStorage(config: LiveConfig, log: Log, environment: Rea
   };
 }
 
+/** Where layers come from besides registries. */
+function layerChoices(config: LiveConfig): Pick<ImageParts, 'reusesChunks' | 'layerStores'> {
+  return { reusesChunks: () => config.current.image.reuseChunks, layerStores: () => config.current.image.additionalLayerStores };
+}
+
 function openImages(config: LiveConfig, parts: ImageStoreParts): ImageStore {
   const discardsBlobs = (): boolean => config.current.image.discardBlobs;
-  const hasAdditionalStores = (): boolean => config.current.image.additionalStores.length > 0;
+  const hasAdditionalStores = (): boolean => {
+    const { additionalStores, additionalLayerStores } = config.current.image;
+    return additionalStores.length + additionalLayerStores.length > 0;
+  };
   return new ImageStore({ ...parts, discardsBlobs, hasAdditionalStores });
 }
 

@@ -33,6 +33,8 @@ export interface ImageParts {
   readonly log: Log;
   /** Whether, where blobs are discarded, layers are put together of chunks. Asked for each layer. Default: they are not. */
   readonly reusesChunks?: () => boolean;
+  /** Additional layer stores to ask before a layer is fetched. Asked at every pull. Default none. */
+  readonly layerStores?: () => readonly string[];
 }
 
 /** A layer to come. */
@@ -65,6 +67,8 @@ export interface NewImage {
   readonly digests?: readonly string[] | undefined;
   /** Repositories in whose name the manifest's digest is known. */
   readonly repositories: readonly string[];
+  /** Where layers of it lie in additional layer stores: what the image and its layers are known by, see lazy-image.ts. */
+  readonly lazy?: { readonly id: ImageId; readonly diffIds: readonly Digest[] } | undefined;
 }
 
 export interface AssembleOptions extends FetchOptions {
@@ -93,7 +97,7 @@ interface Part {
  */
 export async function assembleImage(parts: ImageParts, image: NewImage, options: AssembleOptions): Promise<ImageRecord> {
   const config = readConfig(image.config, `${image.what}: config`);
-  const diffIds = config.rootfs.diff_ids;
+  const diffIds = image.lazy?.diffIds ?? config.rootfs.diff_ids;
   if (diffIds.length !== image.layers.length) {
     throw new DaemonError(
       'InvalidArgument',
@@ -117,7 +121,7 @@ export async function assembleImage(parts: ImageParts, image: NewImage, options:
   const undo = new UndoStack();
   try {
     // Looked at in the same turn in which they are retained: a removal that begins later leaves these layers.
-    const known = parts.images.own(digestOf(image.config) as string as ImageId);
+    const known = parts.images.own(image.lazy?.id ?? (digestOf(image.config) as string as ImageId));
     if (known !== undefined) return await addNames(parts, known, image, work);
     await fetchLayers(parts, image, work, options, undo);
     await describeLayers(parts, work);
@@ -295,7 +299,7 @@ async function recordImage(
   const manifestDigest = digestOf(manifest.bytes);
   return await images.put({
     version: 1,
-    id: configDigest as string as ImageId,
+    id: image.lazy?.id ?? (configDigest as string as ImageId),
     names: image.names,
     digests: digestNames(image, manifestDigest),
     sizeBytes: sizeOf(parts, imageLayers) + image.config.length + manifest.bytes.length,

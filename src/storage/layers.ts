@@ -14,6 +14,7 @@ import type { IndexFile } from './chunks/index-file.ts';
 import type { ChunkPlan, PlanRequest } from './chunks/plan-chunks.ts';
 import type { UnpackChunksRequest } from './chunks/unpack-chunks.ts';
 import { chainId } from './chain-id.ts';
+import { LazyLayers } from './lazy-layers.ts';
 import { askOutside } from './outside-tree.ts';
 import type { OutsideTree } from './outside-tree.ts';
 import type { FollowingJob, StorageWorkers } from './storage-workers.ts';
@@ -67,6 +68,8 @@ export class LayerStore {
   readonly #layers = new Map<Digest, LayerRecord>();
   /** Layers of additional stores; one that is here as well counts as ours. */
   #additional: ReadonlyMap<Digest, LayerRecord> = new Map<Digest, LayerRecord>();
+  /** Those that lie in additional layer stores. */
+  readonly lazy: LazyLayers;
   /** A layer may be made anew while the old one of its name is being taken away. */
   readonly #renames = new KeyedMutex<string>();
   readonly #marks: BootMarks;
@@ -82,6 +85,7 @@ export class LayerStore {
     this.#workers = workers;
     this.#log = log;
     this.#marks = new BootMarks(directory);
+    this.lazy = new LazyLayers(join(directory, 'lazy'), log);
   }
 
   /** Reads the records and removes what was half made or half removed. A bad record costs its layer, never the start. */
@@ -104,6 +108,7 @@ export class LayerStore {
       }
     }
     for (const name of [STAGING, REMOVING]) await this.#empty(name);
+    await this.lazy.start();
     const unclean = await this.#marks.begin(await bootId());
     this.#suspects.clear();
     for (const { chain, boot } of this.#layers.values()) if (boot !== undefined && unclean.includes(boot)) this.#suspects.add(chain);
@@ -111,6 +116,7 @@ export class LayerStore {
 
   /** Says that the daemon ends as it should, so that the next start need not look at layers. */
   async close(): Promise<void> {
+    this.lazy.close();
     await this.#marks.end();
   }
 
@@ -122,7 +128,12 @@ export class LayerStore {
   /** Resolves when a layer and all below it may be used: suspects are looked at first, and trees elsewhere must be there. @throws FailedPrecondition where one is damaged for good. */
   async ready(top: Digest): Promise<void> {
     const chain = this.chain(top);
-    await askOutside(chain.flatMap(({ outside }) => outside ?? []));
+    try {
+      await askOutside(chain.flatMap(({ outside }) => outside ?? []));
+    } catch (error) {
+      await this.lazy.look();
+      throw error;
+    }
     for (const { chain: next } of this.#suspects.size === 0 ? [] : chain) {
       if (!this.#suspects.has(next)) continue;
       const check = this.#checks.get(next) ?? this.#check(next).finally(() => this.#checks.delete(next));
@@ -168,7 +179,7 @@ export class LayerStore {
   }
 
   get(chain: Digest): LayerRecord | undefined {
-    return this.#layers.get(chain) ?? this.#additional.get(chain);
+    return this.#layers.get(chain) ?? this.lazy.get(chain) ?? this.#additional.get(chain);
   }
 
   /** The layers of additional stores from now on; of two with one chain id the first counts. */
@@ -176,9 +187,9 @@ export class LayerStore {
     this.#additional = new Map(layers.toReversed().map((layer) => [layer.chain, layer]));
   }
 
-  /** Ours alone. */
+  /** Those that have a record here. */
   list(): LayerRecord[] {
-    return [...this.#layers.values()];
+    return [...this.#layers.values(), ...this.lazy.list()];
   }
 
   /** Sum of the sizes recorded when the layers were made. */
@@ -340,6 +351,7 @@ export class LayerStore {
 
   /** Removes a layer. From now on nobody sees it; resolves when its space is free. */
   async remove(chain: Digest): Promise<void> {
+    if (await this.lazy.remove(chain)) return;
     if (!this.#layers.delete(chain)) return;
     this.#suspects.delete(chain);
     const away = await this.#renames.run(nameOf(chain), async () => await this.#takeAway(nameOf(chain)));

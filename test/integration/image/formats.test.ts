@@ -1,6 +1,6 @@
 /** What a manifest may name, seen through a pull; and chunked layers of real tools, taken as what they are for all others. */
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { execa } from 'execa';
@@ -9,7 +9,9 @@ import { loadArchive } from '../../../src/image/load.ts';
 import { FaultyRegistry } from '../../support/faulty-registry.ts';
 import { findProgram } from '../../support/find-program.ts';
 import { inventoryOf, startImageStorage } from '../../support/image-storage.ts';
+import { estargzLayer, noLayerStore, pushChunked } from '../../support/layer-store.ts';
 import { pullBench } from '../../support/pull-bench.ts';
+import { noRegistry, TestRegistry } from '../../support/registry.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
 const signal = AbortSignal.timeout(120_000);
@@ -102,4 +104,18 @@ test('a zstd:chunked layer of skopeo is read as plain zstd', { skip: noSkopeo },
   assert.ok(image !== undefined);
   assert.match(image.layers[0]?.mediaType ?? '', /\+zstd$/);
   assert.deepEqual(await readFile(join(stores.layers.lowerDirs(image.chain)[0] ?? '', 'etc/data')), data);
+});
+
+test('an eStargz layer of its own module is pulled as plain gzip', { skip: noLayerStore || noRegistry }, async (t) => {
+  const registry = await TestRegistry.start();
+  t.after(async () => registry.stop());
+  const { puller, stores } = await pullBench(t, `[[registry]]\nlocation = "${registry.host}"\ninsecure = true\n`);
+  const data = Buffer.alloc(300_000, 'chunk by chunk ');
+  const entries = [{ path: 'etc/data', kind: 'file' as const, data, uid: 7, xattrs: { 'user.kept': 'yes' } }];
+  await pushChunked(registry, [await estargzLayer(await makeLayer(entries, 'none'))], { repository: 'app', config: { Cmd: ['x'] } });
+  const image = await puller.pull(`${registry.host}/app:1`, undefined, signal);
+  assert.equal(image.layers[0]?.diffId, image.config.rootfs.diff_ids[0]);
+  const tree = stores.layers.lowerDirs(image.chain)[0] ?? '';
+  assert.deepEqual(await readFile(join(tree, 'etc/data')), data);
+  assert.equal((await stat(join(tree, 'etc/data'))).uid, 7);
 });
