@@ -5,7 +5,8 @@ import { fail, messageOf } from '../base/errors.ts';
 import type { Digest } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import { runAt } from '../linux/reluctant-place.ts';
-import type { LayerRecord, LayerStore } from '../storage/layers.ts';
+import type { LayerRecord } from '../storage/layer-record.ts';
+import type { LayerStore } from '../storage/layers.ts';
 import type { StoredImage } from './read-additional-store.ts';
 import type { ImageRecord, ImageStore } from './store.ts';
 

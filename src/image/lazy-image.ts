@@ -3,7 +3,7 @@ import type { Digest, ImageId } from '../base/ids.ts';
 import { isDigest } from '../base/ids.ts';
 import { chainId } from '../storage/chain-id.ts';
 import { findStoredLayers } from '../storage/layer-stores.ts';
-import type { LayerRecord } from '../storage/layers.ts';
+import type { LayerRecord } from '../storage/layer-record.ts';
 import type { ImageParts, NewImage } from './assemble.ts';
 import type { ImageRecord } from './image-record.ts';
 import { digestOf, readConfig } from './oci-types.ts';

@@ -5,7 +5,7 @@ import { Field } from '../base/field.ts';
 import type { Digest, ImageId } from '../base/ids.ts';
 import { isDigest } from '../base/ids.ts';
 import { chainIds } from '../storage/chain-id.ts';
-import type { LayerRecord } from '../storage/layers.ts';
+import type { LayerRecord } from '../storage/layer-record.ts';
 import type { ImageRecord } from './image-record.ts';
 import { digestOf, MAX_DOCUMENT_BYTES, readConfig, readManifest } from './oci-types.ts';
 import type { OciImageConfig, Manifest } from './oci-types.ts';

@@ -3,7 +3,6 @@ import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'no
 import { join } from 'node:path';
 import { makeDirectoryDurable, syncDirectory } from '../base/atomic-file.ts';
 import { DaemonError, fail, kindOf, messageOf, unlessMissing, unlessReadOnly } from '../base/errors.ts';
-import { Field, present } from '../base/field.ts';
 import type { Digest } from '../base/ids.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Log } from '../base/log.ts';
@@ -14,32 +13,13 @@ import type { IndexFile } from './chunks/index-file.ts';
 import type { ChunkPlan, PlanRequest } from './chunks/plan-chunks.ts';
 import type { UnpackChunksRequest } from './chunks/unpack-chunks.ts';
 import { chainId } from './chain-id.ts';
+import { readLayerRecord } from './layer-record.ts';
+import type { LayerRecord } from './layer-record.ts';
 import { LazyLayers } from './lazy-layers.ts';
 import { askOutside } from './outside-tree.ts';
-import type { OutsideTree } from './outside-tree.ts';
 import type { FollowingJob, StorageWorkers } from './storage-workers.ts';
 import { treeDigestOf } from './tree-sum.ts';
 import type { Expected, UnpackResult } from './unpack.ts';
-
-/** A finished layer, as its directory's layer.json says. */
-export interface LayerRecord {
-  readonly version: 1;
-  /** Of this layer on its parents: OCI image spec, config.md, Layer ChainID. */
-  readonly chain: Digest;
-  readonly diffId: Digest;
-  readonly parent?: Digest;
-  /** What it takes on disk, bytes. */
-  readonly sizeBytes: number;
-  readonly inodes: number;
-  /** Over its tree as it was made, of tree-digest.ts. */
-  readonly tree?: Digest | undefined;
-  /** The boot of the node in which it was made. */
-  readonly boot?: string | undefined;
-  /** Whether the list of its chunks is beside it: it came as zstd:chunked. */
-  readonly hasChunks?: boolean | undefined;
-  /** Its tree where that lies elsewhere, read-only: it is not ours to remove, to repair or to count. */
-  readonly outside?: OutsideTree | undefined;
-}
 
 /** What a layer holds, as far as its record says. */
 export type LayerContent = Pick<UnpackResult, 'diffId' | 'sizeBytes' | 'inodes' | 'impliedDirectories' | 'notes' | 'tree'>;
@@ -96,7 +76,7 @@ export class LayerStore {
     for (const name of await readdir(this.#directory)) {
       if (!/^[0-9a-f]{16}$/.test(name)) continue;
       try {
-        const record = readRecord(await readFile(join(this.#directory, name, RECORD), 'utf8'));
+        const record = readLayerRecord(await readFile(join(this.#directory, name, RECORD), 'utf8'));
         if (nameOf(record.chain) !== name) throw new Error(`it says it is ${record.chain}`);
         this.#layers.set(record.chain, record);
       } catch (error) {
@@ -378,19 +358,4 @@ export class LayerStore {
 
 function nameOf(chain: Digest): string {
   return chain.slice('sha256:'.length, 'sha256:'.length + 16);
-}
-
-/** Reads a layer's record. @throws InvalidArgument that names the field. */
-function readRecord(text: string): LayerRecord {
-  const record = Field.parse(text, '');
-  return {
-    version: record.at('version').oneOf([1]),
-    chain: record.at('chain').digest(),
-    diffId: record.at('diffId').digest(),
-    ...present({ parent: record.at('parent').given?.digest() }),
-    sizeBytes: record.at('sizeBytes').number(),
-    inodes: record.at('inodes').number(),
-    ...present({ tree: record.at('tree').given?.digest(), boot: record.at('boot').given?.text() }),
-    ...present({ hasChunks: record.at('hasChunks').given?.flag() }),
-  };
 }

@@ -7,7 +7,7 @@ import type { Digest } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import { runAt } from '../linux/reluctant-place.ts';
 import { noteRelease, noteUse } from './layer-stores.ts';
-import type { LayerRecord } from './layers.ts';
+import type { LayerRecord } from './layer-record.ts';
 import type { OutsideTree } from './outside-tree.ts';
 
 /** A layer whose tree is in an additional layer store, which fetches it while it is read. */
