@@ -5,8 +5,9 @@ import type { IndexFile } from '../storage/chunks/index-file.ts';
 
 /** Most bytes of table of contents and tar-split, as they are stored: of a layer with a hundred thousand files they have some ten million. */
 const MAX_INDEX_BYTES = 64 * 1024 * 1024;
-/** Most bytes of each when it is decompressed. It is never held as a whole. */
-const MAX_PLAIN_BYTES = 512 * 1024 * 1024;
+/** Most bytes of each when it is decompressed, as a table for containers/storage may have, and three times as much of headers. */
+const MAX_TOC_BYTES = 150 * 1024 * 1024;
+const MAX_TAR_SPLIT_BYTES = 3 * MAX_TOC_BYTES;
 /** Before the table of contents: the header of the skippable frame that hides it from who does not know it. */
 const SKIPPABLE_HEADER_BYTES = 8;
 /** Annotations of containers/storage (pkg/chunked/internal/minimal), and the same as tools of before 2023 wrote them, without tar-split. */
@@ -45,7 +46,8 @@ export function chunkedLayer(annotations: JsonObject | undefined, blobBytes: num
   const parts = tarSplit === undefined ? [toc] : [toc, tarSplit];
   const start = Math.min(...parts.map(({ offset }) => offset));
   const end = Math.max(...parts.map(({ offset, storedBytes }) => offset + storedBytes));
-  if (end > blobBytes || end - start > MAX_INDEX_BYTES || parts.some(({ sizeBytes }) => sizeBytes > MAX_PLAIN_BYTES)) return undefined;
+  if (end > blobBytes || end - start > MAX_INDEX_BYTES) return undefined;
+  if (toc.sizeBytes > MAX_TOC_BYTES || (tarSplit?.sizeBytes ?? 0) > MAX_TAR_SPLIT_BYTES) return undefined;
   const contentEnd = start - SKIPPABLE_HEADER_BYTES;
   return contentEnd <= 0 ? undefined : { toc, tocDigest: digest, tarSplit, contentEnd, start, end };
 }

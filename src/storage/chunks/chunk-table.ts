@@ -1,8 +1,8 @@
 import { badToc } from './toc-reader.ts';
 import type { TocEntry } from './toc-reader.ts';
 
-/** Most chunks of one layer. Those of tools have 64 KiB on average, or are a small file: a layer of 10 GB has some 200,000. */
-export const MAX_CHUNKS = 400_000;
+/** Most chunks of one layer. Those of tools have 64 KiB on average, or are a small file: a layer of 10 GB has some 200,000, which take 120 MB. */
+export const MAX_CHUNKS = 200_000;
 /** What {@link ChunkTable} keeps of a digest, bytes: SHA-256. */
 export const DIGEST_BYTES = 32;
 

@@ -25,7 +25,10 @@ export interface TocEnd {
 const MAX_ENTRY_BYTES = 1024 * 1024;
 /** Most bytes of what is not an entry. */
 const MAX_SHELL_BYTES = 64 * 1024;
-const MAX_DEPTH = 64;
+/** An entry's attributes are the fourth level. */
+const MAX_DEPTH = 8;
+/** Most entries: directories, links and the like beside the files and their chunks, which have a limit of their own. */
+const MAX_ENTRIES = 1_000_000;
 
 const [QUOTE, BACKSLASH, COMMA, SPACE, TAB, NEWLINE, RETURN] = [0x22, 0x5c, 0x2c, 0x20, 0x09, 0x0a, 0x0d];
 const [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x7b, 0x7d, 0x5b, 0x5d];
@@ -46,6 +49,7 @@ export class TocReader {
   #isInEntry = false;
   #entry: Buffer[] = [];
   #entryBytes = 0;
+  #entries = 0;
   #shell: number[] = [];
 
   /** @param take gets the entries in their order. */
@@ -117,6 +121,8 @@ export class TocReader {
   }
 
   #endEntry(): void {
+    this.#entries += 1;
+    if (this.#entries > MAX_ENTRIES) throw badToc(`it has more than ${MAX_ENTRIES} entries`);
     const bytes = this.#entry.length === 1 ? (this.#entry[0] as Buffer) : Buffer.concat(this.#entry);
     this.#entry = [];
     this.#entryBytes = 0;

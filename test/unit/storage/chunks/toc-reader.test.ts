@@ -56,6 +56,7 @@ const BAD: readonly [string, string, RegExp][] = [
   ['a nest of lists', `{"version":1,"entries":[{"a":${'['.repeat(1e6)}`, /nested/],
   ['a large entry', `{"version":1,"entries":[{"a":"${'x'.repeat(2e6)}"}]}`, /an entry has more than/],
   ['much beside its entries', `{"version":1,"x":"${'y'.repeat(1e5)}","entries":[]}`, /beside its entries/],
+  ['entries without number', `{"version":1,"entries":[${'{},'.repeat(1_000_001)}`, /more than 1000000 entries/],
   ['more ends than beginnings', '}}}}', /no JSON/],
 ];
 
