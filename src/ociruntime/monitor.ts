@@ -72,6 +72,11 @@ const KEEP_HEAP = { MALLOC_TRIM_THRESHOLD_: String(2 ** 30) };
 
 /** conmon's option parser takes only text of its locale. In the C locale, a path or name that is not ASCII ends it without a word. */
 const ANY_TEXT = { LC_ALL: 'C.UTF-8' } as const;
+/**
+ * conmon makes a terminal's socket in the directory for temporary files (conn_sock.c, setup_console_socket), where it would stay if conmon were killed. Its own working
+ * directory is the bundle, and goes with the container. By this name, since a socket's path may have 107 bytes.
+ */
+const TERMINAL_IN_BUNDLE = { TMPDIR: '.' } as const;
 /** The environment variable that names, on conmon and what it starts, the container it works for; see restore. */
 export const OWNER_VARIABLE = 'PODWRIGHT_CONTAINER';
 
@@ -161,6 +166,7 @@ function spawnMonitor(options: MonitorOptions, runtime: OciRuntime, request: Mon
         ...(request.restore?.environment ?? runtime.environment),
         ...KEEP_HEAP,
         ...ANY_TEXT,
+        ...(request.terminal ? TERMINAL_IN_BUNDLE : {}),
         _OCI_SYNCPIPE: '3',
         _OCI_STARTPIPE: '4',
         [OWNER_VARIABLE]: request.containerId,

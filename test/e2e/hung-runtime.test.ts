@@ -2,6 +2,8 @@
 // long: 28 s
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after } from 'node:test';
 import { ContainerState, NamespaceMode } from '../../api/cri/enums.ts';
 import { pidOf } from '../support/cgroup-files.ts';
@@ -63,6 +65,29 @@ for (const [does, says] of CREATES) {
     assert.equal(await execOutput(daemon, await runContainer(daemon, pod, SLEEP), ['echo', 'alive']), 'alive');
   });
 }
+
+test('what a killed conmon leaves of a terminal is in its bundle, and goes', async (daemon) => {
+  const pod = await runPod(daemon);
+  const before = await inventoryOf(daemon);
+  const creates = await runtime.calls('create');
+  await runtime.set('create', 'hangs');
+  const config = { ...(await containerConfig(pod, SLEEP)), tty: true };
+  const create = failureOf(daemon.runtime.createContainer({ podSandboxId: pod.id, config, sandboxConfig: pod.config }, CALL));
+  await until('the create hangs', async () => (await runtime.calls('create')) > creates);
+  const bundles = (await readdir(join(daemon.runDir, 'bundles'), { recursive: true })).filter((path) => path.includes('/conmon-term.'));
+  assert.equal(bundles.length, 1);
+  await daemon.kill9();
+  await create;
+  await runtime.set('create', 'passes');
+  await daemon.start();
+  await assertNothingNew(daemon, before);
+  const id = await runContainer(daemon, pod, ['sh'], { change: { tty: true, stdin: true } });
+  assert.match(await execOutput(daemon, id, ['readlink', '/proc/1/fd/0']), /^\/dev\/(pts\/\d+|console)$/);
+  assert.deepEqual(
+    (await readdir(join(daemon.runDir, 'bundles', id))).filter((name) => name.startsWith('conmon-term.')),
+    [],
+  );
+});
 
 test('a create whose runtime writes more than a pipe holds to its stderr works', async (daemon, context) => {
   const pod = await runPod(daemon);
