@@ -24,7 +24,7 @@ import { attachSignatures } from '../../support/sigstore.ts';
 import { FULCIO_CASES } from './fulcio-cases.ts';
 import { KEY_CASES } from './key-cases.ts';
 import { PKI_CASES } from './pki-cases.ts';
-import { claim } from './policy-lab.ts';
+import { base64, claim, pemOf, rekor } from './policy-lab.ts';
 import type { CaseImage } from './policy-lab.ts';
 
 const CASES = [
@@ -85,18 +85,21 @@ after(async () => {
 
 /** Undefined where it is accepted, else why not. */
 async function ours(index: number): Promise<string | undefined> {
+  return await whyNot(policyOf(index), images[index] ?? assert.fail());
+}
+
+async function whyNot(signaturePolicy: string, { name, digest }: Pick<CaseImage, 'name' | 'digest'>): Promise<string | undefined> {
   const places = {
-    signaturePolicy: policyOf(index), signaturePolicyDir: join(directory, 'none'), registriesD: join(directory, 'registries.d'),
+    signaturePolicy, signaturePolicyDir: join(directory, 'none'), registriesD: join(directory, 'registries.d'),
     verifierBinDir: '', verifierMax: 0, verifierTimeoutMs: 0,
   }; // prettier-ignore
   const gpg = new Gpg(join(directory, 'gpg'), {});
   const trust = new ImageTrust({ places: () => places, gpg, parseName: parseReference, environment: {}, log: silentLog });
-  const { name, digest } = images[index] ?? assert.fail();
   const reference = parseReference(name);
   const watch = new StallWatch(10_000);
   const { signal } = new AbortController();
   const repository = client.repository(
-    { domain: reference.domain, path: reference.path, suffix: `:case${index}` },
+    { domain: reference.domain, path: reference.path, suffix: `:${reference.tag}` },
     new Logins(undefined),
     watch,
   );
@@ -131,4 +134,16 @@ test('containers/image comes to the same verdicts', { skip: noRegistry || notBui
   }
   assert.equal(answers.length, CASES.length);
   assert.deepEqual(differences, []);
+});
+
+test('what containers/image signs is accepted', { skip: noRegistry || notBuilt }, async () => {
+  const layers = [await makeLayer([{ path: 'file', kind: 'file', data: 'signed' }])];
+  const { manifestDigest: digest } = await registry.push({ layers, config: {} }, 'signed/app', ['1'], 'oci');
+  const image = { name: `${registry.host}/signed/app:1`, digest };
+  const { stdout } = await execa(built.stdout, ['sign', join(directory, 'registries.d'), image.name]);
+  const policy = join(directory, 'policy-signed.json');
+  await writeJson(policy, { default: [{ type: 'sigstoreSigned', keyData: base64(stdout) }] });
+  assert.equal(await whyNot(policy, image), undefined);
+  await writeJson(policy, { default: [{ type: 'sigstoreSigned', keyData: base64(pemOf(rekor)) }] });
+  assert.match((await whyNot(policy, image)) ?? '', /by none of the keys/);
 });
