@@ -5,6 +5,8 @@ import type { OpenContent, ReceiveOptions } from './receive.ts';
 
 export interface Downloads {
   readonly slots: DownloadSlots;
+  /** Layers that are being received or unpacked. Taken before a slot of a download, so that downloads wait where the unpacking is behind. */
+  readonly layers?: DownloadSlots | undefined;
   /** Layers of at least two ranges come in ranges of so many bytes; 0: none does. */
   readonly rangeBytes: number;
 }

@@ -28,8 +28,10 @@ export async function fetchSeveral<T>(
   const failures: unknown[] = [];
   const runner = async (): Promise<void> => {
     for (let part = queue.shift(); part !== undefined && failures.length === 0; part = queue.shift()) {
+      let place: Release | undefined;
       let slot: Release | undefined;
       try {
+        place = await downloads?.layers?.acquire(signal);
         slot = await downloads?.slots.acquire(signal);
         await fetch(part, signal, slot);
       } catch (error) {
@@ -37,6 +39,7 @@ export async function fetchSeveral<T>(
         stop.abort(error instanceof DaemonError ? error : new DaemonError('Internal', messageOf(error), { cause: error }));
       } finally {
         slot?.();
+        place?.();
       }
     }
   };

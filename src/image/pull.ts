@@ -63,6 +63,8 @@ const PULL_BUDGET_MS = 24 * 60 * 60_000;
 const DEFAULT_STALL_TIMEOUT_MS = 5 * 60_000;
 /** Layers that are unpacked while as many as may come are coming: neither processor nor network waits for the other. */
 const LAYERS_AHEAD = 2;
+/** Layers of all images that are received or unpacked at once, for each download of the node: each takes a megabyte or two of memory. */
+const LAYERS_FOR_A_DOWNLOAD = 2;
 /** How often a broken stream is taken up again where it broke, without progress in between. */
 const STREAM_RETRIES = 4;
 
@@ -73,11 +75,14 @@ export class ImagePuller {
   readonly #work = new JoinedWork<ImageRecord>();
   readonly #progress = new Set<ImageProgress>();
   readonly #downloads: DownloadSlots;
+  readonly #layers: DownloadSlots;
 
   constructor(parts: ImageParts, options: PullerOptions) {
     this.#parts = parts;
     this.#options = options;
-    this.#downloads = new DownloadSlots(options.parallelDownloadsOfAll ?? (() => Infinity));
+    const ofAll = options.parallelDownloadsOfAll ?? (() => Infinity);
+    this.#downloads = new DownloadSlots(ofAll);
+    this.#layers = new DownloadSlots(() => LAYERS_FOR_A_DOWNLOAD * ofAll());
   }
 
   /** The pulls under way; the objects change as they go on. */
@@ -193,6 +198,7 @@ export class ImagePuller {
       parallelLayers: this.#options.parallelDownloads() + LAYERS_AHEAD,
       downloads: {
         slots: new DownloadSlots(this.#options.parallelDownloads, this.#downloads),
+        layers: this.#layers,
         rangeBytes: this.#options.rangeBytes?.() ?? 0,
       },
       retries: STREAM_RETRIES,

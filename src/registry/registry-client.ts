@@ -11,7 +11,7 @@ import { Repository } from './repository.ts';
 import type { Fetch } from './repository.ts';
 import { readAll } from './response-body.ts';
 import type { StallWatch } from './stall-watch.ts';
-import { retryAfterMs } from './retry-after.ts';
+import { AskedToWait, retryAfterMs } from './retry-after.ts';
 import { isPlainHttp } from './tls-fault.ts';
 import { tlsSettings } from './tls-files.ts';
 import type { TlsContent } from './tls-files.ts';
@@ -112,6 +112,7 @@ export class RegistryClient {
         if (signal.aborted) throw reasonOf(signal);
         if (!(error instanceof DaemonError) || !isPassing(error)) throw error;
         failure = error;
+        if (error instanceof AskedToWait) pauseMs = error.waitMs;
       }
       if (failure.kind !== 'RegistryUnavailable' || tries === MAX_TRIES) throw failure;
       await sleep(pauseMs, signal);

@@ -1,3 +1,5 @@
+import { DaemonError } from '../base/errors.ts';
+
 /** Longest that is waited because a registry asks for it, milliseconds. The kubelet asks again anyway. */
 export const MAX_RETRY_AFTER_MS = 30_000;
 
@@ -15,4 +17,14 @@ export function retryAfterMs(value: string | readonly string[] | undefined, nowM
   if (!HTTP_DATE.test(text)) return undefined;
   const atMs = Date.parse(text);
   return Number.isNaN(atMs) ? undefined : Math.min(Math.max(atMs - nowMs, 0), MAX_RETRY_AFTER_MS);
+}
+
+/** A failure of something that says when to ask it again. */
+export class AskedToWait extends DaemonError {
+  readonly waitMs: number;
+
+  constructor(message: string, waitMs: number) {
+    super('RegistryUnavailable', message);
+    this.waitMs = waitMs;
+  }
 }

@@ -5,6 +5,7 @@ import { basicHeader, credentialsKey } from './credentials.ts';
 import type { Challenge, Credentials } from './credentials.ts';
 import { allowsPlainHttp } from './endpoint.ts';
 import type { HostAccess } from './endpoint.ts';
+import { AskedToWait, retryAfterMs } from './retry-after.ts';
 import { readAll } from './response-body.ts';
 import { discard, showUrl } from './transport.ts';
 import type { HttpResponse, Transport } from './transport.ts';
@@ -74,7 +75,9 @@ export class Tokens {
       await discard(response.body);
       const kind = response.status >= 500 || response.status === 429 ? 'RegistryUnavailable' : 'PermissionDenied';
       const prefix = kind === 'RegistryUnavailable' ? 'RegistryUnavailable: ' : '';
-      throw new DaemonError(kind, `${prefix}token service ${showUrl(url)} answered ${response.status}`);
+      const words = `${prefix}token service ${showUrl(url)} answered ${response.status}`;
+      const waitMs = kind === 'RegistryUnavailable' ? retryAfterMs(response.headers['retry-after'], Date.now()) : undefined;
+      throw waitMs === undefined ? new DaemonError(kind, words) : new AskedToWait(words, waitMs);
     }
     const answer = await readAnswer(url, response, request.signal);
     const field = answer.at('token').given === undefined ? 'access_token' : 'token';

@@ -7,6 +7,8 @@ import { pullBench } from '../../support/pull-bench.ts';
 import { RecordingServer } from '../../support/recording-server.ts';
 
 const NAME = 'registry.example/team/app:1';
+/** Of a service that may have a token later. */
+const STATUSES = [429, 503];
 
 const ANSWERS: readonly [string, RegExp][] = [
   ['{}', /: access_token: must be 1 to 65536 characters of ASCII, is no text$/],
@@ -34,3 +36,25 @@ for (const [answer, words] of ANSWERS) {
     assert.ok(!error.message.includes('8675309'), error.message);
   });
 }
+
+test('a token service that says when to ask again is asked then, and not before', async (t) => {
+  const askedAtMs: number[] = [];
+  const registry = await FaultyRegistry.start({
+    auth: 'bearer',
+    token: async (response) => {
+      askedAtMs.push(Date.now());
+      if (askedAtMs.length <= STATUSES.length) response.writeHead(STATUSES[askedAtMs.length - 1] ?? 500, { 'retry-after': '2' }).end();
+      else response.end('{"token": "good-token"}');
+      return Promise.resolve();
+    },
+  });
+  t.after(async () => registry.stop());
+  registry.addImage({ config: { Cmd: ['/app'] }, layers: [await makeLayer([{ path: 'f', kind: 'file', data: 'f' }])] }, 'team/app', '1');
+  const { puller } = await pullBench(t, registry.conf);
+
+  await puller.pull(NAME, undefined, AbortSignal.timeout(60_000));
+  for (const [index] of STATUSES.entries()) {
+    const waitedMs = (askedAtMs[index + 1] ?? 0) - (askedAtMs[index] ?? 0);
+    assert.ok(waitedMs >= 1990, `asked again after ${waitedMs} ms, must be 2000`);
+  }
+});
