@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DaemonError, kindOf, messageOf } from '../base/errors.ts';
 import { checkClaim } from './claim.ts';
 import type { Subject } from './claim.ts';
@@ -59,6 +60,7 @@ async function whyNot(
   }
   const reasons: string[] = [];
   for (const signature of signatures) {
+    await nextTurn(); // many that are refused at their first look must not hold up all else
     try {
       if (await verify(signature)) return undefined;
     } catch (error) {
