@@ -7,6 +7,7 @@ import { DaemonError, fail } from '../base/errors.ts';
 import type { ContainerId, SandboxId } from '../base/ids.ts';
 import { JoinedObjects, type Making } from '../base/joined-objects.ts';
 import type { ImageRecord } from '../image/store.ts';
+import { silentLog } from '../base/log.ts';
 import { readOomKills } from '../linux/kernel-log.ts';
 import type { TreeUsage } from '../linux/measure-tree.ts';
 import { SIGKILL } from '../linux/process.ts';
@@ -183,6 +184,12 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
   /** What a pod is restored from, once its request has passed the checks that need nothing of it to be there. */
   async planPodRestore(request: PodRestoreRequest, signal: AbortSignal): Promise<PodRestorePlan> {
     return planPodRestore(this.#parts, request, signal);
+  }
+
+  /** @throws where {@link createFrom} would refuse the container before it makes anything of it. */
+  async checkFrom(from: CheckpointOrigin, sandbox: Sandbox, config: ContainerConfig): Promise<void> {
+    const parts = { ...this.#parts, log: silentLog };
+    await planContainer(parts, this, { name: containerName(config, sandbox), sandbox, config, sandboxConfig: undefined, from });
   }
 
   /** What may be done with checkpoints, and for each runtime handler why it cannot; true where it can. */

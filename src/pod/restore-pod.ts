@@ -36,6 +36,8 @@ export async function restorePod(parts: PodParts, request: PodRestore, call: Cal
   const { config, checkpointPath } = request;
   const metadata = config.metadata ?? fail('InvalidArgument', 'restore pod: config.metadata is missing, must be given');
   const plan = await containers.planPodRestore(request, call.signal);
+  const draft = await sandboxes.draft(config, request.runtimeHandler);
+  for (const { config: container, origin } of plan.containers) await containers.checkFrom(origin, draft, container);
   const name = sandboxName(metadata);
   if (underWay.has(name)) fail('Unavailable', `restore pod: ${name} is being restored by another call; ask again`);
   underWay.add(name);

@@ -9,6 +9,7 @@ import { namespaceOfSysctl } from '../linux/namespaces.ts';
 import { bootId } from '../linux/process.ts';
 import { podSysctls } from '../ocispec/sysctls.ts';
 import { planSandbox } from './plan.ts';
+import type { SandboxPlan } from './plan.ts';
 import { removeSandbox, removeUnfinishedSandbox } from './remove.ts';
 import { pathsOf, type SandboxParts } from './parts.ts';
 import { runSandbox } from './run.ts';
@@ -61,9 +62,7 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
    * @param restoredFrom the checkpoint that its containers are to be restored from.
    */
   async run(config: PodSandboxConfig, runtimeHandler: string, call: Pick<Call, 'signal' | 'log'>, restoredFrom?: string): Promise<Sandbox> {
-    const { name: handler } = this.#parts.runtimes.get(runtimeHandler);
-    const plan = planSandbox(config, runtimeHandler, this.#parts, await this.#parts.apparmor(handler));
-    await checkPodLabels(config, this.#parts.selinux);
+    const plan = await this.#plan(config, runtimeHandler);
     const name = sandboxName(plan.metadata);
     const from = present({ restoredFrom });
     return this.make(name, requestOf({ ...plan.record, ...from }), call, async ({ signal, makeWay }) => {
@@ -75,6 +74,29 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
       await runSandbox({ ...this.#parts, log: call.log }, record, signal);
       return record.id;
     });
+  }
+
+  /**
+   * A sandbox as {@link run} would make it, for the checks of what is to be in it. Nothing is made, and it has another id.
+   * @throws where `run` would refuse it.
+   */
+  async draft(config: PodSandboxConfig, runtimeHandler: string): Promise<Sandbox> {
+    const { record, metadata } = await this.#plan(config, runtimeHandler);
+    const boot = await bootId();
+    const selinux = present({ selinux: chooseLabels(config, this.#parts) });
+    const nobody = { pid: 0, startTime: '', bootId: boot };
+    const infra = record.namespaces.pid === 'pod' ? { process: nobody, monitor: nobody } : undefined;
+    return {
+      record: { ...record, ...selinux, name: sandboxName(metadata), createdAtNs: nowNs(), bootId: boot },
+      state: { is: 'Ready', network: { ips: [] }, ownsCgroup: false, ...present({ infra }) },
+    };
+  }
+
+  async #plan(config: PodSandboxConfig, runtimeHandler: string): Promise<SandboxPlan> {
+    const { name: handler } = this.#parts.runtimes.get(runtimeHandler);
+    const plan = planSandbox(config, runtimeHandler, this.#parts, await this.#parts.apparmor(handler));
+    await checkPodLabels(config, this.#parts.selinux);
+    return plan;
   }
 
   /**
