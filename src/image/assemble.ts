@@ -193,7 +193,7 @@ async function fetchLayer(
   const unpacking = parts.layers.unpack(
     staged,
     path,
-    { blobDigest: source.digest, diffId },
+    { blobDigest: source.digest, diffId, sizeBytes: source.sizeBytes },
     AbortSignal.any([options.signal, stop.signal]),
   );
   // A fault that the unpacking finds ends the download at once.

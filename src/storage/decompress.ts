@@ -25,14 +25,15 @@ function unsupported(name: string): never {
   throw new DaemonError('InvalidArgument', `read archive: it is compressed by ${name}, must be gzip, zstd or plain tar`);
 }
 
-/** 16 KiB, the default, makes inflating twice as slow; larger ones gain nothing (measured). */
+/** 16 KiB, the default, makes inflating twice as slow. */
 const CHUNK_BYTES = 256 * 1024;
-/** Decompressed data that may wait for its reader, so that both work at the same time. */
-const READ_AHEAD_BYTES = 2 * CHUNK_BYTES;
 
-/** A stream that decompresses. A failure goes to its reader, also to one that comes later; it must not end the daemon. */
-export function decompressor(compression: Exclude<Compression, 'none'>): Gunzip | ZstdDecompress {
-  const options = { chunkSize: CHUNK_BYTES, readableHighWaterMark: READ_AHEAD_BYTES };
+/**
+ * A stream that decompresses. A failure goes to its reader, also to one that comes later; it must not end the daemon.
+ * @param chunkBytes of its pieces: of two, one may wait for the reader, so that both work at the same time.
+ */
+export function decompressor(compression: Exclude<Compression, 'none'>, chunkBytes = CHUNK_BYTES): Gunzip | ZstdDecompress {
+  const options = { chunkSize: chunkBytes, readableHighWaterMark: 2 * chunkBytes };
   const stream = compression === 'gzip' ? createGunzip(options) : createZstdDecompress(options);
   return stream.on('error', () => undefined);
 }

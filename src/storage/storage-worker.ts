@@ -24,7 +24,7 @@ interface Running {
 const running = new Map<number, Running>();
 
 async function runUnpack({ source, directory, expected }: Jobs['unpack']['request'], job: Running): Promise<Jobs['unpack']['result']> {
-  const file = new FollowedFile(source);
+  const file = new FollowedFile(source, expected.sizeBytes);
   job.file = file;
   try {
     const unpacked = await unpack(file, directory, expected, job.controller.signal);

@@ -34,6 +34,8 @@ export interface UnpackResult {
 export interface Expected {
   readonly blobDigest?: Digest | undefined;
   readonly diffId?: Digest | undefined;
+  /** Of the data as it comes; nothing depends on its being right. */
+  readonly sizeBytes?: number | undefined;
 }
 
 /**
@@ -56,7 +58,7 @@ export async function unpack(source: FollowedFile, directory: string, expected: 
     const compression = detectCompression(first);
     const pieces = piecesOf(source, first, signal, (piece) => blobHash.update(piece));
     if (compression === 'none') for await (const piece of pieces) take(piece);
-    else await decompress(compression, pieces, take, signal);
+    else await decompress(compression, pieces, take, signal, source.pieceBytes);
     const blobDigest = `sha256:${blobHash.digest('hex')}` as Digest;
     const diffId = `sha256:${diffHash.digest('hex')}` as Digest;
     // First the digests: where they are wrong, what the archive looks like does not matter.
@@ -91,11 +93,12 @@ export async function decompress(
   pieces: AsyncGenerator<Buffer, void>,
   take: (chunk: Buffer) => void,
   signal: AbortSignal,
+  chunkBytes?: number,
 ): Promise<void> {
   let rest: Buffer | undefined;
   for (;;) {
     const before = rest?.length;
-    rest = await decompressFrame(decompressor(compression), rest, pieces, take, signal);
+    rest = await decompressFrame(decompressor(compression, chunkBytes), rest, pieces, take, signal);
     if (rest === undefined) return;
     if (compression === 'gzip') {
       await drain(pieces);

@@ -10,7 +10,7 @@ import type { Expected, UnpackResult } from '../../src/storage/unpack.ts';
 
 /** Unpacks the layer in a file into an empty directory, as the worker does. What its tree is said to come to is compared with what it has. */
 export async function unpackFile(archive: string, sizeBytes: number, directory: string, expected: Expected = {}): Promise<UnpackResult> {
-  const file = new FollowedFile(archive);
+  const file = new FollowedFile(archive, expected.sizeBytes);
   file.complete(sizeBytes);
   try {
     const unpacked = await unpack(file, directory, expected, new AbortController().signal);

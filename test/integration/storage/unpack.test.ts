@@ -100,10 +100,14 @@ test('a layer may be plain, gzip in members, or zstd in frames with skippable on
       ),
     ),
   };
-  for (const [name, data] of Object.entries(forms)) {
+  const cases = Object.entries(forms).flatMap(([name, data]) => [
+    { name, data },
+    { name: `${name}, said to be large`, data, sizeBytes: 2 ** 30 },
+  ]);
+  for (const { name, data, sizeBytes } of cases) {
     const directory = join(scratch, name);
     await mkdir(directory);
-    const { diffId, blobDigest, blobBytes } = await unpackBytes(data, directory);
+    const { diffId, blobDigest, blobBytes } = await unpackBytes(data, directory, { sizeBytes });
     assert.equal(diffId, digestOf(layer), name);
     assert.equal(blobDigest, digestOf(data), name);
     assert.equal(blobBytes, data.length);
