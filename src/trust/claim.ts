@@ -44,6 +44,7 @@ export function checkName(signed: string, subject: Subject, identity: SignedIden
 function readClaim(payload: Buffer, type: ClaimType): { digest: string; name: string } {
   const root = parseStrict(payload.toString('utf8'), 'what it signs');
   refuseOthers(root, 'critical', 'optional');
+  if (root.at('optional').value === undefined) root.at('optional').refuse('there, null at least');
   const optional = root.at('optional').given;
   if (optional !== undefined) checkOptional(optional);
   const critical = root.at('critical');
@@ -60,5 +61,7 @@ function readClaim(payload: Buffer, type: ClaimType): { digest: string; name: st
 /** Who made it and when: of the right kind, else of no consequence. */
 function checkOptional(optional: Field): void {
   optional.at('creator').given?.text();
-  optional.at('timestamp').given?.number();
+  const timestamp = optional.at('timestamp').given;
+  if (timestamp !== undefined && !(Number.isInteger(timestamp.number()) && Math.abs(timestamp.number()) < 2 ** 63))
+    timestamp.refuse('a whole number of seconds');
 }

@@ -41,6 +41,13 @@ export function refuseOthers(field: Field, ...known: readonly string[]): void {
   }
 }
 
+/** @throws InvalidArgument for a field that is a known one but for the case of its letters: Go reads both as that, the last one counts. */
+export function refuseOtherCase(field: Field, ...known: readonly string[]): void {
+  const lower = known.map((name) => name.toLowerCase());
+  for (const key of Object.keys(field.object()))
+    if (!known.includes(key) && lower.includes(key.toLowerCase())) field.at(key).refuse(`absent: what may be here is ${known.join(', ')}`);
+}
+
 /** Bytes in base64. @throws InvalidArgument that names the field. */
 export function readBase64(field: Field): Buffer {
   const text = field.text();

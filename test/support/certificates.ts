@@ -102,7 +102,13 @@ export interface CertificateOptions {
   readonly innerAlgorithm?: Buffer;
   /** Behind its end. */
   readonly trailing?: Buffer;
+  /** Changes the parts of what is signed, each in DER. */
+  readonly change?: (parts: CertificateParts) => Partial<CertificateParts>;
+  /** Makes the certificate of its three parts, where that is not as it should be. */
+  readonly wrap?: (signed: Buffer, algorithm: Buffer, signature: Buffer) => Buffer;
 }
+
+export type CertificateParts = Readonly<Record<'version' | 'serial' | 'algorithm' | 'issuer' | 'validity' | 'subject' | 'key' | 'extensions', Buffer>>; // prettier-ignore
 
 export interface MadeCertificate extends Issuer {
   readonly pair: Pair;
@@ -140,18 +146,21 @@ export function makeCertificate(options: CertificateOptions): MadeCertificate {
   const signer = options.issuer ?? { name: subject, key: pair.privateKey };
   const algorithm = algorithmOf(signer.key, hash);
   const list = extensions.map((one) => sequence(oid(one.oid), ...(one.critical === true ? [TRUE] : []), der(0x04, one.value)));
-  const signed = sequence(
-    ...(version === 1 ? [] : [der(0xa0, der(0x02, Buffer.of(version - 1)))]),
-    der(0x02, options.serial ?? Buffer.of(0x10, serials++ & 0x7f)),
-    options.innerAlgorithm ?? algorithm,
-    name(signer.name),
-    sequence(time(from), time(until)),
-    name(subject),
-    pair.publicKey.export({ type: 'spki', format: 'der' }),
-    ...(version === 3 ? [der(0xa3, sequence(...list))] : []),
-  );
+  const none = Buffer.alloc(0);
+  const parts: CertificateParts = {
+    version: version === 1 ? none : der(0xa0, der(0x02, Buffer.of(version - 1))),
+    serial: der(0x02, options.serial ?? Buffer.of(0x10, serials++ & 0x7f)),
+    algorithm: options.innerAlgorithm ?? algorithm,
+    issuer: name(signer.name),
+    validity: sequence(time(from), time(until)),
+    subject: name(subject),
+    key: pair.publicKey.export({ type: 'spki', format: 'der' }),
+    extensions: version === 3 ? der(0xa3, sequence(...list)) : none,
+  };
+  const signed = sequence(...Object.values({ ...parts, ...options.change?.(parts) }));
   const signature = sign(signer.key.asymmetricKeyType === 'ed25519' ? null : hash, signed, signer.key);
-  const bytes = sequence(signed, algorithm, der(0x03, Buffer.of(0), signature));
+  const { wrap = (...three) => sequence(three[0], three[1], der(0x03, Buffer.of(0), three[2])) } = options;
+  const bytes = wrap(signed, algorithm, signature);
   const text = pem(options.trailing === undefined ? bytes : Buffer.concat([bytes, options.trailing]));
   return { name: subject, key: pair.privateKey, pem: text, pair };
 }

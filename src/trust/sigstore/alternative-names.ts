@@ -48,7 +48,7 @@ function readAscii(content: Buffer): string {
 function checkUri(uri: string): void {
   if (/[\0-\x20\x7f]/.test(uri) || /%(?![0-9A-Fa-f]{2})/.test(uri) || !/^([A-Za-z][A-Za-z0-9+.-]*:|[^:]*$|[^:]*\/)/.test(uri))
     throw new Error('an alternative name is no URI');
-  const host = /^[^/?#]*\/\/(?:[^/?#@]*@)?([^/?#:[\]]*)/.exec(uri)?.[1];
-  if (host !== undefined && host !== '' && !/^[\w-]+(\.[\w-]+)*\.?$/.test(host))
+  const authority = /^[^/?#]*\/\/([^/?#]*)/.exec(uri)?.[1] ?? '';
+  if (authority !== '' && !/^([\w.~!$&'()*+,;=:%-]*@)?([\w-]+(\.[\w-]+)*|\[[0-9A-Fa-f:.]+\])?(:\d*)?$/.test(authority))
     throw new Error('an alternative name has no host of a URI');
 }

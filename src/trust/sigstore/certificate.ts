@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { messageOf } from '../../base/errors.ts';
 import { readAlternativeNames } from './alternative-names.ts';
 import type { AlternativeNames } from './alternative-names.ts';
+import { checkDistinguishedName, checkForms } from './certificate-values.ts';
 import { DerReader, isInteger, TAGS } from './der.ts';
 import { publicKeyOf } from './keys.ts';
 
@@ -12,6 +13,7 @@ const MAX_EXTENSIONS = 100;
 /** Extensions that are read here. RFC 5280, 4.2 */
 const OIDS = {
   subjectKeyId: '2.5.29.14',
+  authorityKeyId: '2.5.29.35',
   keyUsage: '2.5.29.15',
   alternativeNames: '2.5.29.17',
   basicConstraints: '2.5.29.19',
@@ -25,7 +27,7 @@ export const ALTERNATIVE_NAMES = OIDS.alternativeNames;
 /** Those that a certificate may call critical: we know what they want. Policies want nothing where no constraint asks for any. */
 const HANDLED: readonly string[] = [
   OIDS.keyUsage, OIDS.basicConstraints, OIDS.extendedKeyUsage,
-  '2.5.29.31', '2.5.29.32', '2.5.29.35', '2.5.29.54',
+  '2.5.29.31', '2.5.29.32', '2.5.29.54',
 ]; // prettier-ignore
 /** Those that would narrow a chain, and are not checked here: a chain with one is refused. */
 const NARROWING: Readonly<Record<string, string>> = {
@@ -83,7 +85,7 @@ function read(der: Buffer): Certificate {
   outer.end();
   const toBeSigned = root.next(TAGS.sequence);
   const algorithm = root.next(TAGS.sequence).content;
-  const signature = root.bits();
+  const signature = root.bytesOfBits();
   const fields = new DerReader(toBeSigned.content);
   const version = readVersion(fields);
   const serial = fields.next(TAGS.integer).content;
@@ -93,6 +95,7 @@ function read(der: Buffer): Certificate {
   const validity = fields.sequence();
   const [notBefore, notAfter] = [readTime(validity), readTime(validity)];
   const subject = fields.next(TAGS.sequence).whole;
+  for (const name of [issuer, subject]) checkDistinguishedName(name);
   const keyInfo = fields.next(TAGS.sequence).whole;
   if (version > 1) {
     fields.optional(0x81); // two ids of old, for what nobody uses
@@ -118,7 +121,9 @@ function read(der: Buffer): Certificate {
 function readVersion(fields: DerReader): number {
   const given = fields.optional(0xa0);
   if (given === undefined) return 1;
-  const { content } = new DerReader(given.content).next(TAGS.integer);
+  const inner = new DerReader(given.content);
+  const { content } = inner.next(TAGS.integer);
+  inner.end();
   const version = (content[0] ?? 255) + 1;
   if (content.length !== 1 || version > 3) throw new Error('its version is not 1, 2 or 3');
   return version;
@@ -156,8 +161,9 @@ type Known = Pick<
 function readKnown(list: readonly Extension[]): Known {
   const extensions = new Map(list.map(({ oid, value }) => [oid, value]));
   const critical = list.filter(({ isCritical }) => isCritical).map(({ oid }) => oid);
-  for (const oid of [OIDS.subjectKeyId, OIDS.authorityInformation])
+  for (const oid of [OIDS.subjectKeyId, OIDS.authorityKeyId, OIDS.authorityInformation])
     if (critical.includes(oid)) throw new Error(`its extension ${oid} is critical, and must not be`);
+  checkForms(extensions);
   const names = readAlternativeNames(extensions.get(OIDS.alternativeNames));
   const handled = [...HANDLED, ...Object.keys(NARROWING), ...(names.areKnown ? [OIDS.alternativeNames] : [])];
   return {

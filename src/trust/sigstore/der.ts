@@ -81,11 +81,20 @@ export class DerReader {
 
   /** A bit string, of whole bytes or not. */
   bits(): Buffer {
+    return this.#bitString(7);
+  }
+
+  /** A bit string that is made of bytes: a key, a signature. */
+  bytesOfBits(): Buffer {
+    return this.#bitString(0);
+  }
+
+  #bitString(mostUnused: number): Buffer {
     const { content } = this.next(TAGS.bitString);
     const unused = content[0] ?? 8;
     const last = content.at(-1) ?? 0;
-    if (unused > 7 || (content.length === 1 && unused > 0) || (last & ((1 << unused) - 1)) !== 0)
-      throw new Error('an ASN.1 bit string is not DER');
+    if (unused > mostUnused || (content.length === 1 && unused > 0) || (last & ((1 << unused) - 1)) !== 0)
+      throw new Error('an ASN.1 bit string is not DER, or not of bytes');
     return content.subarray(1);
   }
 

@@ -30,6 +30,7 @@ function readPublicKey(pem: string): KeyObject {
   const block = firstPemBlock(pem)?.block;
   const type = block !== undefined && Object.hasOwn(PEM_TYPES, block.type) ? PEM_TYPES[block.type as keyof typeof PEM_TYPES] : undefined;
   if (block === undefined || type === undefined) throw new Error('must be a public key in PEM');
+  if (type === 'spki') checkKeyInfo(block.der);
   const key = createPublicKey({ key: block.der, format: 'der', type });
   if (!isUsable(key))
     throw new Error(`its kind is ${kindOfKey(key)}, must be ECDSA by a NIST curve, RSA from ${MIN_RSA_BITS} bits, or Ed25519`);
@@ -42,19 +43,30 @@ const EC = '1.2.840.10045.2.1';
 const ED25519 = '1.3.101.112';
 const CURVE_IDS = ['1.3.132.0.33', '1.2.840.10045.3.1.7', '1.3.132.0.34', '1.3.132.0.35'];
 
-/** A public key by its SubjectPublicKeyInfo in DER; undefined for a kind that is not used here: OpenSSL sees none of those. */
+/** That nothing follows, and a point of a curve is told by both coordinates: OpenSSL takes one as well, Go does not. @throws Error. */
+function checkKeyInfo(keyInfo: Buffer): void {
+  const whole = new DerReader(keyInfo);
+  const fields = whole.sequence();
+  whole.end();
+  const kind = fields.sequence().objectId();
+  const key = fields.bytesOfBits();
+  fields.end();
+  if (kind === EC && key[0] !== 4) throw new Error('its point must be given by both coordinates');
+}
+
+/**
+ * A public key by its SubjectPublicKeyInfo in DER; undefined for a kind that is not used here: OpenSSL sees none of those.
+ * @throws Error for one that is of a kind that is used, and cannot be read: its certificate is none, as for Go.
+ */
 export function publicKeyOf(keyInfo: Buffer): KeyObject | undefined {
-  try {
-    const algorithm = new DerReader(keyInfo).sequence().sequence();
-    const kind = algorithm.objectId();
-    if (kind === EC ? !CURVE_IDS.includes(algorithm.objectId()) : kind !== RSA && kind !== ED25519) return undefined;
-    if (kind === RSA) algorithm.next(TAGS.null);
-    algorithm.end();
-    const key = createPublicKey({ key: keyInfo, format: 'der', type: 'spki' });
-    return isUsable(key) ? key : undefined;
-  } catch {
-    return undefined;
-  }
+  const algorithm = new DerReader(keyInfo).sequence().sequence();
+  const kind = algorithm.objectId();
+  if (kind === EC ? !CURVE_IDS.includes(algorithm.objectId()) : kind !== RSA && kind !== ED25519) return undefined;
+  if (kind === RSA) algorithm.next(TAGS.null);
+  algorithm.end();
+  checkKeyInfo(keyInfo);
+  const key = createPublicKey({ key: keyInfo, format: 'der', type: 'spki' });
+  return isUsable(key) ? key : undefined;
 }
 
 function isUsable(key: KeyObject): boolean {

@@ -4,7 +4,7 @@ import type { KeyObject } from 'node:crypto';
 import { DaemonError, messageOf } from '../../base/errors.ts';
 import type { Field } from '../../base/field.ts';
 import { BadSignature } from '../signature.ts';
-import { decodeBase64, orRefusal, parseStrict, readBase64, refuseOthers } from '../strict-json.ts';
+import { decodeBase64, orRefusal, parseStrict, readBase64, refuseOtherCase, refuseOthers } from '../strict-json.ts';
 import { holds } from './keys.ts';
 import { firstPemBlock } from './pem.ts';
 
@@ -81,11 +81,17 @@ const MAX_NUMBER = 8_640_000_000_000;
 
 function readEntry(body: Buffer): { signer: Buffer; signature: Buffer; payloadHash: Buffer } {
   const root = parseStrict(body.toString('utf8'), 'the entry of Rekor');
+  refuseOtherCase(root, 'apiVersion', 'kind', 'spec');
   root.at('kind').oneOf(['hashedrekord']);
   root.at('apiVersion').oneOf(['0.0.1']);
   const spec = root.at('spec');
   const signature = spec.at('signature');
   const hash = spec.at('data').at('hash');
+  refuseOtherCase(spec, 'data', 'signature');
+  refuseOtherCase(spec.at('data'), 'hash');
+  refuseOtherCase(hash, 'algorithm', 'value');
+  refuseOtherCase(signature, 'content', 'publicKey');
+  refuseOtherCase(signature.at('publicKey'), 'content');
   hash.at('algorithm').oneOf(['sha256']);
   const hex = hash.at('value');
   return {

@@ -14,7 +14,7 @@ import type { TrustRoot } from './trust-root.ts';
 
 /** What the layer of a cosign signature says about it, and most characters of each. cosign, specs/SIGNATURE_SPEC.md */
 const SIGNATURE = { name: 'dev.cosignproject.cosign/signature', limit: 64 * 1024 };
-const BUNDLE = { name: 'dev.sigstore.cosign/bundle', limit: 256 * 1024 };
+const BUNDLE = { name: 'dev.sigstore.cosign/bundle', limit: 64 * 1024 };
 const CERTIFICATE = { name: 'dev.sigstore.cosign/certificate', limit: 64 * 1024 };
 const CHAIN = { name: 'dev.sigstore.cosign/chain', limit: 128 * 1024 };
 /** Most certificates of a chain that comes with a signature: they are read in one turn of the event loop. Fulcio's has two or three. */

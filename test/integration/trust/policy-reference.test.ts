@@ -21,6 +21,8 @@ import { Gpg } from '../../../src/trust/gpg.ts';
 import { ImageTrust } from '../../../src/trust/image-trust.ts';
 import { noRegistry, TestRegistry } from '../../support/registry.ts';
 import { attachSignatures } from '../../support/sigstore.ts';
+import { DER_CASES } from './der-cases.ts';
+import { DOCUMENT_CASES } from './document-cases.ts';
 import { FULCIO_CASES } from './fulcio-cases.ts';
 import { KEY_CASES } from './key-cases.ts';
 import { PKI_CASES } from './pki-cases.ts';
@@ -31,6 +33,8 @@ const CASES = [
   ...KEY_CASES.map((one) => ({ ...one, group: 'key' })),
   ...FULCIO_CASES.map((one) => ({ ...one, group: 'fulcio' })),
   ...PKI_CASES.map((one) => ({ ...one, group: 'pki' })),
+  ...DER_CASES.map((one) => ({ ...one, group: 'der' })),
+  ...DOCUMENT_CASES.map((one) => ({ ...one, group: 'document' })),
 ];
 const SCRIPT = join(import.meta.dirname, '../../../scripts/build-policy-reference.sh');
 const built = await execa('bash', [SCRIPT], { reject: false });
