@@ -205,7 +205,6 @@ class ChunkWork {
         unpacking.grown(bytes, false);
       });
       unpacking.grown(received, true);
-      this.#slot?.();
     } catch (error) {
       stop.abort(error);
       await Promise.allSettled([unpacking.result]);

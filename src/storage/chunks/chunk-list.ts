@@ -17,7 +17,10 @@ const MAGIC = Buffer.from('chunks1\n');
 /** Of a digest. That many are enough to look for it. */
 export const KEY_BYTES = 16;
 const RECORD_BYTES = KEY_BYTES + 4;
-const MAX_PATH_BYTES = 0xffff;
+/** PATH_MAX: no longer one can be opened. */
+const MAX_PATH_BYTES = 4095;
+/** Files behind it are not listed: one layer must not fill the lists that a plan looks through (find-chunks.ts). */
+const MAX_LIST_BYTES = 32 * 1024 * 1024;
 const MAX_CHUNK_BYTES = 0xffff_ffff;
 const BUFFER_BYTES = 256 * 1024;
 
@@ -26,6 +29,7 @@ export class ChunkListWriter {
   readonly #fd: number;
   #pieces: Buffer[] = [MAGIC];
   #bytes = MAGIC.length;
+  #listBytes = MAGIC.length;
 
   constructor(path: string) {
     this.#fd = openSync(path, 'wx', 0o600);
@@ -48,6 +52,8 @@ export class ChunkListWriter {
       at += table.digest(chunk).copy(bytes, at, 0, KEY_BYTES);
       at = bytes.writeUInt32LE(table.sizeBytes(chunk), at);
     }
+    this.#listBytes += bytes.length;
+    if (this.#listBytes > MAX_LIST_BYTES) return;
     this.#pieces.push(bytes);
     this.#bytes += bytes.length;
     if (this.#bytes >= BUFFER_BYTES) this.#flush();

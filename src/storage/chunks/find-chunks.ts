@@ -10,6 +10,8 @@ import { LayerContent } from './layer-content.ts';
 const MAX_LISTS_BYTES = 256 * 1024 * 1024;
 /** How often one chunk is looked for where lists say that it is, and it is not. */
 const MOST_ATTEMPTS = 4;
+/** Most bytes that are read in vain for one layer: a registry may list any digest for content of gigabytes. */
+const MAX_VAIN_BYTES = 256 * 1024 * 1024;
 const READ_BYTES = 1024 * 1024;
 /** What is done between two turns of the thread, which has other jobs. */
 const BYTES_BETWEEN_TURNS = 4 * 1024 * 1024;
@@ -75,6 +77,7 @@ class Search {
   readonly #attempts: Uint8Array;
   readonly #buffer = Buffer.allocUnsafe(READ_BYTES);
   #bytes = 0;
+  #vainBytes = 0;
 
   constructor(table: ChunkTable) {
     this.#table = table;
@@ -91,38 +94,47 @@ class Search {
   }
 
   get isOver(): boolean {
-    return this.#wanted.size === 0;
+    return this.#wanted.size === 0 || this.#vainBytes > MAX_VAIN_BYTES;
   }
 
   async lookIn(content: LayerContent, layer: number, signal: AbortSignal): Promise<void> {
     let listed = 0;
     for (const each of content.list.chunks()) {
       listed += 1;
-      if (this.#bytes > BYTES_BETWEEN_TURNS || listed % CHUNKS_BETWEEN_TURNS === 0) {
-        this.#bytes = 0;
-        await nextTurn();
-        signal.throwIfAborted();
-      }
+      if (listed % CHUNKS_BETWEEN_TURNS === 0) await this.#turn(signal);
       const chunk = this.#wanted.get(each.key);
       if (chunk === undefined || this.#table.sizeBytes(chunk) !== each.sizeBytes) continue;
       const attempts = (this.#attempts[chunk] as number) + 1;
       this.#attempts[chunk] = attempts;
-      const isRight = this.#digestOf(content, each)?.equals(this.#table.digest(chunk)) === true;
+      const isRight = (await this.#digestOf(content, each, signal))?.equals(this.#table.digest(chunk)) === true;
       if (isRight) this.found.set(chunk, layer, each);
+      else this.#vainBytes += each.sizeBytes;
       if (isRight || attempts === MOST_ATTEMPTS) this.#wanted.delete(each.key);
       if (this.isOver) return;
     }
   }
 
-  #digestOf(content: LayerContent, { pathPosition, offset, sizeBytes }: ListedChunk): Buffer | undefined {
+  /** Lets other jobs of the thread in, and the end of this one. */
+  async #turn(signal: AbortSignal): Promise<void> {
+    this.#bytes = 0;
+    await nextTurn();
+    signal.throwIfAborted();
+  }
+
+  async #digestOf(
+    content: LayerContent,
+    { pathPosition, offset, sizeBytes }: ListedChunk,
+    signal: AbortSignal,
+  ): Promise<Buffer | undefined> {
     const hash = createHash('sha256');
     for (let done = 0; done < sizeBytes;) {
       const part = this.#buffer.subarray(0, Math.min(READ_BYTES, sizeBytes - done));
       if (!content.read(pathPosition, offset + done, part)) return undefined;
       hash.update(part);
       done += part.length;
+      this.#bytes += part.length;
+      if (this.#bytes > BYTES_BETWEEN_TURNS) await this.#turn(signal);
     }
-    this.#bytes += sizeBytes;
     return hash.digest();
   }
 }

@@ -33,8 +33,11 @@ const MAX_ENTRIES = 1_000_000;
 const [QUOTE, BACKSLASH, COMMA, SPACE, TAB, NEWLINE, RETURN] = [0x22, 0x5c, 0x2c, 0x20, 0x09, 0x0a, 0x0d];
 const [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x7b, 0x7d, 0x5b, 0x5d];
 
+/** Most letters of what is said of a table, which may quote it: a name has up to a million. */
+const MAX_WHY_LETTERS = 500;
+
 export function badToc(why: string): DaemonError {
-  return new DaemonError('InvalidArgument', `read table of contents: ${why}`);
+  return new DaemonError('InvalidArgument', `read table of contents: ${why.slice(0, MAX_WHY_LETTERS)}`);
 }
 
 /**

@@ -77,3 +77,14 @@ for (const [what, entries, why] of BAD) {
     assert.throws(() => read(entries), why);
   });
 }
+
+test('ChunkTable does not repeat a long name as a whole', () => {
+  assert.throws(
+    () => read([whole('n'.repeat(1_000_000), 1, 10, 5)]),
+    (error: Error) => error.message.length < 1000,
+  );
+  assert.throws(
+    () => read([{ ...whole('n'.repeat(1_000_000), 1, 10, 20), digest: 'md5:x' }]),
+    (error: Error) => error.message.length < 1000,
+  );
+});
