@@ -26,6 +26,12 @@ export class ImageIndex {
     return this.#byName.has(name);
   }
 
+  /** The image that has a name. */
+  named(name: string): ImageRecord | undefined {
+    const id = this.#byName.get(name);
+    return id && this.#images.get(id);
+  }
+
   /** Adds an image, or puts it in the place of the one with its id. It has its names from now on. */
   add(record: ImageRecord): void {
     this.delete(record.id);

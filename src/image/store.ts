@@ -93,22 +93,19 @@ export class ImageStore {
   /** All images, in no order. One that is here and in an additional store is told once, with the names of both; of two with one name, the one here has it. */
   list(): ImageRecord[] {
     const own = this.#own.all().filter((record) => this.#isWhole(record));
-    const taken = new Set(own.flatMap(({ names }) => names));
     const additional = this.#additional.all().filter(({ id }) => this.own(id) === undefined);
-    return [
-      ...own.map((record) => this.#view(record)),
-      ...additional.map((record) => ({ ...record, names: record.names.filter((name) => !taken.has(name)) })),
-    ];
+    return [...own.map((record) => this.#view(record)), ...additional.map((record) => this.#viewOfStored(record))];
   }
 
   get(id: ImageId): ImageRecord | undefined {
-    return this.own(id) ?? this.#additional.get(id);
+    const stored = this.#additional.get(id);
+    return this.own(id) ?? (stored && this.#viewOfStored(stored));
   }
 
   /** The image where it has a record here, and all of its layers. */
   own(id: ImageId): ImageRecord | undefined {
     const record = this.#own.get(id);
-    return record !== undefined && this.#isWhole(record) ? this.#view(record) : undefined;
+    return this.#isWhole(record) ? this.#view(record) : undefined;
   }
 
   /** The images of additional stores from now on, in the order of the stores: of two with one id or one name the first counts. */
@@ -237,7 +234,9 @@ export class ImageStore {
    */
   async remove(text: string): Promise<ImageId | undefined> {
     const removed = await this.#mutex.run(WHOLE_STORE, async () => {
-      const id = this.#own.find(text.trim(), this.#parts.shortNames?.() ?? NO_SHORT_NAMES);
+      const shortNames = this.#parts.shortNames?.() ?? NO_SHORT_NAMES;
+      // The name may be one that only a store has for an image that is here too.
+      const id = this.#own.find(text.trim(), shortNames) ?? this.#additional.find(text.trim(), shortNames);
       const record = id && this.#own.get(id);
       if (record === undefined) {
         const store = this.resolve(text)?.store;
@@ -284,7 +283,7 @@ export class ImageStore {
     const { layers, blobs, rootfs, log } = this.#parts;
     const mounted = await rootfs.chains();
     // Nothing is awaited from here to the first removal of each store, so nobody can begin to need what is about to go.
-    const needed = new Set<Digest>(this.#retained.keys());
+    const [needed, reached] = [new Set<Digest>([...mounted, ...this.#retained.keys()]), new Set<Digest>()];
     for (const { chain, layers: own, configDigest, manifestDigest, artifact } of this.#own.all()) {
       needed.add(configDigest).add(manifestDigest);
       for (const layer of own) {
@@ -292,14 +291,16 @@ export class ImageStore {
         needed.add(layer.chain);
         if (!this.discardsBlobs || artifact !== undefined || !layers.has(layer.chain)) needed.add(layer.digest);
       }
-      this.#needLayers(needed, chain);
+      this.#needLayers(reached, chain);
     }
-    for (const chain of [...mounted, ...this.#retained.keys()]) this.#needLayers(needed, chain);
+    // A container that is being made of an image of an additional store is not among the mounted yet.
+    const used = [...this.#users.keys()].flatMap((id) => this.#additional.get(id)?.chain ?? []);
+    for (const chain of [...mounted, ...used, ...this.#retained.keys()]) this.#needLayers(reached, chain);
     const work = [
       this.signatures.collect((manifest) => this.#retained.has(manifest) || this.#own.byDigest(manifest) !== undefined),
       ...layers
         .list()
-        .filter(({ chain }) => !needed.has(chain))
+        .filter(({ chain }) => !needed.has(chain) && !reached.has(chain))
         .map(async ({ chain }) => {
           await layers.remove(chain);
         }),
@@ -322,9 +323,10 @@ export class ImageStore {
     return { usedBytes: usedBytes + blobs.usedBytes, inodesUsed: inodesUsed + blobs.list().length };
   }
 
-  #needLayers(needed: Set<Digest>, top: Digest): void {
-    for (let layer = this.#parts.layers.get(top); layer !== undefined;) {
-      needed.add(layer.chain);
+  /** Adds a layer and all below it, down to one that was reached before. */
+  #needLayers(reached: Set<Digest>, top: Digest): void {
+    for (let layer = this.#parts.layers.get(top); layer !== undefined && !reached.has(layer.chain);) {
+      reached.add(layer.chain);
       layer = layer.parent === undefined ? undefined : this.#parts.layers.get(layer.parent);
     }
   }
@@ -345,9 +347,14 @@ export class ImageStore {
     };
   }
 
+  /** An image of an additional store, without the names that another one here has. */
+  #viewOfStored(record: ImageRecord): ImageRecord {
+    return { ...record, names: record.names.filter((name) => !this.#isWhole(this.#own.named(name))) };
+  }
+
   /** Whether all of its layers are here, or in an additional store that is. */
-  #isWhole({ artifact, layers: own }: ImageRecord): boolean {
-    return artifact !== undefined || own.every(({ chain }) => this.#parts.layers.has(chain));
+  #isWhole(record: ImageRecord | undefined): record is ImageRecord {
+    return record !== undefined && (record.artifact !== undefined || record.layers.every(({ chain }) => this.#parts.layers.has(chain)));
   }
 
   /** What it takes by itself: unpacked layers, and the blobs that are kept. */

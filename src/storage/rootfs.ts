@@ -52,7 +52,7 @@ interface Measured {
   validUntilMs: number;
 }
 
-/** The writable layers of containers: `ID/upper` and `ID/work` of an overlay over an image's layers, `ID/chain` naming those and its volumes', `ID/boot` the boot it was mounted in. */
+/** The writable layers of containers: `ID/upper` and `ID/work` of an overlay over an image's layers, `ID/chain` naming all of those and of its volumes', `ID/boot` the boot it was mounted in. */
 export class RootfsStore {
   readonly #directory: string;
   readonly #layers: LayerStore;
@@ -79,13 +79,16 @@ export class RootfsStore {
     { target, readOnly = false, volumes = [], user, changes, context }: RootfsMount,
   ): Promise<void> {
     const lower = this.#layers.lowerDirs(chain);
-    for (const top of [chain, ...volumes.map((volume) => volume.chain)]) await this.#layers.ready(top);
+    const tops = [chain, ...volumes.map((volume) => volume.chain)];
+    // Each by itself: while the additional store of one is gone, nothing else tells what lies below it.
+    const below = tops.flatMap((top) => this.#layers.chain(top));
+    for (const top of tops) await this.#layers.ready(top);
     const own = this.#layerOf(containerId);
     const { upper, work } = own;
     const boot = await bootId();
     if ((await mkdir(own.directory, { recursive: true, mode: 0o700 })) === undefined) await prepareAgain(own, boot);
     await Promise.all([
-      writeFile(own.chainFile, [chain, ...volumes.map((volume) => volume.chain)].join('\n'), { mode: 0o600 }),
+      writeFile(own.chainFile, below.map((layer) => layer.chain).join('\n'), { mode: 0o600 }),
       writeFile(own.bootFile, boot, { mode: 0o600 }),
     ]);
     const isNew = (await mkdir(upper, { recursive: true, mode: 0o755 })) !== undefined;

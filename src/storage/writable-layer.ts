@@ -24,7 +24,7 @@ export class WritableLayer {
     return join(this.work, VOLATILE_MARK);
   }
 
-  /** The top layers of its image and of its image volumes, a line each. */
+  /** The layers of its image and of its image volumes, a line each. */
   get chainFile(): string {
     return join(this.directory, 'chain');
   }
