@@ -62,8 +62,8 @@ export async function unpackChunks(source: FollowedFile, request: UnpackChunksRe
     const diffId = `sha256:${hash.digest('hex')}` as Digest;
     checkDigest('the unpacked data', diffId, request.diffId);
     reader.end();
-    const { impliedDirectories, sizeBytes, inodes, notes } = writer.finish();
-    return { blobDigest, blobBytes, diffId, sizeBytes, inodes, impliedDirectories, notes, compression: 'zstd' };
+    const written = writer.finish();
+    return { ...written, blobDigest, blobBytes, diffId, compression: 'zstd' };
   } finally {
     assembly.close();
     writer.close();
