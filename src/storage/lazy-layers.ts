@@ -18,6 +18,8 @@ export interface LazyLayer extends LayerRecord {
 /** How often the stores are asked whether the layers are still there, milliseconds, and how long they may take. */
 const LOOK_MS = 10_000;
 const LOOK_TIMEOUT_MS = 5_000;
+/** How many are asked for by one command: their paths are its arguments, and what it says. */
+const LOOK_AT_ONCE = 200;
 
 /**
  * The layers of images here that lie in additional layer stores: a record for each, `CHAIN.json`. While its store does not show it, a layer is
@@ -74,10 +76,11 @@ export class LazyLayers {
   async add(layer: LazyLayer): Promise<void> {
     await makeDirectoryDurable(this.#directory);
     const before = this.#layers.get(layer.chain);
-    await noteUse(layer.outside);
+    // First the record: after a crash between the two the store hears once too often that the layer is used no longer, not never.
     await writeFileAtomic(this.#pathOf(layer.chain), JSON.stringify(layer));
     this.#layers.set(layer.chain, layer);
     this.#lost.delete(layer.chain);
+    await noteUse(layer.outside);
     if (before !== undefined) await this.#release(before);
   }
 
@@ -106,6 +109,10 @@ export class LazyLayers {
 
   async #lookAt(store: string): Promise<void> {
     const layers = this.list().filter(({ outside }) => outside.store === store);
+    for (let at = 0; at < layers.length; at += LOOK_AT_ONCE) await this.#lookFor(layers.slice(at, at + LOOK_AT_ONCE), store);
+  }
+
+  async #lookFor(layers: readonly LazyLayer[], store: string): Promise<void> {
     let shown = new Set<string>();
     let words = 'the store does not show it';
     try {

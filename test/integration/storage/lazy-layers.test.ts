@@ -1,0 +1,57 @@
+/** The records of layers that lie in additional layer stores. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { execa } from 'execa';
+import { ensureDir, remove } from 'fs-extra/esm';
+import { silentLog } from '../../../src/base/log.ts';
+import type { Digest } from '../../../src/base/ids.ts';
+import { LazyLayers } from '../../../src/storage/lazy-layers.ts';
+import type { LazyLayer } from '../../../src/storage/lazy-layers.ts';
+
+const digest = (number: number): Digest => `sha256:${number.toString(16).padStart(64, '0')}` as Digest;
+const layerOf = (number: number, store: string, tree: string): LazyLayer => {
+  return { version: 1, chain: digest(number), diffId: digest(number), sizeBytes: 0, inodes: 0, outside: { store, tree } };
+};
+
+test('a layer has its record before its store hears that it is used, so that a crash between leaves nothing held', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'pw-lazy-'));
+  try {
+    const [store, records] = [join(directory, 'store'), join(directory, 'records')];
+    await ensureDir(join(store, 'layer', 'diff'));
+    await execa('mkfifo', [join(store, 'layer', 'use')]); // whoever says that it is used waits for a reader
+    const layers = new LazyLayers(records, silentLog);
+    const adding = layers.add(layerOf(1, store, join(store, 'layer', 'diff')));
+    const record = join(records, `${digest(1).slice('sha256:'.length)}.json`);
+    for (let left = 30; left > 0 && !existsSync(record); left -= 1) await new Promise((done) => setTimeout(done, 100));
+    const found = existsSync(record);
+    await readFile(join(store, 'layer', 'use'));
+    await adding;
+    assert.ok(found);
+    await layers.remove(digest(1));
+    assert.deepEqual(await readdir(records), []);
+  } finally {
+    await remove(directory);
+  }
+});
+
+test('thousands of layers with long paths are all looked for', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'pw-lazy-'));
+  try {
+    const [store, records] = [join(directory, 'store'), join(directory, 'records')];
+    const tree = join(store, 'r'.repeat(240), 'l'.repeat(240), 'diff');
+    await Promise.all([ensureDir(tree), ensureDir(records)]);
+    const MANY = 5000;
+    for (let number = 0; number < MANY; number += 1)
+      await writeFile(join(records, `${digest(number).slice('sha256:'.length)}.json`), JSON.stringify(layerOf(number, store, tree)));
+    const layers = new LazyLayers(records, silentLog);
+    await layers.start();
+    layers.close();
+    assert.equal(layers.list().filter(({ chain }) => layers.get(chain) !== undefined).length, MANY);
+  } finally {
+    await remove(directory);
+  }
+});
