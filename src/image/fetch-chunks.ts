@@ -177,9 +177,9 @@ class ChunkWork {
   }
 
   async #plan(): Promise<ChunkPlan> {
-    const { chunked, sizeBytes, layers } = this.#job;
+    const { chunked, layers } = this.#job;
     const { index, recipe } = this.#files;
-    const request = { index: indexIn(index, chunked, chunked.start), blobBytes: sizeBytes, contentEnd: chunked.contentEnd, layers, recipe };
+    const request = { index: indexIn(index, chunked, chunked.start), contentEnd: chunked.contentEnd, layers, recipe };
     return await this.#parts.layers.planChunks(this.#staged, request, this.#options.signal);
   }
 

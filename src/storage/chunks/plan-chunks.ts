@@ -1,3 +1,7 @@
+/* eslint-disable no-restricted-syntax -- runs in the storage worker, where blocking is what it is for */
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DaemonError } from '../../base/errors.ts';
 import { ChunkListWriter } from './chunk-list.ts';
 import type { ChunkTable } from './chunk-table.ts';
 import { findChunks } from './find-chunks.ts';
@@ -9,7 +13,6 @@ import { badToc } from './toc-reader.ts';
 
 export interface PlanRequest {
   readonly index: IndexFile;
-  readonly blobBytes: number;
   /** Where the frames of the tar end in the blob. */
   readonly contentEnd: number;
   /** Directories of the layers that are here. */
@@ -32,21 +35,17 @@ export interface ChunkPlan {
 const GAP_BYTES = 64 * 1024;
 /** Most requests for one layer; where that is not enough, larger gaps are fetched too. */
 const MAX_RANGES = 1000;
-/** No zstd data makes more of a byte: a block of 128 KiB takes 4 bytes at least (RFC 8878, 3.1.1.2). */
-const MAX_RATIO = 33_000;
 
 /**
  * Plans how a zstd:chunked layer is put together: of which chunks of layers that are here, and which parts of the blob. Each chunk that
  * is said to be here has been compared with its digest.
- * @throws InvalidArgument for a table of contents that makes no sense, FailedPrecondition where its digest is wrong.
+ * @throws InvalidArgument for a table of contents that makes no sense, FailedPrecondition where its digest is wrong or its files have no room.
  */
 export async function planChunks(request: PlanRequest, signal: AbortSignal): Promise<ChunkPlan> {
-  const { index, layers, contentEnd, blobBytes } = request;
+  const { index, layers, contentEnd } = request;
   const table = await listChunks({ index, list: request.list }, signal);
   if (table.count > 0 && table.end(table.count - 1) > contentEnd) throw badToc('a chunk is not in the content of the blob');
-  let sizeBytes = 0;
-  for (let chunk = 0; chunk < table.count; chunk += 1) sizeBytes += table.sizeBytes(chunk);
-  if (sizeBytes > blobBytes * MAX_RATIO) throw badToc(`it has ${sizeBytes} bytes in files, which cannot be in a blob of ${blobBytes}`);
+  checkRoom(table, request.list);
   const found = await findChunks(table, layers, signal);
   const spans = new Spans(table, found, index.tarSplit === undefined ? contentEnd : undefined);
   const ranges = mergeSpans(spans);
@@ -54,6 +53,20 @@ export async function planChunks(request: PlanRequest, signal: AbortSignal): Pro
   let local = 0;
   for (let chunk = 0; chunk < table.count; chunk += 1) if (found.get(chunk) !== undefined) local += 1;
   return { ranges, chunks: table.count, local };
+}
+
+/**
+ * What a plan writes costs its maker nothing: zeros, and one chunk that is here named many times, are not fetched.
+ * @param path on the file system that the layer is written to.
+ * @throws FailedPrecondition where the files of the table have more than is free there.
+ */
+function checkRoom(table: ChunkTable, path: string): void {
+  let sizeBytes = 0;
+  for (let chunk = 0; chunk < table.count; chunk += 1) sizeBytes += table.sizeBytes(chunk);
+  const { bavail, bsize } = statfsSync(dirname(path));
+  const freeBytes = bavail * bsize;
+  if (sizeBytes > freeBytes)
+    throw new DaemonError('FailedPrecondition', `its files have ${sizeBytes} bytes, and ${freeBytes} are free where layers are`);
 }
 
 /** Reads a table of contents, and writes the list of chunks beside a new layer, for those that come after it. */

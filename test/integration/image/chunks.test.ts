@@ -323,7 +323,7 @@ const LIES: readonly [what: string, why: RegExp, change: (toc: { entries: Entry[
   ['has chunks that overlap', /chunks overlap/, (toc) => (fileIn(toc, OTHER).offset! -= 100_000)],
   ['has a file that ends before it begins', /chunks overlap/, (toc) => (fileIn(toc, OTHER).endOffset = 1)],
   ['has a chunk that is not in the blob', /not in the content of the blob/, (toc) => (toc.entries.at(-1)!.endOffset = 1e12)],
-  ['says that a file is larger than the blob can hold', /which cannot be in a blob/, (toc) => (fileIn(toc, OTHER).size = 1e15)],
+  ['says that a file is larger than what is free', /are free where layers are/, (toc) => (fileIn(toc, OTHER).size = 1e15)],
   ['has chunks that do not make up their file', /the chunks of .* have .* bytes, must have/, (toc) => (fileIn(toc, 'usr/lib/large').size! += 1)],
   ['lacks a file of the tar-split', /files are not those of its tar-split/, (toc) => (toc.entries = toc.entries.filter(({ name }) => name !== OTHER))],
 ]; // prettier-ignore
