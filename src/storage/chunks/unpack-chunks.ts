@@ -48,8 +48,16 @@ const ZEROS = Buffer.alloc(PIECE_BYTES);
  * half full and of no use.
  */
 export async function unpackChunks(source: FollowedFile, request: UnpackChunksRequest, signal: AbortSignal): Promise<UnpackResult> {
-  const { blobDigest, blobBytes } = request;
   const root = openDirectory(request.directory);
+  try {
+    return await unpackInto(root, source, request, signal);
+  } finally {
+    close(root);
+  }
+}
+
+async function unpackInto(root: number, source: FollowedFile, request: UnpackChunksRequest, signal: AbortSignal): Promise<UnpackResult> {
+  const { blobDigest, blobBytes } = request;
   const writer = new LayerWriter(root);
   const reader = new TarReader(writer);
   const hash = createHash('sha256');
@@ -67,7 +75,6 @@ export async function unpackChunks(source: FollowedFile, request: UnpackChunksRe
   } finally {
     assembly.close();
     writer.close();
-    close(root);
   }
 }
 
