@@ -1,15 +1,26 @@
+import { reasonOf, waitFor } from './deadline.ts';
+
 /** Runs work one at a time per key, in the order of asking; different keys never wait for each other. */
 export class KeyedMutex<K> {
   readonly #tails = new Map<K, Promise<unknown>>();
 
-  async run<T>(key: K, work: () => Promise<T>): Promise<T> {
+  /** @param waiting ends the wait for the turn; work that has begun ends by itself. @throws what the work throws; the signal's reason where the work has not begun. */
+  async run<T>(key: K, work: () => Promise<T>, waiting?: AbortSignal): Promise<T> {
     const before = this.#tails.get(key) ?? Promise.resolve();
-    const mine = before.then(work, work);
+    const begun = Promise.withResolvers<undefined>();
+    const begin = async (): Promise<T> => {
+      if (waiting?.aborted === true) throw reasonOf(waiting);
+      begun.resolve(undefined);
+      return await work();
+    };
+    const mine = before.then(begin, begin);
     this.#tails.set(key, mine);
-    try {
-      return await mine;
-    } finally {
+    const free = (): void => {
       if (this.#tails.get(key) === mine) this.#tails.delete(key);
-    }
+    };
+    // Who gives up leaves its place in the row to those behind it.
+    mine.then(free, free);
+    if (waiting !== undefined) await waitFor(Promise.race([begun.promise, mine]), waiting);
+    return await mine;
   }
 }

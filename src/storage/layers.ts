@@ -232,7 +232,7 @@ export class LayerStore {
   /** Plans how a staged layer is put together of chunks that are here and others. One plan at a time: it holds the layer's chunks in memory. */
   async planChunks(staged: StagedLayer, request: Omit<PlanRequest, 'list'>, signal: AbortSignal): Promise<ChunkPlan> {
     const list = this.#chunkList(staged);
-    return await this.#plans.run('plan', async () => await this.#workers.run('planChunks', { ...request, list }, signal));
+    return await this.#plans.run('plan', async () => await this.#workers.run('planChunks', { ...request, list }, signal), signal);
   }
 
   /** Unpacks a staged layer as it was planned, while what is missing of it is fetched. */
@@ -244,9 +244,13 @@ export class LayerStore {
   async listChunks(staged: StagedLayer, index: IndexFile, signal: AbortSignal): Promise<void> {
     const list = this.#chunkList(staged);
     try {
-      await this.#plans.run('plan', async () => {
-        await this.#workers.run('listChunks', { index, list }, signal);
-      });
+      await this.#plans.run(
+        'plan',
+        async () => {
+          await this.#workers.run('listChunks', { index, list }, signal);
+        },
+        signal,
+      );
     } catch (error) {
       await rm(list, { force: true });
       throw error;

@@ -44,3 +44,35 @@ test('work that throws at once frees the key too', async () => {
   );
   assert.equal(await mutex.run('key', async () => 'done'), 'done');
 });
+
+test('who gives up waiting is told at once, does no work, and those behind wait on for the one at work', { timeout: 10_000 }, async () => {
+  const mutex = new KeyedMutex<string>();
+  const events: string[] = [];
+  const first = Promise.withResolvers<undefined>();
+  const working = mutex.run('key', () => first.promise);
+  const stop = new AbortController();
+  const waiting = mutex.run('key', async () => events.push('given up'), stop.signal);
+  setImmediate(() => {
+    stop.abort();
+  });
+  await assert.rejects(waiting, { kind: 'Canceled' });
+
+  const behind = mutex.run('key', async () => events.push('behind'));
+  await turn();
+  assert.deepEqual(events, []);
+  first.resolve(undefined);
+  await Promise.all([working, behind]);
+  assert.deepEqual(events, ['behind']);
+});
+
+test('work that has begun is not left when its wait could have been given up', async () => {
+  const mutex = new KeyedMutex<string>();
+  const stop = new AbortController();
+  const work = Promise.withResolvers<string>();
+  const working = mutex.run('key', () => work.promise, stop.signal);
+  await turn();
+  stop.abort();
+  await turn();
+  work.resolve('done');
+  assert.equal(await working, 'done');
+});
