@@ -51,9 +51,21 @@ export async function onThread<K extends JobKind>(kind: K, request: Jobs[K]['req
   return await promise;
 }
 
+/** Threads that others have where they may hang. */
+let elsewhere = 0;
+
 /** Whether a thread is in the kernel, perhaps for ever. */
 export function threadsAreBusy(): boolean {
-  return [...threads].some(({ job }) => job !== undefined);
+  return elsewhere > 0 || [...threads].some(({ job }) => job !== undefined);
+}
+
+/** Says that a thread which is none of these may hang in the kernel, until it has ended. */
+export function countThread(ended: Promise<unknown>): void {
+  elsewhere += 1;
+  const end = (): void => {
+    elsewhere -= 1;
+  };
+  ended.then(end, end);
 }
 
 const exitNow = bind<(status: number) => void>('void _exit(int status)');

@@ -16,10 +16,12 @@ import { chainId } from './chain-id.ts';
 import { readLayerRecord } from './layer-record.ts';
 import type { LayerRecord } from './layer-record.ts';
 import { LazyLayers } from './lazy-layers.ts';
-import { askOutside } from './outside-tree.ts';
+import { askOutside, OUTSIDE_JOB_MS } from './outside-tree.ts';
+import type { OutsideTree } from './outside-tree.ts';
 import type { FollowingJob, StorageWorkers } from './storage-workers.ts';
 import { treeDigestOf } from './tree-sum.ts';
 import type { Expected, UnpackResult } from './unpack.ts';
+import type { Jobs } from './worker-protocol.ts';
 
 /** What a layer holds, as far as its record says. */
 export type LayerContent = Pick<UnpackResult, 'diffId' | 'sizeBytes' | 'inodes' | 'impliedDirectories' | 'notes' | 'tree'>;
@@ -274,7 +276,7 @@ export class LayerStore {
   async complete(staged: StagedLayer, parent: Digest | undefined, unpacked: LayerContent, lower: readonly string[]): Promise<LayerRecord> {
     const { diffId, sizeBytes, inodes, notes, impliedDirectories: implied } = unpacked;
     let { tree } = unpacked;
-    if (implied.length > 0 && lower.length > 0) tree = await this.#workers.run('inherit', { layer: staged.tree, implied, lower, tree });
+    if (implied.length > 0 && lower.length > 0) tree = await this.readTrees('inherit', { layer: staged.tree, implied, lower, tree }, lower);
     if (notes.length > 0) this.#log.warn('parts of a layer are left out', { diffId, leftOut: notes });
     const list = await unlessMissing(stat(this.#chunkList(staged)), undefined);
     const record: LayerRecord = {
@@ -290,6 +292,31 @@ export class LayerStore {
     };
     await writeFile(join(this.#directory, STAGING, staged.name, RECORD), JSON.stringify(record), { mode: 0o600 });
     return record;
+  }
+
+  /**
+   * Has a worker read trees of layers. Where some lie elsewhere, they must be there, and a worker that hangs in them is left behind.
+   * @throws FailedPrecondition, Unavailable, DeadlineExceeded of those; what the job throws.
+   */
+  async readTrees<K extends 'inherit' | 'describe'>(
+    kind: K,
+    request: Jobs[K]['request'],
+    trees: readonly string[],
+  ): Promise<Jobs[K]['result']> {
+    const outside = this.#outsideOf(trees);
+    if (outside.length === 0) return await this.#workers.run(kind, request);
+    await askOutside(outside);
+    const place = [...new Set(outside.map(({ store }) => store))].join(' and ');
+    return await this.#workers.runAt(place, kind, request, OUTSIDE_JOB_MS);
+  }
+
+  #outsideOf(trees: readonly string[]): OutsideTree[] {
+    const elsewhere = trees.filter((tree) => !tree.startsWith(`${this.#directory}/`));
+    if (elsewhere.length === 0) return [];
+    const known = new Map<string, OutsideTree>();
+    for (const { outside } of [...this.lazy.list(), ...this.#additional.values()])
+      if (outside !== undefined) known.set(outside.tree, outside);
+    return elsewhere.map((tree) => known.get(tree) ?? fail('FailedPrecondition', `read layer ${tree}: its store is gone`));
   }
 
   /** Writes everything that is dirty on this file system to disk: staged layers, and blobs where they share it. syncfs(2). */

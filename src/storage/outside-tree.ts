@@ -10,6 +10,8 @@ export interface OutsideTree {
 
 /** How long an additional store may take to show its layers before a container is not made, milliseconds. */
 const OUTSIDE_MS = 10_000;
+/** How long a job that reads directories of them may take, milliseconds: as a reading of a whole store. */
+export const OUTSIDE_JOB_MS = 30_000;
 
 /** Resolves where trees are there. @throws FailedPrecondition, Unavailable where one is not, or its store does not answer. */
 export async function askOutside(trees: readonly OutsideTree[]): Promise<void> {

@@ -126,7 +126,7 @@ export class RootfsStore {
   /** That of others may be slow. */
   async #describe(source: string, target: string, user: UserMapping | undefined): Promise<void> {
     if (this.#isOurs(source)) describeLike(source, target, user);
-    else await this.#workers.run('describe', { source, target, user });
+    else await this.#layers.readTrees('describe', { source, target, user }, [source]);
   }
 
   /** What a container has written, and the directories below it, topmost first. @throws NotFound where a layer is missing. */
@@ -201,7 +201,7 @@ export class RootfsStore {
     const job = this.#workers.follow('unpack', { source: changes, directory: upper, expected: {} });
     job.grown((await stat(changes)).size, true);
     const { impliedDirectories } = await job.result;
-    if (impliedDirectories.length > 0) await this.#workers.run('inherit', { layer: upper, implied: impliedDirectories, lower });
+    if (impliedDirectories.length > 0) await this.#layers.readTrees('inherit', { layer: upper, implied: impliedDirectories, lower }, lower);
   }
 
   #measureAgain(containerId: ContainerId, earlier: TreeUsage | undefined): Measured {

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { reasonOf } from '../base/deadline.ts';
 import { DaemonError } from '../base/errors.ts';
 import { trimHeap } from '../linux/heap.ts';
+import { runThreadAt } from '../linux/reluctant-place.ts';
 import type { FromWorker, JobKind, JobRequest, Jobs, ToWorker } from './worker-protocol.ts';
 
 // In production this file is part of the bundle, and the worker a bundle of its own beside it.
@@ -57,9 +58,30 @@ export class StorageWorkers {
 
   /** Like {@link run}, for a job that reads a file while it is written. */
   follow<K extends JobKind>(kind: K, request: Jobs[K]['request'], signal?: AbortSignal): FollowingJob<Jobs[K]['result']> {
-    if (this.#isClosed) throw new DaemonError('Unavailable', `storage job ${kind}: the daemon is stopping`);
+    this.#checkOpen(kind);
     if (signal?.aborted === true) throw reasonOf(signal);
-    const thread = this.#pick();
+    return this.#give(this.#pick(), kind, request, signal);
+  }
+
+  /**
+   * Runs one job that touches `place`, a file system that may not answer, in a thread of its own: one that hangs is left behind, and costs
+   * no other job.
+   * @throws as {@link run}; DeadlineExceeded after its time, Unavailable where some hang there.
+   */
+  async runAt<K extends JobKind>(place: string, kind: K, request: Jobs[K]['request'], timeoutMs: number): Promise<Jobs[K]['result']> {
+    this.#checkOpen(kind);
+    return await runThreadAt(place, timeoutMs, () => {
+      const thread = this.#start();
+      this.#threads.delete(thread);
+      return { result: this.#give(thread, kind, request).result, end: async () => thread.worker.terminate() };
+    });
+  }
+
+  #checkOpen(kind: JobKind): void {
+    if (this.#isClosed) throw new DaemonError('Unavailable', `storage job ${kind}: the daemon is stopping`);
+  }
+
+  #give<K extends JobKind>(thread: Thread, kind: K, request: Jobs[K]['request'], signal?: AbortSignal): FollowingJob<Jobs[K]['result']> {
     const job = this.#nextJob++;
     const post = (message: ToWorker): void => {
       thread.worker.postMessage(message);

@@ -1,6 +1,6 @@
 /** Images of additional stores beside those that are here: what is kept, what is told, what is removed. */
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
@@ -114,4 +114,25 @@ test('an image that is here is removed by a name that only a store has for it', 
   assert.deepEqual(stores.images.resolve(STORED_NAME)?.names, [NAME, STORED_NAME]);
   assert.equal(await stores.images.remove(STORED_NAME), own.id);
   assert.deepEqual(stores.layers.list(), []);
+});
+
+test('a layer on one of a store is not made while that store is gone, and says so', async (t) => {
+  const { stores, layer } = await start(t);
+  const lower = stores.layers.lowerDirs(layer.chain);
+  const content = { diffId: `sha256:${'e'.repeat(64)}` as Digest, sizeBytes: 0, inodes: 1, notes: [], tree: undefined };
+  const make = async () => {
+    const staged = stores.layers.newStaged();
+    await stores.layers.stage(staged);
+    await mkdir(join(staged.tree, 'implied'));
+    try {
+      return await stores.layers.complete(staged, layer.chain, { ...content, impliedDirectories: ['implied'] }, lower);
+    } finally {
+      await stores.layers.discard(staged);
+    }
+  };
+  assert.equal((await make()).parent, layer.chain);
+  await rename(layer.outside?.tree ?? '', `${layer.outside?.store}/away`);
+  await assert.rejects(make(), { kind: 'FailedPrecondition', message: /use layers of the store/ });
+  stores.layers.setAdditional([]);
+  await assert.rejects(make(), { kind: 'FailedPrecondition', message: /its store is gone/ });
 });
