@@ -87,7 +87,8 @@ export class AdditionalStores {
     for (;;) {
       await sleep(LOOK_MS, this.#closed.signal);
       if (this.#closed.signal.aborted) return;
-      if (this.#parts.directories().length > 0) await this.look();
+      // Nobody waits: a store that hangs is not asked again meanwhile, and its neighbours are.
+      if (this.#parts.directories().length > 0) void this.look();
     }
   }
 
