@@ -203,13 +203,13 @@ export class ImageStore {
   }
 
   /**
-   * Adds an image whose layers and blobs are on disk, or adds names and digests to it where it is here already. Its names are
-   * taken from the images that had them.
+   * Adds an image whose layers and blobs are on disk, or adds names and digests to one that is here: its manifest and blobs are the
+   * new ones where it has lost some of the old. Its names are taken from the images that had them.
    */
   async put(record: ImageRecord): Promise<ImageRecord> {
     return await this.#mutex.run(WHOLE_STORE, async () => {
       const known = this.#own.get(record.id);
-      const base = known ?? record;
+      const base = known?.layers.every(({ digest }) => this.#parts.blobs.has(digest)) === true ? known : { ...known, ...record };
       const merged: ImageRecord = {
         ...base,
         names: union(known?.names ?? [], record.names),

@@ -2,13 +2,15 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { makeLayer, ociArchive } from '../../../scripts/make-demo-image.ts';
 import type { ContainerId, Digest, ImageId } from '../../../src/base/ids.ts';
 import { loadArchive } from '../../../src/image/load.ts';
 import type { ImageRecord } from '../../../src/image/image-record.ts';
+import { saveArchive } from '../../../src/image/save.ts';
 import { chainId } from '../../../src/storage/chain-id.ts';
 import type { LayerRecord } from '../../../src/storage/layer-record.ts';
 import { startImageStorage } from '../../support/image-storage.ts';
@@ -135,4 +137,23 @@ test('a layer on one of a store is not made while that store is gone, and says s
   await assert.rejects(make(), { kind: 'FailedPrecondition', message: /use layers of the store/ });
   stores.layers.setAdditional([]);
   await assert.rejects(make(), { kind: 'FailedPrecondition', message: /its store is gone/ });
+});
+
+test('an image that has lost a layer and comes again with other blobs can be saved', async (t) => {
+  const { stores, own } = await start(t);
+  const [layer] = own.layers;
+  assert.ok(layer !== undefined);
+  // As where an additional store had the layer: no blob of it was ever here.
+  await stores.layers.remove(layer.chain);
+  await stores.blobs.remove(layer.digest);
+  const layers = [await makeLayer([{ path: 'base', kind: 'file', data: 'base' }], 'zstd')];
+  await loadArchive(stores, Readable.from([ociArchive([{ name: NAME, config: {}, layers }])]), { signal });
+  const [again] = stores.images.list();
+  assert.ok(again !== undefined);
+  assert.equal(again.id, own.id);
+  assert.equal(again.layers[0]?.digest, layers[0]?.digest);
+  await stores.images.collect();
+  const archive = new PassThrough();
+  const [saved] = await Promise.all([buffer(archive), saveArchive(stores, [again], archive, { format: 'oci', signal })]);
+  assert.ok(saved.includes(again.manifestDigest) && saved.includes(layers[0]?.blob ?? 'none'));
 });
