@@ -304,7 +304,8 @@ export const schema = {
     reuseChunks: key(
       trueOrFalse,
       true,
-      'Where image.discard_blobs is set: of a zstd:chunked layer, fetch only the chunks that no layer here has. Nothing else is lost by it.',
+      'Where image.discard_blobs is set: of a zstd:chunked layer, fetch only the chunks that no layer here has. What is checked of such a layer is then ' +
+        'the diff id, as ever, and the digest of each chunk; the digest of the blob, which is never here, is not.',
       { reloadable: true },
     ),
     additionalStores: key(
