@@ -4,6 +4,7 @@ import { makeDirectoryDurable, syncDirectory, writeFileAtomic } from '../base/at
 import { messageOf, unlessMissing, unlessReadOnly } from '../base/errors.ts';
 import { Field, present } from '../base/field.ts';
 import type { Digest } from '../base/ids.ts';
+import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Log } from '../base/log.ts';
 import { runAt } from '../linux/reluctant-place.ts';
 import { noteRelease, noteUse } from './layer-stores.ts';
@@ -30,6 +31,8 @@ export class LazyLayers {
   readonly #log: Log;
   readonly #layers = new Map<Digest, LazyLayer>();
   readonly #lost = new Set<Digest>();
+  /** Its record and what its store hears of a layer go together, in one order. */
+  readonly #turns = new KeyedMutex<Digest>();
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
 
@@ -72,16 +75,22 @@ export class LazyLayers {
     return [...this.#layers.values()];
   }
 
-  /** Adds a layer, or gives one that was lost another place, and tells its store. */
+  /**
+   * Adds a layer, or one that was lost again, perhaps at another place, and tells its store. One that is there stays as it is.
+   *
+   * The place of a lost layer is not released. A store that died has no count of it, and would take the release for one of the use that it has
+   * just heard of. One that only hung keeps a count that is one too high, and the layer until it ends: containers may still read there.
+   */
   async add(layer: LazyLayer): Promise<void> {
-    await makeDirectoryDurable(this.#directory);
-    const before = this.#layers.get(layer.chain);
-    // First the record: after a crash between the two the store hears once too often that the layer is used no longer, not never.
-    await writeFileAtomic(this.#pathOf(layer.chain), JSON.stringify(layer));
-    this.#layers.set(layer.chain, layer);
-    this.#lost.delete(layer.chain);
-    await noteUse(layer.outside);
-    if (before !== undefined) await this.#release(before);
+    await this.#turns.run(layer.chain, async () => {
+      if (this.get(layer.chain) !== undefined) return; // two images that were pulled at once have it
+      await makeDirectoryDurable(this.#directory);
+      // First the record: after a crash between the two the store hears once too often that the layer is used no longer, not never.
+      await writeFileAtomic(this.#pathOf(layer.chain), JSON.stringify(layer));
+      this.#layers.set(layer.chain, layer);
+      this.#lost.delete(layer.chain);
+      await noteUse(layer.outside);
+    });
   }
 
   /** @returns whether there was one. */

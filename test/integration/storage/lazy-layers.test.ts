@@ -38,6 +38,31 @@ test('a layer has its record before its store hears that it is used, so that a c
   }
 });
 
+test('a lost layer that is added again at its place is not released there, nor is one that is there', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'pw-lazy-'));
+  try {
+    const [store, records] = [join(directory, 'store'), join(directory, 'records')];
+    const [place, other] = [join(store, 'layer'), join(store, 'other')];
+    await Promise.all([ensureDir(join(place, 'diff')), ensureDir(join(other, 'diff'))]);
+    const layers = new LazyLayers(records, silentLog);
+    const layer = layerOf(1, store, join(place, 'diff'));
+    await layers.add(layer);
+    await layers.add(layerOf(1, store, join(other, 'diff')));
+    assert.deepEqual(layers.get(digest(1)), layer, 'who came first has it');
+    await remove(join(place, 'diff'));
+    await layers.look();
+    assert.equal(layers.get(digest(1)), undefined);
+    await layers.add(layer);
+    // A release is rmdir(2) of what the layer lies in, which a directory without it would not refuse.
+    assert.ok(existsSync(place), 'it was released');
+    assert.deepEqual(layers.get(digest(1)), layer);
+    await layers.remove(digest(1));
+    assert.equal(existsSync(place), false, 'it was not released');
+  } finally {
+    await remove(directory);
+  }
+});
+
 test('thousands of layers with long paths are all looked for', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'pw-lazy-'));
   try {
