@@ -6,6 +6,7 @@ import { Field, present } from '../base/field.ts';
 import type { Digest } from '../base/ids.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Log } from '../base/log.ts';
+import { stage } from '../base/stage.ts';
 import { runAt } from '../linux/reluctant-place.ts';
 import { noteRelease, noteUse } from './layer-stores.ts';
 import type { LayerRecord } from './layer-record.ts';
@@ -93,16 +94,30 @@ export class LazyLayers {
     });
   }
 
-  /** @returns whether there was one. */
+  /**
+   * From now on nobody sees it.
+   *
+   * Its store hears of it first. After a crash between the two the next start finds the record, which no image names, and releases the layer once
+   * more: its store has no count of it then. Without the record nobody would ever release it.
+   * @returns whether there was one.
+   */
   async remove(chain: Digest): Promise<boolean> {
+    const found = this.#take(chain);
+    if (found === undefined) return false;
+    await this.#turns.run(chain, async () => {
+      await this.#release(this.#take(chain) ?? found); // one that was lost may have got another place meanwhile
+      stage('lazy-layer.released');
+      await rm(this.#pathOf(chain), { force: true });
+      await syncDirectory(this.#directory);
+    });
+    return true;
+  }
+
+  #take(chain: Digest): LazyLayer | undefined {
     const layer = this.#layers.get(chain);
-    if (layer === undefined) return false;
     this.#layers.delete(chain);
     this.#lost.delete(chain);
-    await rm(this.#pathOf(chain), { force: true });
-    await syncDirectory(this.#directory);
-    await this.#release(layer);
-    return true;
+    return layer;
   }
 
   /** Asks each store for its layers: those that it does not show are lost until it does. */

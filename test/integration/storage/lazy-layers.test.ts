@@ -11,6 +11,7 @@ import { silentLog } from '../../../src/base/log.ts';
 import type { Digest } from '../../../src/base/ids.ts';
 import { LazyLayers } from '../../../src/storage/lazy-layers.ts';
 import type { LazyLayer } from '../../../src/storage/lazy-layers.ts';
+import { startImageStorage } from '../../support/image-storage.ts';
 
 const digest = (number: number): Digest => `sha256:${number.toString(16).padStart(64, '0')}` as Digest;
 const layerOf = (number: number, store: string, tree: string): LazyLayer => {
@@ -58,6 +59,59 @@ test('a lost layer that is added again at its place is not released there, nor i
     assert.deepEqual(layers.get(digest(1)), layer);
     await layers.remove(digest(1));
     assert.equal(existsSync(place), false, 'it was not released');
+  } finally {
+    await remove(directory);
+  }
+});
+
+test('a daemon killed while it removes a layer has told its store, and removes it at its next start', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'pw-lazy-'));
+  try {
+    const [place, records] = [join(directory, 'store/layer'), join(directory, 'root/layers/lazy')];
+    await Promise.all([ensureDir(place), ensureDir(join(directory, 'root'))]);
+    const layer = layerOf(1, join(directory, 'store'), join(place, 'diff'));
+    const script = `
+      import { LazyLayers } from ${JSON.stringify(join(import.meta.dirname, '../../../src/storage/lazy-layers.ts'))};
+      await (await import('node:fs/promises')).mkdir(${JSON.stringify(join(directory, 'root/layers'))});
+      const layers = new LazyLayers(${JSON.stringify(records)}, { warn() {}, info() {} });
+      await layers.add(${JSON.stringify(layer)});
+      await layers.remove(${JSON.stringify(layer.chain)});`;
+    const env = { PODWRIGHT_KILL_AT: 'lazy-layer.released' };
+    const { signal } = await execa(process.execPath, ['--input-type=module', '-e', script], { env, reject: false });
+    assert.equal(signal, 'SIGKILL');
+    assert.equal(existsSync(place), false, 'it was not released');
+    assert.equal((await readdir(records)).length, 1);
+    const stores = await startImageStorage(join(directory, 'root'));
+    await stores.close();
+    stores.layers.lazy.close();
+    assert.deepEqual(await readdir(records), []);
+  } finally {
+    await remove(directory);
+  }
+});
+
+test('a layer that is added while it is removed has its record', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'pw-lazy-'));
+  try {
+    const [store, records] = [join(directory, 'store'), join(directory, 'records')];
+    await ensureDir(join(store, 'layer/diff'));
+    const layer = layerOf(1, store, join(store, 'layer/diff'));
+    const layers = new LazyLayers(records, silentLog);
+    await layers.add(layer);
+    const removing = layers.remove(layer.chain);
+    assert.equal(layers.get(layer.chain), undefined);
+    await layers.add(layer);
+    assert.equal(await removing, true);
+    assert.deepEqual(layers.get(layer.chain), layer);
+    assert.equal((await readdir(records)).length, 1);
+    // And the other way round, of one that was lost: nothing is left.
+    await remove(join(store, 'layer/diff'));
+    await layers.look();
+    const adding = layers.add(layer);
+    assert.equal(await layers.remove(layer.chain), true);
+    await adding;
+    assert.equal(layers.list().length, 0);
+    assert.deepEqual(await readdir(records), []);
   } finally {
     await remove(directory);
   }
