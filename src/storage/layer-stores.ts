@@ -58,9 +58,10 @@ async function askStore(
   const directories = new Map(wanted.map((layer) => [join(image, layer.tocDigest), layer]));
   // As containers/storage has it, a layer is there when these three are. The first look has the store fetch what it must know.
   const parts = [...directories.keys()].flatMap((path) => ['diff', 'info', 'blob'].map((name) => join(path, name)));
-  const there = await runAt(root, 'stat', { args: ['--format=%n', '--', ...parts], timeoutMs: FIND_MS, signal });
-  const names = new Set(there.stdout.toString().split('\n'));
-  if (names.size === 1) {
+  const there = await runAt(root, 'stat', { args: ['--format=%F\t%n', '--', ...parts], timeoutMs: FIND_MS, signal });
+  const lines = there.stdout.toString().split('\n').slice(0, -1);
+  const kinds = new Map(lines.map((line) => line.split('\t').toReversed() as [string, string]));
+  if (kinds.size === 0) {
     const words = there.stderr.toString();
     // No layer of it is no fault; a store that is gone is.
     if (!/Input\/output error|No such file/.test(words) || /Transport endpoint/.test(words))
@@ -68,8 +69,10 @@ async function askStore(
   }
   const found = new Map<Digest, OutsideTree>();
   for (const [path, layer] of directories) {
-    if (!['diff', 'info', 'blob'].every((name) => names.has(join(path, name)))) continue;
-    if (await isSame(root, path, layer, signal)) found.set(layer.tocDigest, { tree: join(path, 'diff'), store: root });
+    const tree = join(path, 'diff');
+    // No overlay can be mounted on what is no directory.
+    if (kinds.get(tree) !== 'directory' || !kinds.has(join(path, 'info')) || !kinds.has(join(path, 'blob'))) continue;
+    if (await isSame(root, path, layer, signal)) found.set(layer.tocDigest, { tree, store: root });
   }
   return found;
 }
