@@ -90,6 +90,48 @@ test('a container on layers of a store and of ours keeps ours while the store is
   }
 });
 
+test('a container on a lazy layer and on ours keeps both while their store is gone, and their image set aside or removed', async (t) => {
+  for (const taken of ['set aside', 'removed'] as const) {
+    const { root, target, stores, stored, own, layer } = await start(t);
+    stores.layers.setAdditional([]);
+    stores.images.setAdditional([]);
+    const { outside } = layer;
+    assert.ok(outside !== undefined);
+    await stores.layers.lazy.add({ ...layer, outside });
+    await stores.images.put({ ...stored, store: undefined });
+    await stores.rootfs.mount(CONTAINER, layer.chain, { target });
+    try {
+      await rename(outside.store, `${outside.store}.away`);
+      await stores.layers.lazy.look();
+      assert.equal(stores.layers.has(layer.chain), false);
+      await stores.images.remove(NAME);
+      if (taken === 'removed') await stores.images.remove(STORED_NAME);
+      else await stores.images.setAside(stored.id);
+      // Nothing is retained after a start.
+      const again = await startImageStorage(root);
+      t.after(async () => again.close());
+      t.after(() => {
+        again.layers.lazy.close();
+      });
+      assert.deepEqual(again.images.list(), []);
+      assert.deepEqual(
+        again.layers
+          .list()
+          .map(({ chain }) => chain)
+          .sort(),
+        [own.chain, layer.chain].sort(),
+      );
+      assert.equal(await readFile(join(target, 'base'), 'utf8'), 'base');
+      await again.rootfs.unmount(CONTAINER, target);
+      await again.rootfs.remove(CONTAINER);
+      await again.images.collect();
+      assert.deepEqual(again.layers.list(), []);
+    } finally {
+      await stores.rootfs.unmount(CONTAINER, target);
+    }
+  }
+});
+
 test('what a container that is being made of an image of a store stands on is kept', async (t) => {
   const { stores, stored, own } = await start(t);
   stores.images.hold(stored.id, CONTAINER);
