@@ -8,6 +8,7 @@ import { resolveUser } from '../ocispec/user.ts';
 import type { CreateRequest } from './create-request.ts';
 import { readMountsFile } from './mounts-file.ts';
 import type { ContainerParts } from './parts.ts';
+import { readStartOutside } from './read-outside.ts';
 
 /** kubernetes pkg/kubelet/kuberuntime, labels.go. */
 const GRACE_PERIOD = 'io.kubernetes.pod.terminationGracePeriod';
@@ -30,7 +31,9 @@ export async function prepareSpec(
     parts.log.warn(`create container: ${words}`, { containerId: record.id });
   };
   const [user, devices, hostDevices, hostMounts, localhostSeccomp, fromFile] = await Promise.all([
-    resolveUser(rootfsPath, specPlan.user),
+    parts.rootfs.areOurs(image.layers.map(({ chain }) => chain))
+      ? resolveUser(rootfsPath, specPlan.user)
+      : resolveUser(rootfsPath, specPlan.user, readStartOutside),
     resolveDevices(specPlan.devices),
     getsHostDevices ? listHostDevices() : [],
     needsHostMounts ? readMounts() : [],

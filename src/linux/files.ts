@@ -1,4 +1,4 @@
-import { fstat, read as readCallback } from 'node:fs';
+import { fstat, fstatSync, read as readCallback, readSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { promisify } from 'node:util';
 import {
@@ -97,15 +97,42 @@ export async function readStartInRoot(root: string, path: string, limitBytes: nu
   const place = openInRoot(root, path, O_PATH);
   let fd: number | undefined;
   try {
-    const stats = await stat(place);
-    if (stats.isDirectory()) throw errnoError('read', path, EISDIR);
-    if (!stats.isFile()) throw errnoError('read (no regular file)', path, EINVAL);
+    requireFile(await stat(place), path);
     fd = open(`/proc/self/fd/${place}`, O_RDONLY);
     return await readStart(fd, limitBytes);
   } finally {
     if (fd !== undefined) close(fd);
     close(place);
   }
+}
+
+/** As {@link readStartInRoot}, on a kernel thread: libuv's pool is one for all threads, and what hangs in it is lost to all. */
+export function readStartInRootSync(root: string, path: string, limitBytes: number): Buffer {
+  const place = openInRoot(root, path, O_PATH);
+  let fd: number | undefined;
+  try {
+    // eslint-disable-next-line no-restricted-syntax -- on a kernel thread, which may wait
+    requireFile(fstatSync(place), path);
+    fd = open(`/proc/self/fd/${place}`, O_RDONLY);
+    const chunks: Buffer[] = [];
+    for (let total = 0; total < limitBytes;) {
+      const chunk = Buffer.alloc(Math.min(READ_CHUNK_BYTES, limitBytes - total));
+      // eslint-disable-next-line no-restricted-syntax -- on a kernel thread, which may wait
+      const bytesRead = readSync(fd, chunk, 0, chunk.length, null);
+      if (bytesRead === 0) break;
+      total += bytesRead;
+      chunks.push(chunk.subarray(0, bytesRead));
+    }
+    return Buffer.concat(chunks);
+  } finally {
+    if (fd !== undefined) close(fd);
+    close(place);
+  }
+}
+
+function requireFile(stats: Stats, path: string): void {
+  if (stats.isDirectory()) throw errnoError('read', path, EISDIR);
+  if (!stats.isFile()) throw errnoError('read (no regular file)', path, EINVAL);
 }
 
 async function readStart(fd: number, limitBytes: number): Promise<Buffer> {

@@ -16,6 +16,8 @@ export interface Jobs {
   unpinNamespaces: { request: { readonly directory: string; readonly kinds?: readonly PinnableNamespace[] }; result: undefined };
   /** `progress[0]` is the process that is being read. */
   pidsByEnvironment: { request: { readonly wanted: readonly (readonly string[])[]; readonly progress: Int32Array }; result: number[] };
+  /** For a root in file systems that may not answer. */
+  readStartInRoot: { request: { readonly root: string; readonly path: string; readonly limitBytes: number }; result: Uint8Array };
 }
 
 export type JobKind = keyof Jobs;

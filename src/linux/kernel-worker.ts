@@ -1,6 +1,7 @@
 // Entry of the kernel threads, started by kernel-threads.ts.
 import { parentPort } from 'node:worker_threads';
 import { DaemonError, messageOf } from '../base/errors.ts';
+import { readStartInRootSync } from './files.ts';
 import { mountOverlay, mountTmpfs, unmount, unmountAllBelow } from './mounts.ts';
 import { pinNamespaces, renewNames, setNetworkSysctls, unpinNamespaces } from './namespaces.ts';
 import { tryIdMappedOverlay } from './try-idmapped-overlay.ts';
@@ -38,6 +39,9 @@ async function run(job: JobRequest): Promise<Jobs[JobKind]['result']> {
       return undefined;
     case 'pidsByEnvironment':
       return pidsByEnvironment(job.wanted, job.progress);
+    case 'readStartInRoot':
+      // eslint-disable-next-line no-restricted-syntax -- on a kernel thread, which may wait
+      return readStartInRootSync(job.root, job.path, job.limitBytes);
   }
 }
 

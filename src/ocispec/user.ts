@@ -177,6 +177,7 @@ class UserFile {
       return await this.#readStart(this.#root, this.#path, FILE_LIMIT_BYTES + 1);
     } catch (error) {
       if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return new Uint8Array();
+      if (error instanceof DaemonError) throw error;
       throw new DaemonError('FailedPrecondition', `resolve user: the image's ${this.#path} cannot be read`, { cause: error });
     }
   }

@@ -160,6 +160,11 @@ export class LayerStore {
     return this.get(chain) !== undefined;
   }
 
+  /** Whether its tree is here. */
+  isOurs(chain: Digest): boolean {
+    return this.#layers.has(chain);
+  }
+
   get(chain: Digest): LayerRecord | undefined {
     return this.#layers.get(chain) ?? this.lazy.get(chain) ?? this.#additional.get(chain);
   }

@@ -134,6 +134,11 @@ export class RootfsStore {
     return { upper: this.#layerOf(containerId).upper, lower: this.#layers.lowerDirs(chain) };
   }
 
+  /** Whether layers lie where we keep ours. Others are in additional stores, which may hang, or be gone by now. */
+  areOurs(chains: readonly Digest[]): boolean {
+    return chains.every((chain) => this.#layers.isOurs(chain));
+  }
+
   /** The directories of the layers of an image, topmost first. @throws NotFound where a layer is missing. */
   lowerDirectories(chain: Digest): readonly string[] {
     return this.#layers.lowerDirs(chain);
