@@ -5,6 +5,7 @@ import { DaemonError, messageOf } from '../base/errors.ts';
 import type { Digest, ImageId } from '../base/ids.ts';
 import { stage } from '../base/stage.ts';
 import { UndoStack } from '../base/undo.ts';
+import type { DiskWatch } from '../storage/layer-disk.ts';
 import { artifactFiles, type ArtifactFile } from './artifact-files.ts';
 import { digestNames } from './assemble.ts';
 import type { AssembleOptions, ImageParts, LayerSource, NewImage, NewManifest } from './assemble.ts';
@@ -54,8 +55,10 @@ export async function assembleArtifact(parts: ImageParts, artifact: NewArtifact,
     if (known !== undefined)
       return await parts.images.put({ ...known, names: artifact.names, digests: digestNames(artifact, known.manifestDigest) });
     for (const words of notes) parts.log.warn(`${what}: ${words}`);
-    const work = await fetchFiles(parts, artifact, options, undo);
-    return await record(parts, { artifact, files, work, chain, digest }, options, undo);
+    return await parts.layers.disk.watched(async (disk) => {
+      const work = await fetchFiles(parts, artifact, options, undo);
+      return await record(parts, { artifact, files, work, chain, digest, disk }, options, undo);
+    });
   } catch (error) {
     release();
     for (const failure of await undo.run()) parts.log.warn(`${what}: ${failure.what} failed`, { error: messageOf(failure.error) });
@@ -120,6 +123,7 @@ async function fetchFile(
       retries,
       pause,
       written: (sizeBytes) => {
+        parts.layers.disk.wrote(sizeBytes - progress.receivedBytes);
         progress.receivedBytes = sizeBytes;
         hashing.grown(sizeBytes, false);
       },
@@ -143,11 +147,12 @@ interface Fetched {
   readonly work: ReadonlyMap<Digest, Part>;
   readonly chain: Digest;
   readonly digest: Digest;
+  readonly disk: DiskWatch;
 }
 
 async function record(
   parts: ImageParts,
-  { artifact, files, work, chain, digest }: Fetched,
+  { artifact, files, work, chain, digest, disk }: Fetched,
   options: AssembleOptions,
   undo: UndoStack,
 ): Promise<ImageRecord> {
@@ -179,7 +184,7 @@ async function record(
     await writeFile(path, bytes, { flag: 'wx', mode: FILE_MODE });
   }
   if (options.progress !== undefined) options.progress.step = 'syncing';
-  await layers.sync();
+  await disk.sync();
   if (options.signal.aborted) throw reasonOf(options.signal);
   if (options.progress !== undefined) options.progress.step = 'recording';
   stage(`${options.stages}.synced`);

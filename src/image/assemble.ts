@@ -9,6 +9,7 @@ import { UndoStack } from '../base/undo.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { chainIds } from '../storage/chain-id.ts';
 import type { LayerRecord } from '../storage/layer-record.ts';
+import type { DiskWatch } from '../storage/layer-disk.ts';
 import type { LayerStore, StagedLayer } from '../storage/layers.ts';
 import type { UnpackResult } from '../storage/unpack.ts';
 import { download } from './download.ts';
@@ -124,9 +125,11 @@ export async function assembleImage(parts: ImageParts, image: NewImage, options:
     // Looked at in the same turn in which they are retained: a removal that begins later leaves these layers.
     const known = parts.images.own(image.lazy?.id ?? (digestOf(image.config) as string as ImageId));
     if (known !== undefined) return await addNames(parts, known, image, work);
-    await fetchLayers(parts, image, work, options, undo);
-    await describeLayers(parts, work);
-    return await recordImage(parts, image, config, work, options, undo);
+    return await parts.layers.disk.watched(async (disk) => {
+      await fetchLayers(parts, image, work, options, undo);
+      await describeLayers(parts, work);
+      return await recordImage(parts, image, config, work, { ...options, disk }, undo);
+    });
   } catch (error) {
     release();
     for (const failure of await undo.run()) parts.log.warn(`${image.what}: ${failure.what} failed`, { error: messageOf(failure.error) });
@@ -207,6 +210,8 @@ async function fetchLayer(
     retries: options.retries,
     pause: options.pause,
     written: (sizeBytes) => {
+      // A blob that is not kept is written to no disk.
+      if (!parts.images.discardsBlobs) parts.layers.disk.wrote(sizeBytes - progress.receivedBytes);
       progress.receivedBytes = sizeBytes;
       unpacking.grown(sizeBytes, false);
     },
@@ -260,7 +265,7 @@ async function recordImage(
   image: NewImage,
   config: OciImageConfig,
   work: readonly Part[],
-  options: AssembleOptions,
+  options: AssembleOptions & { readonly disk: DiskWatch },
   undo: UndoStack,
 ): Promise<ImageRecord> {
   const { blobs, layers, images } = parts;
@@ -277,7 +282,7 @@ async function recordImage(
     }),
   );
   if (options.progress !== undefined) options.progress.step = 'syncing';
-  await layers.sync();
+  await options.disk.sync();
   if (options.signal.aborted) throw reasonOf(options.signal);
   if (options.progress !== undefined) options.progress.step = 'recording';
   stage(`${options.stages}.synced`);

@@ -100,11 +100,14 @@ async function remake(parts: ImageParts, { chain, digest, diffId }: ImageLayer):
   if (record === undefined || !blobs.has(digest)) return false;
   const staged = layers.newStaged();
   try {
-    await layers.stage(staged);
-    const unpacking = layers.unpack(staged, blobs.path(digest), { blobDigest: digest, diffId });
-    unpacking.grown(blobs.sizeOf(digest), true);
-    const fresh = await layers.complete(staged, record.parent, await unpacking.result, lowerOf(layers, record.parent));
-    await layers.sync();
+    const fresh = await layers.disk.watched(async (disk) => {
+      await layers.stage(staged);
+      const unpacking = layers.unpack(staged, blobs.path(digest), { blobDigest: digest, diffId });
+      unpacking.grown(blobs.sizeOf(digest), true);
+      const made = await layers.complete(staged, record.parent, await unpacking.result, lowerOf(layers, record.parent));
+      await disk.sync();
+      return made;
+    });
     await layers.replace(staged, fresh);
     return true;
   } catch (error) {

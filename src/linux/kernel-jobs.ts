@@ -8,6 +8,8 @@ export interface Jobs {
   mountOverlay: { request: OverlayOptions; result: undefined };
   tryIdMappedOverlay: { request: { readonly directory: string }; result: undefined };
   mountTmpfs: { request: TmpfsOptions & { readonly target: string }; result: undefined };
+  /** syncfs(2). */
+  syncFileSystem: { request: { readonly directory: string }; result: undefined };
   unmount: { request: { readonly path: string }; result: undefined };
   unmountAllBelow: { request: { readonly prefix: string }; result: undefined };
   pinNamespaces: { request: PinOptions & { readonly directory: string }; result: undefined };

@@ -2,6 +2,8 @@
 import { parentPort } from 'node:worker_threads';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import { readStartInRootSync } from './files.ts';
+import { openDirectory, syncFileSystem } from './at-calls.ts';
+import { close } from './libc.ts';
 import { mountOverlay, mountTmpfs, unmount, unmountAllBelow } from './mounts.ts';
 import { pinNamespaces, renewNames, setNetworkSysctls, unpinNamespaces } from './namespaces.ts';
 import { tryIdMappedOverlay } from './try-idmapped-overlay.ts';
@@ -18,6 +20,9 @@ async function run(job: JobRequest): Promise<Jobs[JobKind]['result']> {
       return undefined;
     case 'mountTmpfs':
       mountTmpfs(job.target, job);
+      return undefined;
+    case 'syncFileSystem':
+      syncDirectoryFileSystem(job.directory);
       return undefined;
     case 'unmount':
       unmount(job.path);
@@ -42,6 +47,15 @@ async function run(job: JobRequest): Promise<Jobs[JobKind]['result']> {
     case 'readStartInRoot':
       // eslint-disable-next-line no-restricted-syntax -- on a kernel thread, which may wait
       return readStartInRootSync(job.root, job.path, job.limitBytes);
+  }
+}
+
+function syncDirectoryFileSystem(directory: string): void {
+  const fd = openDirectory(directory);
+  try {
+    syncFileSystem(fd);
+  } finally {
+    close(fd);
   }
 }
 

@@ -15,6 +15,7 @@ import type { UnpackChunksRequest } from './chunks/unpack-chunks.ts';
 import { chainId } from './chain-id.ts';
 import { readLayerRecord } from './layer-record.ts';
 import type { LayerRecord } from './layer-record.ts';
+import { LayerDisk } from './layer-disk.ts';
 import { LazyLayers } from './lazy-layers.ts';
 import { askOutside, OUTSIDE_JOB_MS } from './outside-tree.ts';
 import type { OutsideTree } from './outside-tree.ts';
@@ -52,6 +53,7 @@ export class LayerStore {
   #additional: ReadonlyMap<Digest, LayerRecord> = new Map<Digest, LayerRecord>();
   /** Those that lie in additional layer stores. */
   readonly lazy: LazyLayers;
+  readonly disk: LayerDisk;
   /** A layer may be made anew while the old one of its name is being taken away. */
   readonly #renames = new KeyedMutex<string>();
   readonly #marks: BootMarks;
@@ -67,6 +69,7 @@ export class LayerStore {
     this.#workers = workers;
     this.#log = log;
     this.#marks = new BootMarks(directory);
+    this.disk = new LayerDisk(directory, workers);
     this.lazy = new LazyLayers(join(directory, 'lazy'), log);
   }
 
@@ -275,7 +278,7 @@ export class LayerStore {
 
   /**
    * Finishes an unpacked, staged layer, once the layers below are known: directories that it does not describe are made to look
-   * like theirs, and its record is written. It must then be put on disk ({@link sync}) and adopted.
+   * like theirs, and its record is written. It must then be put on disk ({@link DiskWatch.sync}) and adopted.
    * @param lower the trees of the layers below, topmost first.
    */
   async complete(staged: StagedLayer, parent: Digest | undefined, unpacked: LayerContent, lower: readonly string[]): Promise<LayerRecord> {
@@ -322,11 +325,6 @@ export class LayerStore {
     for (const { outside } of [...this.lazy.list(), ...this.#additional.values()])
       if (outside !== undefined) known.set(outside.tree, outside);
     return elsewhere.map((tree) => known.get(tree) ?? fail('FailedPrecondition', `read layer ${tree}: its store is gone`));
-  }
-
-  /** Writes everything that is dirty on this file system to disk: staged layers, and blobs where they share it. syncfs(2). */
-  async sync(): Promise<void> {
-    await this.#workers.run('sync', { path: this.#directory });
   }
 
   /** Makes a completed, synced layer one of the store, in one rename. One that is here already wins. */

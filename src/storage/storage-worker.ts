@@ -64,15 +64,6 @@ async function runHash(source: string, job: Running): Promise<Digest> {
   }
 }
 
-function sync(path: string): void {
-  const fd = openDirectory(path);
-  try {
-    syncFileSystem(fd);
-  } finally {
-    close(fd);
-  }
-}
-
 /** Runs a generator to its end, and lets other jobs of this thread in at its pauses. */
 async function stepwise<T>(steps: Generator<void, T>, signal: AbortSignal): Promise<T> {
   for (;;) {
@@ -111,7 +102,7 @@ async function run(request: JobRequest, job: Running): Promise<Jobs[JobKind]['re
       describeLike(request.source, request.target, request.user);
       return undefined;
     case 'sync':
-      sync(request.path);
+      syncFileSystem(request.fd);
       return undefined;
     case 'remove':
       await runRemove(request, job.controller.signal);

@@ -29,7 +29,8 @@ export interface Jobs {
   /** Makes the directory `target` look like `source`, from outside. */
   describe: { request: { source: string; target: string; user: UserMapping | undefined }; result: undefined };
   /** Writes what is dirty on the file system of `path` to its disk. */
-  sync: { request: { path: string }; result: undefined };
+  /** Of an open file: syncfs(2). */
+  sync: { request: { fd: number }; result: undefined };
   /** Removes the directory `name` in `parent` with all below it. */
   remove: { request: { parent: string; name: string }; result: undefined };
   /** The digest of a layer's tree, as tree-digest.ts makes it. */
