@@ -79,8 +79,13 @@ export function exitProcess(status: number): never {
 function dispatch(): void {
   for (const thread of threads) if (thread.job === undefined) give(thread);
   if (queue.length === 0) return;
-  if (threads.size === 0) give(start());
+  if (areAllFlushing()) give(start());
   else if (threads.size < MOST_THREADS) awaitPatience();
+}
+
+/** Whether nobody is there for a call that somebody waits for: a flush takes as long as the disk does, and is one at a time. */
+function areAllFlushing(): boolean {
+  return [...threads].every(({ job }) => job?.request.kind === 'syncFileSystem');
 }
 
 /** Starts another thread when the first job of the queue has waited for too long; one after the other, as each takes a while. */

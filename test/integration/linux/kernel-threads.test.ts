@@ -75,6 +75,41 @@ test('a mount that hangs in the kernel holds up neither the event loop nor other
   assert.equal(await hung, 'mounted');
 });
 
+test('a flush that takes its time lets nobody wait for a thread', { timeout: 60_000 }, async (t) => {
+  const directory = await scratchDirectory(t);
+  const [outer, inner, other] = ['outer', 'inner', 'other'].map((name) => join(directory, name)) as [string, string, string];
+  for (const each of [outer, inner, other]) await mkdir(each);
+  const disks: [image: string, at: string, sizeBytes: number][] = [
+    [join(directory, 'disk.img'), outer, 64 * 1024 * 1024],
+    [join(outer, 'disk.img'), inner, 16 * 1024 * 1024],
+  ];
+  for (const [image, at, sizeBytes] of disks) {
+    await writeFile(image, '');
+    await truncate(image, sizeBytes);
+    await execa('mkfs.ext4', ['-q', image]);
+    await execa('mount', ['-o', 'loop', image, at]);
+  }
+  await writeFile(join(inner, 'dirty'), Buffer.alloc(1024 * 1024, 1));
+  await execa('fsfreeze', ['-f', outer]);
+  let flush: Promise<unknown> | undefined;
+  try {
+    await sleep(3000); // of threads without work one is left
+    flush = onThread('syncFileSystem', { directory: inner });
+    await sleep(500);
+    const late = sleep(10_000).then(() => 'late');
+    t.mock.timers.enable({ apis: ['setTimeout'] }); // nobody's patience ends
+    const mounted = onThread('mountTmpfs', { target: other, sizeBytes: 4096, mode: 0o755 }).then(() => 'mounted');
+    assert.equal(await Promise.race([mounted, late]), 'mounted');
+    t.mock.timers.reset();
+    assert.ok(threadsAreBusy());
+  } finally {
+    t.mock.timers.reset();
+    await execa('fsfreeze', ['-u', outer]);
+    await flush;
+    await onThread('unmountAllBelow', { prefix: directory });
+  }
+});
+
 test('of threads that have no more work one is kept, however many there were', async (t) => {
   const directory = await scratchDirectory(t);
   const [image, disk, other] = ['disk.img', 'disk', 'other'].map((name) => join(directory, name)) as [string, string, string];
