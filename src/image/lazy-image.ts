@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Digest, ImageId } from '../base/ids.ts';
 import { isDigest } from '../base/ids.ts';
 import { chainId } from '../storage/chain-id.ts';
@@ -55,17 +54,19 @@ async function findLayers(
   tocs: readonly (Digest | undefined)[],
   signal: AbortSignal,
 ): Promise<LayerRecord[] | undefined> {
+  const stores = layerStores?.() ?? [];
+  if (stores.length === 0) return undefined;
   const { diff_ids: diffIds } = readConfig(image.config, `${image.what}: config`).rootfs;
   const [repository] = image.repositories;
   if (repository === undefined || diffIds.length !== tocs.length) return undefined; // which is refused when it is made
   const wanted = tocs.flatMap((tocDigest, index) => (tocDigest === undefined ? [] : [{ tocDigest, diffId: diffIds[index] as Digest }]));
-  const found = await findStoredLayers(layerStores?.() ?? [], `${repository}@${manifest}`, wanted, log, signal);
+  const found = await findStoredLayers(stores, `${repository}@${manifest}`, wanted, log, signal);
   if (found.size === 0) return undefined;
   const layers: LayerRecord[] = [];
   for (const [index, claimed] of diffIds.entries()) {
     const toc = tocs[index];
     const outside = toc && found.get(toc);
-    const diffId = outside === undefined ? claimed : sha256(`toc ${toc ?? ''}`);
+    const diffId = outside === undefined ? claimed : digestOf(Buffer.from(`toc ${toc ?? ''}`));
     const parent = layers.at(-1)?.chain;
     const layer = { version: 1, chain: chainId(parent, diffId), diffId, sizeBytes: 0, inodes: 0, outside } as const;
     layers.push(parent === undefined ? layer : { ...layer, parent });
@@ -85,9 +86,5 @@ function tocDigestOf({ annotations }: Descriptor): Digest | undefined {
 }
 
 function idOf(manifest: Digest, chain: Digest): ImageId {
-  return sha256(`lazy ${manifest} ${chain}`) as string as ImageId;
-}
-
-function sha256(text: string): Digest {
-  return `sha256:${createHash('sha256').update(text).digest('hex')}` as Digest;
+  return digestOf(Buffer.from(`lazy ${manifest} ${chain}`)) as string as ImageId;
 }
