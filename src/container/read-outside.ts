@@ -1,11 +1,11 @@
 import { waitFor, withTimeout } from '../base/deadline.ts';
-import { DownloadSlots } from '../image/download-slots.ts';
+import { Slots } from '../base/slots.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 
 /** How long a store may take to fetch what is read, milliseconds; what others read before it counts too. */
 const READ_MS = 10_000;
 /** Half of the kernel threads: while these hang in a store, the others are for all else. */
-const slots = new DownloadSlots(() => 3);
+const slots = new Slots(() => 3);
 
 /**
  * As readStartInRoot() of linux/files.ts, of a root file system whose layers may lie in an additional store, which fetches them while they are read and may hang.

@@ -14,7 +14,7 @@ import { artifactTypeOf } from './media-types.ts';
 import { digestOf } from './oci-types.ts';
 import type { LayerProgress } from './progress.ts';
 import { download } from './download.ts';
-import type { Release } from './download-slots.ts';
+import type { Release } from '../base/slots.ts';
 import { fetchSeveral } from './fetch-several.ts';
 
 /** An artifact to come: its documents are here, its files are not. */

@@ -13,7 +13,7 @@ import type { DiskWatch } from '../storage/layer-disk.ts';
 import type { LayerStore, StagedLayer } from '../storage/layers.ts';
 import type { UnpackResult } from '../storage/unpack.ts';
 import { download } from './download.ts';
-import type { Release } from './download-slots.ts';
+import type { Release } from '../base/slots.ts';
 import { fetchChunks, listChunks } from './fetch-chunks.ts';
 import { fetchSeveral } from './fetch-several.ts';
 import type { FetchOptions } from './fetch-several.ts';

@@ -1,12 +1,12 @@
-import type { DownloadSlots, Release } from './download-slots.ts';
+import type { Slots, Release } from '../base/slots.ts';
 import { receiveInRanges } from './receive-ranges.ts';
 import { receive } from './receive.ts';
 import type { OpenContent, ReceiveOptions } from './receive.ts';
 
 export interface Downloads {
-  readonly slots: DownloadSlots;
+  readonly slots: Slots;
   /** Layers that are being received or unpacked. Taken before a slot of a download, so that downloads wait where the unpacking is behind. */
-  readonly layers?: DownloadSlots | undefined;
+  readonly layers?: Slots | undefined;
   /** Layers of at least two ranges come in ranges of so many bytes; 0: none does. */
   readonly rangeBytes: number;
 }

@@ -11,7 +11,7 @@ import type { ChunkPlan } from '../storage/chunks/plan-chunks.ts';
 import type { LayerStore, StagedLayer } from '../storage/layers.ts';
 import type { UnpackResult } from '../storage/unpack.ts';
 import { download } from './download.ts';
-import type { Release } from './download-slots.ts';
+import type { Release } from '../base/slots.ts';
 import type { FetchOptions } from './fetch-several.ts';
 import type { LayerProgress } from './progress.ts';
 import { bytesOf, rangesSource } from './ranges-source.ts';

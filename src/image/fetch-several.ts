@@ -1,7 +1,7 @@
 import { reasonOf } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import type { Downloads } from './download.ts';
-import type { Release } from './download-slots.ts';
+import type { Release } from '../base/slots.ts';
 
 export interface FetchOptions {
   readonly signal: AbortSignal;

@@ -13,7 +13,7 @@ import { NO_SHORT_NAMES } from '../registry/short-names.ts';
 import type { ShortNames } from '../registry/short-names.ts';
 import { StallWatch } from '../registry/stall-watch.ts';
 import type { AssembleOptions, ImageParts, NewImage } from './assemble.ts';
-import { DownloadSlots } from './download-slots.ts';
+import { Slots } from '../base/slots.ts';
 import { findManifest } from './find-manifest.ts';
 import type { FoundDocument } from './find-manifest.ts';
 import { makeImage } from './make-image.ts';
@@ -74,15 +74,15 @@ export class ImagePuller {
   readonly #options: PullerOptions;
   readonly #work = new JoinedWork<ImageRecord>();
   readonly #progress = new Set<ImageProgress>();
-  readonly #downloads: DownloadSlots;
-  readonly #layers: DownloadSlots;
+  readonly #downloads: Slots;
+  readonly #layers: Slots;
 
   constructor(parts: ImageParts, options: PullerOptions) {
     this.#parts = parts;
     this.#options = options;
     const ofAll = options.parallelDownloadsOfAll ?? (() => Infinity);
-    this.#downloads = new DownloadSlots(ofAll);
-    this.#layers = new DownloadSlots(() => LAYERS_FOR_A_DOWNLOAD * ofAll());
+    this.#downloads = new Slots(ofAll);
+    this.#layers = new Slots(() => LAYERS_FOR_A_DOWNLOAD * ofAll());
   }
 
   /** The pulls under way; the objects change as they go on. */
@@ -197,7 +197,7 @@ export class ImagePuller {
       signal,
       parallelLayers: this.#options.parallelDownloads() + LAYERS_AHEAD,
       downloads: {
-        slots: new DownloadSlots(this.#options.parallelDownloads, this.#downloads),
+        slots: new Slots(this.#options.parallelDownloads, this.#downloads),
         layers: this.#layers,
         rangeBytes: this.#options.rangeBytes?.() ?? 0,
       },

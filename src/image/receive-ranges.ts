@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { reasonOf, sleep } from '../base/deadline.ts';
 import { DaemonError, kindOf, messageOf } from '../base/errors.ts';
 import { letGo } from '../base/let-go.ts';
-import type { DownloadSlots, Release } from './download-slots.ts';
+import type { Slots, Release } from '../base/slots.ts';
 import { mayPass, receive, RETRY_PAUSE_MS, WRITE_BYTES } from './receive.ts';
 import type { OpenContent, OpenedContent, ReceiveOptions } from './receive.ts';
 
@@ -11,7 +11,7 @@ export interface RangeOptions extends ReceiveOptions {
   readonly sizeBytes: number;
   readonly rangeBytes: number;
   /** Where further streams get their slots. */
-  readonly slots: DownloadSlots;
+  readonly slots: Slots;
   /** The slot of the first stream; all are given back when this ends. */
   readonly slot: Release;
 }

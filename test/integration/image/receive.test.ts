@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { DownloadSlots } from '../../../src/image/download-slots.ts';
+import { Slots } from '../../../src/base/slots.ts';
 import { download } from '../../../src/image/download.ts';
 import type { OpenContent } from '../../../src/image/receive.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
@@ -28,7 +28,7 @@ async function keptOf(t: TestContext, isHandedOver: boolean, rangeBytes: number)
   };
   const path = join(await scratchDirectory(t), 'layer');
   await writeFile(path, '');
-  const slots = new DownloadSlots(() => 2);
+  const slots = new Slots(() => 2);
   const { signal } = new AbortController();
   const source = { open, sizeBytes: all.length };
   await download(path, source, { slots, rangeBytes }, await slots.acquire(signal), {

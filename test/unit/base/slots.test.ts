@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { DownloadSlots } from '../../../src/image/download-slots.ts';
+import { Slots } from '../../../src/base/slots.ts';
 
 const NEVER = new AbortController().signal;
 
 /** Asks for a slot, and tells whether it has come. */
-function ask(
-  slots: DownloadSlots,
-  signal = NEVER,
-): { readonly has: () => boolean; readonly give: () => void; readonly wait: Promise<unknown> } {
+function ask(slots: Slots, signal = NEVER): { readonly has: () => boolean; readonly give: () => void; readonly wait: Promise<unknown> } {
   let release: (() => void) | undefined;
   const wait = slots.acquire(signal).then((slot) => {
     release = slot;
@@ -19,7 +16,7 @@ function ask(
 }
 
 test('slots go in the order in which they were asked for, and each is given back once', async () => {
-  const slots = new DownloadSlots(() => 2);
+  const slots = new Slots(() => 2);
   const asked = [ask(slots), ask(slots), ask(slots), ask(slots)];
   await turn();
   assert.deepEqual(asked.map(({ has }) => has()), [true, true, false, false]); // prettier-ignore
@@ -35,8 +32,8 @@ test('slots go in the order in which they were asked for, and each is given back
 });
 
 test('those of one image are within those of the node', async () => {
-  const node = new DownloadSlots(() => 2);
-  const [one, other] = [new DownloadSlots(() => 2, node), new DownloadSlots(() => 2, node)];
+  const node = new Slots(() => 2);
+  const [one, other] = [new Slots(() => 2, node), new Slots(() => 2, node)];
   const asked = [ask(one), ask(other), ask(other), ask(one)];
   await turn();
   assert.deepEqual(asked.map(({ has }) => has()), [true, true, false, false]); // prettier-ignore
@@ -48,7 +45,7 @@ test('those of one image are within those of the node', async () => {
 });
 
 test('one that can be spared is given only where nobody waits', async () => {
-  const slots = new DownloadSlots(() => 1);
+  const slots = new Slots(() => 1);
   const release = slots.tryAcquire();
   assert.ok(release !== undefined);
   assert.equal(slots.tryAcquire(), undefined);
@@ -61,8 +58,8 @@ test('one that can be spared is given only where nobody waits', async () => {
 });
 
 test('who gives up waiting takes no slot, of the node neither', async () => {
-  const node = new DownloadSlots(() => 1);
-  const image = new DownloadSlots(() => 1, node);
+  const node = new Slots(() => 1);
+  const image = new Slots(() => 1, node);
   const held = ask(node);
   await turn();
   const controller = new AbortController();
@@ -78,7 +75,7 @@ test('who gives up waiting takes no slot, of the node neither', async () => {
 
 test('a limit that is raised lets the waiting in with the next slot that is given back', async () => {
   let limit = 1;
-  const slots = new DownloadSlots(() => limit);
+  const slots = new Slots(() => limit);
   const asked = [ask(slots), ask(slots), ask(slots)];
   await turn();
   limit = 3;

@@ -1,4 +1,4 @@
-import { reasonOf } from '../base/deadline.ts';
+import { reasonOf } from './deadline.ts';
 
 /** Gives a slot back; a second call does nothing. */
 export type Release = () => void;
@@ -7,15 +7,15 @@ interface Waiter {
   readonly take: () => void;
 }
 
-/** How many downloads go on at once, in the order in which they were asked for. Those of one image are within those of the node. */
-export class DownloadSlots {
+/** How many of something go on at once, in the order in which they were asked for. These may be within others: downloads of one image within those of the node. */
+export class Slots {
   readonly #limit: () => number;
-  readonly #within: DownloadSlots | undefined;
+  readonly #within: Slots | undefined;
   readonly #waiters: Waiter[] = [];
   #taken = 0;
 
   /** @param limit is asked each time, so that a reload takes effect; at least 1. */
-  constructor(limit: () => number, within?: DownloadSlots) {
+  constructor(limit: () => number, within?: Slots) {
     this.#limit = limit;
     this.#within = within;
   }
