@@ -1,9 +1,7 @@
 /** A lookaside by https: whose certificate it may have. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { remove } from 'fs-extra/esm';
 import { makeLayer } from '../../scripts/make-demo-image.ts';
 import { atEnd } from '../support/at-end.ts';
@@ -11,6 +9,7 @@ import { extension, makeCertificate } from '../support/certificates.ts';
 import type { MadeCertificate } from '../support/certificates.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
+import { listenUntilEnd } from '../support/listen.ts';
 import { failureOf, until } from '../support/pods.ts';
 import { noRegistry, TestRegistry } from '../support/registry.ts';
 import { noSigning, simpleClaim, startTrustLab } from '../support/signing.ts';
@@ -59,14 +58,8 @@ async function startLookaside(issuer: MadeCertificate): Promise<string> {
   const server = createServer({ cert: pem, key: secret.export({ type: 'pkcs8', format: 'pem' }) }, (request, response) => {
     const bytes = signatures.get(request.url ?? '');
     response.writeHead(bytes === undefined ? 404 : 200).end(bytes);
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  atEnd(async () => {
-    server.closeAllConnections();
-    server.close();
-    await once(server, 'close');
   });
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return await listenUntilEnd(server);
 }
 
 /** An image that only a signature in the lookaside of this host lets in. */

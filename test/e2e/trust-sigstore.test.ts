@@ -2,15 +2,13 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { writeJson } from 'fs-extra/esm';
 import { makeLayer } from '../../scripts/make-demo-image.ts';
-import { atEnd } from '../support/at-end.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
+import { listenUntilEnd } from '../support/listen.ts';
 import { failureOf } from '../support/pods.ts';
 import { noRegistry } from '../support/registry.ts';
 import type { TestRegistry } from '../support/registry.ts';
@@ -54,14 +52,8 @@ async function startHidingMirror(): Promise<string> {
       response.end(Buffer.from(await got.arrayBuffer()));
     };
     void answer();
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  atEnd(async () => {
-    server.closeAllConnections();
-    server.close();
-    await once(server, 'close');
   });
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return await listenUntilEnd(server);
 }
 
 /** Puts a signature where cosign puts it. */

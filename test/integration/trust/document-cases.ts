@@ -27,6 +27,8 @@ function signedBody(payload: string, one: CosignSignature, body: string, at: unk
 const claimed =
   (edit: (payload: string) => string) =>
   (payload: string): CosignSignature[] => [byKey(edit(payload), pair)];
+/** The claim with something else as `optional`, JSON. */
+const optional = (value: string) => claimed((payload) => payload.replace(/"optional":\s*(\{[^}]*\}|null)/, `"optional":${value}`));
 const key = { keyData: base64(publicPem(pair)) };
 const nameOf = (edit: (name: string) => string) =>
   claimed((payload) => payload.replace(/("docker-reference":\s*")([^"]*)/, (_, head: string, name: string) => head + edit(name)));
@@ -146,30 +148,30 @@ export const DOCUMENT_CASES: readonly PolicyCase[] = [
     name: 'optional timestamp float',
     verdict: 'refused',
     policy: key,
-    sign: claimed((p) => p.replace(/"optional":\s*(\{[^}]*\}|null)/, '"optional":{"timestamp":1.5}')),
+    sign: optional('{"timestamp":1.5}'),
   },
   {
     name: 'optional timestamp huge',
     verdict: 'refused',
     policy: key,
-    sign: claimed((p) => p.replace(/"optional":\s*(\{[^}]*\}|null)/, '"optional":{"timestamp":1e30}')),
+    sign: optional('{"timestamp":1e30}'),
   },
   {
     name: 'optional creator number',
     verdict: 'refused',
     policy: key,
-    sign: claimed((p) => p.replace(/"optional":\s*(\{[^}]*\}|null)/, '"optional":{"creator":1}')),
+    sign: optional('{"creator":1}'),
   },
   {
     name: 'optional creator null',
     verdict: 'accepted',
     policy: key,
-    sign: claimed((p) => p.replace(/"optional":\s*(\{[^}]*\}|null)/, '"optional":{"creator":null}')),
+    sign: optional('{"creator":null}'),
   },
   {
     name: 'optional timestamp null',
     verdict: 'accepted',
     policy: key,
-    sign: claimed((p) => p.replace(/"optional":\s*(\{[^}]*\}|null)/, '"optional":{"timestamp":null}')),
+    sign: optional('{"timestamp":null}'),
   },
 ];
