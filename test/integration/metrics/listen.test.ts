@@ -14,7 +14,8 @@ const metrics = new Metrics();
 
 async function get(options: RequestOptions): Promise<{ status: number | undefined; type: string | undefined; body: string }> {
   return new Promise((resolve, reject) => {
-    const sent = request(options, (response) => {
+    // A connection of its own: one that is kept may be that of a listener that was closed.
+    const sent = request({ ...options, agent: false }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (text: string) => (body += text));
       response.on('end', () => {
