@@ -71,6 +71,7 @@ async function startDaemon(directory: string, socket: string): Promise<ChildProc
     ['--root', join(directory, 'root')],
     ['--run-dir', join(directory, 'run')],
     ['--listen', socket],
+    ['--nri-listen', join(directory, 'nri.sock')],
     ['--cni-conf-dir', join(directory, 'cni')],
     ['--cgroup-manager', 'cgroupfs'],
   ];

@@ -23,8 +23,8 @@ import {
 } from './kinds.ts';
 import { handlerKeys } from './handler-schema.ts';
 import { trustKeys } from './trust-schema.ts';
-import { key, named, section } from './schema-nodes.ts';
-import type { SchemaKeys, ValuesOf } from './schema-nodes.ts';
+import { nriSection } from './nri-schema.ts';
+import { key, named, section, type SchemaKeys, type ValuesOf } from './schema-nodes.ts';
 import { defaultMount, deviceMapping, timezone, variable } from './container-kinds.ts';
 
 const MINUTE_MS = 60_000;
@@ -249,6 +249,7 @@ export const schema = {
       repeatable: true,
     }),
   }),
+  nri: nriSection,
   checkpoint: section('Checkpoints of containers, by CRIU.', {
     containers: key(
       oneOf('none', 'checkpoint_only', 'checkpoint_restore'),

@@ -51,6 +51,8 @@ export class TestDaemon {
   readonly root: string;
   readonly runDir: string;
   readonly socket: string;
+  /** Where NRI plugins connect. */
+  readonly nriSocket: string;
   readonly logFile: string;
   /** Where pods' logs go, as /var/log/pods. */
   readonly logDirectory: string;
@@ -72,6 +74,7 @@ export class TestDaemon {
     this.root = options.root ?? join(directory, 'root');
     this.runDir = join(directory, 'run');
     this.socket = join(directory, 'cri.sock');
+    this.nriSocket = join(directory, 'nri.sock');
     this.logFile = join(directory, 'daemon.log');
     this.logDirectory = join(directory, 'logs');
     this.cniConfDir = join(directory, 'cni');
@@ -269,6 +272,7 @@ export class TestDaemon {
       '--root', this.root,
       '--run-dir', this.runDir,
       '--listen', this.socket,
+      '--nri-listen', this.nriSocket,
       '--cni-conf-dir', this.cniConfDir,
       ...[this.cniBinDir, ...CNI_BIN_DIRS].flatMap((folder) => ['--cni-bin-dir', folder]),
       '--runtime', `runc=${OCI_RUNTIME}`,

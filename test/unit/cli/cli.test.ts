@@ -59,6 +59,7 @@ test('serve takes every flag and hands over the configuration', async () => {
     '--registries-conf': '/rc',
     '--stream-address': '::1',
     '--metrics-listen': '127.0.0.1:9090',
+    '--nri-listen': 'unix:///n',
     '--log-level': 'debug',
     '--log-format': 'json',
   };
@@ -67,7 +68,7 @@ test('serve takes every flag and hands over the configuration', async () => {
   const { code, served } = await cli('serve', ...own(), ...Object.entries(flags).flat(), ...lists);
 
   assert.equal(code, 0);
-  const { root, runDir, listenPath, cni, runtime, conmon, cgroupManager, registriesConf, stream, metrics, log } = served!.current;
+  const { root, runDir, listenPath, cni, runtime, conmon, cgroupManager, registriesConf, stream, metrics, nri, log } = served!.current;
   assert.deepEqual(
     [
       root,
@@ -80,10 +81,11 @@ test('serve takes every flag and hands over the configuration', async () => {
       registriesConf,
       stream.address,
       metrics.listen,
+      nri.listenPath,
       log.level,
       log.format,
     ],
-    ['/r', '/q', '/s', '/cc', 'kata', '/c', 'systemd', '/rc', '::1', '127.0.0.1:9090', 'debug', 'json'],
+    ['/r', '/q', '/s', '/cc', 'kata', '/c', 'systemd', '/rc', '::1', '127.0.0.1:9090', '/n', 'debug', 'json'],
   );
   assert.deepEqual(cni.binDirs, ['/b1', '/b2']);
   assert.deepEqual([runtime.handlers['kata']!.path, runtime.handlers['crun']!.path], ['/k', '/cr']);
