@@ -34,6 +34,7 @@ fi
   timeout 400 bash scripts/build-zstd-chunked.sh
   timeout 600 bash scripts/build-layer-store.sh
   timeout 600 bash scripts/build-policy-reference.sh
+  timeout 400 bash scripts/build-nri-plugin.sh
   timeout 400 bash scripts/build-cri-facts.sh
 } >/dev/null &
 build_pid=$!
