@@ -1,6 +1,6 @@
 // The layers of ARCHITECTURE.md: imports go down only. A new folder under src/ is a new row here, and a row names what is
 // imported and no more: the table is the picture of the house.
-const adapters = ['cdi', 'hooks', 'cni', 'ociruntime', 'storage', 'registry', 'trust'];
+const adapters = ['cdi', 'hooks', 'cni', 'nri', 'ociruntime', 'storage', 'registry', 'trust'];
 
 /** Which other folders of src/ a folder may import from. */
 const may = {
@@ -11,6 +11,7 @@ const may = {
   cdi: ['base', 'linux'],
   hooks: ['base'],
   cni: ['base', 'linux'],
+  nri: ['base', 'linux'],
   ociruntime: ['base', 'linux'],
   storage: ['base', 'linux'],
   registry: ['base', 'linux'],
@@ -31,8 +32,8 @@ const may = {
 // The composition root puts all of them together.
 may.daemon = Object.keys(may).filter((folder) => folder !== 'cli');
 
-/** Folders that adapters and everything under them make up; they speak OCI, CNI and registry types, not the CRI's. */
-const belowTheDomain = ['base', 'config', 'metrics', 'linux', ...adapters].join('|');
+/** Folders that adapters and everything under them make up; they speak OCI, CNI and registry types, not the CRI's. NRI has rules of its own. */
+const belowTheDomain = ['base', 'config', 'metrics', 'linux', ...adapters].filter((folder) => folder !== 'nri').join('|');
 
 const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
 
@@ -89,13 +90,26 @@ module.exports = {
     ),
     rule(
       'cri-code-only-at-the-edge',
-      'Between server and cli, CRI messages are plain data: import types, the numbers of enums.ts and the table of shapes.ts.',
+      'Between server and cli (and src/nri for its own), messages are plain data: import types, the numbers of enums.ts and the table of shapes.ts.',
       {
         path: '^src/',
-        pathNot: '^src/(server|cli)/',
+        pathNot: '^src/(server|cli|nri)/',
       },
-      { path: '^api/', pathNot: '^api/cri/(enums|shapes)\\.ts$', dependencyTypesNot: ['type-only'] },
+      { path: '^api/', pathNot: '^api/(cri/(enums|shapes)|nri/enums)\\.ts$', dependencyTypesNot: ['type-only'] },
     ),
+    rule(
+      'nri-speaks-nri',
+      'The adapter of NRI has the codecs of its own protocol and none of the CRI.',
+      { path: '^src/nri/' },
+      { path: '^api/', pathNot: '^api/(nri|ttrpc)/' },
+    ),
+    rule(
+      'nri-types-in-the-domain',
+      'Who builds what plugins are told, or does what they want, may know the types of NRI; nobody else.',
+      { path: '^src/', pathNot: '^src/(nri|ocispec|podsandbox|container|lifecycle)/' },
+      { path: '^api/(nri|ttrpc)/' },
+    ),
+    rule('ttrpc-in-the-adapter', 'The envelope of a call to a plugin.', { path: '^src/', pathNot: '^src/nri/' }, { path: '^api/ttrpc/' }),
     rule(
       'spawn-only-in-linux',
       'Processes are started in src/linux only.',

@@ -34,7 +34,7 @@ const NODE_TEST = {
 };
 
 export default defineConfig(
-  { ignores: ['dist/', 'node_modules/', 'api/cri/runtime.ts', 'coverage/'] },
+  { ignores: ['dist/', 'node_modules/', 'api/*/{runtime,messages}.ts', 'coverage/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   eslint.configs.recommended,
   {

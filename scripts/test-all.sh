@@ -35,7 +35,8 @@ fi
   timeout 600 bash scripts/build-layer-store.sh
   timeout 600 bash scripts/build-policy-reference.sh
   timeout 400 bash scripts/build-nri-plugin.sh
-  timeout 400 bash scripts/build-cri-facts.sh
+  timeout 400 bash scripts/build-proto-facts.sh cri
+  timeout 400 bash scripts/build-proto-facts.sh nri
 } >/dev/null &
 build_pid=$!
 {

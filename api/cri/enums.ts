@@ -1,6 +1,6 @@
-// Generated from api.proto by scripts/generate-cri.ts (`npm run generate`). Not to be edited.
+// Generated from api.proto by scripts/generate-codec.ts (`npm run generate`). Not to be edited.
 
-/** A number of the enum, or one that a later version of the CRI added. */
+/** A number of the enum, or one that a later version added. */
 type Open<T> = T[keyof T] | (number & Record<never, never>);
 
 export const Protocol = {

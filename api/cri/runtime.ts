@@ -1,6 +1,7 @@
-// Generated from api.proto by scripts/generate-cri.ts (`npm run generate`). Not to be edited.
-import protobuf from 'protobufjs/minimal.js';
+// Generated from api.proto by scripts/generate-codec.ts (`npm run generate`). Not to be edited.
 import type { Reader, Writer } from 'protobufjs/minimal.js';
+import { codec, grpcMethod, nested, packed, readNoFields, readEntry, readInt64, readString, readUint64, writeNoFields, writeInt64, writeMap, writeString, writeUint64 } from '../codec.ts';
+import type { Init, NoFields } from '../codec.ts';
 import type {
   CgroupDriver,
   ContainerEventType,
@@ -15,162 +16,7 @@ import type {
   SupplementalGroupsPolicy,
 } from './enums.ts';
 export * from './enums.ts';
-
-/** What a message may be built from: any of its fields, at any depth. What is left out has its default. */
-export type Init<T> = T extends string | number | bigint | boolean | undefined | Uint8Array ? T
-  : T extends readonly (infer U)[] ? readonly Init<U>[]
-  : { readonly [K in keyof T]?: Init<T[K]> | undefined };
-
-/** A message without fields. */
-export type Empty = Record<never, never>;
-
-/** One message type on the wire. */
-export interface Codec<T> {
-  encode(message: Init<T>): Uint8Array;
-  /** @throws where the bytes are not such a message. Fields it does not know are left out. */
-  decode(bytes: Uint8Array): T;
-}
-
-/** One RPC. */
-export interface Method<Request, Response, Stream extends boolean> {
-  /** The HTTP/2 path. */
-  readonly path: string;
-  readonly requestStream: false;
-  /** Whether the answer is a stream of responses. */
-  readonly responseStream: Stream;
-  readonly encodeRequest: (message: Init<Request>) => Uint8Array;
-  readonly decodeRequest: (bytes: Uint8Array) => Request;
-  readonly encodeResponse: (message: Init<Response>) => Uint8Array;
-  readonly decodeResponse: (bytes: Uint8Array) => Response;
-}
-
-/** A function an RPC: what a service must have, no more and no less. A streaming one yields its responses. */
-export type Handlers<Service, Call> = {
-  readonly [Name in keyof Service & string as Uncapitalize<Name>]:
-    Service[Name] extends Method<infer Request, infer Response, infer Stream>
-      ? (request: Request, call: Call) => Stream extends true ? AsyncIterable<Init<Response>> : Promise<Init<Response>>
-      : never;
-};
-
-function codec<T>(read: (r: Reader) => T, write: (w: Writer, m: Init<T>) => void): Codec<T> {
-  return {
-    encode: (message) => {
-      const w = protobuf.Writer.create();
-      write(w, message);
-      return w.finish();
-    },
-    decode: (bytes) => read(protobuf.Reader.create(bytes)),
-  };
-}
-
-function method<Request, Response, Stream extends boolean>(
-  path: string, responseStream: Stream, request: Codec<Request>, response: Codec<Response>,
-): Method<Request, Response, Stream> {
-  return {
-    path, requestStream: false, responseStream,
-    encodeRequest: request.encode, decodeRequest: request.decode, encodeResponse: response.encode, decodeResponse: response.decode,
-  };
-}
-
-/** Reads what the next length spans; a second piece of the same field is merged into the first. */
-function nested<T>(r: Reader, read: (r: Reader, into?: T) => T, into?: T): T {
-  const end = r.size() + r.pos;
-  const outer = r.len;
-  if (end > outer) throw new RangeError(`a message ends at byte ${end}, past the end of what holds it at ${outer}`);
-  r.len = end;
-  const message = read(r, into);
-  if (r.pos !== end) throw new RangeError(`a message ends at byte ${r.pos}, its length says ${end}`);
-  r.len = outer;
-  return message;
-}
-
-function packed(r: Reader, one: () => unknown): void {
-  nested(r, () => {
-    while (r.pos < r.len) one();
-  });
-}
-
-function readEmpty(r: Reader, m: Empty = {}): Empty {
-  while (r.pos < r.len) {
-    const tag = r.tag();
-    r.skipType(tag & 7, 0, tag >>> 3);
-  }
-  return m;
-}
-
-function writeEmpty(): void {
-  // No fields.
-}
-
-/** A string that is not UTF-8 is refused, as the proto3 specification wants. */
-function readString(r: Reader): string {
-  const start = r.pos;
-  const text = r.string();
-  if (!text.includes('\ufffd')) return text;
-  r.pos = start;
-  return r.stringVerify();
-}
-
-/** Half of a surrogate pair would make the whole message unreadable for the other side. */
-function writeString(w: Writer, text: string): void {
-  w.string(text.toWellFormed());
-}
-
-interface Long { readonly low: number; readonly high: number }
-
-function readInt64(r: Reader): bigint {
-  const { low, high } = r.int64() as Long;
-  return high === 0 ? BigInt(low >>> 0) : (BigInt(high) << 32n) | BigInt(low >>> 0);
-}
-
-function readUint64(r: Reader): bigint {
-  const { low, high } = r.uint64() as Long;
-  return high === 0 ? BigInt(low >>> 0) : (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
-}
-
-function writeInt64(w: Writer, value: bigint): void {
-  if (BigInt.asIntN(64, value) !== value) throw new RangeError(`${value} does not fit in an int64`);
-  writeBits(w, value);
-}
-
-function writeUint64(w: Writer, value: bigint): void {
-  if (BigInt.asUintN(64, value) !== value) throw new RangeError(`${value} does not fit in a uint64`);
-  writeBits(w, value);
-}
-
-function writeBits(w: Writer, value: bigint): void {
-  const small = Number(value);
-  if (Number.isSafeInteger(small)) w.int64(small);
-  else w.int64({ low: Number(BigInt.asIntN(32, value)), high: Number(BigInt.asIntN(32, value >> 32n)), unsigned: false } as never);
-}
-
-function readEntry(r: Reader, map: Record<string, string>): void {
-  let key = '';
-  let value = '';
-  nested(r, () => {
-    while (r.pos < r.len) {
-      const tag = r.tag();
-      if (tag === 10) key = readString(r);
-      else if (tag === 18) value = readString(r);
-      else r.skipType(tag & 7, 0, tag >>> 3);
-    }
-  });
-  // Plain assignment to this one name would be lost.
-  if (key === '__proto__') Object.defineProperty(map, key, { value, enumerable: true, configurable: true, writable: true });
-  else map[key] = value;
-}
-
-function writeMap(w: Writer, tag: number, map: { readonly [key: string]: string | undefined } | undefined): void {
-  if (map === undefined) return;
-  for (const key of Object.keys(map)) {
-    const value = map[key];
-    if (value === undefined) continue;
-    w.uint32(tag).fork();
-    writeString(w.uint32(10), key);
-    writeString(w.uint32(18), value);
-    w.ldelim();
-  }
-}
+export type * from '../codec.ts';
 
 export interface VersionRequest {
   version: string;
@@ -765,9 +611,9 @@ function writeStopPodSandboxRequest(w: Writer, m: Init<StopPodSandboxRequest>): 
   if (m.podSandboxId) writeString(w.uint32(10), m.podSandboxId);
 }
 
-export type StopPodSandboxResponse = Empty;
-const readStopPodSandboxResponse = readEmpty;
-const writeStopPodSandboxResponse = writeEmpty;
+export type StopPodSandboxResponse = NoFields;
+const readStopPodSandboxResponse = readNoFields;
+const writeStopPodSandboxResponse = writeNoFields;
 
 export interface RemovePodSandboxRequest {
   podSandboxId: string;
@@ -786,9 +632,9 @@ function writeRemovePodSandboxRequest(w: Writer, m: Init<RemovePodSandboxRequest
   if (m.podSandboxId) writeString(w.uint32(10), m.podSandboxId);
 }
 
-export type RemovePodSandboxResponse = Empty;
-const readRemovePodSandboxResponse = readEmpty;
-const writeRemovePodSandboxResponse = writeEmpty;
+export type RemovePodSandboxResponse = NoFields;
+const readRemovePodSandboxResponse = readNoFields;
+const writeRemovePodSandboxResponse = writeNoFields;
 
 export interface PodSandboxStatusRequest {
   podSandboxId: string;
@@ -1430,9 +1276,9 @@ function writeUpdatePodSandboxResourcesRequest(w: Writer, m: Init<UpdatePodSandb
   if (m.resources) { w.uint32(26).fork(); writeLinuxContainerResources(w, m.resources); w.ldelim(); }
 }
 
-export type UpdatePodSandboxResourcesResponse = Empty;
-const readUpdatePodSandboxResourcesResponse = readEmpty;
-const writeUpdatePodSandboxResourcesResponse = writeEmpty;
+export type UpdatePodSandboxResourcesResponse = NoFields;
+const readUpdatePodSandboxResourcesResponse = readNoFields;
+const writeUpdatePodSandboxResourcesResponse = writeNoFields;
 
 export interface CreateContainerRequest {
   podSandboxId: string;
@@ -1792,9 +1638,9 @@ function writeStartContainerRequest(w: Writer, m: Init<StartContainerRequest>): 
   if (m.containerId) writeString(w.uint32(10), m.containerId);
 }
 
-export type StartContainerResponse = Empty;
-const readStartContainerResponse = readEmpty;
-const writeStartContainerResponse = writeEmpty;
+export type StartContainerResponse = NoFields;
+const readStartContainerResponse = readNoFields;
+const writeStartContainerResponse = writeNoFields;
 
 export interface StopContainerRequest {
   containerId: string;
@@ -1817,9 +1663,9 @@ function writeStopContainerRequest(w: Writer, m: Init<StopContainerRequest>): vo
   if (m.timeout) writeInt64(w.uint32(16), m.timeout);
 }
 
-export type StopContainerResponse = Empty;
-const readStopContainerResponse = readEmpty;
-const writeStopContainerResponse = writeEmpty;
+export type StopContainerResponse = NoFields;
+const readStopContainerResponse = readNoFields;
+const writeStopContainerResponse = writeNoFields;
 
 export interface RemoveContainerRequest {
   containerId: string;
@@ -1838,9 +1684,9 @@ function writeRemoveContainerRequest(w: Writer, m: Init<RemoveContainerRequest>)
   if (m.containerId) writeString(w.uint32(10), m.containerId);
 }
 
-export type RemoveContainerResponse = Empty;
-const readRemoveContainerResponse = readEmpty;
-const writeRemoveContainerResponse = writeEmpty;
+export type RemoveContainerResponse = NoFields;
+const readRemoveContainerResponse = readNoFields;
+const writeRemoveContainerResponse = writeNoFields;
 
 export interface ListContainersRequest {
   filter?: ContainerFilter | undefined;
@@ -2071,9 +1917,9 @@ function writeUpdateContainerResourcesRequest(w: Writer, m: Init<UpdateContainer
   writeMap(w, 34, m.annotations);
 }
 
-export type UpdateContainerResourcesResponse = Empty;
-const readUpdateContainerResourcesResponse = readEmpty;
-const writeUpdateContainerResourcesResponse = writeEmpty;
+export type UpdateContainerResourcesResponse = NoFields;
+const readUpdateContainerResourcesResponse = readNoFields;
+const writeUpdateContainerResourcesResponse = writeNoFields;
 
 export interface ReopenContainerLogRequest {
   containerId: string;
@@ -2092,9 +1938,9 @@ function writeReopenContainerLogRequest(w: Writer, m: Init<ReopenContainerLogReq
   if (m.containerId) writeString(w.uint32(10), m.containerId);
 }
 
-export type ReopenContainerLogResponse = Empty;
-const readReopenContainerLogResponse = readEmpty;
-const writeReopenContainerLogResponse = writeEmpty;
+export type ReopenContainerLogResponse = NoFields;
+const readReopenContainerLogResponse = readNoFields;
+const writeReopenContainerLogResponse = writeNoFields;
 
 export interface ExecSyncRequest {
   containerId: string;
@@ -3162,9 +3008,9 @@ function writeStreamPodSandboxStatsResponse(w: Writer, m: Init<StreamPodSandboxS
   if (m.podSandboxStats) for (const item of m.podSandboxStats) { w.uint32(10).fork(); writePodSandboxStats(w, item); w.ldelim(); }
 }
 
-export type ListMetricDescriptorsRequest = Empty;
-const readListMetricDescriptorsRequest = readEmpty;
-const writeListMetricDescriptorsRequest = writeEmpty;
+export type ListMetricDescriptorsRequest = NoFields;
+const readListMetricDescriptorsRequest = readNoFields;
+const writeListMetricDescriptorsRequest = writeNoFields;
 
 export interface ListMetricDescriptorsResponse {
   descriptors: MetricDescriptor[];
@@ -3207,9 +3053,9 @@ function writeMetricDescriptor(w: Writer, m: Init<MetricDescriptor>): void {
   if (m.labelKeys) for (const item of m.labelKeys) writeString(w.uint32(26), item);
 }
 
-export type ListPodSandboxMetricsRequest = Empty;
-const readListPodSandboxMetricsRequest = readEmpty;
-const writeListPodSandboxMetricsRequest = writeEmpty;
+export type ListPodSandboxMetricsRequest = NoFields;
+const readListPodSandboxMetricsRequest = readNoFields;
+const writeListPodSandboxMetricsRequest = writeNoFields;
 
 export interface ListPodSandboxMetricsResponse {
   podMetrics: PodSandboxMetrics[];
@@ -3302,9 +3148,9 @@ function writeContainerMetrics(w: Writer, m: Init<ContainerMetrics>): void {
   if (m.metrics) for (const item of m.metrics) { w.uint32(18).fork(); writeMetric(w, item); w.ldelim(); }
 }
 
-export type StreamPodSandboxMetricsRequest = Empty;
-const readStreamPodSandboxMetricsRequest = readEmpty;
-const writeStreamPodSandboxMetricsRequest = writeEmpty;
+export type StreamPodSandboxMetricsRequest = NoFields;
+const readStreamPodSandboxMetricsRequest = readNoFields;
+const writeStreamPodSandboxMetricsRequest = writeNoFields;
 
 export interface StreamPodSandboxMetricsResponse {
   podSandboxMetrics: PodSandboxMetrics[];
@@ -3324,9 +3170,9 @@ function writeStreamPodSandboxMetricsResponse(w: Writer, m: Init<StreamPodSandbo
 }
 
 /** Events from now on, of every container. */
-export type GetEventsRequest = Empty;
-const readGetEventsRequest = readEmpty;
-const writeGetEventsRequest = writeEmpty;
+export type GetEventsRequest = NoFields;
+const readGetEventsRequest = readNoFields;
+const writeGetEventsRequest = writeNoFields;
 
 export interface ContainerEventResponse {
   /** Of a sandbox's infra container, too: then the sandbox's id. */
@@ -3411,13 +3257,13 @@ function writeNetworkConfig(w: Writer, m: Init<NetworkConfig>): void {
   if (m.podCidr) writeString(w.uint32(10), m.podCidr);
 }
 
-export type UpdateRuntimeConfigResponse = Empty;
-const readUpdateRuntimeConfigResponse = readEmpty;
-const writeUpdateRuntimeConfigResponse = writeEmpty;
+export type UpdateRuntimeConfigResponse = NoFields;
+const readUpdateRuntimeConfigResponse = readNoFields;
+const writeUpdateRuntimeConfigResponse = writeNoFields;
 
-export type RuntimeConfigRequest = Empty;
-const readRuntimeConfigRequest = readEmpty;
-const writeRuntimeConfigRequest = writeEmpty;
+export type RuntimeConfigRequest = NoFields;
+const readRuntimeConfigRequest = readNoFields;
+const writeRuntimeConfigRequest = writeNoFields;
 
 export interface RuntimeConfigResponse {
   linux?: LinuxRuntimeConfiguration | undefined;
@@ -3634,9 +3480,9 @@ function writeCheckpointContainerRequest(w: Writer, m: Init<CheckpointContainerR
   if (m.timeout) writeInt64(w.uint32(24), m.timeout);
 }
 
-export type CheckpointContainerResponse = Empty;
-const readCheckpointContainerResponse = readEmpty;
-const writeCheckpointContainerResponse = writeEmpty;
+export type CheckpointContainerResponse = NoFields;
+const readCheckpointContainerResponse = readNoFields;
+const writeCheckpointContainerResponse = writeNoFields;
 
 export interface CheckpointPodRequest {
   podSandboxId: string;
@@ -3666,9 +3512,9 @@ function writeCheckpointPodRequest(w: Writer, m: Init<CheckpointPodRequest>): vo
   writeMap(w, 34, m.options);
 }
 
-export type CheckpointPodResponse = Empty;
-const readCheckpointPodResponse = readEmpty;
-const writeCheckpointPodResponse = writeEmpty;
+export type CheckpointPodResponse = NoFields;
+const readCheckpointPodResponse = readNoFields;
+const writeCheckpointPodResponse = writeNoFields;
 
 export interface RestorePodRequest {
   checkpointPath: string;
@@ -4007,13 +3853,13 @@ function writeRemoveImageRequest(w: Writer, m: Init<RemoveImageRequest>): void {
   if (m.image) { w.uint32(10).fork(); writeImageSpec(w, m.image); w.ldelim(); }
 }
 
-export type RemoveImageResponse = Empty;
-const readRemoveImageResponse = readEmpty;
-const writeRemoveImageResponse = writeEmpty;
+export type RemoveImageResponse = NoFields;
+const readRemoveImageResponse = readNoFields;
+const writeRemoveImageResponse = writeNoFields;
 
-export type ImageFsInfoRequest = Empty;
-const readImageFsInfoRequest = readEmpty;
-const writeImageFsInfoRequest = writeEmpty;
+export type ImageFsInfoRequest = NoFields;
+const readImageFsInfoRequest = readNoFields;
+const writeImageFsInfoRequest = writeNoFields;
 
 export interface ImageFsInfoResponse {
   imageFilesystems: FilesystemUsage[];
@@ -4223,102 +4069,102 @@ export const services = {
    */
   RuntimeService: {
     /** Says who answers. The kubelet refuses a runtime that leaves one of the four answers empty. */
-    Version: method('/runtime.v1.RuntimeService/Version', false, messages.VersionRequest, messages.VersionResponse),
+    Version: grpcMethod('/runtime.v1.RuntimeService/Version', false, messages.VersionRequest, messages.VersionResponse),
     /** Makes a sandbox and starts it; it is ready when this answers. The same name, namespace, uid and attempt again give the same id. */
-    RunPodSandbox: method('/runtime.v1.RuntimeService/RunPodSandbox', false, messages.RunPodSandboxRequest, messages.RunPodSandboxResponse),
+    RunPodSandbox: grpcMethod('/runtime.v1.RuntimeService/RunPodSandbox', false, messages.RunPodSandboxRequest, messages.RunPodSandboxResponse),
     /**
      * Stops the sandbox's containers and gives its network back. Called often, at least once before a remove; works when the network
      * namespace is gone.
      */
-    StopPodSandbox: method('/runtime.v1.RuntimeService/StopPodSandbox', false, messages.StopPodSandboxRequest, messages.StopPodSandboxResponse),
+    StopPodSandbox: grpcMethod('/runtime.v1.RuntimeService/StopPodSandbox', false, messages.StopPodSandboxRequest, messages.StopPodSandboxResponse),
     /** Removes the sandbox and by force every container of it. */
-    RemovePodSandbox: method('/runtime.v1.RuntimeService/RemovePodSandbox', false, messages.RemovePodSandboxRequest, messages.RemovePodSandboxResponse),
+    RemovePodSandbox: grpcMethod('/runtime.v1.RuntimeService/RemovePodSandbox', false, messages.RemovePodSandboxRequest, messages.RemovePodSandboxResponse),
     /** One sandbox in full; NOT_FOUND where there is none, any other code disturbs the kubelet's relisting. */
-    PodSandboxStatus: method('/runtime.v1.RuntimeService/PodSandboxStatus', false, messages.PodSandboxStatusRequest, messages.PodSandboxStatusResponse),
+    PodSandboxStatus: grpcMethod('/runtime.v1.RuntimeService/PodSandboxStatus', false, messages.PodSandboxStatusRequest, messages.PodSandboxStatusResponse),
     /** The sandboxes that match every part of the filter. */
-    ListPodSandbox: method('/runtime.v1.RuntimeService/ListPodSandbox', false, messages.ListPodSandboxRequest, messages.ListPodSandboxResponse),
+    ListPodSandbox: grpcMethod('/runtime.v1.RuntimeService/ListPodSandbox', false, messages.ListPodSandboxRequest, messages.ListPodSandboxResponse),
     /** As ListPodSandbox, in pieces that stay under the message limit. On UNIMPLEMENTED the kubelet uses the list. */
-    StreamPodSandboxes: method('/runtime.v1.RuntimeService/StreamPodSandboxes', true, messages.StreamPodSandboxesRequest, messages.StreamPodSandboxesResponse),
+    StreamPodSandboxes: grpcMethod('/runtime.v1.RuntimeService/StreamPodSandboxes', true, messages.StreamPodSandboxesRequest, messages.StreamPodSandboxesResponse),
     /** Tells of new resources of the pod, after the kubelet has changed the pod's cgroup; best effort. */
-    UpdatePodSandboxResources: method('/runtime.v1.RuntimeService/UpdatePodSandboxResources', false, messages.UpdatePodSandboxResourcesRequest, messages.UpdatePodSandboxResourcesResponse),
+    UpdatePodSandboxResources: grpcMethod('/runtime.v1.RuntimeService/UpdatePodSandboxResources', false, messages.UpdatePodSandboxResourcesRequest, messages.UpdatePodSandboxResourcesResponse),
     /** Makes a container in a sandbox without starting it. The image must be there. The same name and attempt again give the same id. */
-    CreateContainer: method('/runtime.v1.RuntimeService/CreateContainer', false, messages.CreateContainerRequest, messages.CreateContainerResponse),
+    CreateContainer: grpcMethod('/runtime.v1.RuntimeService/CreateContainer', false, messages.CreateContainerRequest, messages.CreateContainerResponse),
     /** Starts a created container. One that cannot be started stays, as exited, with reason and message. */
-    StartContainer: method('/runtime.v1.RuntimeService/StartContainer', false, messages.StartContainerRequest, messages.StartContainerResponse),
+    StartContainer: grpcMethod('/runtime.v1.RuntimeService/StartContainer', false, messages.StartContainerRequest, messages.StartContainerResponse),
     /** Sends the stop signal, and SIGKILL when the timeout has passed. */
-    StopContainer: method('/runtime.v1.RuntimeService/StopContainer', false, messages.StopContainerRequest, messages.StopContainerResponse),
+    StopContainer: grpcMethod('/runtime.v1.RuntimeService/StopContainer', false, messages.StopContainerRequest, messages.StopContainerResponse),
     /** Removes a container, by force if it runs. Its log stays: the kubelet owns it. */
-    RemoveContainer: method('/runtime.v1.RuntimeService/RemoveContainer', false, messages.RemoveContainerRequest, messages.RemoveContainerResponse),
+    RemoveContainer: grpcMethod('/runtime.v1.RuntimeService/RemoveContainer', false, messages.RemoveContainerRequest, messages.RemoveContainerResponse),
     /** The containers that match every part of the filter. */
-    ListContainers: method('/runtime.v1.RuntimeService/ListContainers', false, messages.ListContainersRequest, messages.ListContainersResponse),
+    ListContainers: grpcMethod('/runtime.v1.RuntimeService/ListContainers', false, messages.ListContainersRequest, messages.ListContainersResponse),
     /** As ListContainers, in pieces. */
-    StreamContainers: method('/runtime.v1.RuntimeService/StreamContainers', true, messages.StreamContainersRequest, messages.StreamContainersResponse),
+    StreamContainers: grpcMethod('/runtime.v1.RuntimeService/StreamContainers', true, messages.StreamContainersRequest, messages.StreamContainersResponse),
     /** One container in full; NOT_FOUND where there is none. */
-    ContainerStatus: method('/runtime.v1.RuntimeService/ContainerStatus', false, messages.ContainerStatusRequest, messages.ContainerStatusResponse),
+    ContainerStatus: grpcMethod('/runtime.v1.RuntimeService/ContainerStatus', false, messages.ContainerStatusRequest, messages.ContainerStatusResponse),
     /** Changes resources of a container at once or not at all; a zero field stays as it is. The status shows the new ones. */
-    UpdateContainerResources: method('/runtime.v1.RuntimeService/UpdateContainerResources', false, messages.UpdateContainerResourcesRequest, messages.UpdateContainerResourcesResponse),
+    UpdateContainerResources: grpcMethod('/runtime.v1.RuntimeService/UpdateContainerResources', false, messages.UpdateContainerResourcesRequest, messages.UpdateContainerResourcesResponse),
     /** Has the log written to a new file after a rotation. Of a container that does not run it fails and makes no file. */
-    ReopenContainerLog: method('/runtime.v1.RuntimeService/ReopenContainerLog', false, messages.ReopenContainerLogRequest, messages.ReopenContainerLogResponse),
+    ReopenContainerLog: grpcMethod('/runtime.v1.RuntimeService/ReopenContainerLog', false, messages.ReopenContainerLogRequest, messages.ReopenContainerLogResponse),
     /** Runs a command to its end; the answer has what it wrote and its exit code. */
-    ExecSync: method('/runtime.v1.RuntimeService/ExecSync', false, messages.ExecSyncRequest, messages.ExecSyncResponse),
+    ExecSync: grpcMethod('/runtime.v1.RuntimeService/ExecSync', false, messages.ExecSyncRequest, messages.ExecSyncResponse),
     /** Prepares a command with streams; the answer is a URL for one use. */
-    Exec: method('/runtime.v1.RuntimeService/Exec', false, messages.ExecRequest, messages.ExecResponse),
+    Exec: grpcMethod('/runtime.v1.RuntimeService/Exec', false, messages.ExecRequest, messages.ExecResponse),
     /** Prepares streams to a container's own process; the answer is a URL for one use. */
-    Attach: method('/runtime.v1.RuntimeService/Attach', false, messages.AttachRequest, messages.AttachResponse),
+    Attach: grpcMethod('/runtime.v1.RuntimeService/Attach', false, messages.AttachRequest, messages.AttachResponse),
     /** Prepares streams to ports inside a sandbox; the answer is a URL for one use. */
-    PortForward: method('/runtime.v1.RuntimeService/PortForward', false, messages.PortForwardRequest, messages.PortForwardResponse),
+    PortForward: grpcMethod('/runtime.v1.RuntimeService/PortForward', false, messages.PortForwardRequest, messages.PortForwardResponse),
     /** What one container uses. */
-    ContainerStats: method('/runtime.v1.RuntimeService/ContainerStats', false, messages.ContainerStatsRequest, messages.ContainerStatsResponse),
+    ContainerStats: grpcMethod('/runtime.v1.RuntimeService/ContainerStats', false, messages.ContainerStatsRequest, messages.ContainerStatsResponse),
     /** What the running containers that match the filter use. */
-    ListContainerStats: method('/runtime.v1.RuntimeService/ListContainerStats', false, messages.ListContainerStatsRequest, messages.ListContainerStatsResponse),
+    ListContainerStats: grpcMethod('/runtime.v1.RuntimeService/ListContainerStats', false, messages.ListContainerStatsRequest, messages.ListContainerStatsResponse),
     /** As ListContainerStats, in pieces. */
-    StreamContainerStats: method('/runtime.v1.RuntimeService/StreamContainerStats', true, messages.StreamContainerStatsRequest, messages.StreamContainerStatsResponse),
+    StreamContainerStats: grpcMethod('/runtime.v1.RuntimeService/StreamContainerStats', true, messages.StreamContainerStatsRequest, messages.StreamContainerStatsResponse),
     /** What one sandbox and its containers use. */
-    PodSandboxStats: method('/runtime.v1.RuntimeService/PodSandboxStats', false, messages.PodSandboxStatsRequest, messages.PodSandboxStatsResponse),
+    PodSandboxStats: grpcMethod('/runtime.v1.RuntimeService/PodSandboxStats', false, messages.PodSandboxStatsRequest, messages.PodSandboxStatsResponse),
     /** What the sandboxes that match the filter use. */
-    ListPodSandboxStats: method('/runtime.v1.RuntimeService/ListPodSandboxStats', false, messages.ListPodSandboxStatsRequest, messages.ListPodSandboxStatsResponse),
+    ListPodSandboxStats: grpcMethod('/runtime.v1.RuntimeService/ListPodSandboxStats', false, messages.ListPodSandboxStatsRequest, messages.ListPodSandboxStatsResponse),
     /** As ListPodSandboxStats, in pieces. */
-    StreamPodSandboxStats: method('/runtime.v1.RuntimeService/StreamPodSandboxStats', true, messages.StreamPodSandboxStatsRequest, messages.StreamPodSandboxStatsResponse),
+    StreamPodSandboxStats: grpcMethod('/runtime.v1.RuntimeService/StreamPodSandboxStats', true, messages.StreamPodSandboxStatsRequest, messages.StreamPodSandboxStatsResponse),
     /** The metrics that ListPodSandboxMetrics may give. Asked once: a metric without a descriptor is dropped by the kubelet. */
-    ListMetricDescriptors: method('/runtime.v1.RuntimeService/ListMetricDescriptors', false, messages.ListMetricDescriptorsRequest, messages.ListMetricDescriptorsResponse),
+    ListMetricDescriptors: grpcMethod('/runtime.v1.RuntimeService/ListMetricDescriptors', false, messages.ListMetricDescriptorsRequest, messages.ListMetricDescriptorsResponse),
     /** Metrics of every sandbox, for the kubelet's cAdvisor endpoint. */
-    ListPodSandboxMetrics: method('/runtime.v1.RuntimeService/ListPodSandboxMetrics', false, messages.ListPodSandboxMetricsRequest, messages.ListPodSandboxMetricsResponse),
+    ListPodSandboxMetrics: grpcMethod('/runtime.v1.RuntimeService/ListPodSandboxMetrics', false, messages.ListPodSandboxMetricsRequest, messages.ListPodSandboxMetricsResponse),
     /** As ListPodSandboxMetrics, in pieces. */
-    StreamPodSandboxMetrics: method('/runtime.v1.RuntimeService/StreamPodSandboxMetrics', true, messages.StreamPodSandboxMetricsRequest, messages.StreamPodSandboxMetricsResponse),
+    StreamPodSandboxMetrics: grpcMethod('/runtime.v1.RuntimeService/StreamPodSandboxMetrics', true, messages.StreamPodSandboxMetricsRequest, messages.StreamPodSandboxMetricsResponse),
     /** Each creation, start, stop and removal of a container from now on, with the state after it. The stream does not end by itself. */
-    GetContainerEvents: method('/runtime.v1.RuntimeService/GetContainerEvents', true, messages.GetEventsRequest, messages.ContainerEventResponse),
+    GetContainerEvents: grpcMethod('/runtime.v1.RuntimeService/GetContainerEvents', true, messages.GetEventsRequest, messages.ContainerEventResponse),
     /** Tells of the node's pod address ranges. */
-    UpdateRuntimeConfig: method('/runtime.v1.RuntimeService/UpdateRuntimeConfig', false, messages.UpdateRuntimeConfigRequest, messages.UpdateRuntimeConfigResponse),
+    UpdateRuntimeConfig: grpcMethod('/runtime.v1.RuntimeService/UpdateRuntimeConfig', false, messages.UpdateRuntimeConfigRequest, messages.UpdateRuntimeConfigResponse),
     /** Says which cgroup driver is in use. Asked once, at the kubelet's start; kubelets from 1.38 on do not start without it. */
-    RuntimeConfig: method('/runtime.v1.RuntimeService/RuntimeConfig', false, messages.RuntimeConfigRequest, messages.RuntimeConfigResponse),
+    RuntimeConfig: grpcMethod('/runtime.v1.RuntimeService/RuntimeConfig', false, messages.RuntimeConfigRequest, messages.RuntimeConfigResponse),
     /** Whether the runtime and its network are ready, and what its handlers can do. Asked every few seconds. */
-    Status: method('/runtime.v1.RuntimeService/Status', false, messages.StatusRequest, messages.StatusResponse),
+    Status: grpcMethod('/runtime.v1.RuntimeService/Status', false, messages.StatusRequest, messages.StatusResponse),
     /** Writes the state of a running container to an archive; the container runs on. */
-    CheckpointContainer: method('/runtime.v1.RuntimeService/CheckpointContainer', false, messages.CheckpointContainerRequest, messages.CheckpointContainerResponse),
+    CheckpointContainer: grpcMethod('/runtime.v1.RuntimeService/CheckpointContainer', false, messages.CheckpointContainerRequest, messages.CheckpointContainerResponse),
     /**
      * Writes one consistent state of the listed containers: all are paused before the first is written, and all go on afterwards,
      * also after a failure. A deadline is required.
      */
-    CheckpointPod: method('/runtime.v1.RuntimeService/CheckpointPod', false, messages.CheckpointPodRequest, messages.CheckpointPodResponse),
+    CheckpointPod: grpcMethod('/runtime.v1.RuntimeService/CheckpointPod', false, messages.CheckpointPodRequest, messages.CheckpointPodResponse),
     /**
      * Makes a sandbox and its containers from a checkpoint. No restored process runs before its StartContainer; on failure nothing
      * is left.
      */
-    RestorePod: method('/runtime.v1.RuntimeService/RestorePod', false, messages.RestorePodRequest, messages.RestorePodResponse),
+    RestorePod: grpcMethod('/runtime.v1.RuntimeService/RestorePod', false, messages.RestorePodRequest, messages.RestorePodResponse),
   },
   /** Images on the node: what a container may be created from. */
   ImageService: {
     /** The images there are. */
-    ListImages: method('/runtime.v1.ImageService/ListImages', false, messages.ListImagesRequest, messages.ListImagesResponse),
+    ListImages: grpcMethod('/runtime.v1.ImageService/ListImages', false, messages.ListImagesRequest, messages.ListImagesResponse),
     /** As ListImages, in pieces. */
-    StreamImages: method('/runtime.v1.ImageService/StreamImages', true, messages.StreamImagesRequest, messages.StreamImagesResponse),
+    StreamImages: grpcMethod('/runtime.v1.ImageService/StreamImages', true, messages.StreamImagesRequest, messages.StreamImagesResponse),
     /** One image. Where there is none the answer has no image; that is no error. */
-    ImageStatus: method('/runtime.v1.ImageService/ImageStatus', false, messages.ImageStatusRequest, messages.ImageStatusResponse),
+    ImageStatus: grpcMethod('/runtime.v1.ImageService/ImageStatus', false, messages.ImageStatusRequest, messages.ImageStatusResponse),
     /** Fetches an image. It has no fixed deadline; the kubelet cancels it where it sees no need any more. */
-    PullImage: method('/runtime.v1.ImageService/PullImage', false, messages.PullImageRequest, messages.PullImageResponse),
+    PullImage: grpcMethod('/runtime.v1.ImageService/PullImage', false, messages.PullImageRequest, messages.PullImageResponse),
     /** Removes an image with all its names. One that is not there is already removed. */
-    RemoveImage: method('/runtime.v1.ImageService/RemoveImage', false, messages.RemoveImageRequest, messages.RemoveImageResponse),
+    RemoveImage: grpcMethod('/runtime.v1.ImageService/RemoveImage', false, messages.RemoveImageRequest, messages.RemoveImageResponse),
     /** How full the file systems of images and containers are; the kubelet evicts pods by it. */
-    ImageFsInfo: method('/runtime.v1.ImageService/ImageFsInfo', false, messages.ImageFsInfoRequest, messages.ImageFsInfoResponse),
+    ImageFsInfo: grpcMethod('/runtime.v1.ImageService/ImageFsInfo', false, messages.ImageFsInfoRequest, messages.ImageFsInfoResponse),
   },
 };

@@ -1,4 +1,4 @@
-// Generated from api.proto by scripts/generate-cri.ts (`npm run generate`). Not to be edited.
+// Generated from api.proto by scripts/generate-codec.ts (`npm run generate`). Not to be edited.
 
 /**
  * The fields of every message that a record keeps, as data: each with the name of its type, `[]` for a list of it, `?` where it may be

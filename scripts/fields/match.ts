@@ -1,6 +1,6 @@
 /** Brings the rows together with the fields of api.proto, by which a field without a row and a row without a field are found. */
 import protobuf from 'protobufjs';
-import { camelCase } from '../generate-cri.ts';
+import { camelCase } from '../generate-codec.ts';
 import type { Row, Whole } from './row.ts';
 
 /** A field of a request by its path in the words of the proto: `config.metadata.name`. */

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { remove } from 'fs-extra/esm';
 import type protobuf from 'protobufjs';
 import { CriError } from '../../src/cli/cri-client.ts';
-import { parseProto, readProto } from '../support/cri-facts.ts';
+import { parseProto, readProto } from '../support/proto-facts.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { e2eTest } from '../support/e2e-test.ts';
 import { containerConfig, podConfig, runContainer, runPod, shell } from '../support/pods.ts';

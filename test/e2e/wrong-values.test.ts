@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { emptyDir } from 'fs-extra/esm';
 import { CriError } from '../../src/cli/cri-client.ts';
-import { parseProto, readProto } from '../support/cri-facts.ts';
+import { parseProto, readProto } from '../support/proto-facts.ts';
 import { findCriu } from '../support/criu.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';

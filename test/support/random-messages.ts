@@ -1,5 +1,5 @@
 import protobuf from 'protobufjs';
-import { camelCase } from '../../scripts/generate-cri.ts';
+import { camelCase } from '../../scripts/generate-codec.ts';
 
 /** A repeatable source of numbers in [0, 1): mulberry32. */
 export function seededRandom(seed: number): () => number {
@@ -46,7 +46,7 @@ const DOUBLE = [0, -0, 1.5, -1e300, NaN, Infinity, 5e-324];
 
 type Message = Record<string, unknown>;
 
-/** Random messages of any type, as api/cri/runtime.ts has them and as protobufjs's reflection has them. */
+/** Random messages of any type, as the generated codecs have them and as protobufjs's reflection has them. */
 export class RandomMessages {
   readonly #random: () => number;
 
@@ -91,7 +91,8 @@ export class RandomMessages {
       const name = camelCase(field.name);
       if (field instanceof protobuf.MapField) {
         const map = Object.create(null) as Record<string, unknown>;
-        for (let i = 0; i < length; i += 1) map[this.#pick(STRINGS)] = this.#value(field, depth);
+        for (let i = 0; i < length; i += 1)
+          map[field.keyType === 'string' ? this.#pick(STRINGS) : this.#pick(INT32)] = this.#value(field, depth);
         return [name, withOwnKeys(map)];
       }
       if (field.repeated) return [name, Array.from({ length }, () => this.#value(field, depth))];
@@ -104,6 +105,12 @@ export class RandomMessages {
 
 function withOwnKeys(map: object): object {
   return Object.defineProperties({}, Object.getOwnPropertyDescriptors(map));
+}
+
+function mapEntries(map: unknown, change: (value: unknown) => unknown): object {
+  const changed = Object.create(null) as Record<string, unknown>;
+  for (const [key, value] of Object.entries(map as object)) changed[key] = change(value);
+  return withOwnKeys(changed);
 }
 
 function emptyOf(field: protobuf.Field): unknown {
@@ -128,7 +135,7 @@ function fromLong({ low, high, unsigned }: LongLike): bigint {
   return unsigned ? bits : BigInt.asIntN(64, bits);
 }
 
-/** A message of api/cri/runtime.ts as protobufjs's reflection takes it. */
+/** A message of a generated codec as protobufjs's reflection takes it. */
 export function toReflection(type: protobuf.Type, message: Message): Message {
   const one = (field: protobuf.Field, value: unknown): unknown => {
     if (typeof value === 'bigint') return toLong(value, field.type === 'uint64');
@@ -138,12 +145,13 @@ export function toReflection(type: protobuf.Type, message: Message): Message {
     type.fieldsArray.flatMap((field) => {
       const value = message[camelCase(field.name)];
       if (value === undefined) return [];
+      if (field instanceof protobuf.MapField) return [[field.name, mapEntries(value, (item) => one(field, item))]];
       return [[field.name, field.repeated ? (value as unknown[]).map((item) => one(field, item)) : one(field, value)]];
     }),
   );
 }
 
-/** What protobufjs's reflection decoded, as api/cri/runtime.ts has it. */
+/** What protobufjs's reflection decoded, as the generated codecs have it. */
 export function fromReflection(type: protobuf.Type, message: Message): Message {
   const one = (field: protobuf.Field, value: unknown): unknown => {
     if (field.resolvedType instanceof protobuf.Type) return fromReflection(field.resolvedType, value as Message);
@@ -154,7 +162,7 @@ export function fromReflection(type: protobuf.Type, message: Message): Message {
     type.fieldsArray.map((field) => {
       const name = camelCase(field.name);
       const value = Object.hasOwn(message, field.name) ? message[field.name] : undefined;
-      if (field instanceof protobuf.MapField) return [name, withOwnKeys((value as object | undefined) ?? {})];
+      if (field instanceof protobuf.MapField) return [name, mapEntries(value ?? {}, (item) => one(field, item))];
       if (field.repeated) return [name, ((value as unknown[] | undefined) ?? []).map((item) => one(field, item))];
       if (field.resolvedType instanceof protobuf.Type) return [name, value === undefined ? undefined : one(field, value)];
       return [name, value === undefined ? emptyOf(field) : one(field, value)];

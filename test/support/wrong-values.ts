@@ -1,6 +1,6 @@
 /** Wrong values for every field of a request, made from the schema, and what may become of them. */
 import protobuf from 'protobufjs';
-import { camelCase } from '../../scripts/generate-cri.ts';
+import { camelCase } from '../../scripts/generate-codec.ts';
 
 /** One field of a request with a value that it cannot mean. */
 export interface WrongValue {

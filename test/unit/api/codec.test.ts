@@ -3,56 +3,72 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import protobuf from 'protobufjs';
 import { messages, NamespaceMode } from '../../../api/cri/runtime.ts';
-import { parseProto, readProto, typesOf } from '../../support/cri-facts.ts';
+import * as nri from '../../../api/nri/messages.ts';
+import * as ttrpc from '../../../api/ttrpc/messages.ts';
+import { CRI, NRI, TTRPC } from '../../../scripts/generate-codec.ts';
+import { parseProto, readProto, typesOf } from '../../support/proto-facts.ts';
 import { fromReflection, RandomMessages, seededRandom, toReflection } from '../../support/random-messages.ts';
 
 const ROUNDS = 40;
-const types = typesOf(parseProto(await readProto()));
 /** A codec of any type of message. */
 interface AnyCodec {
   encode(message: object): Uint8Array;
   decode(bytes: Uint8Array): unknown;
 }
-const codecs: Readonly<Record<string, AnyCodec>> = messages;
+const PROTOS = await Promise.all(
+  [
+    { api: CRI, codecs: messages as Readonly<Record<string, AnyCodec>> },
+    { api: NRI, codecs: nri.messages as Readonly<Record<string, AnyCodec>> },
+    { api: TTRPC, codecs: ttrpc.messages as Readonly<Record<string, AnyCodec>> },
+  ].map(async ({ api, codecs }) => ({ api, codecs, types: typesOf(parseProto(await readProto(api), api)) })),
+);
+const types = PROTOS[0]!.types;
 
-function codecOf(type: protobuf.Type): AnyCodec {
-  const codec = codecs[type.name];
-  assert.ok(codec, `${type.name} has a codec`);
-  return codec;
+for (const { api, codecs, types } of PROTOS) {
+  const codecOf = (type: protobuf.Type): AnyCodec => codecs[type.name]!;
+
+  test(`${api.package}: every message type of the proto has a codec, and no other`, () => {
+    assert.deepEqual(Object.keys(codecs).sort(), types.map((type) => type.name).sort());
+  });
+
+  test(`${api.package}: what the codec writes is what reflection reads, and the other way round`, () => {
+    for (const [index, type] of types.entries()) {
+      const source = new RandomMessages(index + 1);
+      const codec = codecOf(type);
+      for (let round = 0; round < ROUNDS; round += 1) {
+        const message = source.message(type);
+        const written = codec.encode(message);
+        assert.deepEqual(codec.decode(written), message, `${type.name}, round ${round}: own round trip`);
+        assert.deepEqual(fromReflection(type, type.decode(written) as never), message, `${type.name}, round ${round}: read by reflection`);
+        assert.deepEqual(
+          codec.decode(type.encode(toReflection(type, message)).finish()),
+          message,
+          `${type.name}, round ${round}: written by reflection`,
+        );
+      }
+    }
+  });
+
+  test(`${api.package}: an empty message has every scalar, list and map, and no message field`, () => {
+    for (const type of types) {
+      const empty = fromReflection(type, {});
+      assert.deepEqual(codecOf(type).decode(new Uint8Array(0)), empty, type.name);
+      assert.equal(codecOf(type).encode({}).length, 0, type.name);
+      assert.equal(codecOf(type).encode(empty).length, 0, `${type.name} with all its defaults`);
+    }
+  });
+
+  test(`${api.package}: fields of a later version are skipped, whatever their wire type`, () => {
+    const extra = fieldsOfLater();
+    for (const [index, type] of types.entries()) {
+      const message = new RandomMessages(index + 1000).message(type);
+      const written = codecOf(type).encode(message);
+      assert.deepEqual(codecOf(type).decode(Buffer.concat([extra, written, extra])), message, type.name);
+    }
+  });
 }
 
-test('every message type of the proto has a codec, and no other', () => {
-  assert.deepEqual(Object.keys(codecs).sort(), types.map((type) => type.name).sort());
-});
-
-test('what the codec writes is what reflection reads, and the other way round', () => {
-  for (const [index, type] of types.entries()) {
-    const source = new RandomMessages(index + 1);
-    const codec = codecOf(type);
-    for (let round = 0; round < ROUNDS; round += 1) {
-      const message = source.message(type);
-      const written = codec.encode(message);
-      assert.deepEqual(codec.decode(written), message, `${type.name}, round ${round}: own round trip`);
-      assert.deepEqual(fromReflection(type, type.decode(written) as never), message, `${type.name}, round ${round}: read by reflection`);
-      assert.deepEqual(
-        codec.decode(type.encode(toReflection(type, message)).finish()),
-        message,
-        `${type.name}, round ${round}: written by reflection`,
-      );
-    }
-  }
-});
-
-test('an empty message has every scalar, list and map, and no message field', () => {
-  for (const type of types) {
-    const empty = fromReflection(type, {});
-    assert.deepEqual(codecOf(type).decode(new Uint8Array(0)), empty, type.name);
-    assert.equal(codecOf(type).encode({}).length, 0, type.name);
-    assert.equal(codecOf(type).encode(empty).length, 0, `${type.name} with all its defaults`);
-  }
-});
-
-test('fields of a later version are skipped, whatever their wire type', () => {
+function fieldsOfLater(): Uint8Array {
   const later = protobuf.Writer.create();
   later.uint32((9000 << 3) | 0).uint64(1);
   later.uint32((9001 << 3) | 1).fixed64(2);
@@ -63,13 +79,8 @@ test('fields of a later version are skipped, whatever their wire type', () => {
     .uint32(1)
     .uint32((9003 << 3) | 4);
   later.uint32((9004 << 3) | 5).fixed32(3);
-  const extra = later.finish();
-  for (const [index, type] of types.entries()) {
-    const message = new RandomMessages(index + 1000).message(type);
-    const written = codecOf(type).encode(message);
-    assert.deepEqual(codecOf(type).decode(Buffer.concat([extra, written, extra])), message, type.name);
-  }
-});
+  return later.finish();
+}
 
 test('a known field with another wire type is skipped as an unknown one', () => {
   const bytes = protobuf.Writer.create()
@@ -159,10 +170,27 @@ test('map keys such as __proto__ are keys like any other', () => {
   assert.equal(Object.getPrototypeOf(decoded), Object.prototype);
 });
 
+test('maps by number and maps to messages keep their entries, and the last of one key counts', () => {
+  const { OwningPlugins, FieldOwners } = nri.messages;
+  const owners = {
+    c1: { simple: { [nri.Field.Args]: 'a', [-1]: 'b' }, compound: { [nri.Field.Env]: { owners: { PATH: 'c' } } } },
+    ['__proto__']: { simple: {}, compound: {} },
+  };
+  assert.deepEqual(OwningPlugins.decode(OwningPlugins.encode({ owners })).owners, owners);
+
+  const twice = [
+    FieldOwners.encode({ simple: { 7: 'a' }, compound: { 6: { owners: { X: 'a' } } } }),
+    FieldOwners.encode({ simple: { 7: 'b' }, compound: { 6: { owners: { Y: 'b' } } } }),
+  ];
+  assert.deepEqual(FieldOwners.decode(Buffer.concat(twice)), { simple: { 7: 'b' }, compound: { 6: { owners: { Y: 'b' } } } });
+  const withoutKeyOrValue = Uint8Array.of((1 << 3) | 2, 0, (2 << 3) | 2, 0);
+  assert.deepEqual(FieldOwners.decode(withoutKeyOrValue), { simple: { 0: '' }, compound: { 0: { owners: {} } } });
+});
+
 test('cut and damaged messages are read or refused, never more', () => {
   const random = seededRandom(7);
   for (const type of types.filter(({ name }) => ['ContainerConfig', 'PodSandboxConfig', 'LinuxContainerUser'].includes(name))) {
-    const codec = codecOf(type);
+    const codec = (messages as Readonly<Record<string, AnyCodec>>)[type.name]!;
     const whole = codec.encode(new RandomMessages(3).message(type));
     for (let cut = 0; cut < whole.length; cut += 1) {
       const damaged = Buffer.from(whole);

@@ -6,7 +6,7 @@ import { matchRows } from '../../../scripts/fields/match.ts';
 import { fieldsPage } from '../../../scripts/fields/page.ts';
 import { REQUESTS } from '../../../scripts/fields/requests.ts';
 import { accepted, honoured, testsOf, whole } from '../../../scripts/fields/row.ts';
-import { readProto } from '../../support/cri-facts.ts';
+import { readProto } from '../../support/proto-facts.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../../..');
 const PROTO = await readProto();

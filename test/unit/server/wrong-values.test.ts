@@ -15,7 +15,7 @@ import { RuntimeHandlers } from '../../../src/ociruntime/runtime-handlers.ts';
 import { planSandbox } from '../../../src/podsandbox/plan.ts';
 import type { Sandbox } from '../../../src/podsandbox/sandbox.ts';
 import { checkStrings } from '../../../src/server/request-strings.ts';
-import { parseProto, readProto } from '../../support/cri-facts.ts';
+import { parseProto, readProto } from '../../support/proto-facts.ts';
 import { HOST, sandboxConfig, SETTINGS } from '../../support/spec-inputs.ts';
 import { faultOf, withValue, wrongValuesOf, type WrongValue } from '../../support/wrong-values.ts';
 

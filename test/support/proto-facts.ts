@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import protobuf from 'protobufjs';
+import { CRI, NRI } from '../../scripts/generate-codec.ts';
+import type { Api } from '../../scripts/generate-codec.ts';
 
-/** What makes two descriptions of runtime.v1 the same on the wire, one line a declaration, each list sorted. */
-export interface CriFacts {
+/** What makes two descriptions of a package the same on the wire, one line a declaration, each list sorted. */
+export interface ProtoFacts {
   readonly package: string;
   /** `Protocol: TCP = 0` */
   readonly enums: readonly string[];
@@ -12,35 +14,53 @@ export interface CriFacts {
   readonly rpcs: readonly string[];
 }
 
-/** The checked-in facts, and the tag of cri-api they were printed from. */
-export interface CriFactsFile extends CriFacts {
+/** The checked-in facts, and the tag of the Go module that they were printed from. */
+export interface ProtoFactsFile extends ProtoFacts {
   readonly tag: string;
 }
 
 const REPOSITORY = new URL('../../', import.meta.url);
-export const FACTS_FILE = new URL('test/unit/api/cri-facts.json', REPOSITORY);
 const PACKABLE = new Set(['int32', 'int64', 'uint32', 'uint64', 'bool', 'double']);
 
-export async function readProto(): Promise<string> {
-  return readFile(new URL('api/cri/api.proto', REPOSITORY), 'utf8');
+/** One of our protos and the Go module that it is held to. */
+export interface Upstream {
+  readonly api: Api;
+  /** What scripts/build-proto-facts.sh calls it. */
+  readonly name: string;
+  readonly module: string;
+  /** Any of its services, by its full name. */
+  readonly service: string;
+  readonly factsFile: URL;
 }
 
-/** The tag of k8s.io/cri-api that api/cri/README.md names. */
-export async function readTag(): Promise<string> {
-  const readme = await readFile(new URL('api/cri/README.md', REPOSITORY), 'utf8');
-  const tag = /^ +k8s\.io\/cri-api (v\S+)$/m.exec(readme)?.[1];
-  if (tag === undefined) throw new Error('api/cri/README.md names no tag of k8s.io/cri-api');
+function upstream(api: Api, name: string, module: string, service: string): Upstream {
+  return { api, name, module, service: `${api.package}.${service}`, factsFile: new URL(`test/unit/api/${name}-facts.json`, REPOSITORY) };
+}
+
+export const CRI_API = upstream(CRI, 'cri', 'k8s.io/cri-api', 'RuntimeService');
+export const NRI_API = upstream(NRI, 'nri', 'github.com/containerd/nri', 'Plugin');
+export const UPSTREAMS: readonly Upstream[] = [CRI_API, NRI_API];
+
+export async function readProto(api: Api = CRI): Promise<string> {
+  return readFile(new URL(`${api.folder}/api.proto`, REPOSITORY), 'utf8');
+}
+
+/** The tag of the Go module that README.md in the proto's folder names. */
+export async function readTag({ api, module }: Upstream): Promise<string> {
+  const readme = await readFile(new URL(`${api.folder}/README.md`, REPOSITORY), 'utf8');
+  const tag = new RegExp(`^ +${module.replaceAll('.', '\\.')} (v\\S+)$`, 'm').exec(readme)?.[1];
+  if (tag === undefined) throw new Error(`${api.folder}/README.md names no tag of ${module}`);
   return tag;
 }
 
-export async function readFactsFile(): Promise<CriFactsFile> {
-  return JSON.parse(await readFile(FACTS_FILE, 'utf8')) as CriFactsFile;
+export async function readFactsFile({ factsFile }: Upstream): Promise<ProtoFactsFile> {
+  return JSON.parse(await readFile(factsFile, 'utf8')) as ProtoFactsFile;
 }
 
-export function parseProto(proto: string): protobuf.Namespace {
+export function parseProto(proto: string, api: Api = CRI): protobuf.Namespace {
   const { root } = protobuf.parse(proto, { keepCase: true, alternateCommentMode: true });
   root.resolveAll();
-  return root.lookup('runtime.v1') as protobuf.Namespace;
+  return root.lookup(api.package) as protobuf.Namespace;
 }
 
 /** Every message type of a namespace, nested ones too. */
@@ -56,7 +76,8 @@ function enumsOf(namespace: protobuf.NamespaceBase): protobuf.Enum[] {
 }
 
 function localName(object: protobuf.ReflectionObject): string {
-  return object.fullName.replace('.runtime.v1.', '');
+  const { parent, name } = object;
+  return parent instanceof protobuf.Type ? `${localName(parent)}.${name}` : name;
 }
 
 function describeField(field: protobuf.Field): string {
@@ -74,8 +95,8 @@ function describeField(field: protobuf.Field): string {
 }
 
 /** The facts of a proto's text. */
-export function factsOf(proto: string): CriFacts {
-  const namespace = parseProto(proto);
+export function factsOf(proto: string, api: Api): ProtoFacts {
+  const namespace = parseProto(proto, api);
   const services = namespace.nestedArray.filter((object) => object instanceof protobuf.Service);
   return {
     package: namespace.fullName.slice(1),

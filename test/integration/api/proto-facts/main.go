@@ -1,4 +1,5 @@
-// Prints the facts of runtime.v1 of the k8s.io/cri-api module in go.mod as JSON, in the form of test/support/cri-facts.ts.
+// facts SERVICE: prints the facts of the proto file that declares the service (such as runtime.v1.RuntimeService) as JSON, in the form of
+// test/support/proto-facts.ts. scripts/build-proto-facts.sh writes the go.mod and the import of the package beside it.
 package main
 
 import (
@@ -11,7 +12,6 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
-	_ "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
 type facts struct {
@@ -22,7 +22,7 @@ type facts struct {
 }
 
 func local(descriptor protoreflect.Descriptor) string {
-	return strings.TrimPrefix(string(descriptor.FullName()), "runtime.v1.")
+	return strings.TrimPrefix(string(descriptor.FullName()), string(descriptor.ParentFile().Package())+".")
 }
 
 func typeOf(field protoreflect.FieldDescriptor) string {
@@ -100,7 +100,7 @@ func (f *facts) addServices(services protoreflect.ServiceDescriptors) {
 }
 
 func main() {
-	found, err := protoregistry.GlobalFiles.FindDescriptorByName("runtime.v1.RuntimeService")
+	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(os.Args[1]))
 	if err != nil {
 		panic(err)
 	}
