@@ -9,6 +9,8 @@ import type { StorageWorkers } from './storage-workers.ts';
 const AHEAD_BYTES = 32 * 1024 * 1024;
 /** From the end of a flush to the next, milliseconds: a quarter of a gigabyte is unpacked meanwhile. */
 const PAUSE_MS = 700;
+/** And while a download is slow, milliseconds. */
+const MOST_PAUSE_MS = 10_000;
 
 /**
  * The file system of the layers, as far as what is written there must be on its disk. The kernel waits until much is dirty, so
@@ -33,13 +35,18 @@ export class LayerDisk {
     if (this.#cameBytes >= AHEAD_BYTES && !this.#isFlushing) void this.#flush();
   }
 
-  /** Until nobody writes any more: what was received is unpacked some time later. */
+  /**
+   * Until nobody writes any more: what was received is unpacked some time later. Less and less often while little comes, since a
+   * slow download must not have the whole file system flushed all the time.
+   */
   async #flush(): Promise<void> {
     this.#isFlushing = true;
-    while (this.#watches > 0) {
+    for (let pauseMs = PAUSE_MS; this.#watches > 0;) {
+      this.#cameBytes = 0;
       // What fails here is told to everyone who watches, by the kernel: syncfs(2), errors since the file was opened.
       await onThread('syncFileSystem', { directory: this.#directory }).catch(() => undefined);
-      await sleep(PAUSE_MS, undefined, { ref: false });
+      await sleep(pauseMs, undefined, { ref: false });
+      pauseMs = this.#cameBytes >= AHEAD_BYTES ? PAUSE_MS : Math.min(pauseMs * 1.5, MOST_PAUSE_MS);
     }
     this.#cameBytes = 0;
     this.#isFlushing = false;
