@@ -104,6 +104,8 @@ const ALLOWED = {
   attach: ['Running'],
   'reopen log of': ['Running'],
   update: ['Created', 'Running'],
+  // Asked by one who takes part in its life, and so knows of a parked one too.
+  adjust: ['Parked', 'Created', 'Running'],
   checkpoint: ['Running'],
 } as const satisfies Record<string, readonly ContainerState['is'][]>;
 

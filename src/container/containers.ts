@@ -18,12 +18,13 @@ import { takeBackCheckpoint } from './checkpoint-capture.ts';
 import { writePodCheckpoint } from './checkpoint-pod.ts';
 import { writeCheckpoint } from './checkpoint.ts';
 import type { CheckpointOrigin, Container, ContainerRecord, ContainerState } from './container.ts';
-import { awaitsRestore, imagesOf, isAliveState } from './container.ts';
+import { awaitsRestore, imagesOf, isAliveState, requireState } from './container.ts';
 import { createContainer } from './create.ts';
 import type { ContainerRequest } from './create-request.ts';
 import { ExecFiles } from './exec-files.ts';
 import { Exits } from './exits.ts';
 import { OomKills } from './oom-kills.ts';
+import type { ResourceChange } from './lifecycle.ts';
 import type { ContainerParts } from './parts.ts';
 import { bundleOf, runtimeOf } from './parts.ts';
 import { containerName, planContainer } from './plan.ts';
@@ -32,7 +33,7 @@ import { removeContainer, removeUnfinishedContainer } from './remove.ts';
 import { startContainer, type StartLife } from './start.ts';
 import { ownerOnNode, type Owner } from './stdio-owner.ts';
 import { StopLoops } from './stop-loops.ts';
-import { updateContainer } from './update.ts';
+import { checkUpdate, updateContainer } from './update.ts';
 
 export interface ContainersOptions {
   /** Most a CreateContainer may take on its own, milliseconds. */
@@ -136,8 +137,25 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
    * @throws FailedPrecondition where the memory limit would be below what is in use: the kernel would kill instead.
    */
   async update(id: ContainerId, change: LinuxContainerResources): Promise<void> {
+    await this.#parts.lifecycle.update(this.known(id), change, {
+      check: async () => {
+        const container = this.known(id);
+        requireState(container, 'update');
+        await checkUpdate(this.#parts, container, change);
+      },
+      apply: async (adjusted) => this.#update(id, 'update', adjusted),
+    });
+  }
+
+  /** As {@link update}, for one who takes part in its life: nobody else is asked. @throws FailedPrecondition where it has ended. */
+  async adjust(id: ContainerId, change: ResourceChange): Promise<void> {
+    await this.#update(id, 'adjust', change);
+  }
+
+  async #update(id: ContainerId, action: 'update' | 'adjust', change: ResourceChange): Promise<void> {
     await this.locked(id, async () => {
-      const container = this.store.get(id) ?? fail('NotFound', `container ${id}: not found`);
+      const container = this.known(id);
+      requireState(container, action);
       await updateContainer(this.#parts, container, change, async (command) => this.untilKilled(id, 'update', command));
     });
   }
@@ -216,7 +234,7 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
    */
   async stop(id: ContainerId, timeoutMs: number, signal?: AbortSignal): Promise<void> {
     const container = this.store.get(id);
-    if (container === undefined || !isAliveState(container.state)) return;
+    if (container === undefined || !isAliveState(container.state)) return this.#parts.lifecycle.settled(id);
     if (awaitsRestore(container)) {
       await this.locked(id, async () => {
         const now = this.store.get(id);
@@ -225,7 +243,7 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
       return this.stop(id, timeoutMs, signal);
     }
     const { record, state } = container;
-    const stopped = this.#stops.stop(
+    const ended = this.#stops.stop(
       {
         containerId: id,
         process: state.process,
@@ -239,6 +257,7 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
       },
       timeoutMs,
     );
+    const stopped = ended.then(async () => this.#parts.lifecycle.settled(id));
     await (signal === undefined ? stopped : waitFor(stopped, signal));
   }
 

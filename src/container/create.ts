@@ -23,6 +23,7 @@ import { prepareSpec } from './container-spec.ts';
 import type { CreateRequest } from './create-request.ts';
 import { makeImageDirectories } from './image-directories.ts';
 import { bindImageVolumes } from './image-volumes.ts';
+import type { AdjustedCreation } from './lifecycle.ts';
 import { monitorContainer } from './monitor-container.ts';
 import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
 import { withPidNamespace } from './pid-namespace.ts';
@@ -82,7 +83,7 @@ export async function createContainer(
     if (files !== undefined) await deleteFiles(files, bundle.rootfs);
     const ofImages = resolveImageVolumes(request.specPlan.mounts, volumeDirectories(bundle, record));
     const mounts = inOrderOf(record.config, [...ofHost, ...ofImages]);
-    const { created, user } = await withPidNamespace(request.pidNamespace, async (pidNamespace) => {
+    const created = await withPidNamespace(request.pidNamespace, async (pidNamespace) => {
       const prepared = await prepareSpec(parts, request, { rootfsPath: bundle.rootfs, mounts, pidNamespace });
       const kind = parts.imageVolumes();
       const paths = kind === 'ignore' ? [] : Object.keys(prepared.imageConfig.Volumes ?? {});
@@ -91,28 +92,19 @@ export async function createContainer(
       const volumes = kind === 'bind' ? bindImageVolumes(bundle.rootfs, paths) : [];
       const spec = maskedAs(request.checkpoint, buildSpec({ ...prepared, volumes }));
       checkUserIsMapped('create container', spec.process.user, prepared.userMapping);
-      await addUserEntries(prepared, spec);
-      await writeSpec(bundle, spec);
-      if (work.aborted) throw reasonOf(work);
-      const monitored = files === undefined ? await monitorContainer(parts, record, work) : undefined;
-      if (monitored !== undefined) await giveStdioOf(monitored.process.pid, request.sandbox.record, spec.process.user);
-      return { created: monitored, user: spec.process.user };
-    });
-    const { uid, gid, additionalGids } = user;
-    const { process, monitor } = created ?? { process: NO_PROCESS, monitor: NO_PROCESS };
-    await intent.flushed;
-    // Under the sandbox's lock, so that a stop of it either sees this container or makes it fail here.
-    await parts.sandboxes.locked(record.sandboxId, async () => {
-      requireReady(parts.sandboxes.known(record.sandboxId), 'create container');
-      await store.save(record.id, {
-        is: 'Created',
-        process,
-        monitor,
-        user: { uid, gid, additionalGids },
-        resources: record.config.linux?.resources,
+      const creation = { record, sandbox: request.sandbox, spec, runtime: parts.runtimes.features(record.runtimeHandler) };
+      return parts.lifecycle.create(creation, work, async (adjusted) => {
+        stage('container.hooked');
+        await addUserEntries(prepared, adjusted.spec);
+        await writeSpec(bundle, adjusted.spec);
+        if (work.aborted) throw reasonOf(work);
+        const monitored = files === undefined ? await monitorContainer(parts, record, work) : undefined;
+        if (monitored !== undefined) await giveStdioOf(monitored.process.pid, request.sandbox.record, adjusted.spec.process.user);
+        await intent.flushed;
+        await showCreated(parts, record, adjusted, monitored);
+        return monitored;
       });
     });
-    stage('container.created');
     return created;
   } catch (error) {
     for (const failure of await undo.run()) {
@@ -120,6 +112,22 @@ export async function createContainer(
     }
     throw withWords(`create container ${record.name}`, error);
   }
+}
+
+/** Records Created, under the sandbox's lock, so that a stop of it either sees this container or makes it fail here. */
+async function showCreated(
+  parts: ContainerParts,
+  record: ContainerRecord,
+  { spec, resources }: AdjustedCreation,
+  created: MonitoredContainer | undefined,
+): Promise<void> {
+  const { uid, gid, additionalGids } = spec.process.user;
+  const { process, monitor } = created ?? { process: NO_PROCESS, monitor: NO_PROCESS };
+  await parts.sandboxes.locked(record.sandboxId, async () => {
+    requireReady(parts.sandboxes.known(record.sandboxId), 'create container');
+    await parts.store.save(record.id, { is: 'Created', process, monitor, user: { uid, gid, additionalGids }, resources });
+  });
+  stage('container.created');
 }
 
 /** The mounts of host paths, their sources found, and labelled where they ask for that. */

@@ -191,16 +191,21 @@ export class Exits {
   }
 
   async #record(record: ContainerRecord, state: ContainerState, ended: Omit<ExitedFields, 'startedAtNs'>): Promise<void> {
-    const { store, log } = this.#parts;
+    const { store, log, lifecycle } = this.#parts;
     const startedAtNs = 'startedAtNs' in state ? state.startedAtNs : undefined;
     stage('container.ended');
-    const { shown } = await store.saveThenShow(record.id, { is: 'Exited', ...madeOf(state), ...ended, startedAtNs });
-    // The release takes as long as the flush, and what it takes away (the OOM counter) is on record by now.
-    const released = this.release(record);
-    await shown;
-    log.info('container has ended', { containerId: record.id, exitCode: ended.exitCode, reason: ended.reason });
-    this.#wake(record.id);
-    stage('container.end-recorded');
+    let released = Promise.resolve();
+    await lifecycle.end({ record, state }, async () => {
+      const { shown } = await store.saveThenShow(record.id, { is: 'Exited', ...madeOf(state), ...ended, startedAtNs });
+      // The release takes as long as the flush, and what it takes away (the OOM counter) is on record by now.
+      released = this.release(record);
+      const container = await shown;
+      log.info('container has ended', { containerId: record.id, exitCode: ended.exitCode, reason: ended.reason });
+      this.#wake(record.id);
+      stage('container.end-recorded');
+      return container;
+    });
+    stage('container.end-told');
     await released;
     await removeExitFile(this.#parts.monitor.exitDirectory, record.id);
   }

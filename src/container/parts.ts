@@ -12,6 +12,7 @@ import type { RootfsStore } from '../storage/rootfs.ts';
 import { Bundle } from './bundle.ts';
 import type { ContainerRecord } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
+import type { ContainerLifecycle } from './lifecycle.ts';
 
 /** What may be done with checkpoints, and with what. */
 export interface CheckpointParts {
@@ -36,6 +37,7 @@ export interface ContainerParts extends MonitoredParts {
   readonly cgroups: Cgroups;
   readonly cdi: SpecDirectories;
   readonly hooks: HookDirectories;
+  readonly lifecycle: ContainerLifecycle;
   /** Host paths that are never made where a mount names them and they are not there. */
   readonly absentMountSourcesToReject: () => readonly string[];
   /** What becomes of the VOLUMEs of an image. */

@@ -32,7 +32,12 @@ export async function releaseContainer(parts: ContainerParts, record: ContainerR
 /** Removes a container that has ended, and forgets it. The log is the kubelet's. The caller holds its lock. Idempotent. */
 export async function removeContainer(parts: ContainerParts, container: Container, isReleased: boolean): Promise<void> {
   const { record, state } = container;
-  if (state.is !== 'Removing') await parts.store.saveTowardsEnd(record.id, { ...state, is: 'Removing' }, { durable: false });
+  if (state.is !== 'Removing') {
+    await parts.lifecycle.remove(container, async () => {
+      stage('container.remove-told');
+      await parts.store.saveTowardsEnd(record.id, { ...state, is: 'Removing' }, { durable: false });
+    });
+  }
   stage('container.removing');
   if (!isReleased) await releaseContainer(parts, record, true);
   await removeRemains(parts, record);

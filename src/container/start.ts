@@ -1,7 +1,7 @@
 import { messageOf } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
 import { nowNs } from '../base/time.ts';
-import { requireState, type Container, type ContainerState } from './container.ts';
+import { requireState, type Container, type ContainerRecord, type ContainerState } from './container.ts';
 import { runtimeOf, type ContainerParts } from './parts.ts';
 import { restoreContainer } from './restore-checkpoint.ts';
 
@@ -17,20 +17,28 @@ export interface StartLife {
 }
 
 /**
- * Lets a Created container run. The caller holds its lock. The intent is on record first: a crash in between must not lose
- * the start time of a container that got to run. A loss of power ends the container anyway, so the intent is not flushed.
- * @throws the runtime's words where the command cannot run; the container is then Exited, with them as its message.
+ * Lets a Created container run. The caller holds its lock.
+ * @throws the runtime's words where the command cannot run, or a refusal; the container is then Exited, with them as its message.
  */
 export async function startContainer(parts: ContainerParts, container: Container, life: StartLife): Promise<void> {
   requireState(container, 'start');
+  await parts.lifecycle.start(container, async (ask) => launch(parts, container, life, ask));
+}
+
+/**
+ * The intent is on record first: a crash in between must not lose the start time of a container that got to run. A loss of power
+ * ends the container anyway, so the intent is not flushed.
+ */
+async function launch(parts: ContainerParts, { record, state }: Container, life: StartLife, ask: () => Promise<void>): Promise<void> {
   const { store, log } = parts;
-  const { record, state } = container;
-  const startedAtNs = nowNs();
-  await store.save(record.id, { ...madeOf(state), is: 'Starting', startedAtNs }, { durable: false });
-  stage('container.starting');
+  await orEnd(record, life, ask);
+  stage('container.start-hooked');
   let made = madeOf(state);
-  try {
-    await life.untilKilled(async (signal) => {
+  const startedAtNs = nowNs();
+  await store.save(record.id, { ...made, is: 'Starting', startedAtNs }, { durable: false });
+  stage('container.starting');
+  await orEnd(record, life, async () =>
+    life.untilKilled(async (signal) => {
       if (record.checkpoint === undefined) {
         await runtimeOf(parts, record).start(record.id, signal);
         return;
@@ -38,12 +46,8 @@ export async function startContainer(parts: ContainerParts, container: Container
       const { process, monitor, monitorExit } = await restoreContainer(parts, record, record.checkpoint, signal);
       made = { ...made, process, monitor };
       life.watchMonitor(monitorExit);
-    });
-  } catch (error) {
-    // The stop that kills it writes its record, where there was something to kill.
-    if (!life.isBeingKilled() || record.checkpoint !== undefined) await life.endFailed(messageOf(error));
-    throw error;
-  }
+    }),
+  );
   stage('container.started');
   // A very short container may have ended by now, but its end is recorded under this same lock, so after us. It runs, whatever
   // the disk says: the caller must not be told otherwise, and the intent is enough for a restart.
@@ -53,6 +57,16 @@ export async function startContainer(parts: ContainerParts, container: Container
   // That the container ran is worth a flush, but not the caller's time: a loss of power ends the container anyway.
   store.flush(record.id).catch(() => undefined);
   stage('container.running');
+}
+
+/** Does a step of a start. Where it fails, the container is ended: the stop that kills it writes its record, where there was something to kill. */
+async function orEnd({ checkpoint }: ContainerRecord, life: StartLife, step: () => Promise<void>): Promise<void> {
+  try {
+    await step();
+  } catch (error) {
+    if (!life.isBeingKilled() || checkpoint !== undefined) await life.endFailed(messageOf(error));
+    throw error;
+  }
 }
 
 /** What every state of a made container carries. */

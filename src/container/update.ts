@@ -8,33 +8,38 @@ import { isAlive, type ProcessIdentity } from '../linux/process.ts';
 import type { OciResources } from '../ocispec/oci-types.ts';
 import { ociResources, refuseSwapAlone } from '../ocispec/resources.ts';
 import { exactIntegers, jsonOf } from '../ocispec/spec-json.ts';
-import { requireState, type Container, type ContainerRecord } from './container.ts';
+import type { Container, ContainerRecord } from './container.ts';
 import { inNameOfUnified } from './in-name-of-field.ts';
+import type { ResourceChange } from './lifecycle.ts';
 import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
 
+/** @throws where the change would be refused before anything is done of it. */
+export async function checkUpdate(parts: ContainerParts, { record, state }: Container, change: LinuxContainerResources): Promise<void> {
+  refuseOtherHugepages(record.id, state.resources, change);
+  await refuseBelowUsage(parts, record, change.memoryLimitInBytes);
+  if (change.memorySwapLimitInBytes > 0n) refuseSwapAlone(mergeResources(state.resources, change), parts.hostFacts());
+}
+
 /**
- * Changes the limits of a container, as Containers.update() says. The caller holds its lock.
+ * Changes the limits of a container, as Containers.update() says. The caller holds its lock, and has looked at its state.
  * @param untilKilled runs the runtime's command; it ends where a stop comes to SIGKILL.
  */
 export async function updateContainer(
   parts: ContainerParts,
   container: Container,
-  change: LinuxContainerResources,
+  { cri: change, more = {} }: ResourceChange,
   untilKilled: (command: (signal: AbortSignal) => Promise<void>) => Promise<void>,
 ): Promise<void> {
-  requireState(container, 'update');
   const { record, state } = container;
   const { id } = record;
-  refuseOtherHugepages(id, state.resources, change);
-  await refuseBelowUsage(parts, record, change.memoryLimitInBytes);
+  await checkUpdate(parts, container, change);
   const resources = mergeResources(state.resources, change);
-  if (change.memorySwapLimitInBytes > 0n) refuseSwapAlone(resources, parts.hostFacts());
   const warn = (words: string): void => {
     parts.log.warn(`update container: ${words}`, { containerId: id });
   };
   const warnOfMissing = parts.specSettings(record.runtimeHandler).tolerateMissingHugetlb ? warn : undefined;
   // All of unified: what an update leaves out, runc forgets and systemd takes back to its own choice (memory.oom.group to 0).
-  const limits = ociResources({ ...change, unified: resources.unified }, parts.hostFacts(), warnOfMissing);
+  const limits = withMore(ociResources({ ...change, unified: resources.unified }, parts.hostFacts(), warnOfMissing), more);
   const update = async (to: OciResources): Promise<void> => untilKilled(async (signal) => runtimeOf(parts, record).update(id, to, signal));
   try {
     await update(limits);
@@ -51,6 +56,18 @@ export async function updateContainer(
   stage('container.updated');
   await parts.store.save(id, { ...state, resources });
   await rewriteSpec(bundleOf(parts, id).specFile, limits);
+}
+
+/** Limits with those that the CRI has no word for, one level deep. */
+function withMore(limits: OciResources, more: OciResources): OciResources {
+  const { cpu, memory, unified } = more;
+  return {
+    ...limits,
+    ...more,
+    ...(cpu === undefined ? {} : { cpu: { ...limits.cpu, ...cpu } }),
+    ...(memory === undefined ? {} : { memory: { ...limits.memory, ...memory } }),
+    ...(unified === undefined ? {} : { unified: { ...limits.unified, ...unified } }),
+  };
 }
 
 /** The end of a container is recorded under the lock that the update holds, so the state does not tell it yet. */

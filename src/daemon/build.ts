@@ -8,6 +8,7 @@ import { AUTO } from '../config/resolve.ts';
 import type { Config } from '../config/schema.ts';
 import { containerStore } from '../container/container-store.ts';
 import { Containers } from '../container/containers.ts';
+import { noContainerLifecycle } from '../container/lifecycle.ts';
 import type { ContainerParts } from '../container/parts.ts';
 import { HookDirectories } from '../hooks/hook-directories.ts';
 import type { ImageStore } from '../image/store.ts';
@@ -23,6 +24,7 @@ import { CgroupfsPlacement } from '../ociruntime/cgroupfs-placement.ts';
 import { SystemdPlacement } from '../ociruntime/systemd-placement.ts';
 import { RuntimeHandlers } from '../ociruntime/runtime-handlers.ts';
 import type { RestoreParts } from '../pod/restore.ts';
+import { noSandboxLifecycle } from '../podsandbox/lifecycle.ts';
 import type { SandboxParts } from '../podsandbox/parts.ts';
 import { SandboxPaths, type SandboxDirectories } from '../podsandbox/sandbox-paths.ts';
 import { sandboxStore } from '../podsandbox/sandbox-store.ts';
@@ -91,6 +93,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     layersDirectory: layout.layers,
     defaultSysctls: () => config.current.defaultSysctls,
     networks,
+    lifecycle: noSandboxLifecycle,
     detachBudgetMs: timeouts.cniDelMs,
   };
   const { parkMs } = timeouts;
@@ -102,16 +105,15 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     recordDirectory,
     bundleDirectory: layout.bundles,
     execDirectory: layout.execs,
-    ...containerSettings(config),
+    ...containerSettings(config, log),
     oomLedgerFile: layout.oomLedger,
     sandboxes,
     images,
     imageUses: storage.imageUses,
     rootfs: storage.rootfs,
     cgroups,
-    cdi: new SpecDirectories(() => config.current.cdiSpecDirs, log),
     checkpoints: { level: checkpoint.containers, criu: new Criu(checkpoint.criu), timeoutMs: timeouts.checkpointMs },
-    hooks: new HookDirectories(() => config.current.hooksDir, log),
+    lifecycle: noContainerLifecycle,
   };
   const createBudgetMs = Math.max(...runtimes.names.map((name) => createTimeoutMs(config.current, name)), timeouts.containerCreateMs);
   const containers = new Containers(containerParts, { createBudgetMs, parkMs });
@@ -196,8 +198,13 @@ function buildNetworks(config: LiveConfig, directories: SandboxDirectories, log:
 }
 
 /** What containers ask of the configuration as it is then. */
-function containerSettings(config: LiveConfig): Pick<ContainerParts, 'imageVolumes' | 'defaultMountsFile' | 'absentMountSourcesToReject'> {
+function containerSettings(
+  config: LiveConfig,
+  log: Log,
+): Pick<ContainerParts, 'cdi' | 'hooks' | 'imageVolumes' | 'defaultMountsFile' | 'absentMountSourcesToReject'> {
   return {
+    cdi: new SpecDirectories(() => config.current.cdiSpecDirs, log),
+    hooks: new HookDirectories(() => config.current.hooksDir, log),
     imageVolumes: () => config.current.imageVolumes,
     defaultMountsFile: () => config.current.defaultMountsFile,
     absentMountSourcesToReject: () => config.current.absentMountSourcesToReject,

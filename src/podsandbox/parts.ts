@@ -7,6 +7,7 @@ import type { ApparmorFacts } from '../ocispec/apparmor.ts';
 import type { HostFacts } from '../ocispec/host-facts.ts';
 import type { SpecSettings } from '../ocispec/input.ts';
 import type { SelinuxFacts } from '../ocispec/selinux.ts';
+import type { SandboxLifecycle } from './lifecycle.ts';
 import type { SandboxStore } from './sandbox-store.ts';
 import { SandboxPaths, type SandboxDirectories } from './sandbox-paths.ts';
 
@@ -36,6 +37,7 @@ export interface SandboxParts extends MonitoredParts {
   /** Sysctls that every pod gets unless it names them itself. */
   readonly defaultSysctls: () => Readonly<Record<string, string>>;
   readonly networks: Networks;
+  readonly lifecycle: SandboxLifecycle;
   /** Most all CNI DELs of a pod may take, milliseconds. */
   readonly detachBudgetMs: number;
 }

@@ -10,7 +10,12 @@ export async function removeSandbox(parts: SandboxParts, id: string): Promise<vo
   const sandbox = store.get(id);
   if (sandbox === undefined) return;
   const { record, state } = sandbox;
-  if (state.is !== 'Removing') await store.saveTowardsEnd(id, { ...state, is: 'Removing' }, { durable: false });
+  if (state.is !== 'Removing') {
+    await parts.lifecycle.remove(sandbox, async () => {
+      stage('sandbox.remove-told');
+      await store.saveTowardsEnd(id, { ...state, is: 'Removing' }, { durable: false });
+    });
+  }
   stage('sandbox.removing');
   if (state.is !== 'NotReady') await takeDown(parts, record, state);
   await removeRemains(parts, record, state.ownsCgroup);

@@ -8,7 +8,7 @@ import { podSysctls } from '../ocispec/sysctls.ts';
 import { startInfra, removeInfra } from './infra.ts';
 import { pathsOf, type SandboxParts } from './parts.ts';
 import { attachRequest, detachRequest } from './network.ts';
-import type { InfraProcess, SandboxNetwork, SandboxRecord } from './sandbox.ts';
+import type { InfraProcess, SandboxNetwork, SandboxRecord, SandboxState } from './sandbox.ts';
 import { makeRequestedDirectory, makeSandboxFiles, removeSandboxFiles, writeHosts } from './sandbox-files.ts';
 import { shmSize } from './shm-size.ts';
 import { unpinSandbox } from './unpin.ts';
@@ -46,14 +46,13 @@ export async function runSandbox(parts: SandboxParts, record: SandboxRecord, wor
     ]);
     if (network.ips.length > 0) await writeHosts(pathsOf(parts, record.id), record, network.ips);
     await intent.flushed;
-    await store.save(record.id, {
-      is: 'Ready',
-      network,
-      infra,
-      ownsCgroup,
-      ...(record.restoredFrom === undefined ? {} : { isRestored: false }),
+    const restored = record.restoredFrom === undefined ? {} : { isRestored: false };
+    const state: SandboxState = { is: 'Ready', network, infra, ownsCgroup, ...restored };
+    await parts.lifecycle.run({ record, state }, work, async () => {
+      stage('sandbox.hooked');
+      await store.save(record.id, state);
+      stage('sandbox.ready');
     });
-    stage('sandbox.ready');
   } catch (error) {
     for (const failure of await undo.run()) {
       log.error(`run pod sandbox: undoing failed: ${failure.what}`, { sandboxId: record.id, error: messageOf(failure.error) });

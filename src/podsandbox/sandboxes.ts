@@ -3,6 +3,7 @@ import type { Call } from '../base/call.ts';
 import { present } from '../base/field.ts';
 import type { SandboxId } from '../base/ids.ts';
 import { JoinedObjects } from '../base/joined-objects.ts';
+import { stage } from '../base/stage.ts';
 import { nowNs } from '../base/time.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import { namespaceOfSysctl } from '../linux/namespaces.ts';
@@ -104,6 +105,10 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
    * @throws with the plugin's words while the network cannot be released.
    */
   async stop(id: SandboxId): Promise<void> {
+    const sandbox = this.store.get(id);
+    if (sandbox !== undefined && sandbox.state.is !== 'NotReady' && sandbox.state.is !== 'Removing')
+      await this.#parts.lifecycle.stop(sandbox);
+    stage('sandbox.stop-told');
     await this.locked(id, async () => stopSandbox(this.#parts, id));
   }
 
@@ -141,6 +146,12 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
 
   /** Keeps what the kubelet tells of the pod's needs, in place of what it told before; what is not given stays. */
   async updateResources(id: SandboxId, told: PodResources): Promise<void> {
+    const sandbox = this.store.get(id);
+    if (sandbox === undefined) return;
+    await this.#parts.lifecycle.update(sandbox, told, async () => this.#keepResources(id, told));
+  }
+
+  async #keepResources(id: SandboxId, told: PodResources): Promise<void> {
     await this.locked(id, async () => {
       const state = this.store.get(id)?.state;
       if (state === undefined) return;

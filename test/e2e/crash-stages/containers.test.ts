@@ -16,7 +16,7 @@ const createRequest = async (daemon: TestDaemon, pod: Pod): Promise<string> => {
 
 const createContainerOf = (name: string, options: PodOptions): Operation<Pod> => ({
   name,
-  mustPass: ['container.recorded', 'container.volume.mounted', 'container.rootfs.mounted', 'container.created'],
+  mustPass: ['container.recorded', 'container.volume.mounted', 'container.rootfs.mounted', 'container.hooked', 'container.created'],
   prepare: async (daemon) => {
     const pod = await runPod(daemon, options);
     await containerConfig(pod, SLEEP, MODEL);
@@ -33,7 +33,7 @@ crashTest(createContainerOf('CreateContainer in a pod with a user namespace', wi
 
 crashTest<string>({
   name: 'StartContainer',
-  mustPass: ['container.starting', 'container.started'],
+  mustPass: ['container.start-hooked', 'container.starting', 'container.started'],
   prepare: async (daemon) => createContainer(daemon, await runPod(daemon), SLEEP),
   request: async (daemon, containerId) => {
     // One that came to run before the crash is not started again: the kubelet sees it RUNNING.
@@ -55,7 +55,7 @@ const runningContainer = async (daemon: TestDaemon): Promise<string> => {
 
 crashTest<string>({
   name: 'StopContainer',
-  mustPass: ['container.ended', 'container.end-recorded'],
+  mustPass: ['container.ended', 'container.end-recorded', 'container.end-told'],
   prepare: runningContainer,
   request: async (daemon, containerId) => daemon.runtime.stopContainer({ containerId, timeout: 10n }, limit),
   afterCrash: async (daemon, containerId) => {
@@ -68,7 +68,13 @@ crashTest<string>({
 
 crashTest<string>({
   name: 'RemoveContainer',
-  mustPass: ['container.removing', 'container.rootfs.unmounted', 'container.rootfs.removed', 'container.forgotten'],
+  mustPass: [
+    'container.remove-told',
+    'container.removing',
+    'container.rootfs.unmounted',
+    'container.rootfs.removed',
+    'container.forgotten',
+  ],
   prepare: runningContainer,
   request: async (daemon, containerId) => daemon.runtime.removeContainer({ containerId }, limit),
   afterCrash: async () => undefined,

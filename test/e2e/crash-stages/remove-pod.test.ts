@@ -5,7 +5,7 @@ import { removePod } from '../../support/pods.ts';
 
 crashTest<string>({
   name: 'RemovePodSandbox of a stopped pod',
-  mustPass: ['sandbox.removing', 'sandbox.files.removed', 'sandbox.forgotten'],
+  mustPass: ['sandbox.remove-told', 'sandbox.removing', 'sandbox.files.removed', 'sandbox.forgotten'],
   prepare: async (daemon) => {
     const id = await podWithContainer({})(daemon);
     await daemon.runtime.stopPodSandbox({ podSandboxId: id });
@@ -17,7 +17,7 @@ crashTest<string>({
 
 crashTest<string>({
   name: 'RemovePodSandbox of a running pod',
-  mustPass: ['sandbox.removing', 'sandbox.unpinned'],
+  mustPass: ['sandbox.remove-told', 'sandbox.removing', 'sandbox.unpinned'],
   prepare: podWithContainer({}),
   request: async (daemon, podSandboxId) => daemon.runtime.removePodSandbox({ podSandboxId }, limit),
   afterCrash: async (daemon) => {

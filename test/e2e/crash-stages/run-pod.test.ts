@@ -23,7 +23,7 @@ function runPodSandbox(name: string, options: PodOptions, mustPass: readonly str
   };
 }
 
-crashTest(runPodSandbox('RunPodSandbox', {}, ['sandbox.recorded', 'sandbox.pinned', 'cni.intent-recorded', 'cni.plugin-added', 'cni.added', 'sandbox.ready'])); // prettier-ignore
+crashTest(runPodSandbox('RunPodSandbox', {}, ['sandbox.recorded', 'sandbox.pinned', 'cni.intent-recorded', 'cni.plugin-added', 'cni.added', 'sandbox.hooked', 'sandbox.ready'])); // prettier-ignore
 crashTest(runPodSandbox('RunPodSandbox with a shared PID namespace', { namespaces: { pid: NamespaceMode.POD } }, ['sandbox.infra.created', 'sandbox.infra.started'])); // prettier-ignore
 
 const USER_MARKS = ['namespaces.pinning-user', 'namespaces.pinning-net', 'namespaces.pinning-uts', 'namespaces.showing-layers'];

@@ -12,7 +12,7 @@ for (const [what, options, needs] of [
   // prettier-ignore
   crashTest<string>({
     name: `StopPodSandbox${what}`,
-    mustPass: ['cni.deleted', 'cni.record-removed', 'sandbox.detached', 'sandbox.unpinned', 'sandbox.notready'],
+    mustPass: ['sandbox.stop-told', 'cni.deleted', 'cni.record-removed', 'sandbox.detached', 'sandbox.unpinned', 'sandbox.notready'],
     prepare: podWithContainer(options),
     request: async (daemon, podSandboxId) => daemon.runtime.stopPodSandbox({ podSandboxId }, limit),
     afterCrash: async () => undefined,
