@@ -5,7 +5,7 @@
  *
  * critest is built from kubernetes-sigs/cri-tools. Root. One run at a time: specs use the node's ports 12000 to 12003. The runtime is
  * $PODWRIGHT_TEST_RUNTIME; else one that can do user namespaces, where scripts/build-runc.sh or fetch-crun.sh has left one; else runc.
- * Closes with one line: `critest: 108 passed, 0 failed, 9 skipped`. Exits 1 where a spec failed, none ran, or something
+ * Closes with one line: `critest: 115 passed, 0 failed, 22 skipped`. Exits 1 where a spec failed, none ran, or something
  * of the daemon was left behind.
  */
 import { appendFile, chmod, mkdtemp, readFile, writeFile } from 'node:fs/promises';
