@@ -22,6 +22,14 @@ export interface HandlerFeatures {
   readonly checkpoints: boolean;
   /** Interfaces of the host moved into a container. */
   readonly netDevices: boolean;
+  /** Scheduler and I/O priority of the process: OCI runtime spec 1.1, for which features have no word of their own. */
+  readonly scheduling: boolean;
+  readonly timeNamespace: boolean;
+  /** intelRdt.schemata and intelRdt.enableMonitoring, OCI runtime spec 1.3. */
+  readonly rdtSchemata: boolean;
+  readonly rdtMonitoring: boolean;
+  /** The modes and flags of memory policies that it knows; false for a runtime that has none. */
+  readonly memoryPolicy: false | readonly string[];
 }
 
 /** conmon's line on the sync pipe: the pid of the container, or -1 and why there is none. conmon, src/parent_pipe_fd.c */
@@ -52,13 +60,29 @@ export function readFeatures(features: Field): HandlerFeatures {
   const linux = features.at('linux').given;
   const idmap = linux?.at('mountExtensions').given?.at('idmap').given;
   const netDevices = linux?.at('netDevices').given;
+  const namespaces = linux?.at('namespaces').given?.texts();
+  const rdt = linux?.at('intelRdt').given;
+  const memoryPolicy = linux?.at('memoryPolicy').given;
   return {
     recursiveReadOnlyMounts: options?.includes('rro') === true,
     idmapMounts: idmap?.at('enabled').given?.flag() === true,
     netDevices: netDevices?.at('enabled').given?.flag() === true,
     checkpoints: features.at('annotations').asObject()?.at(CHECKPOINTS).asText() === 'true',
-    userNamespace: linux?.at('namespaces').given?.texts().includes('user') === true,
+    userNamespace: namespaces?.includes('user') === true,
+    scheduling: hasVersion(features.at('ociVersionMax').asText(), SCHEDULING_VERSION),
+    timeNamespace: namespaces?.includes('time') === true,
+    rdtSchemata: rdt?.at('schemata').given?.flag() === true,
+    rdtMonitoring: rdt?.at('monitoring').given?.flag() === true,
+    memoryPolicy: memoryPolicy !== undefined && ['modes', 'flags'].flatMap((name) => memoryPolicy.at(name).given?.texts() ?? []),
   };
+}
+
+/** OCI runtime spec, ChangeLog: process.scheduler and process.ioPriority. */
+const SCHEDULING_VERSION = [1, 1] as const;
+
+function hasVersion(text = '', [major, minor]: readonly [number, number]): boolean {
+  const [, ofMajor = '0', ofMinor = '0'] = /^(\d+)\.(\d+)/.exec(text) ?? [];
+  return Number(ofMajor) > major || (Number(ofMajor) === major && Number(ofMinor) >= minor);
 }
 
 /** `data` is the pid since conmon 2.0; older ones wrote `pid`. */

@@ -4,12 +4,18 @@ import type { Log } from '../base/log.ts';
 import type { HandlerFeatures } from './answers.ts';
 import type { OciRuntime } from './oci-runtime.ts';
 
-const NOTHING: HandlerFeatures = {
+/** Of a runtime that says nothing. */
+export const NO_FEATURES: HandlerFeatures = {
   recursiveReadOnlyMounts: false,
   idmapMounts: false,
   netDevices: false,
   userNamespace: false,
   checkpoints: false,
+  scheduling: false,
+  timeNamespace: false,
+  rdtSchemata: false,
+  rdtMonitoring: false,
+  memoryPolicy: false,
 };
 
 /** When a runtime that did not say what it can do is asked again, and how long it may then take, milliseconds. */
@@ -60,7 +66,7 @@ export class RuntimeHandlers {
     await Promise.all(
       [...this.#runtimes].map(async ([name, runtime]) => {
         try {
-          this.#features.set(name, (await runtime.features()) ?? NOTHING);
+          this.#features.set(name, (await runtime.features()) ?? NO_FEATURES);
         } catch (error) {
           this.#silent.add(name);
           log.warn(`runtime handler ${name}: ${runtime.path} cannot be asked for its features, and is taken to have no optional one`, {
@@ -87,7 +93,7 @@ export class RuntimeHandlers {
           .get(name)
           ?.features(AGAIN.timeoutMs, signal)
           .then(
-            (told) => told ?? NOTHING,
+            (told) => told ?? NO_FEATURES,
             () => undefined,
           );
         if (features === undefined) continue;
@@ -128,6 +134,6 @@ export class RuntimeHandlers {
   }
 
   features(name: string): HandlerFeatures {
-    return this.#features.get(name === '' ? this.defaultName : name) ?? NOTHING;
+    return this.#features.get(name === '' ? this.defaultName : name) ?? NO_FEATURES;
   }
 }

@@ -84,7 +84,7 @@ async function listDirectory(
   return found.flat();
 }
 
-function toDevice(stats: Stats, place: Pick<ResolvedDevice, 'hostPath' | 'path' | 'access'>): ResolvedDevice | undefined {
+export function toDevice(stats: Stats, place: Pick<ResolvedDevice, 'hostPath' | 'path' | 'access'>): ResolvedDevice | undefined {
   const type = stats.isCharacterDevice() ? 'c' : stats.isBlockDevice() ? 'b' : stats.isFIFO() ? 'p' : undefined;
   if (type === undefined) return undefined;
   const { major, minor } = splitDeviceNumber(stats.rdev);

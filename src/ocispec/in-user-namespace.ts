@@ -1,9 +1,17 @@
-import type { ContainerSpecInput } from './input.ts';
+import type { UserMapping } from '../linux/user-namespace.ts';
+import type { CdiEdits } from './cdi-edits.ts';
 import { sortByDepth } from './mounts.ts';
 import type { OciMount, OciSpec } from './oci-types.ts';
 
+/** Where the host has the devices of a spec. */
+export interface DeviceSources {
+  readonly userMapping?: UserMapping | undefined;
+  readonly devices: readonly { readonly path: string; readonly hostPath: string }[];
+  readonly cdi?: CdiEdits | undefined;
+}
+
 /** The spec of a container whose pod has a user namespace: what runtimes do with it there is what it says. */
-export function inUserNamespace(spec: OciSpec, input: ContainerSpecInput): OciSpec {
+export function inUserNamespace(spec: OciSpec, input: DeviceSources): OciSpec {
   if (input.userMapping === undefined) return spec;
   return withBoundNodes({ ...spec, mounts: spec.mounts.map(withType) }, input);
 }
@@ -19,7 +27,7 @@ function withType(mount: OciMount): OciMount {
  * node has in the container, whatever device that is. A node that is elsewhere on the host is bound by a mount of ours instead. Who may
  * use it is said by the cgroup's rules as before; its owner and mode are the host's.
  */
-function withBoundNodes(spec: OciSpec, { devices, cdi }: ContainerSpecInput): OciSpec {
+function withBoundNodes(spec: OciSpec, { devices, cdi }: DeviceSources): OciSpec {
   const sources = new Map(devices.map(({ path, hostPath }) => [path, hostPath]));
   for (const { path, hostPath } of cdi?.deviceNodes ?? []) sources.set(path, hostPath === '' ? path : hostPath);
   const bound = spec.linux.devices.flatMap(({ path }): OciMount[] => {

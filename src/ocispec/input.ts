@@ -81,6 +81,13 @@ export interface RuntimeFacts {
   readonly idmapMounts: boolean;
   /** Interfaces of the host moved into a container, OCI runtime spec 1.3. */
   readonly netDevices: boolean;
+  /** Scheduler and I/O priority of the process, OCI runtime spec 1.1. */
+  readonly scheduling: boolean;
+  readonly timeNamespace: boolean;
+  readonly rdtSchemata: boolean;
+  readonly rdtMonitoring: boolean;
+  /** The modes and flags of memory policies that it knows; false for a runtime that has none. */
+  readonly memoryPolicy: false | readonly string[];
 }
 
 /** An OCI runtime spec that the node's owner has the spec of every container laid over, checked. */

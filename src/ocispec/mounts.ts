@@ -116,13 +116,18 @@ const PROC_FILES: readonly string[] = [
   '/proc/sys/kernel/ns_last_pid',
 ];
 
-/** A mount over /proc could hide what the runtime relies on to confine the container: CVE-2019-16884. */
 function checkNotInProc({ hostPath }: Mount, path: string): void {
-  if (!isAtOrBelow(path, '/proc') || PROC_FILES.includes(path) || (path === '/proc' && posix.resolve('/', hostPath) === '/proc')) return;
+  if (!isProtectedInProc(path, hostPath)) return;
   throw new DaemonError(
     'InvalidArgument',
     `build spec: mount at "${path}": container_path is in /proc, must not be; only these may be covered: ${PROC_FILES.join(', ')}`,
   );
+}
+
+/** Whether a mount of that source would cover what the runtime relies on to confine the container: CVE-2019-16884. */
+export function isProtectedInProc(path: string, source: string): boolean {
+  if (!isAtOrBelow(path, '/proc') || PROC_FILES.includes(path)) return false;
+  return path !== '/proc' || posix.resolve('/', source) !== '/proc';
 }
 
 function checkSourceAsked(request: Mount): void {

@@ -48,6 +48,29 @@ export interface OciProcess {
   readonly oomScoreAdj: number;
   readonly apparmorProfile?: string;
   readonly selinuxLabel?: string;
+  /** sched_setattr(2). Since version 1.1. */
+  readonly scheduler?: OciScheduler;
+  /** ioprio_set(2). Since version 1.1. */
+  readonly ioPriority?: OciIoPriority;
+}
+
+export interface OciScheduler {
+  /** `SCHED_OTHER` and so on, sched(7). */
+  readonly policy: string;
+  readonly nice?: number;
+  readonly priority?: number;
+  readonly flags?: readonly string[];
+  /** Nanoseconds, as the two below; a bigint where a number would lose digits. */
+  readonly runtime?: number | bigint;
+  readonly deadline?: number | bigint;
+  readonly period?: number | bigint;
+}
+
+export interface OciIoPriority {
+  /** `IOPRIO_CLASS_BE` and so on. */
+  readonly class: string;
+  /** 0 is the highest, 7 the lowest. */
+  readonly priority: number;
 }
 
 export interface OciUser {
@@ -104,6 +127,17 @@ export interface OciLinux {
   /** Interfaces of the host to move into the container, by their names on the host. Since version 1.3. */
   readonly netDevices?: Readonly<Record<string, { readonly name: string }>>;
   readonly intelRdt?: OciIntelRdt;
+  readonly sysctl?: Readonly<Record<string, string>>;
+  /** set_mempolicy(2). Since version 1.3. */
+  readonly memoryPolicy?: OciMemoryPolicy;
+}
+
+export interface OciMemoryPolicy {
+  /** `MPOL_BIND` and so on. */
+  readonly mode: string;
+  /** A list of memory nodes: `0-1,3`. */
+  readonly nodes: string;
+  readonly flags?: readonly string[];
 }
 
 /** config-linux.md, "IntelRdt" */
@@ -115,7 +149,7 @@ export interface OciIntelRdt {
   readonly enableMonitoring?: boolean;
 }
 
-export type OciNamespaceType = 'pid' | 'network' | 'mount' | 'ipc' | 'uts' | 'user' | 'cgroup';
+export type OciNamespaceType = 'pid' | 'network' | 'mount' | 'ipc' | 'uts' | 'user' | 'cgroup' | 'time';
 
 export interface OciNamespace {
   readonly type: OciNamespaceType;
@@ -151,6 +185,8 @@ export interface OciResources {
   readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limit: number }[];
   /** cgroup v2 file name to what is written there. */
   readonly unified?: Readonly<Record<string, string>>;
+  /** config-linux.md, "Block IO"; only a base spec has it. */
+  readonly blockIO?: object;
 }
 
 export interface OciCpu {
@@ -161,6 +197,9 @@ export interface OciCpu {
   readonly period?: number;
   readonly cpus?: string;
   readonly mems?: string;
+  /** Microseconds, as the one below; cgroup v1 only. */
+  readonly realtimeRuntime?: number;
+  readonly realtimePeriod?: number;
 }
 
 export interface OciMemory {
@@ -168,6 +207,15 @@ export interface OciMemory {
   readonly limit?: number;
   /** Memory and swap together, bytes; -1 is no limit. */
   readonly swap?: number;
+  /** What is not taken from it while others have more than theirs, bytes. */
+  readonly reservation?: number;
+  /** What follows has cgroup v1 only. */
+  readonly swappiness?: number;
+  readonly disableOOMKiller?: boolean;
+  /** Only a base spec has these: no runtime does anything with them. */
+  readonly kernel?: number;
+  readonly kernelTCP?: number;
+  readonly useHierarchy?: boolean;
 }
 
 export type OciSeccompAction =

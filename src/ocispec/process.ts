@@ -141,11 +141,14 @@ export function clampOomScoreAdj(wanted: number, host: Pick<HostFacts, 'oomScore
 
 /** The limits, none above what the daemon may set, the soft one never above the hard one. */
 export function processRlimits(limits: readonly Ulimit[], host: Pick<HostFacts, 'rlimitCeilings'>): OciRlimit[] {
-  return limits.map(({ type, soft, hard }) => {
-    const ceiling = host.rlimitCeilings[type]?.hard ?? RLIMIT_INFINITY;
-    const highest = lower(hard === -1 ? RLIMIT_INFINITY : hard, ceiling);
-    return { type, soft: lower(soft === -1 ? RLIMIT_INFINITY : soft, highest), hard: highest };
-  });
+  const given = (limit: number): number | bigint => (limit === -1 ? RLIMIT_INFINITY : limit);
+  return limits.map(({ type, soft, hard }) => withinCeiling({ type, soft: given(soft), hard: given(hard) }, host));
+}
+
+/** A limit, lowered to what the daemon may set, and the soft one to the hard one. */
+export function withinCeiling({ type, soft, hard }: OciRlimit, host: Pick<HostFacts, 'rlimitCeilings'>): OciRlimit {
+  const highest = lower(hard, host.rlimitCeilings[type]?.hard ?? RLIMIT_INFINITY);
+  return { type, soft: lower(soft, highest), hard: highest };
 }
 
 function lower(one: number | bigint, other: number | bigint): number | bigint {

@@ -1,5 +1,5 @@
 import { type Field, present } from '../base/field.ts';
-import type { OciCapabilities, OciProcess, OciRlimit, OciUser } from './oci-types.ts';
+import type { OciCapabilities, OciIoPriority, OciProcess, OciRlimit, OciScheduler, OciUser } from './oci-types.ts';
 
 /** Every field, so that one that is added to the type and not read here does not compile. */
 type EachField<T> = { readonly [K in keyof Required<T>]: T[K] | undefined };
@@ -20,8 +20,27 @@ export function readOciProcess(process: Field): OciProcess {
     oomScoreAdj: process.at('oomScoreAdj').number(),
     apparmorProfile: process.at('apparmorProfile').given?.text(),
     selinuxLabel: process.at('selinuxLabel').given?.text(),
+    scheduler: process.at('scheduler').given && readScheduler(process.at('scheduler')),
+    ioPriority: process.at('ioPriority').given && readIoPriority(process.at('ioPriority')),
   };
   return present(fields) as OciProcess;
+}
+
+function readScheduler(scheduler: Field): OciScheduler {
+  const fields: EachField<OciScheduler> = {
+    policy: scheduler.at('policy').text(),
+    nice: scheduler.at('nice').given?.number(),
+    priority: scheduler.at('priority').given?.number(),
+    flags: scheduler.at('flags').given?.texts(),
+    runtime: scheduler.at('runtime').given?.unsigned(),
+    deadline: scheduler.at('deadline').given?.unsigned(),
+    period: scheduler.at('period').given?.unsigned(),
+  };
+  return present(fields) as OciScheduler;
+}
+
+function readIoPriority(ioPriority: Field): OciIoPriority {
+  return { class: ioPriority.at('class').text(), priority: ioPriority.at('priority').number() };
 }
 
 function readUser(user: Field): OciUser {

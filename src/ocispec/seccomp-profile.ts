@@ -84,7 +84,7 @@ function withoutConditions({ includes: _includes, excludes: _excludes, ...rule }
   return rule;
 }
 
-const ACTIONS = [
+export const SECCOMP_ACTIONS = [
   'SCMP_ACT_KILL',
   'SCMP_ACT_KILL_PROCESS',
   'SCMP_ACT_KILL_THREAD',
@@ -96,7 +96,7 @@ const ACTIONS = [
   'SCMP_ACT_NOTIFY',
 ] as const satisfies OciSeccompAction[];
 
-const OPERATORS = [
+export const SECCOMP_OPERATORS = [
   'SCMP_CMP_NE',
   'SCMP_CMP_LT',
   'SCMP_CMP_LE',
@@ -115,7 +115,7 @@ export function parseSeccompProfile(text: string): SeccompProfile {
   const texts = (name: string): string[] | undefined => profile.at(name).given?.texts();
   return {
     ...givenFields(profile),
-    defaultAction: profile.at('defaultAction').oneOf(ACTIONS),
+    defaultAction: profile.at('defaultAction').oneOf(SECCOMP_ACTIONS),
     syscalls: profile.at('syscalls').given?.list(readRule) ?? [],
     ...present({
       defaultErrnoRet: profile.at('defaultErrnoRet').given?.count(),
@@ -138,7 +138,7 @@ function readRule(rule: Field): SeccompRule {
   return {
     ...kept,
     names: name === undefined ? rule.at('names').texts() : [name],
-    action: rule.at('action').oneOf(ACTIONS),
+    action: rule.at('action').oneOf(SECCOMP_ACTIONS),
     ...present({
       errnoRet: rule.at('errnoRet').given?.count(),
       args: rule.at('args').given?.list(readArg),
@@ -153,7 +153,7 @@ function readArg(arg: Field): OciSeccompArg {
     index: arg.at('index').count(),
     value: arg.at('value').given?.unsigned() ?? 0,
     ...present({ valueTwo: arg.at('valueTwo').given?.unsigned() }),
-    op: arg.at('op').oneOf(OPERATORS),
+    op: arg.at('op').oneOf(SECCOMP_OPERATORS),
   };
 }
 

@@ -95,7 +95,16 @@ export const SETTINGS: SpecSettings = {
   },
 };
 
-export const RUNTIME: RuntimeFacts = { recursiveReadOnlyMounts: true, idmapMounts: false, netDevices: false };
+export const RUNTIME: RuntimeFacts = {
+  recursiveReadOnlyMounts: true,
+  idmapMounts: false,
+  netDevices: false,
+  scheduling: false,
+  timeNamespace: false,
+  rdtSchemata: false,
+  rdtMonitoring: false,
+  memoryPolicy: false,
+};
 
 /** A mount as the request's check hands it on, to /data where it says no other place. */
 export function plannedMount(init: Init<Mount> = {}, runtime: RuntimeFacts = RUNTIME, pod?: UserMapping): PlannedMount {

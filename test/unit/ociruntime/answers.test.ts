@@ -2,25 +2,33 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Field } from '../../../src/base/field.ts';
 import { readAnswer, readFeatures, readState, readSyncMessage } from '../../../src/ociruntime/answers.ts';
-
-const NOTHING = { recursiveReadOnlyMounts: false, idmapMounts: false, netDevices: false, userNamespace: false, checkpoints: false };
+import { NO_FEATURES } from '../../../src/ociruntime/runtime-handlers.ts';
 
 const TAKEN: readonly [read: (document: Field) => object, answer: object, value: object][] = [
   [readState, { ociVersion: '1.0.2', id: 'c', pid: 7, status: 'running', bundle: '/b' }, { status: 'running', pid: 7 }],
   [readState, { pid: 0, status: 'stopped' }, { status: 'stopped', pid: 0 }],
   [readState, { status: 'stopped' }, { status: 'stopped', pid: 0 }],
-  [readFeatures, {}, NOTHING],
-  [readFeatures, { mountOptions: null, linux: null }, NOTHING],
-  [readFeatures, { mountOptions: ['ro'], linux: { mountExtensions: { idmap: {} } } }, NOTHING],
+  [readFeatures, {}, NO_FEATURES],
+  [readFeatures, { mountOptions: null, linux: null }, NO_FEATURES],
+  [readFeatures, { mountOptions: ['ro'], linux: { mountExtensions: { idmap: {} } } }, NO_FEATURES],
   [
     readFeatures,
     { mountOptions: ['ro', 'rro'], linux: { namespaces: ['pid', 'user'], mountExtensions: { idmap: { enabled: true } } } },
-    { ...NOTHING, recursiveReadOnlyMounts: true, idmapMounts: true, userNamespace: true },
+    { ...NO_FEATURES, recursiveReadOnlyMounts: true, idmapMounts: true, userNamespace: true },
   ],
-  [readFeatures, { linux: { netDevices: { enabled: true } } }, { ...NOTHING, netDevices: true }],
-  [readFeatures, { annotations: { 'org.opencontainers.runc.checkpoint.enabled': 'true' } }, { ...NOTHING, checkpoints: true }],
-  [readFeatures, { annotations: { 'org.opencontainers.runc.checkpoint.enabled': 'false' } }, NOTHING],
-  [readFeatures, { annotations: 'none' }, NOTHING],
+  [readFeatures, { linux: { netDevices: { enabled: true } } }, { ...NO_FEATURES, netDevices: true }],
+  [readFeatures, { annotations: { 'org.opencontainers.runc.checkpoint.enabled': 'true' } }, { ...NO_FEATURES, checkpoints: true }],
+  [readFeatures, { annotations: { 'org.opencontainers.runc.checkpoint.enabled': 'false' } }, NO_FEATURES],
+  [readFeatures, { annotations: 'none' }, NO_FEATURES],
+  [readFeatures, { ociVersionMax: '1.0.2-dev', linux: { intelRdt: { enabled: true }, memoryPolicy: null } }, NO_FEATURES],
+  [readFeatures, { ociVersionMax: '1.1.0+dev' }, { ...NO_FEATURES, scheduling: true }],
+  [readFeatures, { ociVersionMax: '2.0' }, { ...NO_FEATURES, scheduling: true }],
+  [readFeatures, { linux: { namespaces: ['time'] } }, { ...NO_FEATURES, timeNamespace: true }],
+  [
+    readFeatures,
+    { linux: { intelRdt: { schemata: true, monitoring: true }, memoryPolicy: { modes: ['MPOL_BIND'], flags: ['MPOL_F_STATIC_NODES'] } } },
+    { ...NO_FEATURES, rdtSchemata: true, rdtMonitoring: true, memoryPolicy: ['MPOL_BIND', 'MPOL_F_STATIC_NODES'] },
+  ],
   [readSyncMessage, { data: 7 }, { pid: 7, message: '' }],
   [readSyncMessage, { pid: 7 }, { pid: 7, message: '' }],
   [readSyncMessage, { data: -1, message: 'no' }, { pid: -1, message: 'no' }],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLog } from '../../../src/base/log.ts';
 import type { OciRuntime } from '../../../src/ociruntime/oci-runtime.ts';
-import { RuntimeHandlers } from '../../../src/ociruntime/runtime-handlers.ts';
+import { NO_FEATURES, RuntimeHandlers } from '../../../src/ociruntime/runtime-handlers.ts';
 
 /** A runtime that answers `features` with this, or fails. */
 const runtime = (features: unknown): OciRuntime =>
@@ -11,8 +11,7 @@ const runtime = (features: unknown): OciRuntime =>
     features: async () => (features instanceof Error ? Promise.reject(features) : features),
   }) as unknown as OciRuntime;
 
-const RUNC_1_2 = { recursiveReadOnlyMounts: true, idmapMounts: true, netDevices: false, userNamespace: true, checkpoints: true };
-const NOTHING = { recursiveReadOnlyMounts: false, idmapMounts: false, netDevices: false, userNamespace: false, checkpoints: false };
+const RUNC_1_2 = { ...NO_FEATURES, recursiveReadOnlyMounts: true, idmapMounts: true, userNamespace: true, checkpoints: true };
 
 test('the empty name is the default handler; an unknown one is refused with those that are known', () => {
   const [runc, crun] = [runtime({}), runtime({})];
@@ -29,7 +28,7 @@ test('a handler has the features that its runtime tells; one that tells none, or
     'new',
     new Map([
       ['new', runtime(RUNC_1_2)],
-      ['old', runtime(NOTHING)],
+      ['old', runtime(NO_FEATURES)],
       ['silent', runtime(undefined)],
       ['broken', runtime(new Error('ENOENT'))],
     ]),
@@ -38,10 +37,10 @@ test('a handler has the features that its runtime tells; one that tells none, or
   assert.deepStrictEqual(['', 'new', 'old', 'silent', 'broken', 'unknown'].map((name) => handlers.features(name)), [
     RUNC_1_2,
     RUNC_1_2,
-    NOTHING,
-    NOTHING,
-    NOTHING,
-    NOTHING,
+    NO_FEATURES,
+    NO_FEATURES,
+    NO_FEATURES,
+    NO_FEATURES,
   ]); // prettier-ignore
 });
 

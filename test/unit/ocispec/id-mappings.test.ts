@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { NamespaceMode } from '../../../api/cri/enums.ts';
 import type { Mount } from '../../../api/cri/runtime.ts';
 import { checkContainerUserNamespace, checkIdMappings, checkUserIsMapped } from '../../../src/ocispec/id-mappings.ts';
-import { containerInput, infraInput, plannedMount } from '../../support/spec-inputs.ts';
+import { containerInput, infraInput, plannedMount, RUNTIME } from '../../support/spec-inputs.ts';
 import { buildSpec } from '../../../src/ocispec/build.ts';
 
 const IDS = { containerId: 0, hostId: 100_000, length: 65_536 };
@@ -74,7 +74,7 @@ test('terminals belong to group 5 where the pod has it', () => {
 });
 
 test('mounts have both mappings or none; those of an image are the ones of its pod', () => {
-  const runtime = { recursiveReadOnlyMounts: true, idmapMounts: true, netDevices: false };
+  const runtime = { ...RUNTIME, idmapMounts: true };
   const both = { uidMappings: [IDS], gidMappings: [IDS] };
   const image = { image: { image: 'x' }, readonly: true } as Partial<Mount>;
   assert.deepStrictEqual(plannedMount(both, runtime).mount.uidMappings, [{ containerID: 0, hostID: 100_000, size: 65_536 }]);

@@ -4,9 +4,9 @@ import type { Init, Mount } from '../../../api/cri/runtime.ts';
 import { defaultMounts } from '../../../src/ocispec/default-mounts.ts';
 import { requestMounts, rootfsPropagation, withoutReplaced } from '../../../src/ocispec/mounts.ts';
 import type { OciMount } from '../../../src/ocispec/oci-types.ts';
-import { HOST, HOST_MOUNTS, plannedMount, resolvedMount } from '../../support/spec-inputs.ts';
+import { HOST, HOST_MOUNTS, plannedMount, resolvedMount, RUNTIME as ORDINARY } from '../../support/spec-inputs.ts';
 
-const RUNTIME = { recursiveReadOnlyMounts: true, idmapMounts: true, netDevices: false };
+const RUNTIME = { ...ORDINARY, idmapMounts: true };
 
 function build(init: Init<Mount>, source = '/var/data', runtime = RUNTIME): OciMount[] {
   return requestMounts([{ ...plannedMount(init, runtime), source }], HOST_MOUNTS);

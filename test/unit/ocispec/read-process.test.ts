@@ -19,11 +19,21 @@ const WHOLE: Required<OciProcess> = {
   oomScoreAdj: -997,
   apparmorProfile: 'podwright-default',
   selinuxLabel: 'system_u:system_r:container_t:s0',
+  scheduler: {
+    policy: 'SCHED_DEADLINE',
+    nice: -5,
+    priority: 1,
+    flags: ['SCHED_FLAG_RECLAIM'],
+    runtime: 10,
+    deadline: 20,
+    period: 2n ** 63n,
+  },
+  ioPriority: { class: 'IOPRIO_CLASS_BE', priority: 4 },
 };
 
 test('readOciProcess() reads what was written of a process, with every field', () => {
-  const { consoleSize: _size, apparmorProfile: _profile, selinuxLabel: _label, ...least } = WHOLE;
-  for (const process of [WHOLE, least]) {
+  const { consoleSize: _size, apparmorProfile: _profile, selinuxLabel: _label, scheduler: _scheduler, ioPriority: _io, ...least } = WHOLE;
+  for (const process of [WHOLE, least, { ...least, scheduler: { policy: 'SCHED_IDLE' } }]) {
     const read = readOciProcess(new Field(specFromJson(specToJson(process)), ''));
     assert.deepStrictEqual(read, process);
   }
@@ -41,6 +51,8 @@ const WRONG: readonly [change: object, words: string][] = [
   [{ apparmorProfile: 5 }, 'apparmorProfile: must be text, is 5'],
   [{ env: ['A=1', null] }, 'env[1]: must be text, is null'],
   [{ consoleSize: { height: 24 } }, 'consoleSize.width: must be a whole number from 0, is missing'],
+  [{ scheduler: { nice: 1 } }, 'scheduler.policy: must be text, is missing'],
+  [{ ioPriority: { class: 'IOPRIO_CLASS_BE' } }, 'ioPriority.priority: must be a number, is missing'],
   [{ cwd: null }, 'cwd: must be text, is null'],
 ];
 

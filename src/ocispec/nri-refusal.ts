@@ -1,0 +1,47 @@
+import type { CompoundFieldOwners, FieldOwners } from '../../api/nri/messages.ts';
+import type { Field } from '../../api/nri/enums.ts';
+import { DaemonError, fail, messageOf } from '../base/errors.ts';
+
+/** A part of what an NRI plugin asks for: the field that plugins own it by, and for one of several its key. */
+export interface AskedPart {
+  readonly field: Field;
+  readonly key?: string | undefined;
+}
+
+/** Throws; the words say what was asked and what must be. */
+export type Refuse = (part: AskedPart, words: string) => never;
+
+/** Refuses parts of an adjustment in the name of the plugin that asked for them. All of it is FailedPrecondition: the request itself is right. */
+export function refuserOf(doing: string, owners: FieldOwners | undefined): Refuse {
+  return (part, words) => fail('FailedPrecondition', `${doing}: ${pluginOf(part, owners)}: ${words}`);
+}
+
+function pluginOf({ field, key }: AskedPart, owners: FieldOwners | undefined): string {
+  const compound: CompoundFieldOwners | undefined = owners?.compound[field];
+  const ofKey = key !== undefined && compound !== undefined && Object.hasOwn(compound.owners, key) ? compound.owners[key] : undefined;
+  const name = owners?.simple[field] ?? ofKey;
+  return name === undefined ? 'an NRI plugin' : `NRI plugin ${name}`;
+}
+
+/** Runs a check that a request goes through too, and refuses with its words. @param fieldOf the field that they are of. */
+export function refusedAs<T>(refuse: Refuse, fieldOf: (words: string) => Field, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof DaemonError)) throw error;
+    return refuse({ field: fieldOf(messageOf(error)) }, messageOf(error));
+  }
+}
+
+/** What a plugin puts in front of a key that it takes away. */
+const REMOVAL = '-';
+
+/** The key that an entry is of, and whether it is taken away. */
+export function entryKey(key: string): { readonly key: string; readonly isRemoved: boolean } {
+  return key.startsWith(REMOVAL) ? { key: key.slice(1), isRemoved: true } : { key, isRemoved: false };
+}
+
+/** A text of a plugin, as far as it fits into a message. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > 128 ? `${text.slice(0, 128)}...` : text);
+}
