@@ -21,6 +21,7 @@ const may = {
   podsandbox: ['base', 'linux', 'cni', 'ociruntime', 'ocispec'], // never container: what concerns both is in pod
   container: ['base', 'linux', 'cdi', 'hooks', 'ociruntime', 'storage', 'ocispec', 'image', 'podsandbox'],
   pod: ['base', 'linux', 'ociruntime', 'podsandbox', 'container'],
+  lifecycle: ['base', 'nri', 'ocispec', 'podsandbox', 'container'],
   stats: ['base', 'linux', 'podsandbox', 'container'],
   streaming: ['base'],
   runtimeservice: ['base', 'cni', 'ociruntime', 'stats', 'podsandbox', 'container', 'pod', 'streaming'],

@@ -20,6 +20,8 @@ export interface LogFields {
   readonly cgroup?: string;
   /** The file, directory or socket. */
   readonly path?: string;
+  /** An NRI plugin: `INDEX-NAME`. */
+  readonly plugin?: string;
   readonly pid?: number;
   readonly monitorPid?: number;
 

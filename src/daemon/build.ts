@@ -32,6 +32,7 @@ import { Sandboxes } from '../podsandbox/sandboxes.ts';
 import { readHostFacts, type HostFacts } from '../ocispec/host-facts.ts';
 import { Apparmor } from './apparmor.ts';
 import { CHILD_ENVIRONMENT } from './child-environment.ts';
+import { buildNri, type Nri } from './nri.ts';
 import { selinuxFacts } from './selinux.ts';
 import { buildSpecSettings } from './spec-settings.ts';
 import { openStorage, type Storage } from './storage.ts';
@@ -51,6 +52,8 @@ export interface DaemonParts {
   readonly sandboxParts: SandboxParts;
   readonly restoreParts: RestoreParts;
   readonly exitDirectory: string;
+  /** Undefined where the configuration has no plugins. */
+  readonly nri: Nri | undefined;
 }
 
 /** Hands each constructor its slice of the configuration. */
@@ -65,11 +68,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
   const directories: SandboxDirectories = { files: layout.sandboxFiles, namespaces: layout.namespaces, infra: layout.infra };
   const networks = buildNetworks(config, directories, log);
   const exitDirectory = layout.exits;
-  const monitor: MonitorOptions = {
-    conmonPath: conmon,
-    exitDirectory,
-    logSizeMaxBytes: config.current.logSizeMaxBytes,
-  };
+  const monitor: MonitorOptions = { conmonPath: conmon, exitDirectory, logSizeMaxBytes: config.current.logSizeMaxBytes };
   const facts = await readHostFacts();
   const selinux = await selinuxFacts(facts, config.current, log);
   const apparmor = startApparmor(facts, config, log);
@@ -86,6 +85,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     log,
   };
   const badDirectory = layout.bad;
+  const nri = buildNri(config, log);
   const sandboxParts: SandboxParts = {
     ...common,
     store: sandboxStore({ directory: layout.sandboxRecords, badDirectory, log }),
@@ -93,7 +93,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     layersDirectory: layout.layers,
     defaultSysctls: () => config.current.defaultSysctls,
     networks,
-    lifecycle: noSandboxLifecycle,
+    lifecycle: nri?.lifecycle.sandboxes ?? noSandboxLifecycle,
     detachBudgetMs: timeouts.cniDelMs,
   };
   const { parkMs } = timeouts;
@@ -105,7 +105,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     recordDirectory,
     bundleDirectory: layout.bundles,
     execDirectory: layout.execs,
-    ...containerSettings(config, log),
+    ...containerSettings(config, nri, log),
     oomLedgerFile: layout.oomLedger,
     sandboxes,
     images,
@@ -113,10 +113,10 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     rootfs: storage.rootfs,
     cgroups,
     checkpoints: { level: checkpoint.containers, criu: new Criu(checkpoint.criu), timeoutMs: timeouts.checkpointMs },
-    lifecycle: noContainerLifecycle,
   };
   const createBudgetMs = Math.max(...runtimes.names.map((name) => createTimeoutMs(config.current, name)), timeouts.containerCreateMs);
   const containers = new Containers(containerParts, { createBudgetMs, parkMs });
+  nri?.lifecycle.attach({ sandboxes, containers, containerParts });
   const restoreParts: RestoreParts = { sandboxes, containers, sandboxParts, containerParts, log };
   return {
     config,
@@ -132,6 +132,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     sandboxParts,
     restoreParts,
     exitDirectory,
+    nri,
   };
 }
 
@@ -200,9 +201,11 @@ function buildNetworks(config: LiveConfig, directories: SandboxDirectories, log:
 /** What containers ask of the configuration as it is then. */
 function containerSettings(
   config: LiveConfig,
+  nri: Nri | undefined,
   log: Log,
-): Pick<ContainerParts, 'cdi' | 'hooks' | 'imageVolumes' | 'defaultMountsFile' | 'absentMountSourcesToReject'> {
+): Pick<ContainerParts, 'cdi' | 'hooks' | 'lifecycle' | 'imageVolumes' | 'defaultMountsFile' | 'absentMountSourcesToReject'> {
   return {
+    lifecycle: nri?.lifecycle.containers ?? noContainerLifecycle,
     cdi: new SpecDirectories(() => config.current.cdiSpecDirs, log),
     hooks: new HookDirectories(() => config.current.hooksDir, log),
     imageVolumes: () => config.current.imageVolumes,

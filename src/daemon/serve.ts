@@ -78,6 +78,7 @@ export async function serve(config: LiveConfig): Promise<void> {
     await startAdapters(parts, closers);
     await restoreState(parts, closers);
     void freeUnusedAddresses(parts);
+    await startPlugins(parts, closers);
     await openEdge(parts, metrics, closers);
     reloads.follow(parts, log);
     sdNotify('READY=1');
@@ -167,6 +168,13 @@ async function restoreState(parts: DaemonParts, closers: Closer[]): Promise<void
     // What is not finished by then is taken back by the next start, as after a crash.
     await Promise.race([settled, sleep(GRACE_MS)]);
   });
+}
+
+/** Those that the daemon launches know of all that is there before the first call; others come when they come. */
+async function startPlugins({ nri }: DaemonParts, closers: Closer[]): Promise<void> {
+  if (nri === undefined) return;
+  closers.push(async () => nri.plugins.close());
+  await nri.plugins.start(nri.lifecycle);
 }
 
 /** How long the plugins may take to free what no pod has, milliseconds. New pods wait for it. */

@@ -1,0 +1,17 @@
+import type { Log } from '../base/log.ts';
+import type { LiveConfig } from '../config/live-config.ts';
+import { PluginLifecycle } from '../lifecycle/plugin-lifecycle.ts';
+import { Plugins } from '../nri/plugins.ts';
+
+/** The plugins of the node, and their part in what happens to pods and containers. */
+export interface Nri {
+  readonly plugins: Plugins;
+  readonly lifecycle: PluginLifecycle;
+}
+
+/** Undefined where the configuration has no plugins: then nobody is asked, not even whether there are any. */
+export function buildNri(config: LiveConfig, log: Log): Nri | undefined {
+  if (!config.current.nri.enable) return undefined;
+  const plugins = new Plugins({ settings: () => config.current.nri, log });
+  return { plugins, lifecycle: new PluginLifecycle(plugins, log) };
+}
