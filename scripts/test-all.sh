@@ -35,6 +35,7 @@ fi
   timeout 600 bash scripts/build-layer-store.sh
   timeout 600 bash scripts/build-policy-reference.sh
   timeout 400 bash scripts/build-nri-plugin.sh
+  timeout 400 bash scripts/build-merge-reference.sh
   timeout 400 bash scripts/build-proto-facts.sh cri
   timeout 400 bash scripts/build-proto-facts.sh nri
 } >/dev/null &
