@@ -25,6 +25,37 @@ export interface StatusReport {
   readonly setAside: readonly string[];
   /** CDI spec files, or directories of them, that cannot be used: their devices are not there. */
   readonly brokenCdiSpecs: readonly BrokenFileReport[];
+  /** NRI plugins; absent where the configuration has none. */
+  readonly nri?: NriReport;
+}
+
+interface NriReport {
+  /** Where plugins connect; empty: nowhere. */
+  readonly listenPath: string;
+  /** Why they cannot, where they are meant to. */
+  readonly listenFault?: string;
+  /** In the order in which they are called; then those that are not ready. */
+  readonly plugins: readonly PluginReport[];
+}
+
+interface PluginReport {
+  /** `INDEX-NAME`; `unknown` of one that has not registered. */
+  readonly name: string;
+  readonly kind: 'external' | 'launched' | 'builtin';
+  readonly state: 'registering' | 'waiting' | 'ready' | 'gone' | 'down';
+  readonly pid?: number;
+  /** The version of the NRI module that it was built with; empty where it does not say. */
+  readonly version: string;
+  /** What it has subscribed to. */
+  readonly events: readonly string[];
+  /** Since when it is in its state. */
+  readonly since: string;
+  readonly calls: number;
+  readonly failures: number;
+  /** How long its calls took, milliseconds: on average, and the longest. */
+  readonly meanMs: number;
+  readonly longestMs: number;
+  readonly lastError?: string;
 }
 
 interface BrokenFileReport {

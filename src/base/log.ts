@@ -41,6 +41,12 @@ export interface LogFields {
   /** How often it was tried. */
   readonly attempts?: number;
   readonly durationMs?: number;
+  /** How long until the next try. */
+  readonly pauseMs?: number;
+  /** What a plugin has subscribed to. */
+  readonly events?: readonly string[];
+  /** A line that a program has written. */
+  readonly output?: string;
   /** How long something is kept. */
   readonly keptMs?: number;
   /** What an unpacked layer does not have, and why. */

@@ -1,6 +1,9 @@
 import type { StatusReport } from '../admin/reports.ts';
 import { sizeText, table } from './io.ts';
 
+/** Of NRI 0.12. */
+const EVENT_COUNT = 14;
+
 /** The daemon's status as a person reads it. */
 export function statusText(status: StatusReport): string {
   const sections = [
@@ -39,8 +42,31 @@ export function statusText(status: StatusReport): string {
       'CDI spec files that are not used',
       status.brokenCdiSpecs.map(({ path, error }) => [path, error]),
     ),
+    ...nriTexts(status.nri),
   ];
   return sections.filter((section) => section !== '').join('\n');
+}
+
+/** Nothing where there are no plugins and they may come. */
+function nriTexts(nri: StatusReport['nri']): string[] {
+  if (nri === undefined) return [];
+  const { plugins, listenFault } = nri;
+  const rows = plugins.map(({ name, kind, state, since, calls, failures, meanMs, longestMs, pid, version, events }) => [
+    name,
+    kind,
+    `${state} since ${since}`,
+    calls === 0 ? '' : `${calls} calls, ${meanMs.toFixed(1)} ms, at most ${longestMs.toFixed(1)} ms`,
+    failures === 0 ? '' : `${failures} failed`,
+    pid === undefined ? '' : `pid ${pid}`,
+    version,
+    events.length === EVENT_COUNT ? 'all events' : events.join(', '),
+  ]);
+  const errors = plugins.flatMap(({ name, lastError }) => (lastError === undefined ? [] : [[name, lastError]]));
+  return [
+    listText('NRI plugins', rows),
+    listText('last errors of NRI plugins', errors),
+    listenFault === undefined ? '' : `NRI plugins cannot connect: ${listenFault}\n`,
+  ];
 }
 
 function countsText(counts: Readonly<Record<string, number>>): string {

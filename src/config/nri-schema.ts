@@ -18,7 +18,7 @@ const defaultValidatorKeys = {
   requiredPlugins: key(
     listOf(anyText, 'a list of names of plugins'),
     [],
-    'Plugins, by their names without index, without which no container is created. Static pods too: see the next key.',
+    'Plugins, by their names with or without index, without which no container is created. Static pods too: see the next key.',
     { reloadable: true },
   ),
   tolerateMissingPluginsAnnotation: key(

@@ -69,6 +69,7 @@ async function statusReport(parts: DaemonParts, startedAt: string): Promise<Stat
     unfinished: unfinishedWork(parts),
     setAside: await unlessMissing(readdir(new DiskLayout(config.current).bad), []),
     brokenCdiSpecs: (await parts.restoreParts.containerParts.cdi.current()).broken.map(({ path, error }) => ({ path, error })),
+    ...(parts.nri === undefined ? {} : { nri: parts.nri.plugins.describe() }),
   };
 }
 

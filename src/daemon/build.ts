@@ -15,6 +15,7 @@ import type { ImageStore } from '../image/store.ts';
 import type { Cgroups } from '../linux/cgroups/cgroups.ts';
 import { detectCgroups } from '../linux/cgroups/detect.ts';
 import { onThread } from '../linux/kernel-threads.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { MonitorOptions } from '../ociruntime/monitor.ts';
 import { SHORT_LIVED_GO } from '../linux/spawn.ts';
 import { Criu } from '../ociruntime/criu.ts';
@@ -57,7 +58,7 @@ export interface DaemonParts {
 }
 
 /** Hands each constructor its slice of the configuration. */
-export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonParts> {
+export async function buildDaemon(config: LiveConfig, metrics: Metrics, log: Log): Promise<DaemonParts> {
   const { timeouts, cgroupManager, conmon, checkpoint } = config.current;
   const layout = new DiskLayout(config.current);
   const storage = await openStorage(config, log, CHILD_ENVIRONMENT);
@@ -85,7 +86,7 @@ export async function buildDaemon(config: LiveConfig, log: Log): Promise<DaemonP
     log,
   };
   const badDirectory = layout.bad;
-  const nri = buildNri(config, log);
+  const nri = buildNri(config, metrics, log);
   const sandboxParts: SandboxParts = {
     ...common,
     store: sandboxStore({ directory: layout.sandboxRecords, badDirectory, log }),

@@ -1,7 +1,9 @@
 import type { Log } from '../base/log.ts';
 import type { LiveConfig } from '../config/live-config.ts';
 import { PluginLifecycle } from '../lifecycle/plugin-lifecycle.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { Plugins } from '../nri/plugins.ts';
+import { nriMetrics } from './nri-metrics.ts';
 
 /** The plugins of the node, and their part in what happens to pods and containers. */
 export interface Nri {
@@ -10,8 +12,8 @@ export interface Nri {
 }
 
 /** Undefined where the configuration has no plugins: then nobody is asked, not even whether there are any. */
-export function buildNri(config: LiveConfig, log: Log): Nri | undefined {
+export function buildNri(config: LiveConfig, metrics: Metrics, log: Log): Nri | undefined {
   if (!config.current.nri.enable) return undefined;
-  const plugins = new Plugins({ settings: () => config.current.nri, log });
+  const plugins = new Plugins({ settings: () => config.current.nri, log, ...nriMetrics(metrics) });
   return { plugins, lifecycle: new PluginLifecycle(plugins, log) };
 }

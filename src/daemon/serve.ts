@@ -74,7 +74,7 @@ export async function serve(config: LiveConfig): Promise<void> {
     closers.push(() => {
       sweep.stop();
     });
-    const parts = await buildDaemon(config, log);
+    const parts = await buildDaemon(config, metrics, log);
     await startAdapters(parts, closers);
     await restoreState(parts, closers);
     void freeUnusedAddresses(parts);

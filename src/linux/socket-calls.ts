@@ -8,8 +8,9 @@ export const AF_INET6 = 10;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_SEQPACKET = 5;
+const SOCK_CLOEXEC = 0o2000000;
 // Always both: a blocking descriptor would stop the event loop, one without CLOEXEC would go to every child.
-const SOCK_FLAGS = 0o2000000 | 0o4000;
+const SOCK_FLAGS = SOCK_CLOEXEC | 0o4000;
 /** Bytes of sockaddr_un's path, with the NUL: unix(7). */
 const SUN_PATH_BYTES = 108;
 const ENAMETOOLONG = 36;
@@ -137,7 +138,17 @@ export function socketOver(fd: number, options: OverOptions): { socket: Socket; 
 }
 
 function makePair(): { place: number; other: number } {
+  const { one, other } = pairOf(SOCK_FLAGS);
+  return { place: one, other };
+}
+
+/** Two connected stream sockets, closed on exec. Both block, as a program expects it of what it is started with; libuv sets its own. */
+export function socketPair(): { one: number; other: number } {
+  return pairOf(SOCK_CLOEXEC);
+}
+
+function pairOf(flags: number): { one: number; other: number } {
   const fds = Buffer.alloc(8);
-  check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_FLAGS, 0, fds), 'socketpair');
-  return { place: fds.readInt32LE(0), other: fds.readInt32LE(4) };
+  check(socketpair(AF_UNIX, SOCK_STREAM | flags, 0, fds), 'socketpair');
+  return { one: fds.readInt32LE(0), other: fds.readInt32LE(4) };
 }

@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
 import { close, duplicateFrom, O_RDWR, open, pipe } from './libc.ts';
+import { socketPair } from './socket-calls.ts';
 import type { ExitStatus } from './children.ts';
 
 /**
@@ -8,9 +9,10 @@ import type { ExitStatus } from './children.ts';
  * - `ignore`: /dev/null for 0 to 2, and no descriptor above.
  * - `pipe`: a pipe. We write to it where it is the child's 0, and read from it elsewhere.
  * - `input`: a pipe that we write to, whatever the descriptor.
+ * - `socket`: one end of a pair of stream sockets; ours reads and writes.
  * - a number: this descriptor of ours.
  */
-export type Stdio = 'ignore' | 'pipe' | 'input' | number;
+export type Stdio = 'ignore' | 'pipe' | 'input' | 'socket' | number;
 
 export interface SpawnOptions {
   /** The arguments after the program's own name. */
@@ -28,7 +30,7 @@ export interface Child {
   readonly pid: number;
   /** Never rejects for a child of ours; no need to await it, the child is reaped anyway. */
   readonly exit: Promise<ExitStatus>;
-  /** Our ends of the pipes, by the child's descriptor. A failed read or write shows as 'close'. */
+  /** Our ends of the pipes and sockets, by the child's descriptor. A failed read or write shows as 'close'. */
   readonly pipes: readonly (Socket | undefined)[];
 }
 
@@ -37,6 +39,7 @@ const LEAST_PASSED_FD = 64;
 
 interface OurEnd {
   readonly fd: number;
+  readonly weRead: boolean;
   readonly weWrite: boolean;
 }
 
@@ -71,7 +74,7 @@ export class PreparedStdio {
   open(): (Socket | undefined)[] {
     return this.#ours.map((end) => {
       if (end === undefined) return undefined;
-      const socket = new Socket({ fd: end.fd, readable: !end.weWrite, writable: end.weWrite });
+      const socket = new Socket({ fd: end.fd, readable: end.weRead, writable: end.weWrite });
       // A child that closes its stdin early (EPIPE) must not end the daemon as an unhandled 'error'.
       socket.on('error', () => undefined);
       return socket;
@@ -85,11 +88,15 @@ export class PreparedStdio {
     } else if (typeof what === 'number') {
       this.childFds.push(duplicateFrom(what, least));
       this.#ours.push(undefined);
+    } else if (what === 'socket') {
+      const { one, other } = socketPair();
+      this.#ours.push({ fd: one, weRead: true, weWrite: true });
+      this.childFds.push(this.#passed(other, least));
     } else {
       // A pipe and no socket pair, as child_process makes: that cannot be reopened, and a script's `>/dev/stderr` fails with ENXIO.
       const { readEnd, writeEnd } = pipe();
       const weWrite = what === 'input' || fd === 0;
-      this.#ours.push({ fd: weWrite ? writeEnd : readEnd, weWrite });
+      this.#ours.push({ fd: weWrite ? writeEnd : readEnd, weRead: !weWrite, weWrite });
       this.childFds.push(this.#passed(weWrite ? readEnd : writeEnd, least));
     }
   }

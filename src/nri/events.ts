@@ -28,6 +28,8 @@ export type CallName = keyof typeof PluginMethods;
 
 /** What a plugin is asked in a call. */
 export type RequestOf<Name extends CallName> = (typeof PluginMethods)[Name]['request'] extends Codec<infer T> ? Init<T> : never;
+/** What it answers. */
+export type ResponseOf<Name extends CallName> = (typeof PluginMethods)[Name]['response'] extends Codec<infer T> ? T : never;
 export type RelayedRequest<E extends RelayedEvent> = RequestOf<(typeof RELAYED_EVENTS)[E]>;
 
 /** Where a plugin's error must not keep the others from hearing of what happens anyway. The others may veto. */

@@ -1,33 +1,31 @@
-import type { CreateContainerRequest, StopContainerRequest, UpdateContainerRequest } from '../../api/nri/messages.ts';
-import { messages } from '../../api/nri/messages.ts';
+import { Event } from '../../api/nri/enums.ts';
+import type {
+  ContainerUpdate,
+  CreateContainerRequest,
+  StopContainerRequest,
+  UpdateContainerRequest,
+  UpdateContainersRequest,
+  UpdateContainersResponse,
+} from '../../api/nri/messages.ts';
+import { messageOf } from '../base/errors.ts';
+import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Log } from '../base/log.ts';
+import { refusal } from './connection.ts';
+import { Departed } from './departed.ts';
+import { Dispatcher } from './dispatch.ts';
 import type { NriEvent, RelayedEvent, RelayedRequest } from './events.ts';
 import type { PluginHost } from './host.ts';
-import type { NriReport } from './report.ts';
+import { join } from './join.ts';
+import { LaunchedPlugins } from './launched-plugins.ts';
+import { PluginListener } from './listener.ts';
+import type { Newcomer, Taken } from './newcomer.ts';
+import type { PluginCall, PluginWish } from './observed.ts';
+import { Plugin } from './plugin.ts';
+import { defaultValidatorReport, type NriReport } from './report.ts';
 import type { CreationWishes, UpdateWishes } from './results.ts';
+import { runtimeCalls } from './runtime-calls.ts';
 import type { NriSettings } from './settings.ts';
 import { Windows } from './windows.ts';
-
-/** One call of a plugin, for metrics. */
-export interface PluginCall {
-  /** `INDEX-NAME` */
-  readonly plugin: string;
-  /** `CreateContainer` */
-  readonly call: string;
-  readonly ms: number;
-  readonly failed: boolean;
-}
-
-/** What a plugin's answer asks for, for metrics. */
-export interface PluginWish {
-  /** `INDEX-NAME` */
-  readonly plugin: string;
-  readonly call: string;
-  /** Whether it adjusts the container itself. */
-  readonly adjusts: boolean;
-  readonly updates: number;
-  readonly evictions: number;
-}
 
 export interface PluginsOptions {
   /** Asked each time, since some of it may change. */
@@ -48,34 +46,65 @@ export interface PluginsOptions {
  */
 export class Plugins {
   readonly #options: PluginsOptions;
+  readonly #log: Log;
   readonly #windows: Windows;
+  readonly #dispatcher: Dispatcher;
+  readonly #updates = new KeyedMutex<Plugin>();
+  readonly #departed = new Departed();
+  readonly #joining = new Set<Plugin>();
+  readonly #startedAt = new Date();
+  #launched: LaunchedPlugins | undefined;
+  #listener: PluginListener | undefined;
 
   constructor(options: PluginsOptions) {
+    const { settings, log } = options;
     this.#options = options;
-    this.#windows = new Windows(() => options.settings().requestTimeoutMs);
+    this.#log = log;
+    this.#windows = new Windows(() => settings().requestTimeoutMs);
+    this.#dispatcher = new Dispatcher({ settings, log, onWish: (wish) => options.onWish?.(wish) });
   }
 
   /**
    * Launches the plugins of the directory and waits for them, but no longer than `registration_timeout`; then listens for others.
    * What fails in that is told in the log: a node is no better off without its runtime than without a plugin.
    */
-  async start(_host: PluginHost): Promise<void> {
-    return Promise.resolve();
+  async start(host: PluginHost): Promise<void> {
+    const { settings } = this.#options;
+    const { enable, pluginDir, listenPath, registrationTimeoutMs } = settings();
+    if (!enable) return;
+    const log = this.#log;
+    const take = (newcomer: Newcomer): Taken => this.#take(host, newcomer);
+    if (pluginDir !== '') {
+      this.#launched = new LaunchedPlugins({ settings, log, take });
+      await this.#launched.start(pluginDir, registrationTimeoutMs);
+    }
+    if (listenPath !== '') {
+      const onConnection = (newcomer: Pick<Newcomer, 'stream' | 'pid'>): void => {
+        take({ ...newcomer, kind: 'external', configuration: '' });
+      };
+      this.#listener = new PluginListener({ log, onConnection });
+      await this.#listener.listen(listenPath);
+    }
   }
 
   /** Stops listening, lets all plugins know, and ends the launched ones. */
   async close(): Promise<void> {
-    return Promise.resolve();
+    this.#listener?.close();
+    await Promise.all([...this.#dispatcher.plugins, ...this.#joining].map(async (plugin) => plugin.shutDown()));
+    await this.#launched?.close();
   }
 
   /** Whether anybody is to be asked, or may be soon; else nothing need be built for {@link relay} and its like. */
   get active(): boolean {
-    return false;
+    return this.#dispatcher.plugins.length > 0 || this.#joining.size > 0 || this.#hasDefaultValidator;
   }
 
   /** Whether anybody wants to hear of an event, or may soon. */
-  wants(_event: NriEvent): boolean {
-    return false;
+  wants(event: NriEvent): boolean {
+    if (event === Event.CREATE_CONTAINER && this.#hasDefaultValidator) return true;
+    const isFor = (plugin: Plugin): boolean =>
+      plugin.wants(event) || (event === Event.CREATE_CONTAINER && plugin.wants(Event.VALIDATE_CONTAINER_ADJUSTMENT));
+    return this.#dispatcher.plugins.some(isFor) || [...this.#joining].some(isFor);
   }
 
   /**
@@ -91,8 +120,8 @@ export class Plugins {
    * Tells plugins of an event, one after the other.
    * @throws {DaemonError} Internal with the plugin's name and words.
    */
-  async relay<E extends RelayedEvent>(_event: E, _request: RelayedRequest<E>): Promise<void> {
-    return Promise.resolve();
+  async relay<E extends RelayedEvent>(event: E, request: RelayedRequest<E>): Promise<void> {
+    await this.#dispatcher.relay(event, request);
   }
 
   /**
@@ -100,22 +129,105 @@ export class Plugins {
    * @throws {DaemonError} Internal with a plugin's words; FailedPrecondition where answers contradict each other; PermissionDenied
    * where a validator refuses.
    */
-  async createContainer(_request: CreateContainerRequest): Promise<CreationWishes> {
-    return Promise.resolve({ adjust: messages.ContainerAdjustment.decode(new Uint8Array(0)), updates: [], evictions: [] });
+  async createContainer(request: CreateContainerRequest): Promise<CreationWishes> {
+    return this.#dispatcher.createContainer(request);
   }
 
   /** Asks plugins about new resources of a container. @throws as {@link createContainer}. */
-  async updateContainer(_request: UpdateContainerRequest): Promise<UpdateWishes> {
-    return Promise.resolve({ resources: undefined, updates: [], evictions: [] });
+  async updateContainer(request: UpdateContainerRequest): Promise<UpdateWishes> {
+    return this.#dispatcher.updateContainer(request);
   }
 
   /** Tells plugins that a container has ended. @throws as {@link createContainer}. */
-  async stopContainer(_request: StopContainerRequest): Promise<UpdateWishes> {
-    return Promise.resolve({ resources: undefined, updates: [], evictions: [] });
+  async stopContainer(request: StopContainerRequest): Promise<UpdateWishes> {
+    return this.#dispatcher.stopContainer(request);
   }
 
   describe(): NriReport {
     const { enable, listenPath } = this.#options.settings();
-    return { enabled: enable, listenPath, plugins: [] };
+    const live = [...this.#dispatcher.plugins, ...this.#joining].map((plugin) => plugin.report());
+    const fault = this.#listener?.fault;
+    return {
+      enabled: enable,
+      listenPath: enable ? listenPath : '',
+      ...(fault === undefined ? {} : { listenFault: fault }),
+      plugins: [
+        ...(this.#hasDefaultValidator ? [defaultValidatorReport(this.#startedAt)] : []),
+        ...live,
+        ...(this.#launched?.down() ?? []),
+        ...this.#departed.list(live),
+      ],
+    };
+  }
+
+  get #hasDefaultValidator(): boolean {
+    const { enable, defaultValidator } = this.#options.settings();
+    return enable && defaultValidator.enable;
+  }
+
+  /** Takes in a connection. `joined` resolves when its plugin is ready, or gone. */
+  #take(host: PluginHost, { configuration, ...newcomer }: Newcomer): Taken {
+    const { settings, onCall } = this.#options;
+    const update = async (request: UpdateContainersRequest): Promise<UpdateContainersResponse> => this.#updateFor(host, plugin, request);
+    const { calls, registered } = runtimeCalls({ identity: newcomer.identity, update });
+    const plugin: Plugin = new Plugin({ ...newcomer, calls, onCall: (call) => onCall?.(call), log: this.#log });
+    this.#joining.add(plugin);
+    void plugin.ended.then(() => {
+      this.#forget(plugin);
+    });
+    const add = (): void => {
+      this.#add(plugin);
+    };
+    const apply = async (updates: readonly ContainerUpdate[]): Promise<void> => {
+      await this.#updates.run(plugin, async () => this.#apply(host, plugin, updates));
+    };
+    const joined = join(plugin, { registered, configuration }, { settings, host, windows: this.#windows, add, update: apply });
+    return { plugin, joined };
+  }
+
+  #add(plugin: Plugin): void {
+    if (plugin.isGone) return;
+    this.#joining.delete(plugin);
+    plugin.becomeReady();
+    this.#dispatcher.add(plugin);
+    const { name, pid, events } = plugin.report();
+    this.#log.info('an NRI plugin is ready', { plugin: name, ...(pid === undefined ? {} : { pid }), events });
+    this.#options.onCount?.(this.#dispatcher.plugins.length);
+  }
+
+  #forget(plugin: Plugin): void {
+    this.#joining.delete(plugin);
+    this.#dispatcher.remove(plugin);
+    if (plugin.kind === 'external') this.#departed.add(plugin.report());
+    this.#options.onCount?.(this.#dispatcher.plugins.length);
+  }
+
+  /** What a plugin wants done outside of any event: one request of it after the other, so that the last one counts. */
+  async #updateFor(host: PluginHost, plugin: Plugin, { update, evict }: UpdateContainersRequest): Promise<UpdateContainersResponse> {
+    if (!plugin.isConfigured) throw refusal('FailedPrecondition', 'this plugin is not configured yet, must be to update containers');
+    return await this.#updates.run(plugin, async () => {
+      this.#options.onWish?.({
+        plugin: plugin.label,
+        call: 'UpdateContainers',
+        adjusts: false,
+        updates: update.length,
+        evictions: evict.length,
+      });
+      const failed = update.length === 0 ? [] : await host.update(update, plugin.label);
+      if (evict.length > 0) await host.evict(evict, plugin.label);
+      return { failed };
+    });
+  }
+
+  /** What it wanted at its synchronization: nobody waits for an answer to that. */
+  async #apply(host: PluginHost, plugin: Plugin, updates: readonly ContainerUpdate[]): Promise<void> {
+    const fields = { plugin: plugin.label };
+    try {
+      const failed = await host.update(updates, plugin.label);
+      for (const { containerId } of failed)
+        this.#log.warn('a container could not be updated for an NRI plugin', { ...fields, containerId });
+    } catch (error) {
+      this.#log.warn('containers could not be updated for an NRI plugin', { ...fields, error: messageOf(error) });
+    }
   }
 }

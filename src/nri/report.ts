@@ -1,3 +1,9 @@
+import { Event } from '../../api/nri/enums.ts';
+import { EVENT_NAMES } from './events.ts';
+
+/** The default validator as it stands among plugins. The module has it as this one. */
+export const DEFAULT_VALIDATOR = { index: '00', name: 'default-validator' } as const;
+
 /** What is told of one plugin. Times are ISO 8601. */
 export interface PluginReport {
   /** `INDEX-NAME`; `unknown` of one that has connected and not registered. */
@@ -17,6 +23,9 @@ export interface PluginReport {
   readonly since: string;
   readonly calls: number;
   readonly failures: number;
+  /** How long its calls took, milliseconds: on average, and the longest. */
+  readonly meanMs: number;
+  readonly longestMs: number;
   readonly lastError?: string;
 }
 
@@ -28,4 +37,21 @@ export interface NriReport {
   /** Why nobody can connect, where that is not wanted. */
   readonly listenFault?: string;
   readonly plugins: readonly PluginReport[];
+}
+
+/** The default validator of the configuration, as plugins are told of. */
+export function defaultValidatorReport(since: Date): PluginReport {
+  const { index, name } = DEFAULT_VALIDATOR;
+  return {
+    name: `${index}-${name}`,
+    kind: 'builtin',
+    state: 'ready',
+    version: '',
+    events: [EVENT_NAMES[Event.VALIDATE_CONTAINER_ADJUSTMENT]],
+    since: since.toISOString(),
+    calls: 0,
+    failures: 0,
+    meanMs: 0,
+    longestMs: 0,
+  };
 }

@@ -1,0 +1,92 @@
+import { waitFor, withTimeout } from '../base/deadline.ts';
+import { DaemonError, messageOf } from '../base/errors.ts';
+import { VERSION } from '../base/version.ts';
+import type { ContainerUpdate } from '../../api/nri/messages.ts';
+import { ALL_EVENTS } from './events.ts';
+import type { PluginHost } from './host.ts';
+import type { Plugin } from './plugin.ts';
+import type { Registered } from './runtime-calls.ts';
+import type { NriSettings } from './settings.ts';
+import { synchronize } from './synchronize.ts';
+import type { Windows } from './windows.ts';
+
+/** The version of the interface that we speak. Plugins look for a tag of the Go module. */
+const NRI_VERSION = 'v0.12.0';
+
+export interface JoinParts {
+  readonly settings: () => NriSettings;
+  readonly host: PluginHost;
+  readonly windows: Windows;
+  /** Takes the plugin into the row of those that hear of events, unless it has gone; called while no window is open. */
+  readonly add: (plugin: Plugin) => void;
+  /** Applies what it wants updated, when it has been taken in. */
+  readonly update: (updates: readonly ContainerUpdate[], plugin: Plugin) => Promise<void>;
+}
+
+/**
+ * Takes a connected plugin all the way to the row of those that hear of events: its registration, its configuration, and all that is
+ * there. One that does not do its part in time, or does it wrong, is dropped. Never throws.
+ */
+export async function join(
+  plugin: Plugin,
+  { registered, configuration }: { readonly registered: Promise<Registered>; readonly configuration: string },
+  parts: JoinParts,
+): Promise<void> {
+  try {
+    await register(plugin, registered, parts.settings().registrationTimeoutMs);
+    if (plugin.isGone || !(await configure(plugin, configuration, parts.settings()))) return;
+    const updates = await parts.windows.alone(async () => takeIn(plugin, parts), plugin.ended);
+    if (updates !== undefined && updates.length > 0) await parts.update(updates, plugin);
+  } catch (error) {
+    plugin.drop(messageOf(error));
+  }
+}
+
+async function register(plugin: Plugin, registered: Promise<Registered>, timeoutMs: number): Promise<void> {
+  const limit = withTimeout(undefined, timeoutMs, 'registration of an NRI plugin');
+  try {
+    const result = await waitFor(Promise.race([registered, plugin.ended.then(() => undefined)]), limit.signal);
+    if (result !== undefined) plugin.identify(result.identity, result.version);
+  } finally {
+    limit.clear();
+  }
+}
+
+/** @returns false where it has been dropped. @throws where it wants to hear of what there is not. */
+async function configure(plugin: Plugin, configuration: string, settings: NriSettings): Promise<boolean> {
+  const { registrationTimeoutMs, requestTimeoutMs } = settings;
+  const request = {
+    config: configuration,
+    runtimeName: 'podwright',
+    runtimeVersion: VERSION,
+    registrationTimeout: BigInt(registrationTimeoutMs),
+    requestTimeout: BigInt(requestTimeoutMs),
+    nriVersion: NRI_VERSION,
+  };
+  const answer = await plugin.call('Configure', request, requestTimeoutMs);
+  if (answer === undefined) return false;
+  const unknown = answer.events & ~ALL_EVENTS;
+  if (unknown !== 0)
+    throw new DaemonError(
+      'InvalidArgument',
+      `it subscribes to events 0x${(unknown >>> 0).toString(16)}, must be of 0x${ALL_EVENTS.toString(16)}`,
+    );
+  plugin.subscribe(answer.events === 0 ? ALL_EVENTS : answer.events);
+  return true;
+}
+
+/** Windows wait meanwhile, so all of it has to end in time. */
+async function takeIn(plugin: Plugin, { settings, host, add }: JoinParts): Promise<readonly ContainerUpdate[]> {
+  if (plugin.isGone) return [];
+  const { registrationTimeoutMs: timeoutMs } = settings();
+  const end = performance.now() + timeoutMs;
+  const limit = withTimeout(undefined, timeoutMs, 'the list of all pods and containers');
+  try {
+    const snapshot = await waitFor(host.snapshot(), limit.signal);
+    const updates = await synchronize(plugin, snapshot, { timeoutMs: Math.max(1, end - performance.now()) });
+    if (updates !== undefined) add(plugin);
+    return updates ?? [];
+  } finally {
+    limit.clear();
+  }
+}

@@ -1,0 +1,51 @@
+import { messages, RuntimeMethods } from '../../api/nri/messages.ts';
+import type { UpdateContainersRequest, UpdateContainersResponse } from '../../api/nri/messages.ts';
+import { DaemonError } from '../base/errors.ts';
+import { refusal, type RuntimeCalls } from './connection.ts';
+import { indexFault, nameFault } from './plugin-name.ts';
+
+/** What a plugin has said of itself. */
+export interface Registered {
+  readonly identity: { readonly index: string; readonly name: string };
+  readonly version: string;
+}
+
+export interface RuntimeCallsOptions {
+  /** Of a launched plugin: what it says is not looked at, as upstream does it. */
+  readonly identity: Registered['identity'] | undefined;
+  readonly update: (request: UpdateContainersRequest) => Promise<UpdateContainersResponse>;
+}
+
+/** Answers what one plugin calls. */
+export function runtimeCalls({ identity, update }: RuntimeCallsOptions): { calls: RuntimeCalls; registered: Promise<Registered> } {
+  const { promise: registered, resolve, reject } = Promise.withResolvers<Registered>();
+  registered.catch(() => undefined); // who waits for it may have given up
+  let isOver = false;
+  const registerPlugin = (payload: Uint8Array): Uint8Array => {
+    if (isOver) throw refusal('FailedPrecondition', 'this plugin has registered already');
+    isOver = true;
+    const { pluginIdx, pluginName, nriVersion } = RuntimeMethods.RegisterPlugin.request.decode(payload);
+    const own = identity ?? { index: pluginIdx, name: pluginName };
+    const fault = nameFault(own.name) ?? indexFault(own.index);
+    if (fault === undefined) {
+      resolve({ identity: own, version: nriVersion });
+      return messages.Empty.encode({});
+    }
+    // The plugin is to read why before its connection is closed.
+    setImmediate(() => {
+      reject(new DaemonError('InvalidArgument', `registration of an NRI plugin: ${fault}`));
+    });
+    throw refusal('InvalidArgument', fault);
+  };
+  const updateContainers = async (payload: Uint8Array): Promise<Uint8Array> => {
+    const { request, response } = RuntimeMethods.UpdateContainers;
+    return response.encode(await update(request.decode(payload)));
+  };
+  return {
+    registered,
+    calls: {
+      RegisterPlugin: async (payload) => Promise.resolve(registerPlugin(payload)),
+      UpdateContainers: updateContainers,
+    },
+  };
+}

@@ -1,0 +1,170 @@
+/** Plugins that the daemon starts itself, from its plugin directory. */
+import assert from 'node:assert/strict';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ensureDir, outputFile, pathExists } from 'fs-extra/esm';
+import { NriLab } from '../../support/nri-lab.ts';
+import { LaunchedNriPlugin, noNriPlugin } from '../../support/nri-plugin.ts';
+import { until } from '../../support/pods.ts';
+import type { NriSettings } from '../../../src/nri/settings.ts';
+
+function launchTest(name: string, work: (lab: NriLab) => Promise<void>, settings: Partial<NriSettings> = {}): void {
+  test(name, { skip: noNriPlugin }, async () => {
+    const lab = await NriLab.prepare(settings);
+    try {
+      await work(lab);
+    } catch (error) {
+      for (const line of lab.lines) process.stdout.write(`# ${JSON.stringify(line)}\n`);
+      throw error;
+    } finally {
+      await lab.end();
+    }
+  });
+}
+
+async function program(lab: NriLab, fileName: string, text: string, mode = 0o755): Promise<void> {
+  const path = join(lab.pluginDir, fileName);
+  await outputFile(path, text);
+  await chmod(path, mode);
+}
+
+async function isThere(pid: number): Promise<boolean> {
+  const state = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ' Z ');
+  return !/\) [ZX] /.test(state) && state !== ' Z ';
+}
+
+launchTest('plugins of the directory are started with their configuration, and ready when the start is over', async (lab) => {
+  lab.settings = { ...lab.settings };
+  const at = { pluginDir: lab.pluginDir, configDir: lab.configDir };
+  const second = await LaunchedNriPlugin.install('20-second', at, { events: ['RunPodSandbox'] });
+  await LaunchedNriPlugin.install('10-first', at, { events: ['StopPodSandbox'] });
+  await lab.start();
+  const ready = lab.reports('ready');
+  assert.deepEqual(
+    ready.map(({ name, kind, events }) => [name, kind, ...events]),
+    [
+      ['10-first', 'launched', 'StopPodSandbox'],
+      ['20-second', 'launched', 'RunPodSandbox'],
+    ],
+  );
+  // Its configuration came with Configure, before it could tell of that.
+  assert.deepEqual((await second.events('Synchronize')).length, 1);
+
+  await lab.plugins.close();
+  for (const report of ready) await until('it has ended', async () => !(await isThere(report.pid!)));
+  assert.deepEqual(lab.warnings, []);
+});
+
+launchTest('a plugin has its connection at descriptor 3, three variables, and nothing else of ours', async (lab) => {
+  const seen = join(lab.directory, 'seen');
+  const listing = 'for fd in /proc/$$/fd/*; do echo "${fd##*/} $(readlink $fd)"; done';
+  await program(
+    lab,
+    '30-curious',
+    `#!/bin/sh\n(tr '\\0' '\\n' < /proc/$$/environ; ${listing}) > ${seen}.new\nmv ${seen}.new ${seen}\nsleep 60\n`,
+  );
+  const started = lab.start();
+  await until('it has looked', async () => pathExists(seen));
+  const lines = (await readFile(seen, 'utf8')).trim().split('\n');
+  assert.deepEqual(lines.filter((line) => line.includes('=')).sort(), [
+    'NRI_PLUGIN_IDX=30',
+    'NRI_PLUGIN_NAME=curious',
+    'NRI_PLUGIN_SOCKET=3',
+  ]);
+  // The shell has its script at 10 or above.
+  const files = lines.filter((line) => /^\d /.test(line)).map((line) => line.replace(/:.*/, ''));
+  assert.deepEqual(files, ['0 /dev/null', '1 pipe', '2 pipe', '3 socket']);
+  await lab.plugins.close();
+  await started;
+});
+
+launchTest('what is no plugin is named and left alone', async (lab) => {
+  await program(lab, 'README', 'text');
+  await program(lab, '1-short', '#!/bin/sh\n');
+  await program(lab, '10-not-executable', '#!/bin/sh\n', 0o644);
+  await program(lab, '11-wasm', '\0asm\x01\0\0\0 and more');
+  await ensureDir(join(lab.pluginDir, '12-directory'));
+  await lab.start();
+  const path = (fileName: string): string => join(lab.pluginDir, fileName);
+  assert.deepEqual(lab.warnings, [
+    `a file of the NRI plugin directory is left alone: ${path('1-short')}: its name is not INDEX-NAME with an index of two digits`,
+    `a file of the NRI plugin directory is left alone: ${path('10-not-executable')}: it is not executable`,
+    `a file of the NRI plugin directory is left alone: ${path('11-wasm')}: it is a WebAssembly module, which podwright does not run; must be a program`,
+    `a file of the NRI plugin directory is left alone: ${path('12-directory')}: it is no regular file`,
+    `a file of the NRI plugin directory is left alone: ${path('README')}: it is not executable`.replace(
+      'it is not executable',
+      'its name is not INDEX-NAME with an index of two digits',
+    ),
+  ]);
+  assert.deepEqual(lab.plugins.describe().plugins, []);
+});
+
+launchTest('a plugin that cannot be started, or does not stay, is tried again after pauses that grow', async (lab) => {
+  await program(lab, '10-format', 'neither a script nor a program');
+  await program(lab, '20-fails', '#!/bin/sh\necho no licence >&2\nexit 3\n');
+  const started = performance.now();
+  await lab.start();
+  assert.ok(performance.now() - started < 2000, 'the start does not wait for the next try');
+  const tries = (plugin: string): number[] =>
+    lab.lines.flatMap(({ message, fields }) => (/started again/.test(message) && fields.plugin === plugin ? [fields.pauseMs ?? 0] : []));
+  await until('each has been tried twice', async () => Promise.resolve(tries('10-format').length >= 2 && tries('20-fails').length >= 2));
+  assert.deepEqual(tries('20-fails').slice(0, 2), [1000, 2000]);
+  const reasons = Object.fromEntries(lab.reports('down').map(({ name, lastError }) => [name, lastError]));
+  assert.match(reasons['10-format'] ?? '', /ENOEXEC/);
+  assert.match(reasons['20-fails'] ?? '', /it has left; exit code 3/);
+  assert.ok(
+    lab.lines.some(
+      ({ message, fields }) => message === 'an NRI plugin says' && fields.plugin === '20-fails' && fields.output === 'no licence',
+    ),
+  );
+  assert.equal(lab.plugins.active, false);
+});
+
+launchTest('a plugin that is killed comes back', async (lab) => {
+  await LaunchedNriPlugin.install('10-phoenix', { pluginDir: lab.pluginDir, configDir: lab.configDir });
+  await lab.start();
+  const { pid: before = 0 } = lab.reports('ready')[0]!;
+  process.kill(before, 'SIGKILL');
+  await until('it is down', async () => Promise.resolve(lab.reports('down').length === 1));
+  assert.match(lab.reports('down')[0]!.lastError ?? '', /ended by signal 9/);
+  await lab.untilReady(1);
+  assert.notEqual(lab.reports('ready')[0]!.pid, before);
+  assert.deepEqual(lab.reports('down'), []);
+});
+
+launchTest(
+  'a plugin that does not register is ended, and holds the start up for the time of a registration',
+  async (lab) => {
+    await program(lab, '10-mute', `#!/bin/sh\ntrap '' TERM\necho $$ > ${join(lab.directory, 'pid')}\nwhile :; do sleep 60; done\n`);
+    const started = performance.now();
+    await lab.start();
+    const tookMs = performance.now() - started;
+    assert.ok(tookMs > 350 && tookMs < 1500, `${tookMs} ms`);
+    const pid = Number(await readFile(join(lab.directory, 'pid'), 'utf8'));
+    await until('it is dropped', async () => Promise.resolve(lab.warnings.some((line) => /dropped: 10-mute: registration/.test(line))));
+    await until('it is killed, though it does not heed SIGTERM', async () => !(await isThere(pid)));
+    await until('that is told', async () => Promise.resolve(lab.reports('down').length === 1));
+    assert.match(lab.reports('down')[0]!.lastError ?? '', /not finished after 0\.4 s; ended by signal 9/);
+  },
+  { registrationTimeoutMs: 400 },
+);
+
+launchTest('a plugin whose configuration cannot be read is not started', async (lab) => {
+  await LaunchedNriPlugin.install('10-conf', { pluginDir: lab.pluginDir, configDir: lab.configDir });
+  await writeFile(join(lab.configDir, '20-other.conf'), 'text');
+  await program(lab, '20-dir', '#!/bin/sh\nexit 0\n');
+  await ensureDir(join(lab.configDir, 'dir.conf'));
+  await lab.start();
+  assert.match(
+    lab
+      .reports('down')
+      .map(({ name, lastError }) => `${name} ${lastError ?? ''}`)
+      .join(),
+    /20-dir configuration of NRI plugin 20-dir: EISDIR/,
+  );
+  assert.deepEqual(
+    lab.reports('ready').map(({ name }) => name),
+    ['10-conf'],
+  );
+});

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { StatusReport } from '../../../src/admin/reports.ts';
+import { statusText } from '../../../src/cli/status.ts';
+import { eventNames, ALL_EVENTS } from '../../../src/nri/events.ts';
+
+const STATUS: StatusReport = {
+  version: '1.0.0',
+  pid: 7,
+  startedAt: 'today',
+  memory: { residentBytes: 1, heapBytes: 1 },
+  listenPath: '/s',
+  root: '/r',
+  runDir: '/q',
+  cgroupManager: 'systemd',
+  defaultRuntime: 'runc',
+  configFiles: [],
+  programs: [],
+  conditions: [],
+  sandboxes: {},
+  containers: {},
+  images: 0,
+  unfinished: [],
+  setAside: [],
+  brokenCdiSpecs: [],
+};
+
+test('the status tells of NRI plugins: which there are, how quick they are, what failed', () => {
+  const common = { version: 'v0.12.0', calls: 0, failures: 0, meanMs: 0, longestMs: 0, since: 'noon' };
+  const text = statusText({
+    ...STATUS,
+    nri: {
+      listenPath: '/n',
+      listenFault: 'a process listens there already',
+      plugins: [
+        {
+          ...common,
+          name: '10-policy',
+          kind: 'launched',
+          state: 'ready',
+          pid: 12,
+          events: eventNames(ALL_EVENTS),
+          calls: 3,
+          meanMs: 1.25,
+          longestMs: 2.5,
+        },
+        {
+          ...common,
+          name: '20-late',
+          kind: 'external',
+          state: 'gone',
+          events: ['RunPodSandbox'],
+          calls: 1,
+          failures: 1,
+          meanMs: 2000,
+          longestMs: 2000,
+          lastError: 'no answer',
+        },
+      ],
+    },
+  });
+  assert.deepEqual(text.split('\n').slice(-9), [
+    'NRI plugins:',
+    '   10-policy  launched  ready since noon  3 calls, 1.3 ms, at most 2.5 ms                  pid 12  v0.12.0  all events',
+    '   20-late    external  gone since noon   1 calls, 2000.0 ms, at most 2000.0 ms  1 failed          v0.12.0  RunPodSandbox',
+    '',
+    'last errors of NRI plugins:',
+    '   20-late  no answer',
+    '',
+    'NRI plugins cannot connect: a process listens there already',
+    '',
+  ]);
+  assert.doesNotMatch(statusText({ ...STATUS, nri: { listenPath: '/n', plugins: [] } }), /NRI/);
+  assert.doesNotMatch(statusText(STATUS), /NRI/);
+});
