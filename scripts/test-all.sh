@@ -36,6 +36,7 @@ fi
   timeout 600 bash scripts/build-policy-reference.sh
   timeout 400 bash scripts/build-nri-plugin.sh
   timeout 400 bash scripts/build-merge-reference.sh
+  timeout 400 bash scripts/build-nri-peer.sh
   timeout 400 bash scripts/build-proto-facts.sh cri
   timeout 400 bash scripts/build-proto-facts.sh nri
 } >/dev/null &

@@ -55,6 +55,7 @@ export class Mux {
     trunk.on('close', () => {
       this.close(new TtrpcClosedError('the connection was closed'));
     });
+    if (trunk.destroyed) this.close(new TtrpcClosedError('the connection was closed before'));
   }
 
   /** Resolves when the trunk has ended, by whomever; {@link reason} then says why. */

@@ -87,10 +87,17 @@ export class TtrpcClient {
     if (this.reason !== undefined) throw this.reason;
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
     const deadline = performance.now() + timeoutMs;
-    const call: Call = { service, method, payload, bytes: payload.length + CALL_BYTES, deadline, resolve, reject };
-    const encoded = encode(call);
-    if (encoded.length > MAX_MESSAGE_BYTES) throw new TtrpcOversizedError(encoded.length, MAX_MESSAGE_BYTES);
-    if (this.#waiting.size === 0 && this.#hasRoom(call.bytes)) this.#send(call, encoded);
+    const call: Call = {
+      service,
+      method,
+      payload,
+      bytes: payload.length + service.length + method.length + CALL_BYTES,
+      deadline,
+      resolve,
+      reject,
+    };
+    if (call.bytes > MAX_MESSAGE_BYTES) checkSize(encode(call)); // it may be: that is known before it waits
+    if (this.#waiting.size === 0 && this.#hasRoom(call.bytes)) this.#send(call);
     else this.#wait(call);
 
     const timeout = withTimeout(signal, timeoutMs, `${service}/${method}`);
@@ -126,16 +133,18 @@ export class TtrpcClient {
     this.#bytesWaiting += call.bytes;
   }
 
-  #send(call: Call, encoded: Uint8Array): void {
+  #send(call: Call): void {
     const streamId = this.#nextStreamId;
     if (streamId > MAX_STREAM_ID) {
-      this.#channel.close(new TtrpcClosedError('the connection has used up its streams'));
+      const reason = new TtrpcClosedError('the connection has used up its streams');
+      this.#channel.close(reason);
+      call.reject(reason);
       return;
     }
     this.#nextStreamId += 2;
     this.#sent.set(streamId, call);
     this.#bytesSent += call.bytes;
-    this.#channel.send({ streamId, type: MessageType.Request, payload: encoded });
+    this.#channel.send({ streamId, type: MessageType.Request, payload: encode(call) });
   }
 
   #receive({ streamId, type, payload }: Frame): void {
@@ -167,7 +176,7 @@ export class TtrpcClient {
       if (!this.#hasRoom(next.bytes)) return;
       this.#waiting.delete(next);
       this.#bytesWaiting -= next.bytes;
-      this.#send(next, encode(next));
+      this.#send(next);
     }
   }
 
@@ -179,6 +188,10 @@ export class TtrpcClient {
     this.#bytesWaiting = 0;
     for (const { reject } of calls) reject(reason);
   }
+}
+
+function checkSize({ length }: Uint8Array): void {
+  if (length > MAX_MESSAGE_BYTES) throw new TtrpcOversizedError(length, MAX_MESSAGE_BYTES);
 }
 
 function encode({ service, method, payload, deadline }: Call): Uint8Array {

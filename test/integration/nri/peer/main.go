@@ -87,6 +87,15 @@ func newServer() *ttrpc.Server {
 				return []byte(fmt.Sprint(time.Since(start).Milliseconds())), nil
 			}
 		}),
+		// Answers after the given milliseconds, whatever the caller's deadline is.
+		"Oversleep": method(func(_ context.Context, value []byte) ([]byte, error) {
+			var ms int
+			if err := json.Unmarshal(value, &ms); err != nil {
+				return nil, err
+			}
+			time.Sleep(time.Duration(ms) * time.Millisecond)
+			return nil, nil
+		}),
 		"Exit": method(func(context.Context, []byte) ([]byte, error) { os.Exit(3); return nil, nil }),
 	})
 	return server
