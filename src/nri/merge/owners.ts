@@ -103,6 +103,6 @@ function checkOwner(owner: string, container: string, plugin: string, claim: Cla
 function conflict(container: string, plugin: string, other: string, { field, key }: Claim): DaemonError {
   const name = FIELD_NAMES.get(field) ?? String(field);
   const what = `${name}${key === undefined ? '' : ` "${shortened(key)}"`} of container ${shortened(container)}`;
-  const who = other === plugin ? `plugin "${plugin}" sets ${what} twice` : `plugins "${plugin}" and "${other}" both set ${what}`;
+  const who = other === plugin ? `NRI plugin ${plugin} sets ${what} twice` : `NRI plugins ${plugin} and ${other} both set ${what}`;
   return new DaemonError('FailedPrecondition', who);
 }

@@ -2,7 +2,7 @@ import { DaemonError } from '../../base/errors.ts';
 
 /** Refuses what a plugin has answered; the call that it was asked in fails with it. */
 export function refuse(plugin: string, what: string): never {
-  throw new DaemonError('FailedPrecondition', `plugin "${plugin}": ${shortened(what)}`);
+  throw new DaemonError('FailedPrecondition', `NRI plugin ${plugin}: ${shortened(what)}`);
 }
 
 /** @throws DaemonError where a name that must be there is empty; `what` says of what, as in "a mount without a destination". */

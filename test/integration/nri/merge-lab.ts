@@ -150,18 +150,20 @@ const ENTRIES_IN_ANY_ORDER: readonly string[] = ['Annotations', 'Sysctl', 'Linux
 /** What a refusal says, in our words or the module's. Which entry of a map comes first is chance in Go: it is not compared. */
 export function refusalOf(sentence: string): Refusal {
   const theirs = /^plugins "(?<plugin>[^"]*)" and "(?<other>[^"]*)" both tried to set (?<field>\w+) (?<key>.*)$/s;
-  const ours = /^plugins "(?<plugin>[^"]*)" and "(?<other>[^"]*)" both set (?<field>\w+)(?: "(?<key>.*)")? of container/s;
-  const twice = /^plugin "(?<plugin>[^"]*)" sets (?<field>\w+)(?: "(?<key>.*)")? of container .* twice$/s;
+  const ours = /^NRI plugins (?<plugin>\S+) and (?<other>\S+) both set (?<field>\w+)(?: "(?<key>.*)")? of container/s;
+  const twice = /^NRI plugin (?<plugin>\S+) sets (?<field>\w+)(?: "(?<key>.*)")? of container .* twice$/s;
   const groups = [theirs, ours, twice].map((form) => form.exec(sentence)?.groups).find((found) => found !== undefined);
   if (groups !== undefined) {
     const { plugin = '', other = plugin, field = '', key = '' } = groups;
     if (ENTRIES_IN_ANY_ORDER.includes(field)) return { about: field, plugins: [plugin] };
     return { about: `${field} ${key}`.trim(), plugins: [plugin, other] };
   }
-  const own = /^plugin "(?<plugin>[^"]*)"(?:: update of container .* while it is created| asked update of .* during creation)$/.exec(
-    sentence,
-  );
-  if (own !== null) return { about: 'update during creation', plugins: [own[1]!] };
+  const ownUpdate = [
+    /^NRI plugin (?<plugin>\S+): update of container .* while it is created$/,
+    /^plugin "(?<plugin>[^"]*)" asked update of .* during creation$/,
+  ];
+  const plugin = ownUpdate.map((form) => form.exec(sentence)?.groups?.['plugin']).find((found) => found !== undefined);
+  if (plugin !== undefined) return { about: 'update during creation', plugins: [plugin] };
   return { about: sentence, plugins: [] };
 }
 

@@ -78,7 +78,7 @@ export const MENDED: readonly Mended[] = [
   {
     reason: 'what one plugin has set and another has taken away a third cannot set, as it is with mounts',
     one: create({ annotations: { a: '1' } }, { annotations: { '-a': '' } }, { annotations: { a: '2' } }),
-    look: ({ refusal }) => /plugins "\d+-(.)" and "\d+-(.)"/.exec(refusal ?? '')?.slice(1),
+    look: ({ refusal }) => /plugins "?\d+-(.)"? and "?\d+-(.)"?/.exec(refusal ?? '')?.slice(1),
     ours: ['c', 'b'],
     theirs: ['c', 'a'],
   },
@@ -93,7 +93,7 @@ export const MENDED: readonly Mended[] = [
     reason: 'by a name with a = two plugins could set one variable, without a conflict',
     one: create({ env: [{ key: 'A', value: '1' }] }, { env: [{ key: 'A=2', value: '3' }] }),
     look: refused,
-    ours: 'plugin "20-b": an environment variable with the name "A=2"',
+    ours: 'NRI plugin 20-b: an environment variable with the name "A=2"',
     theirs: undefined,
   },
   {
@@ -155,35 +155,35 @@ export const MENDED: readonly Mended[] = [
     reason: 'an update without the id of a container is refused',
     one: update([shares('', 1n)]),
     look: refused,
-    ours: 'plugin "10-a": an update without the id of a container',
+    ours: 'NRI plugin 10-a: an update without the id of a container',
     theirs: undefined,
   },
   ...NAMELESS.map(([words, adjust]) => ({
     reason: `${words} is refused: the module takes it, and its runtimes fail at it or do nothing`,
     one: create(adjust),
     look: refused,
-    ours: `plugin "10-a": ${words}`,
+    ours: `NRI plugin 10-a: ${words}`,
     theirs: undefined,
   })),
   {
     reason: 'adjustments have a limit together: the module has none, and the next plugin could get a message that is too large',
     one: create({ annotations: { a: 'x'.repeat(MIB / 2) } }, { annotations: { b: 'x'.repeat(MIB / 2) } }),
     look: refused,
-    ours: 'plugin "20-b": its adjustments and those of plugins before it come to 1048598 bytes, at most 1048576 are taken',
+    ours: 'NRI plugin 20-b: its adjustments and those of plugins before it come to 1048598 bytes, at most 1048576 are taken',
     theirs: undefined,
   },
   {
     reason: 'updates have a limit together',
     one: update([shares('o1', 1n, { linux: { resources: { cpu: { cpus: 'x'.repeat(MIB) } } } })], [shares('o2', 1n, { linux: { resources: { cpu: { cpus: 'x'.repeat(MIB) } } } })]), // prettier-ignore
     look: (outcome) => (refused(outcome) as string | undefined)?.replace(/\d{7}/, 'N'),
-    ours: 'plugin "20-b": its updates and those of plugins before it come to N bytes, at most 2097152 are taken',
+    ours: 'NRI plugin 20-b: its updates and those of plugins before it come to N bytes, at most 2097152 are taken',
     theirs: undefined,
   },
   {
     reason: 'no more containers are updated than a node has',
     one: update(Array.from({ length: 100_000 }, (_, index) => ({ containerId: `no-such-container-${index}` }))),
     look: refused,
-    ours: 'plugin "10-a": its updates and those of plugins before it are 100000, at most 10000 are taken',
+    ours: 'NRI plugin 10-a: its updates and those of plugins before it are 100000, at most 10000 are taken',
     theirs: undefined,
   },
 ];

@@ -55,19 +55,19 @@ test('a conflict names the field, the entry, both plugins and the container', ()
     () => {
       result.apply(adjust({ env: [{ key: 'A' }] }), '20-b');
     },
-    { kind, message: 'plugins "20-b" and "10-a" both set Env "A" of container c1' },
+    { kind, message: 'NRI plugins 20-b and 10-a both set Env "A" of container c1' },
   );
   assert.throws(
     () => {
       result.apply(adjust({ linux: { cgroupsPath: '/y' } }), '20-b');
     },
-    { kind, message: 'plugins "20-b" and "10-a" both set CgroupsPath of container c1' },
+    { kind, message: 'NRI plugins 20-b and 10-a both set CgroupsPath of container c1' },
   );
   assert.throws(
     () => {
       result.apply(adjust({ rlimits: [{ type: 'RLIMIT_CORE' }, { type: 'RLIMIT_CORE' }] }), '20-b');
     },
-    { kind, message: 'plugin "20-b" sets Rlimits "RLIMIT_CORE" of container c1 twice' },
+    { kind, message: 'NRI plugin 20-b sets Rlimits "RLIMIT_CORE" of container c1 twice' },
   );
 });
 
@@ -76,10 +76,10 @@ test('the container that is created can be neither updated nor evicted', () => {
 
   assert.throws(() => {
     result.apply(answer({ update: [{ containerId: 'c1', ignoreFailure: true }] }), '10-a');
-  }, /plugin "10-a": update of container c1 while it is created/);
+  }, /NRI plugin 10-a: update of container c1 while it is created/);
   assert.throws(() => {
     result.apply(answer({ evict: [{ containerId: 'c1' }] }), '10-a');
-  }, /plugin "10-a": eviction of container c1 while it is created/);
+  }, /NRI plugin 10-a: eviction of container c1 while it is created/);
 });
 
 test('evictions are gathered, one for each container, with the first that asked', () => {
@@ -114,10 +114,10 @@ test('an answer that is large, or many that are together, is refused', () => {
 
   assert.throws(() => {
     result.apply(adjust({ annotations: { b: text } }), '20-b');
-  }, /plugin "20-b": its adjustments and those of plugins before it come to \d+ bytes, at most 1048576 are taken/);
+  }, /NRI plugin 20-b: its adjustments and those of plugins before it come to \d+ bytes, at most 1048576 are taken/);
   assert.throws(() => {
     new CreateResult(request()).apply(answer({ update: Array.from({ length: 10_001 }, () => ({ containerId: 'o1' })) }), '10-a');
-  }, /plugin "10-a": its updates and those of plugins before it are 10001, at most 10000 are taken/);
+  }, /NRI plugin 10-a: its updates and those of plugins before it are 10001, at most 10000 are taken/);
 });
 
 test('a request without a container has one that is empty', () => {

@@ -57,7 +57,7 @@ test('an update that contradicts another fails the call', () => {
     () => {
       result.apply(answer(limit('o1', 1n)), '20-b');
     },
-    { kind: 'FailedPrecondition', message: 'plugins "20-b" and "10-a" both set MemLimit of container o1' },
+    { kind: 'FailedPrecondition', message: 'NRI plugins 20-b and 10-a both set MemLimit of container o1' },
   );
 });
 
