@@ -5,9 +5,9 @@ import { DaemonError, fail, messageOf } from '../base/errors.ts';
 import { Field } from '../base/field.ts';
 import { stage } from '../base/stage.ts';
 import { isAlive, type ProcessIdentity } from '../linux/process.ts';
-import type { OciResources } from '../ocispec/oci-types.ts';
+import type { OciResources, OciSpec } from '../ocispec/oci-types.ts';
 import { ociResources, refuseSwapAlone } from '../ocispec/resources.ts';
-import { exactIntegers, jsonOf } from '../ocispec/spec-json.ts';
+import { exactIntegers, jsonOf, specFromJson } from '../ocispec/spec-json.ts';
 import type { Container, ContainerRecord } from './container.ts';
 import { inNameOfUnified } from './in-name-of-field.ts';
 import type { ResourceChange } from './lifecycle.ts';
@@ -46,7 +46,8 @@ export async function updateContainer(
   } catch (error) {
     await refuseEnded(id, state.process, error);
     // A runtime writes file by file, and stops at the first that the kernel refuses.
-    await update(ociResources(state.resources, parts.hostFacts(), warnOfMissing)).catch((failure: unknown) => {
+    const before = ociResources(state.resources, parts.hostFacts(), warnOfMissing);
+    await update(withMore(before, await limitsBefore(bundleOf(parts, id).specFile, more))).catch((failure: unknown) => {
       warn(`its limits of before cannot be set again: ${messageOf(failure)}`);
     });
     throw inNameOfUnified(`update container ${id}`, error, change.unified);
@@ -68,6 +69,13 @@ function withMore(limits: OciResources, more: OciResources): OciResources {
     ...(memory === undefined ? {} : { memory: { ...limits.memory, ...memory } }),
     ...(unified === undefined ? {} : { unified: { ...limits.unified, ...unified } }),
   };
+}
+
+/** Of the limits that the CRI has no word for, what a spec has where `more` has others. What it does not have cannot be set again. */
+async function limitsBefore(file: string, more: OciResources): Promise<OciResources> {
+  if (Object.keys(more).length === 0) return {};
+  const spec = specFromJson(await readFile(file, 'utf8')) as OciSpec;
+  return Object.fromEntries(Object.entries(spec.linux.resources).filter(([name]) => name in more));
 }
 
 /** The end of a container is recorded under the lock that the update holds, so the state does not tell it yet. */
