@@ -137,7 +137,7 @@ export const REQUESTS: RequestTable = {
     linux: updatedResources,
     annotations: accepted(
       'none has a meaning to a runtime in the CRI, and the status goes on to tell those of the creation',
-      'neither reads them',
+      'neither reads them; NRI has no place for them in its own request',
       limits('an update leaves the OOM score as it was, in the kernel and in the status'),
     ),
   },

@@ -14,6 +14,7 @@ import {
   containerSpec,
   guestApparmor,
   guestSelinux,
+  nriEvents,
   ownerDefaults,
   podFields,
   pods,
@@ -51,12 +52,12 @@ const portMappings: Fields<PortMapping> = {
   hostIp: honoured('given to the CNI plugins', portMapping('a mapping of one address of the node is not open on the others'), BAD_PORTS),
 };
 
-/** A LinuxContainerResources that tells and orders nothing: each field is kept and shown. */
+/** A LinuxContainerResources that tells and orders nothing: each field is kept, shown, and told to plugins. */
 export function toldResources(where: string, test: ReturnType<typeof requestFields>): Fields<LinuxContainerResources> {
-  const row = accepted(
-    `it informs (the kubelet writes the pod's cgroup itself); kept, and shown in the verbose status as \`${where}\``,
-    'CRI-O hands it to NRI plugins; containerd too, and to the sandbox controllers of VMs',
+  const row = honoured(
+    `it informs (the kubelet writes the pod's cgroup itself): kept, shown in the verbose status as \`${where}\`, and told to NRI plugins`,
     test,
+    nriEvents('new limits are told before and after; what would be refused anyway is not'),
   );
   return {
     cpuPeriod: row,

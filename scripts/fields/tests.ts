@@ -2,6 +2,7 @@
 import { testsOf } from './row.ts';
 
 export const requestFields = testsOf('test/e2e/request-fields.test.ts');
+export const nriEvents = testsOf('test/e2e/nri-events.test.ts');
 export const pods = testsOf('test/e2e/pods.test.ts');
 export const podFields = testsOf('test/e2e/pod-fields.test.ts');
 export const portMapping = testsOf('test/e2e/port-mapping.test.ts');

@@ -86,7 +86,7 @@ export class ContainerEvents implements ContainerLifecycle {
     const result = await waitFor(plugins.createContainer(request), work);
     await changes.evict(result.evictions);
     await changes.update(result.updates, PLUGINS);
-    return adjustCreation(adjustParts, creation, result.adjust, undefined);
+    return adjustCreation(adjustParts, creation, result.adjust, result.owners.owners[creation.record.id]);
   }
 
   /** Plugins that have given it something take that back. Never rejects. */

@@ -1,4 +1,4 @@
-import type { ContainerAdjustment, ContainerEviction, ContainerUpdate, LinuxResources } from '../../api/nri/messages.ts';
+import type { ContainerAdjustment, ContainerEviction, ContainerUpdate, LinuxResources, OwningPlugins } from '../../api/nri/messages.ts';
 
 /** A container that a plugin wants to go. */
 export type Eviction = ContainerEviction & { readonly plugin: string };
@@ -14,6 +14,8 @@ interface Wishes {
 export interface CreationWishes extends Wishes {
   /** In its maps `-NAME` is a removal, which comes before `NAME` where both are there. */
   readonly adjust: ContainerAdjustment;
+  /** Which plugin wants what, of this container and of those that are updated. */
+  readonly owners: OwningPlugins;
 }
 
 /** What all plugins together want at the update of a container, or at its end. */

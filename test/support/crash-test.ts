@@ -68,15 +68,18 @@ async function marksOf<Prepared>(daemon: TestDaemon, operation: Operation<Prepar
 export interface NodeNeeds {
   readonly skip?: string | false;
   readonly args?: readonly string[];
+  /** What runs beside the daemon, from before its first inventory. @returns its end. */
+  readonly beside?: (daemon: TestDaemon) => () => Promise<void>;
 }
 
 /** What a pod with a user namespace wants of the node. */
 export const ofUsers: NodeNeeds = { skip: noUserNamespaces, args: userNamespaceArgs };
 
 /** A test for each mark that the operation passes. */
-export function crashTest<Prepared>(operation: Operation<Prepared>, { skip = false, args = [] }: NodeNeeds = {}): void {
+export function crashTest<Prepared>(operation: Operation<Prepared>, { skip = false, args = [], beside }: NodeNeeds = {}): void {
   test(`kill -9 at every mark of ${operation.name}`, { timeout: 600_000, skip }, async (context) => {
     const daemon = await startUnderFire(args);
+    const endBeside = beside?.(daemon);
     try {
       const empty = await inventoryOf(daemon);
       const marks = await marksOf(daemon, operation);
@@ -85,6 +88,7 @@ export function crashTest<Prepared>(operation: Operation<Prepared>, { skip = fal
       for (const mark of operation.mustPass) assert.ok(marks.includes(mark), `${operation.name} does not pass the mark ${mark}`);
       for (const mark of marks) await crashAt(context, daemon, operation, mark, empty);
     } finally {
+      await endBeside?.();
       await daemon.destroy();
     }
   });

@@ -1,5 +1,5 @@
 import { Event } from '../../api/nri/enums.ts';
-import type { ContainerUpdate, Init } from '../../api/nri/messages.ts';
+import type { ContainerAdjustment, ContainerUpdate, Init, OwningPlugins } from '../../api/nri/messages.ts';
 import { messages } from '../../api/nri/messages.ts';
 import type { PluginCalls } from '../../src/lifecycle/sandbox-events.ts';
 import { Windows } from '../../src/nri/windows.ts';
@@ -24,6 +24,8 @@ export class RecordingPlugins implements PluginCalls {
   active = true;
   /** What is answered: an error is a refusal, a function is waited for. */
   answers: Partial<Record<number, Error | (() => Promise<void>)>> = {};
+  adjustment: Init<ContainerAdjustment> = {};
+  owners: Init<OwningPlugins>['owners'] = {};
   /** What is wanted of other containers at CREATE, UPDATE and STOP. */
   updates: (container: string) => Init<ContainerUpdate>[] = () => [];
   unwanted: readonly number[] = [];
@@ -50,7 +52,9 @@ export class RecordingPlugins implements PluginCalls {
 
   async createContainer(request: Told): ReturnType<PluginCalls['createContainer']> {
     await this.#ask(Event.CREATE_CONTAINER, request);
-    return { adjust: messages.ContainerAdjustment.decode(new Uint8Array(0)), updates: this.#updates(request), evictions: [] };
+    const adjust = messages.ContainerAdjustment.decode(messages.ContainerAdjustment.encode(this.adjustment));
+    const owners = messages.OwningPlugins.decode(messages.OwningPlugins.encode({ owners: this.owners }));
+    return { adjust, owners, updates: this.#updates(request), evictions: [] };
   }
 
   async updateContainer(request: Told): ReturnType<PluginCalls['updateContainer']> {

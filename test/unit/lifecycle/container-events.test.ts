@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Event } from '../../../api/nri/enums.ts';
+import { Event, Field } from '../../../api/nri/enums.ts';
 import { KeyedMutex } from '../../../src/base/keyed-mutex.ts';
 import { silentLog } from '../../../src/base/log.ts';
 import type { Container } from '../../../src/container/container.ts';
@@ -91,6 +91,28 @@ for (const [what, answers, make] of [
     assert.deepStrictEqual(plugins.told, ['CREATE_CONTAINER a', 'STOP_CONTAINER a', 'REMOVE_CONTAINER a']);
   });
 }
+
+test('a container is made as plugins want it, and shows the limits that it then has', async () => {
+  const { plugins, events, creation } = lab();
+  plugins.adjustment = { env: [{ key: 'FROM', value: 'plugin' }], linux: { resources: { cpu: { shares: { value: 77n } } } } };
+  const made = await events.create(creation, forEver, async (adjusted) => Promise.resolve(adjusted));
+  assert.ok(made.spec.process.env.includes('FROM=plugin'));
+  assert.deepStrictEqual([made.spec.linux.resources.cpu?.shares, made.resources?.cpuShares], [77, 77n]);
+});
+
+test('what cannot be done of an adjustment is refused in the name of the plugin that wants it, before anything is made', async () => {
+  const { plugins, events, creation } = lab();
+  plugins.adjustment = { linux: { cgroupsPath: '/elsewhere' } };
+  plugins.owners = { a: { simple: { [Field.CgroupsPath]: '10-mover' } } };
+  const create = events.create(creation, forEver, async () => assert.fail('it is made'));
+  await assert.rejects(create, /NRI plugin 10-mover.*cgroups_path/);
+  plugins.adjustment = { cdiDevices: [{ name: 'vendor.example/gpu=0' }] };
+  await assert.rejects(
+    events.create(creation, forEver, async () => assert.fail('it is made')),
+    /vendor\.example\/gpu=0/,
+  );
+  assert.deepStrictEqual(plugins.told.slice(3), ['CREATE_CONTAINER a', 'STOP_CONTAINER a', 'REMOVE_CONTAINER a']);
+});
 
 test('a creation that is ended while a plugin is asked ignores the answer', async () => {
   const { plugins, events, creation } = lab();

@@ -42,7 +42,7 @@ test('every test that a row names is there', async () => {
 
 test('what a field has no effect for is said, with what the peers do and a test that sees it', () => {
   const idle = ROWS.flatMap(({ field, row }) => (row.is === 'accepted' ? [{ field, row }] : []));
-  assert.ok(idle.length > 50, String(idle.length));
+  assert.ok(idle.length > 20, String(idle.length));
   const lacking = idle.filter(({ row }) => row.because === '' || !/\b(neither|both|CRI-O|containerd|peers?)\b/i.test(row.peers) || row.tests.length === 0); // prettier-ignore
   assert.deepEqual(lacking.map(({ field }) => field), []); // prettier-ignore
 });
