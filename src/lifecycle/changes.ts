@@ -5,6 +5,7 @@ import type { Log } from '../base/log.ts';
 import { isAliveState } from '../container/container.ts';
 import type { Containers } from '../container/containers.ts';
 import type { ResourceChange } from '../container/lifecycle.ts';
+import { shortened } from '../nri/limits.ts';
 import type { Eviction } from '../nri/results.ts';
 import type { HostFacts } from '../ocispec/host-facts.ts';
 import { changeOf } from '../ocispec/nri-resources.ts';
@@ -73,7 +74,7 @@ export class Changes {
     const { containers, log } = this.#parts;
     const container = containers.store.get(containerId);
     if (container === undefined || !isAliveState(container.state)) return;
-    log.warn('a plugin evicts a container', { containerId, plugin, reason });
+    log.warn('a plugin evicts a container', { containerId, plugin, reason: shortened(reason) });
     const stop = containers.stop(container.record.id, 0).catch((error: unknown) => {
       log.error('a container that a plugin evicts could not be stopped', { containerId, plugin, error: messageOf(error) });
     });

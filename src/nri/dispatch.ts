@@ -14,6 +14,7 @@ import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Log } from '../base/log.ts';
 import { EVENT_NAMES, isVetoable, RELAYED_EVENTS } from './events.ts';
 import type { NriEvent, RelayedEvent, RelayedRequest } from './events.ts';
+import { shortened } from './limits.ts';
 import { CreateResult } from './merge/create-result.ts';
 import { defaultValidator } from './merge/default-validator.ts';
 import { UpdateResult } from './merge/update-result.ts';
@@ -175,7 +176,10 @@ export class Dispatcher {
 }
 
 function refused(plugin: string, reason: string): DaemonError {
-  return new DaemonError('PermissionDenied', `NRI validator ${plugin} refuses what plugins want done to the container: ${reason}`);
+  return new DaemonError(
+    'PermissionDenied',
+    `NRI validator ${plugin} refuses what plugins want done to the container: ${shortened(reason)}`,
+  );
 }
 
 function byLabel(one: Plugin, other: Plugin): number {

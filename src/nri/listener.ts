@@ -42,7 +42,13 @@ export class PluginListener {
       });
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);
-        server.listen(path, resolve);
+        // bind(2) happens in this turn, so nobody else's file is made under this mask, and the socket is never open to others.
+        const mask = process.umask(0o177);
+        try {
+          server.listen(path, resolve);
+        } finally {
+          process.umask(mask);
+        }
       });
       server.on('error', (error) => {
         log.warn('NRI plugins could not connect', { path, error: messageOf(error) });

@@ -3,6 +3,7 @@ import { messages, PluginMethods } from '../../api/nri/messages.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { connectPlugin, decodeAnswer, faultOf, isBroken, isUnimplemented, type PluginConnection, type RuntimeCalls } from './connection.ts';
+import { MOST_BYTES_OF_A_PLUGIN, shortened } from './limits.ts';
 import { eventNames, hasEvent, RELAYED_EVENTS } from './events.ts';
 import type { CallName, NriEvent, RelayedEvent, RelayedRequest, RequestOf, ResponseOf } from './events.ts';
 import type { PluginCall } from './observed.ts';
@@ -90,7 +91,7 @@ export class Plugin {
   /** What it says of itself when it registers. */
   identify(identity: { readonly index: string; readonly name: string }, version: string): void {
     this.#identity = identity;
-    this.#version = version;
+    this.#version = shortened(version);
   }
 
   /** It has been configured, and waits for its synchronization. */
@@ -174,6 +175,8 @@ export class Plugin {
 
   async #ask<Name extends CallName>(name: Name, payload: Uint8Array, timeoutMs: number): Promise<ResponseOf<Name>> {
     const answer = await this.#connection.call(name, payload, timeoutMs);
+    if (answer.length > MOST_BYTES_OF_A_PLUGIN)
+      throw new DaemonError('ResourceExhausted', `its answer has ${answer.length} bytes, must have ${MOST_BYTES_OF_A_PLUGIN} at most`);
     return decodeAnswer(name, (bytes) => PluginMethods[name].response.decode(bytes) as ResponseOf<Name>, answer);
   }
 
@@ -192,8 +195,8 @@ export class Plugin {
         this.drop(`${name}: ${fault}`);
         return undefined;
       }
-      this.#lastError = `${name}: ${messageOf(error)}`;
-      throw new DaemonError('Internal', `NRI plugin ${this.label}: ${name}: ${messageOf(error)}`, { cause: error });
+      this.#lastError = `${name}: ${shortened(messageOf(error))}`;
+      throw new DaemonError('Internal', `NRI plugin ${this.label}: ${this.#lastError}`, { cause: error });
     } finally {
       this.#asked.splice(this.#asked.indexOf(name), 1);
       const ms = performance.now() - started;

@@ -16,6 +16,7 @@ import { Dispatcher } from './dispatch.ts';
 import type { NriEvent, RelayedEvent, RelayedRequest } from './events.ts';
 import type { PluginHost } from './host.ts';
 import { join } from './join.ts';
+import { MOST_JOINING } from './limits.ts';
 import { LaunchedPlugins } from './launched-plugins.ts';
 import { PluginListener } from './listener.ts';
 import type { Newcomer, Taken } from './newcomer.ts';
@@ -80,6 +81,11 @@ export class Plugins {
     }
     if (listenPath !== '') {
       const onConnection = (newcomer: Pick<Newcomer, 'stream' | 'pid'>): void => {
+        if (this.#joining.size >= MOST_JOINING) {
+          log.warn(`a connection of an NRI plugin is refused: ${MOST_JOINING} others are not ready yet`);
+          newcomer.stream.destroy();
+          return;
+        }
         take({ ...newcomer, kind: 'external', configuration: '' });
       };
       this.#listener = new PluginListener({ log, onConnection });

@@ -2,6 +2,7 @@ import { messages, RuntimeMethods } from '../../api/nri/messages.ts';
 import type { UpdateContainersRequest, UpdateContainersResponse } from '../../api/nri/messages.ts';
 import { DaemonError } from '../base/errors.ts';
 import { refusal, type RuntimeCalls } from './connection.ts';
+import { MOST_BYTES_OF_A_PLUGIN, MOST_WISHES } from './limits.ts';
 import { indexFault, nameFault } from './plugin-name.ts';
 
 /** What a plugin has said of itself. */
@@ -39,7 +40,14 @@ export function runtimeCalls({ identity, update }: RuntimeCallsOptions): { calls
   };
   const updateContainers = async (payload: Uint8Array): Promise<Uint8Array> => {
     const { request, response } = RuntimeMethods.UpdateContainers;
-    return response.encode(await update(request.decode(payload)));
+    const { length } = payload;
+    if (length > MOST_BYTES_OF_A_PLUGIN)
+      throw refusal('InvalidArgument', `UpdateContainers: it has ${length} bytes, must have ${MOST_BYTES_OF_A_PLUGIN} at most`);
+    const wishes = request.decode(payload);
+    const count = wishes.update.length + wishes.evict.length;
+    if (count > MOST_WISHES)
+      throw refusal('InvalidArgument', `UpdateContainers: ${count} updates and evictions, must be ${MOST_WISHES} at most`);
+    return response.encode(await update(wishes));
   };
   return {
     registered,

@@ -1,8 +1,8 @@
 import { Field, SecurityProfileProfileType } from '../../../api/nri/enums.ts';
 import type { PodSandbox, ValidateContainerAdjustmentRequest } from '../../../api/nri/messages.ts';
 import { messageOf } from '../../base/errors.ts';
+import { shortened } from '../limits.ts';
 import type { DefaultValidatorSettings } from '../settings.ts';
-import { shortened } from './refusal.ts';
 
 /** With it a pod names more plugins that must have seen its containers, as a YAML list. pkg/plugin/annotations.go of the module. */
 const REQUIRED_PLUGINS_ANNOTATION = 'required-plugins.noderesource.dev';

@@ -1,7 +1,7 @@
 import { Field } from '../../../api/nri/enums.ts';
 import type { FieldOwners, OwningPlugins } from '../../../api/nri/messages.ts';
 import { DaemonError } from '../../base/errors.ts';
-import { shortened } from './refusal.ts';
+import { shortened } from '../limits.ts';
 import { parseKey, removalOf } from './removal.ts';
 
 /** One thing that a plugin wants to be the only one to set: a field, or an entry of a field that has many. */

@@ -1,4 +1,5 @@
 import { DaemonError } from '../../base/errors.ts';
+import { shortened } from '../limits.ts';
 
 /** Refuses what a plugin has answered; the call that it was asked in fails with it. */
 export function refuse(plugin: string, what: string): never {
@@ -8,9 +9,4 @@ export function refuse(plugin: string, what: string): never {
 /** @throws DaemonError where a name that must be there is empty; `what` says of what, as in "a mount without a destination". */
 export function needName(name: string, plugin: string, what: string): void {
   if (name === '') refuse(plugin, what);
-}
-
-/** A text of a plugin or a pod as a sentence may have it: it may be a megabyte long. */
-export function shortened(text: string): string {
-  return text.length > 500 ? `${text.slice(0, 500)}...` : text;
 }

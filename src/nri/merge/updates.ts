@@ -1,5 +1,6 @@
 import type { ContainerEviction, ContainerUpdate, LinuxResources } from '../../../api/nri/messages.ts';
 import { messages } from '../../../api/nri/messages.ts';
+import { MOST_WISHES } from '../limits.ts';
 import type { Eviction } from '../results.ts';
 import type { Owners } from './owners.ts';
 import { needName, refuse } from './refusal.ts';
@@ -7,9 +8,6 @@ import { claimResources, filled, noResources, withResources } from './resources.
 
 /** Most that the updates of all plugins in one call may come to, bytes on the wire. The module has no limit but a message's, 4 MiB. */
 const UPDATES_LIMIT_BYTES = 2 * 1024 * 1024;
-
-/** Most updates and evictions in one call. A node has some hundred containers. */
-const UPDATES_LIMIT = 10_000;
 
 /** The container that the call is about. */
 export interface Subject {
@@ -62,8 +60,8 @@ export class Updates {
     plugin: string,
   ): void {
     this.#count += update.length + evict.length;
-    if (this.#count > UPDATES_LIMIT)
-      refuse(plugin, `its updates and those of plugins before it are ${this.#count}, at most ${UPDATES_LIMIT} are taken`);
+    if (this.#count > MOST_WISHES)
+      refuse(plugin, `its updates and those of plugins before it are ${this.#count}, at most ${MOST_WISHES} are taken`);
     this.#bytes += messages.UpdateContainerResponse.encode({ update, evict }).length;
     if (this.#bytes > UPDATES_LIMIT_BYTES) {
       refuse(plugin, `its updates and those of plugins before it come to ${this.#bytes} bytes, at most ${UPDATES_LIMIT_BYTES} are taken`);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { Event } from '../../../api/nri/enums.ts';
 import { PLUGIN_SERVICE, PluginMethods, RUNTIME_SERVICE, RuntimeMethods } from '../../../api/nri/messages.ts';
@@ -8,28 +8,8 @@ import { TtrpcClient } from '../../../src/nri/ttrpc/client.ts';
 import { Code, TtrpcError } from '../../../src/nri/ttrpc/errors.ts';
 import { serve, type Handler } from '../../../src/nri/ttrpc/server.ts';
 import { containerOf, creation, NriLab, podOf } from '../../support/nri-lab.ts';
+import { joinAs } from '../../support/nri-raw-plugin.ts';
 import { until } from '../../support/pods.ts';
-
-type Handlers = Readonly<Record<string, (payload: Uint8Array) => Promise<Uint8Array>>>;
-
-/** The least that a plugin is: it knows the calls that it is given, and answers any other with Unimplemented. */
-async function joinAs(lab: NriLab, index: string, name: string, events: number, handlers: Handlers = {}): Promise<Socket> {
-  const socket = connect(lab.socket);
-  const mux = new Mux(socket);
-  const own: Record<string, Handler> = {
-    Configure: async () => Promise.resolve(PluginMethods.Configure.response.encode({ events })),
-    Synchronize: async (payload) => {
-      const { more } = PluginMethods.Synchronize.request.decode(payload);
-      return Promise.resolve(PluginMethods.Synchronize.response.encode({ more }));
-    },
-    ...handlers,
-  };
-  serve(mux.open(PLUGIN_SERVICE_CONNECTION), { [PLUGIN_SERVICE]: own });
-  const client = new TtrpcClient(mux.open(RUNTIME_SERVICE_CONNECTION));
-  const request = RuntimeMethods.RegisterPlugin.request.encode({ pluginName: name, pluginIdx: index });
-  await client.call(RUNTIME_SERVICE, 'RegisterPlugin', request, { timeoutMs: 5000 });
-  return socket;
-}
 
 async function inLab(work: (lab: NriLab) => Promise<void>, settings: ConstructorParameters<typeof Object>[0] = {}): Promise<void> {
   const lab = await NriLab.start(settings as object);
@@ -82,7 +62,7 @@ test('an answer that comes too late changes nothing', async () => {
   await inLab(
     async (lab) => {
       const { promise, resolve } = Promise.withResolvers<Uint8Array>();
-      const socket = await joinAs(lab, '10', 'late', CREATE_CONTAINER, { CreateContainer: async () => promise });
+      const { socket } = await joinAs(lab, '10', 'late', CREATE_CONTAINER, { CreateContainer: async () => promise });
       await lab.untilReady(1);
       const { adjust } = await lab.plugins.createContainer(creation('app'));
       resolve(PluginMethods.CreateContainer.response.encode({ adjust: { annotations: { too: 'late' } } }));
@@ -137,7 +117,7 @@ test('plugins are told that the daemon ends', async () => {
     wasTold = true;
     return Promise.resolve(new Uint8Array(0));
   };
-  const socket = await joinAs(lab, '10', 'polite', CREATE_CONTAINER, { Shutdown: shutdown });
+  const { socket } = await joinAs(lab, '10', 'polite', CREATE_CONTAINER, { Shutdown: shutdown });
   await lab.untilReady(1);
   await lab.end();
   assert.equal(wasTold, true);

@@ -1,0 +1,18 @@
+/** What is taken of a plugin, whatever it sends. The module has no limits but a message's, 4 MiB. */
+
+/**
+ * Most bytes of an answer, or of a call, of a plugin. A message of 4 MiB may consist of two million parts, which block the event loop for
+ * seconds; a large honest one, with updates of all containers of a node, has some hundred kilobytes.
+ */
+export const MOST_BYTES_OF_A_PLUGIN = 1024 * 1024;
+
+/** Most updates and evictions at once. A node has some hundred containers. */
+export const MOST_WISHES = 10_000;
+
+/** Most connections whose plugins are not ready; they have `registration_timeout` to become that. */
+export const MOST_JOINING = 100;
+
+/** A text of a plugin or a pod as log lines, reports and errors may have it: it may be a megabyte long. */
+export function shortened(text: string): string {
+  return text.length > 500 ? `${text.slice(0, 500)}...` : text;
+}
