@@ -164,7 +164,7 @@ export class Dispatcher {
     if (reason !== undefined) throw refused(`${DEFAULT_VALIDATOR.index}-${DEFAULT_VALIDATOR.name}`, reason);
     const answers = await Promise.allSettled(
       validators.map(async (plugin) => {
-        const answer = await plugin.call('ValidateContainerAdjustment', request, this.#timeoutMs);
+        const answer = await plugin.validate(request, this.#timeoutMs);
         if (answer === undefined)
           throw new DaemonError('Internal', `NRI plugin ${plugin.label}: it has not said whether it allows the container`);
         if (answer.reject) throw refused(plugin.label, answer.reason);

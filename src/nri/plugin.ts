@@ -142,6 +142,26 @@ export class Plugin {
     });
   }
 
+  /**
+   * Asks whether a container may be created. One that knows no such call is no validator, though it has subscribed to all events.
+   * @returns and @throws as {@link call}.
+   */
+  async validate(
+    request: RequestOf<'ValidateContainerAdjustment'>,
+    timeoutMs: number,
+  ): Promise<ResponseOf<'ValidateContainerAdjustment'> | undefined> {
+    const name = 'ValidateContainerAdjustment';
+    const payload = PluginMethods[name].request.encode(request);
+    return this.#counted(name, async () => {
+      try {
+        return await this.#ask(name, payload, timeoutMs);
+      } catch (error) {
+        if (isUnimplemented(error)) return { reject: false, reason: '' };
+        throw error;
+      }
+    });
+  }
+
   /** Ends the connection, because the plugin cannot be worked with. Said once in the log. */
   drop(reason: string): void {
     if (this.isGone) return;

@@ -285,6 +285,21 @@ test('spawnPosix gives the child exactly the descriptors asked for', async () =>
   assert.equal(result.stdout.toString(), '0\n1\n2\n3\n4\n');
 });
 
+test('a socket is both ways, and ends with the child', async () => {
+  const { pipes, exit } = spawn('sh', {
+    args: ['-c', 'read line <&3; echo "got $line" >&3'],
+    stdio: ['ignore', 'ignore', 'ignore', 'socket'],
+  });
+  const socket = pipes[3]!;
+  let said = '';
+  socket.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  socket.write('hello\n');
+  await once(socket, 'end');
+  assert.equal(said, 'got hello\n');
+  assert.deepEqual(await exit, { code: 0 });
+  socket.destroy();
+});
+
 test('spawn and child_process do not take each other their children', async () => {
   const ours = Array.from({ length: 100 }, (_each, index) => spawnPosix('/bin/sh', { args: ['-c', `exit ${index}`] }).exit);
   const theirs = Array.from({ length: 20 }, (_each, index) => spawnChildProcess('/bin/sh', { args: ['-c', `exit ${index}`] }).exit);

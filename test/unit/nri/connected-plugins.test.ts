@@ -48,6 +48,15 @@ test('a plugin of before 0.11, which knows no call of an event, gets it by State
   });
 });
 
+test('a plugin that hears of all events and knows no validation is no validator', async () => {
+  await inLab(async (lab) => {
+    await joinAs(lab, '10', 'all', 0, { CreateContainer: async () => Promise.resolve(new Uint8Array(0)) });
+    await lab.untilReady(1);
+    await lab.plugins.createContainer(creation('app'));
+    assert.deepEqual(lab.warnings, []);
+  });
+});
+
 test('an answer that cannot be read drops the plugin', async () => {
   await inLab(async (lab) => {
     await joinAs(lab, '10', 'noise', CREATE_CONTAINER, { CreateContainer: async () => Promise.resolve(Uint8Array.of(10, 200, 1)) });
