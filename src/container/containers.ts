@@ -8,6 +8,7 @@ import type { ContainerId, SandboxId } from '../base/ids.ts';
 import { JoinedObjects, type Making } from '../base/joined-objects.ts';
 import type { ImageRecord } from '../image/store.ts';
 import { silentLog } from '../base/log.ts';
+import { Slots } from '../base/slots.ts';
 import { readOomKills } from '../linux/kernel-log.ts';
 import type { TreeUsage } from '../linux/measure-tree.ts';
 import { SIGKILL } from '../linux/process.ts';
@@ -33,7 +34,10 @@ import { removeContainer, removeUnfinishedContainer } from './remove.ts';
 import { startContainer, type StartLife } from './start.ts';
 import { ownerOnNode, type Owner } from './stdio-owner.ts';
 import { StopLoops } from './stop-loops.ts';
-import { checkUpdate, updateContainer } from './update.ts';
+import { checkUpdate, updateContainer, type UntilKilled } from './update.ts';
+
+/** How many containers are adjusted at a time. */
+const MOST_ADJUSTING = 4;
 
 export interface ContainersOptions {
   /** Most a CreateContainer may take on its own, milliseconds. */
@@ -51,6 +55,8 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
   /** Runtime commands that run under the lock of a container. */
   readonly #commands = new Map<string, AbortController>();
   readonly #oomKills: OomKills;
+  /** A plugin may change all containers at once, and each is a process of the runtime. */
+  readonly #adjusting = new Slots(() => MOST_ADJUSTING);
 
   constructor(parts: ContainerParts, { createBudgetMs, parkMs }: ContainersOptions) {
     const { store, log } = parts;
@@ -143,20 +149,25 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
         requireState(container, 'update');
         await checkUpdate(this.#parts, container, change);
       },
-      apply: async (adjusted) => this.#update(id, 'update', adjusted),
+      apply: async (adjusted) => this.#update(id, 'update', adjusted, async (command) => this.untilKilled(id, 'update', command)),
     });
   }
 
   /** As {@link update}, for one who takes part in its life: nobody else is asked. @throws FailedPrecondition where it has ended. */
   async adjust(id: ContainerId, change: ResourceChange): Promise<void> {
-    await this.#update(id, 'adjust', change);
+    await this.#update(id, 'adjust', change, async (command) => {
+      await this.untilKilled(id, 'update', async (signal) => {
+        const release = await this.#adjusting.acquire(signal);
+        await command(signal).finally(release);
+      });
+    });
   }
 
-  async #update(id: ContainerId, action: 'update' | 'adjust', change: ResourceChange): Promise<void> {
+  async #update(id: ContainerId, action: 'update' | 'adjust', change: ResourceChange, run: UntilKilled): Promise<void> {
     await this.locked(id, async () => {
       const container = this.known(id);
       requireState(container, action);
-      await updateContainer(this.#parts, container, change, async (command) => this.untilKilled(id, 'update', command));
+      await updateContainer(this.#parts, container, change, run);
     });
   }
 

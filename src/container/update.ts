@@ -13,6 +13,9 @@ import { inNameOfUnified } from './in-name-of-field.ts';
 import type { ResourceChange } from './lifecycle.ts';
 import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
 
+/** Runs the runtime's command; it ends where a stop comes to SIGKILL. */
+export type UntilKilled = (command: (signal: AbortSignal) => Promise<void>) => Promise<void>;
+
 /** @throws where the change would be refused before anything is done of it. */
 export async function checkUpdate(parts: ContainerParts, { record, state }: Container, change: LinuxContainerResources): Promise<void> {
   refuseOtherHugepages(record.id, state.resources, change);
@@ -22,13 +25,12 @@ export async function checkUpdate(parts: ContainerParts, { record, state }: Cont
 
 /**
  * Changes the limits of a container, as Containers.update() says. The caller holds its lock, and has looked at its state.
- * @param untilKilled runs the runtime's command; it ends where a stop comes to SIGKILL.
  */
 export async function updateContainer(
   parts: ContainerParts,
   container: Container,
   { cri: change, more = {} }: ResourceChange,
-  untilKilled: (command: (signal: AbortSignal) => Promise<void>) => Promise<void>,
+  untilKilled: UntilKilled,
 ): Promise<void> {
   const { record, state } = container;
   const { id } = record;

@@ -10,8 +10,8 @@ import type { Eviction } from '../nri/results.ts';
 import type { HostFacts } from '../ocispec/host-facts.ts';
 import { changeOf } from '../ocispec/nri-resources.ts';
 
-/** How long is waited for containers that a plugin evicts, milliseconds; the stop goes on. A process may hang in the kernel. */
-const EVICTION_PATIENCE_MS = 5_000;
+/** How long a step waits for what plugins want of other containers, milliseconds: one that hangs must not hold the others up. */
+const PATIENCE_MS = 5_000;
 
 export interface ChangesParts {
   readonly containers: Pick<Containers, 'store' | 'adjust' | 'stop'>;
@@ -19,8 +19,14 @@ export interface ChangesParts {
   readonly log: Log;
 }
 
+/** What plugins want of containers that are there. */
+interface Wishes {
+  readonly updates: readonly ContainerUpdate[];
+  readonly evictions?: readonly Eviction[];
+}
+
 /**
- * Does what plugins want done to containers that are there. Each is changed under its own lock, one after the other: whoever
+ * Does what plugins want done to containers that are there. Each is changed under its own lock, in the order of asking; whoever
  * calls this holds no lock of a container, and no two are ever held at once.
  */
 export class Changes {
@@ -30,34 +36,38 @@ export class Changes {
     this.#parts = parts;
   }
 
+  /** Does what plugins have answered at a step, and waits for it, within reason; what takes longer goes on. Never rejects. */
+  async carryOut({ updates, evictions = [] }: Wishes): Promise<void> {
+    await this.evict(evictions);
+    if (updates.length > 0 && !(await settledWithin(this.update(updates, 'of those asked'), PATIENCE_MS)))
+      this.#parts.log.warn('updates that plugins want take long; they go on');
+  }
+
   /**
    * A container that is not there, or has ended, needs no change: as containerd has it, that is no failure.
    * @param by who wants it, for log lines.
    * @returns those that failed, without those whose failure is to be ignored. Never rejects.
    */
   async update(updates: readonly ContainerUpdate[], by: string): Promise<ContainerUpdate[]> {
-    const failed: ContainerUpdate[] = [];
-    for (const update of updates) {
-      try {
-        await this.#updateOne(update);
-      } catch (error) {
-        const { containerId, ignoreFailure } = update;
-        const fields = { containerId, plugin: by, error: messageOf(error) };
-        if (ignoreFailure) this.#parts.log.warn('an update that a plugin wants failed, which it wants ignored', fields);
-        else {
-          this.#parts.log.error('an update that a plugin wants failed', fields);
-          failed.push(update);
-        }
-      }
-    }
-    return failed;
+    // All are queued at once, so that of two answers the later counts, and one that hangs holds up no other.
+    const failed = await Promise.all(updates.map(async (update) => ((await this.#updateOne(update, by)) ? [] : [update])));
+    return failed.flat();
   }
 
-  async #updateOne({ containerId, linux }: ContainerUpdate): Promise<void> {
-    const { containers } = this.#parts;
+  /** @returns whether it was done, or need not be. */
+  async #updateOne({ containerId, linux, ignoreFailure }: ContainerUpdate, by: string): Promise<boolean> {
+    const { containers, log } = this.#parts;
     const container = containers.store.get(containerId);
-    if (container === undefined || !isAliveState(container.state) || linux?.resources === undefined) return;
-    await containers.adjust(container.record.id, this.read(linux.resources));
+    if (container === undefined || !isAliveState(container.state) || linux?.resources === undefined) return true;
+    try {
+      await containers.adjust(container.record.id, this.read(linux.resources));
+      return true;
+    } catch (error) {
+      const fields = { containerId, plugin: by, error: messageOf(error) };
+      if (ignoreFailure) log.warn('an update that a plugin wants failed, which it wants ignored', fields);
+      else log.error('an update that a plugin wants failed', fields);
+      return ignoreFailure;
+    }
   }
 
   /** What new limits are in our terms. @throws DaemonError FailedPrecondition for what cannot be changed, or not on this node. */
@@ -78,7 +88,7 @@ export class Changes {
     const stop = containers.stop(container.record.id, 0).catch((error: unknown) => {
       log.error('a container that a plugin evicts could not be stopped', { containerId, plugin, error: messageOf(error) });
     });
-    if (!(await settledWithin(stop, EVICTION_PATIENCE_MS)))
+    if (!(await settledWithin(stop, PATIENCE_MS)))
       log.warn('a container that a plugin evicts does not end; its stop goes on', { containerId, plugin });
   }
 }

@@ -30,9 +30,6 @@ export interface PluginsWorld {
   readonly adjustParts: AdjustParts;
 }
 
-/** In log lines, where what several plugins want is one thing by now. */
-const PLUGINS = 'of those asked';
-
 /** What a request to plugins is about. */
 interface Subject {
   readonly pod: PodMessage | undefined;
@@ -84,8 +81,7 @@ export class ContainerEvents implements ContainerLifecycle {
     const request = { pod: await podMessage(sandboxes, creation.sandbox), container: creationMessage(creation) };
     // Who gives up waiting ignores the answer. The undo is told after it, since plugins are told one thing after the other.
     const result = await waitFor(plugins.createContainer(request), work);
-    await changes.evict(result.evictions);
-    await changes.update(result.updates, PLUGINS);
+    await changes.carryOut(result);
     return adjustCreation(adjustParts, creation, result.adjust, result.owners.owners[creation.record.id]);
   }
 
@@ -101,7 +97,7 @@ export class ContainerEvents implements ContainerLifecycle {
     });
     if (wantsStop) {
       await this.#logged(record.id, async () => {
-        await world().changes.update((await plugins.stopContainer(await subject())).updates, PLUGINS);
+        await world().changes.carryOut(await plugins.stopContainer(await subject()));
       });
     }
     if (wantsRemove) await this.#logged(record.id, async () => plugins.relay(Event.REMOVE_CONTAINER, await subject()));
@@ -135,8 +131,7 @@ export class ContainerEvents implements ContainerLifecycle {
     await check();
     const { changes } = world();
     const result = await plugins.updateContainer({ ...(await this.#subject(container)), linuxResources: nriResourcesOfCri(change) });
-    await changes.evict(result.evictions);
-    await changes.update(result.updates, PLUGINS);
+    await changes.carryOut(result);
     if (result.resources === undefined) return { cri: change };
     const { cri, more } = changes.read(result.resources);
     return { cri: { ...cri, oomScoreAdj: change.oomScoreAdj }, more };
@@ -155,7 +150,7 @@ export class ContainerEvents implements ContainerLifecycle {
     try {
       const updates = this.#starting.has(id) ? await tell() : await plugins.window(tell);
       // The caller holds the lock of this container, and may not wait for another.
-      if (updates.length > 0) void world().changes.update(updates, PLUGINS).finally(finish);
+      if (updates.length > 0) void world().changes.carryOut({ updates }).finally(finish);
       else finish();
     } catch (error) {
       finish();
@@ -173,7 +168,7 @@ export class ContainerEvents implements ContainerLifecycle {
       // One that was parked is removed without having ended.
       const updates = isAliveState(container.state) ? await this.#tellStop(container) : [];
       await this.#tell(Event.REMOVE_CONTAINER, container);
-      if (updates.length > 0) void world().changes.update(updates, PLUGINS);
+      if (updates.length > 0) void world().changes.carryOut({ updates });
       await begin();
     });
   }

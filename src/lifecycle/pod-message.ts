@@ -18,7 +18,8 @@ export async function podMessage(sandboxes: Pick<Sandboxes, 'runtimeSpec'>, sand
     namespace: metadata?.namespace ?? '',
     labels: { ...labels },
     annotations: { ...annotations },
-    runtimeHandler: record.runtimeHandler,
+    // As RunPodSandbox named it, like the CRI's own status.
+    runtimeHandler: record.askedHandler ?? record.runtimeHandler,
     linux: {
       podOverhead: nriResourcesOfCri(overhead),
       podResources: nriResourcesOfCri(resources),

@@ -15,7 +15,13 @@ const named = (name: string, state?: Container['state']): [string, Container] =>
   name,
   container({ id: name as Container['record']['id'], ...(state === undefined ? {} : { state }) }),
 ];
-const BY_ID = new Map([named('there'), named('parked', { is: 'Parked', ...MADE }), named('ended', EXITED), named('stubborn')]);
+const BY_ID = new Map([
+  named('there'),
+  named('parked', { is: 'Parked', ...MADE }),
+  named('ended', EXITED),
+  named('stubborn'),
+  named('hung'),
+]);
 
 function lab(): { changes: Changes; done: string[] } {
   const done: string[] = [];
@@ -23,6 +29,7 @@ function lab(): { changes: Changes; done: string[] } {
     store: { get: (id: string) => BY_ID.get(id) },
     adjust: async (id: string): Promise<void> => {
       if (id === 'stubborn') throw new DaemonError('FailedPrecondition', 'it is being killed');
+      if (id === 'hung') return new Promise(() => undefined);
       done.push(`adjust ${id}`);
       return Promise.resolve();
     },
@@ -37,7 +44,7 @@ function lab(): { changes: Changes; done: string[] } {
 const update = (containerId: string, init: Init<ContainerUpdate> = { linux: { resources: { cpu: { cpus: '0' } } } }): ContainerUpdate =>
   messages.ContainerUpdate.decode(messages.ContainerUpdate.encode({ containerId, ...init }));
 
-test('updates are done one after the other; of what is not there, or has ended, or names nothing, nothing is done', async () => {
+test('updates are done; of what is not there, or has ended, or names nothing, nothing is done', async () => {
   const { changes, done } = lab();
   const failed = await changes.update([update('there'), update('gone'), update('ended'), update('there', {}), update('parked')], '10-test');
   assert.deepStrictEqual([failed, done], [[], ['adjust there', 'adjust parked']]);
@@ -49,6 +56,13 @@ test('those that fail are told, unless their failure is to be ignored, and the o
   const failing = [update('stubborn'), update('there', { linux })];
   const ignored = [update('stubborn', { linux: { resources: { cpu: { cpus: '0' } } }, ignoreFailure: true })];
   assert.deepStrictEqual(await changes.update([...failing, ...ignored, update('there')], '10-test'), failing);
+  assert.deepStrictEqual(done, ['adjust there']);
+});
+
+test('a container whose update hangs holds up no other', async () => {
+  const { changes, done } = lab();
+  void changes.update([update('hung'), update('there')], '10-test');
+  await Promise.resolve();
   assert.deepStrictEqual(done, ['adjust there']);
 });
 
