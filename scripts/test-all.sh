@@ -34,6 +34,7 @@ fi
   timeout 400 bash scripts/build-zstd-chunked.sh
   timeout 600 bash scripts/build-layer-store.sh
   timeout 600 bash scripts/build-policy-reference.sh
+  timeout 400 bash scripts/build-nri-generate.sh
   timeout 400 bash scripts/build-nri-plugin.sh
   timeout 400 bash scripts/build-merge-reference.sh
   timeout 400 bash scripts/build-nri-peer.sh
