@@ -19,7 +19,7 @@ import { resolveUser } from '../../src/ocispec/user.ts';
 import { containerInput, SETTINGS } from './spec-inputs.ts';
 
 /** PODWRIGHT_TEST_RUNC tries another version or runtime. */
-const RUNC = process.env['PODWRIGHT_TEST_RUNC'] ?? '/usr/sbin/runc';
+export const RUNC = process.env['PODWRIGHT_TEST_RUNC'] ?? '/usr/sbin/runc';
 const TIMEOUT_MS = 60_000;
 
 /** A pod by hand (namespaces, /dev/shm, files) and busybox as rootfs, for running built specs with runc. */
