@@ -1,5 +1,6 @@
-import { waitFor, withTimeout } from '../base/deadline.ts';
+import { settledWithin, waitFor, withTimeout } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
 import { VERSION } from '../base/version.ts';
 import type { ContainerUpdate } from '../../api/nri/messages.ts';
 import { ALL_EVENTS } from './events.ts';
@@ -8,6 +9,7 @@ import { MOST_WISHES } from './limits.ts';
 import type { Plugin } from './plugin.ts';
 import type { Registered } from './runtime-calls.ts';
 import type { NriSettings } from './settings.ts';
+import type { Setbacks } from './setbacks.ts';
 import { synchronize } from './synchronize.ts';
 import type { Windows } from './windows.ts';
 
@@ -18,6 +20,8 @@ export interface JoinParts {
   readonly settings: () => NriSettings;
   readonly host: PluginHost;
   readonly windows: Windows;
+  readonly setbacks: Setbacks;
+  readonly log: Log;
   /** Takes the plugin into the row of those that hear of events, unless it has gone; called while no window is open. */
   readonly add: (plugin: Plugin) => void;
   /** Applies what it wants updated, when it has been taken in. */
@@ -36,10 +40,30 @@ export async function join(
   try {
     await register(plugin, registered, parts.settings().registrationTimeoutMs);
     if (plugin.isGone || !(await configure(plugin, configuration, parts.settings()))) return;
-    const updates = await parts.windows.alone(async () => takeIn(plugin, parts), plugin.ended);
+    await waitAfterSetbacks(plugin, parts);
+    const updates = await parts.windows.alone(async () => countSetbacks(plugin, parts), plugin.ended);
     if (updates !== undefined && updates.length > 0) await parts.update(updates, plugin);
   } catch (error) {
     plugin.drop(messageOf(error));
+  }
+}
+
+async function waitAfterSetbacks(plugin: Plugin, { setbacks, log }: JoinParts): Promise<void> {
+  const pauseMs = Math.ceil(setbacks.pauseMs(plugin.label, performance.now()));
+  if (pauseMs === 0) return;
+  log.warn('an NRI plugin has held pods up at its last synchronization, and waits for this one', { plugin: plugin.label, pauseMs });
+  await settledWithin(plugin.ended, pauseMs);
+}
+
+/** One that fails quickly has held nobody up for long. */
+async function countSetbacks(plugin: Plugin, parts: JoinParts): Promise<readonly ContainerUpdate[]> {
+  const started = performance.now();
+  try {
+    return await takeIn(plugin, parts);
+  } finally {
+    const now = performance.now();
+    if (plugin.isReady) parts.setbacks.succeeded(plugin.label);
+    else if (now - started >= parts.settings().requestTimeoutMs) parts.setbacks.failed(plugin.label, now);
   }
 }
 

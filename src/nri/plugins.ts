@@ -25,6 +25,7 @@ import { Plugin } from './plugin.ts';
 import { defaultValidatorReport, type NriReport } from './report.ts';
 import type { CreationWishes, UpdateWishes } from './results.ts';
 import { runtimeCalls } from './runtime-calls.ts';
+import { Setbacks } from './setbacks.ts';
 import type { NriSettings } from './settings.ts';
 import { Windows } from './windows.ts';
 
@@ -52,6 +53,7 @@ export class Plugins {
   readonly #dispatcher: Dispatcher;
   readonly #updates = new KeyedMutex<Plugin>();
   readonly #departed = new Departed();
+  readonly #setbacks = new Setbacks();
   readonly #joining = new Set<Plugin>();
   readonly #startedAt = new Date();
   #launched: LaunchedPlugins | undefined;
@@ -187,7 +189,8 @@ export class Plugins {
     const apply = async (updates: readonly ContainerUpdate[]): Promise<void> => {
       await this.#updates.run(plugin, async () => this.#apply(host, plugin, updates));
     };
-    const joined = join(plugin, { registered, configuration }, { settings, host, windows: this.#windows, add, update: apply });
+    const parts = { settings, host, windows: this.#windows, setbacks: this.#setbacks, log: this.#log, add, update: apply };
+    const joined = join(plugin, { registered, configuration }, parts);
     return { plugin, joined };
   }
 

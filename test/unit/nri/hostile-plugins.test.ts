@@ -8,6 +8,7 @@ import { PluginMethods, RUNTIME_SERVICE, RuntimeMethods } from '../../../api/nri
 import { messageOf } from '../../../src/base/errors.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import { nriMetrics } from '../../../src/daemon/nri-metrics.ts';
+import type { NriSettings } from '../../../src/nri/settings.ts';
 import { Code, TtrpcError } from '../../../src/nri/ttrpc/errors.ts';
 import { creation, NriLab } from '../../support/nri-lab.ts';
 import { joinAs } from '../../support/nri-raw-plugin.ts';
@@ -17,8 +18,8 @@ const CREATE_CONTAINER = 1 << 3;
 const VALIDATE_CONTAINER_ADJUSTMENT = 1 << 13;
 const MIB = 1024 * 1024;
 
-async function inLab(work: (lab: NriLab) => Promise<void>): Promise<void> {
-  const lab = await NriLab.start();
+async function inLab(work: (lab: NriLab) => Promise<void>, settings: Partial<NriSettings> = {}): Promise<void> {
+  const lab = await NriLab.start(settings);
   try {
     await work(lab);
   } finally {
@@ -132,4 +133,24 @@ test('a plugin that comes under ever new names does not fill the metrics', async
   const names = new Set([...text.matchAll(/plugin="([^"]+)"/g)].map(([, name]) => name));
   assert.equal(names.size, 101);
   assert.ok(names.has('other'));
+});
+
+test('one that hangs at its synchronization and comes back at once does not hold everybody up again', async () => {
+  await inLab(
+    async (lab) => {
+      const hang = { Synchronize: async () => new Promise<Uint8Array>(() => undefined) };
+      await joinAs(lab, '10', 'hangs', CREATE_CONTAINER, hang);
+      await until('it is dropped', async () => Promise.resolve(lab.warnings.length > 0));
+      await joinAs(lab, '10', 'hangs', CREATE_CONTAINER, hang);
+      await until('it waits', async () => Promise.resolve(lab.warnings.length > 1));
+      assert.match(lab.warnings.at(-1)!, /has held pods up at its last synchronization, and waits for this one: 10-hangs/);
+
+      const started = performance.now();
+      for (let count = 0; count < 10; count += 1) await lab.plugins.window(async () => Promise.resolve());
+      assert.ok(performance.now() - started < 500, 'windows are not held up');
+      await joinAs(lab, '20', 'other', CREATE_CONTAINER);
+      await lab.untilReady(1, 2000);
+    },
+    { registrationTimeoutMs: 1000, requestTimeoutMs: 200 },
+  );
 });
