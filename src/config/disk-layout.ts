@@ -124,6 +124,11 @@ export class DiskLayout {
     return join(this.#runDir, 'apparmor');
   }
 
+  /** The processes of NRI plugins that the daemon has started. */
+  get nriProcesses(): string {
+    return join(this.#runDir, 'nri.json');
+  }
+
   /** Whose OOM kills have been told. */
   get oomLedger(): string {
     return join(this.#runDir, 'oom.json');

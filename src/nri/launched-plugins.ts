@@ -1,6 +1,7 @@
 import { settledWithin, sleep } from '../base/deadline.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { LaunchedProcesses } from './launched-processes.ts';
 import type { Newcomer, Taken } from './newcomer.ts';
 import { findPlugins, readConfiguration, type PluginFile } from './plugin-directory.ts';
 import { PluginProcess } from './plugin-process.ts';
@@ -16,6 +17,7 @@ const SETTLED_MS = 60_000;
 export interface LaunchedPluginsOptions {
   readonly settings: () => NriSettings;
   readonly log: Log;
+  readonly processes: LaunchedProcesses;
   /** Takes in the connection of a plugin. */
   readonly take: (newcomer: Newcomer) => Taken;
 }
@@ -32,6 +34,7 @@ export class LaunchedPlugins {
 
   /** Starts all plugins of the directory at once, and waits for them for `patienceMs` at most. */
   async start(directory: string, patienceMs: number): Promise<void> {
+    await this.#options.processes.endLeftovers();
     const files = await findPlugins(directory, this.#options.log);
     if (this.#closing.signal.aborted) return;
     this.#plugins = files.map((file) => new LaunchedPlugin(file, this.#options, this.#closing.signal));
@@ -103,7 +106,7 @@ class LaunchedPlugin {
 
   /** One life of it. @returns why it is over, and for how long the plugin was ready. */
   async #live(onTried: () => void): Promise<{ readonly reason: string; readonly readyMs: number }> {
-    const { settings, log, take } = this.#options;
+    const { settings, log, take, processes } = this.#options;
     const { index, name } = this.#file;
     let process: PluginProcess;
     let configuration: string;
@@ -119,6 +122,7 @@ class LaunchedPlugin {
     const kill = (): void => void process.end();
     this.#closing.addEventListener('abort', kill, { once: true });
     const { stream, pid } = process;
+    void processes.add(pid);
     const { plugin, joined } = take({ stream, pid, kind: 'launched', identity: { index, name }, configuration });
     let readyAt = Number.POSITIVE_INFINITY;
     void joined.then(() => {
@@ -128,6 +132,8 @@ class LaunchedPlugin {
     const why = await plugin.ended;
     const readyMs = performance.now() - readyAt;
     this.#closing.removeEventListener('abort', kill);
-    return { reason: `${why}; ${await process.end()}`, readyMs };
+    const end = await process.end();
+    await processes.remove(pid);
+    return { reason: `${why}; ${end}`, readyMs };
   }
 }

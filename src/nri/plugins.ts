@@ -18,6 +18,7 @@ import type { PluginHost } from './host.ts';
 import { join } from './join.ts';
 import { MOST_JOINING } from './limits.ts';
 import { LaunchedPlugins } from './launched-plugins.ts';
+import { LaunchedProcesses } from './launched-processes.ts';
 import { PluginListener } from './listener.ts';
 import type { Newcomer, Taken } from './newcomer.ts';
 import type { PluginCall, PluginWish } from './observed.ts';
@@ -33,6 +34,8 @@ export interface PluginsOptions {
   /** Asked each time, since some of it may change. */
   readonly settings: () => NriSettings;
   readonly log: Log;
+  /** Where the processes of launched plugins are noted, for the start after a crash. */
+  readonly processesFile: string;
   /** Each call of a plugin, when it is over. */
   readonly onCall?: (call: PluginCall) => void;
   /** Each answer that asks for something. */
@@ -78,7 +81,8 @@ export class Plugins {
     const log = this.#log;
     const take = (newcomer: Newcomer): Taken => this.#take(host, newcomer);
     if (pluginDir !== '') {
-      this.#launched = new LaunchedPlugins({ settings, log, take });
+      const processes = new LaunchedProcesses(this.#options.processesFile, log);
+      this.#launched = new LaunchedPlugins({ settings, log, take, processes });
       await this.#launched.start(pluginDir, registrationTimeoutMs);
     }
     if (listenPath !== '') {

@@ -29,6 +29,7 @@ export class NriLab {
   readonly socket: string;
   readonly pluginDir: string;
   readonly configDir: string;
+  readonly processesFile: string;
   readonly plugins: Plugins;
   readonly lines: { readonly level: string; readonly message: string; readonly fields: LogFields }[] = [];
   readonly calls: PluginCall[] = [];
@@ -46,11 +47,13 @@ export class NriLab {
     this.socket = join(directory, 'nri', 'nri.sock');
     this.pluginDir = join(directory, 'plugins');
     this.configDir = join(directory, 'conf.d');
+    this.processesFile = join(directory, 'nri.json');
     const { nri } = defaultSettings();
     this.settings = { ...nri, listenPath: this.socket, pluginDir: this.pluginDir, pluginConfigDir: this.configDir, ...settings };
     this.plugins = new Plugins({
       settings: () => this.settings,
       log: this.#log(),
+      processesFile: this.processesFile,
       onCall: (call) => this.calls.push(call),
       onWish: (wish) => this.wishes.push(wish),
       onCount: (count) => this.counts.push(count),

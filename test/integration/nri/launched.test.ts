@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ensureDir, outputFile, pathExists } from 'fs-extra/esm';
+import { ensureDir, outputFile, pathExists, readJson, writeJson } from 'fs-extra/esm';
+import { identify } from '../../../src/linux/process.ts';
+import { spawn } from '../../../src/linux/spawn.ts';
 import { NriLab } from '../../support/nri-lab.ts';
 import { LaunchedNriPlugin, noNriPlugin } from '../../support/nri-plugin.ts';
 import { until } from '../../support/pods.ts';
@@ -149,6 +151,35 @@ launchTest(
   },
   { registrationTimeoutMs: 400 },
 );
+
+launchTest('a plugin that a killed daemon has left is ended by the next start, and nothing else is', async (lab) => {
+  const orphan = spawn('sleep', { args: ['60'] });
+  const other = spawn('sleep', { args: ['60'] });
+  try {
+    // As the file of a daemon that was killed: one process is its plugin, of the other the pid alone is.
+    const [mine, another] = await Promise.all([orphan, other].map(async ({ pid }) => identify(pid)));
+    await writeJson(lab.processesFile, [mine, { ...another, startTime: '1' }]);
+    await lab.start();
+    assert.deepEqual(await orphan.exit, { signal: 9 });
+    assert.deepEqual([await isThere(other.pid), await pathExists(lab.processesFile)], [true, false]);
+    assert.deepEqual(lab.warnings, []);
+  } finally {
+    process.kill(other.pid, 'SIGKILL');
+    await other.exit;
+  }
+});
+
+launchTest('the file of processes names those that run, and one that cannot be read is no reason not to start', async (lab) => {
+  await writeFile(lab.processesFile, 'no JSON');
+  await LaunchedNriPlugin.install('10-noted', { pluginDir: lab.pluginDir, configDir: lab.configDir });
+  await lab.start();
+  assert.match(lab.warnings.join(), /the list of launched NRI plugins: .*nri\.json/);
+  const { pid = 0 } = lab.reports('ready')[0]!;
+  const noted = async (): Promise<boolean> => ((await readJson(lab.processesFile).catch(() => [])) as { pid: number }[])[0]?.pid === pid;
+  await until('it is noted', noted);
+  await lab.plugins.close();
+  assert.equal(await pathExists(lab.processesFile), false);
+});
 
 launchTest('a plugin whose configuration cannot be read is not started', async (lab) => {
   await LaunchedNriPlugin.install('10-conf', { pluginDir: lab.pluginDir, configDir: lab.configDir });
