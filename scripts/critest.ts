@@ -5,7 +5,7 @@
  *
  * critest is built from kubernetes-sigs/cri-tools. Root. One run at a time: specs use the node's ports 12000 to 12003. The runtime is
  * $PODWRIGHT_TEST_RUNTIME; else one that can do user namespaces, where scripts/build-runc.sh or fetch-crun.sh has left one; else runc.
- * Closes with one line: `critest: 115 passed, 0 failed, 22 skipped`. Exits 1 where a spec failed, none ran, or something
+ * Closes with one line: `critest: 128 passed, 0 failed, 9 skipped`. Exits 1 where a spec failed, none ran, or something
  * of the daemon was left behind.
  */
 import { appendFile, chmod, mkdtemp, readFile, writeFile } from 'node:fs/promises';
@@ -79,7 +79,7 @@ async function testDaemon(program: string, options: readonly string[], config: s
   try {
     const before = await inventoryOf(daemon);
     const report = join(directory, 'report.json');
-    const code = await runCritest(program, daemon.socket, report, options);
+    const code = await runCritest(program, daemon, report, options);
     const text = await readFile(report, 'utf8').catch(() => undefined);
     if (text === undefined) {
       // Such as -h, or an option it does not know.
@@ -96,8 +96,9 @@ async function testDaemon(program: string, options: readonly string[], config: s
   }
 }
 
-async function runCritest(program: string, socket: string, report: string, options: readonly string[]): Promise<number> {
-  const usual = ['-runtime-endpoint', `unix://${socket}`, '-ginkgo.no-color', '-ginkgo.seed=1', `-ginkgo.json-report=${report}`];
+async function runCritest(program: string, daemon: TestDaemon, report: string, options: readonly string[]): Promise<number> {
+  const sockets = ['-runtime-endpoint', `unix://${daemon.socket}`, '-nri-socket', daemon.nriSocket];
+  const usual = [...sockets, '-ginkgo.no-color', '-ginkgo.seed=1', `-ginkgo.json-report=${report}`];
   const stdio = ['ignore', 'inherit', 'inherit'] as const;
   const { exitCode } = await execa(program, [...usual, ...options], { stdio, timeout: RUN_TIMEOUT_MS, reject: false });
   return exitCode ?? 1;
