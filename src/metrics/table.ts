@@ -60,7 +60,7 @@ export const METRICS = {
     name: 'nri_plugin_call_duration_seconds',
     kind: 'histogram',
     labels: ['plugin', 'call'],
-    help: 'Time that NRI plugins took to answer, by plugin (INDEX-NAME) and call. Its _count is the number of calls.',
+    help: 'Time that NRI plugins took to answer, by plugin (INDEX-NAME; `other` after a hundred of them) and call. Its _count is the number of calls.',
     buckets: NRI_SECONDS,
   },
   nriFailures: {
