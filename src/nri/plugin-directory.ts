@@ -1,7 +1,9 @@
-import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DaemonError, messageOf, unlessMissing } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { readFileInRoot, readStartInRoot } from '../linux/files.ts';
+import { MOST_BYTES_OF_A_PLUGIN } from './limits.ts';
 import { splitPluginName } from './plugin-name.ts';
 
 /** A plugin of the directory. */
@@ -47,25 +49,20 @@ async function examine(path: string, fileName: string): Promise<PluginFile | str
 }
 
 async function isWasm(path: string): Promise<boolean> {
-  const file = await open(path);
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(WASM_MAGIC.length), 0, WASM_MAGIC.length, 0);
-    return bytesRead === WASM_MAGIC.length && buffer.equals(WASM_MAGIC);
-  } finally {
-    await file.close();
-  }
+  return (await readStartInRoot('/', path, WASM_MAGIC.length)).equals(WASM_MAGIC);
 }
 
 /**
  * The configuration of a plugin as its file has it: INDEX-NAME.conf, else NAME.conf; empty where there is neither.
+ * A file that is none (a pipe would keep us waiting) or has more than {@link MOST_BYTES_OF_A_PLUGIN} is not read.
  * @throws {DaemonError} FailedPrecondition where a file is there and cannot be read.
  */
 export async function readConfiguration(directory: string, { index, name }: PluginFile): Promise<string> {
   for (const fileName of [`${index}-${name}.conf`, `${name}.conf`]) {
     const path = join(directory, fileName);
     try {
-      const text = await unlessMissing(readFile(path, 'utf8'), undefined);
-      if (text !== undefined) return text;
+      const text = await unlessMissing(readFileInRoot('/', path, MOST_BYTES_OF_A_PLUGIN), undefined);
+      if (text !== undefined) return text.toString();
     } catch (error) {
       throw new DaemonError('FailedPrecondition', `configuration of NRI plugin ${index}-${name}: ${messageOf(error)}`, { cause: error });
     }

@@ -4,13 +4,14 @@ import { hasErrno } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { killGroup, spawn, type Child, type ExitStatus } from '../linux/spawn.ts';
 import type { PluginFile } from './plugin-directory.ts';
+import { logOutput } from './plugin-output.ts';
 
 /** How long a plugin may take to end after SIGTERM, milliseconds. */
 const TERM_MS = 2000;
 /** How long after SIGKILL: it may hang in the kernel. */
 const KILL_MS = 2000;
-/** Longest line of a plugin that is logged as one, characters. */
-const LINE_LIMIT = 4096;
+/** How long after its end what it has written last is still read, where somebody else holds its connection open, milliseconds. */
+const DRAIN_MS = 500;
 
 /** The descriptor at which a launched plugin finds its connection. */
 const PLUGIN_FD = 3;
@@ -39,9 +40,10 @@ export class PluginProcess {
     if (stream === undefined) throw new Error(`start ${path}: it has no connection`);
     this.pid = pid;
     this.stream = stream;
-    for (const pipe of [pipes[1], pipes[2]]) if (pipe !== undefined) logLines(pipe, `${index}-${name}`, log);
+    for (const pipe of [pipes[1], pipes[2]]) if (pipe !== undefined) logOutput(pipe, `${index}-${name}`, log);
     void exit.then((status) => {
       this.#exit = status;
+      this.#endRest();
     });
   }
 
@@ -57,6 +59,15 @@ export class PluginProcess {
     return this.#exit === undefined ? 'its process does not end' : exitWords(this.#exit);
   }
 
+  /** What it has started has its connection too: that would stay open, and we would take the plugin for alive. */
+  #endRest(): void {
+    // It was reaped in this turn, so no other group has its number yet.
+    killGroup(this.pid);
+    setTimeout(() => {
+      this.stream.destroy();
+    }, DRAIN_MS).unref();
+  }
+
   #terminate(): void {
     try {
       process.kill(-this.pid, 'SIGTERM');
@@ -68,22 +79,4 @@ export class PluginProcess {
 
 function exitWords({ code, signal }: ExitStatus): string {
   return signal === undefined ? `exit code ${code}` : `ended by signal ${signal}`;
-}
-
-/** Writes each line to the log; one that is too long in pieces. */
-function logLines(pipe: Socket, plugin: string, log: Log): void {
-  let rest = '';
-  const tell = (output: string): void => {
-    if (output.trim() !== '') log.info('an NRI plugin says', { plugin, output });
-  };
-  pipe.setEncoding('utf8');
-  pipe.on('data', (text: string) => {
-    const lines = (rest + text).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) tell(line.slice(0, LINE_LIMIT));
-    for (; rest.length > LINE_LIMIT; rest = rest.slice(LINE_LIMIT)) tell(rest.slice(0, LINE_LIMIT));
-  });
-  pipe.once('close', () => {
-    tell(rest);
-  });
 }

@@ -3,7 +3,10 @@ import assert from 'node:assert/strict';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { execFile } from 'node:child_process';
 import { ensureDir, outputFile, pathExists, readJson, writeJson } from 'fs-extra/esm';
+import { settledWithin } from '../../../src/base/deadline.ts';
 import { identify } from '../../../src/linux/process.ts';
 import { spawn } from '../../../src/linux/spawn.ts';
 import { NriLab } from '../../support/nri-lab.ts';
@@ -198,4 +201,49 @@ launchTest('a plugin whose configuration cannot be read is not started', async (
     lab.reports('ready').map(({ name }) => name),
     ['10-conf'],
   );
+});
+
+launchTest('a configuration that is a pipe, or endless, holds up neither the others nor the end of the daemon', async (lab) => {
+  await program(lab, '10-pipe', '#!/bin/sh\nexit 0\n');
+  await program(lab, '11-large', '#!/bin/sh\nexit 0\n');
+  await ensureDir(lab.configDir);
+  const pipe = join(lab.configDir, 'pipe.conf');
+  await promisify(execFile)('mkfifo', [pipe]);
+  await writeFile(join(lab.configDir, 'large.conf'), 'x'.repeat(1024 * 1024 + 1));
+  await lab.start();
+  const down = lab.reports('down').map(({ name, lastError }) => `${name} ${lastError ?? ''}`);
+  const hasEnded = await settledWithin(lab.plugins.close(), 3000);
+  // Whoever waits at the other end goes on.
+  const freed = await settledWithin(writeFile(pipe, ''), 100);
+  assert.ok(hasEnded, 'the plugins are ended');
+  assert.equal(freed, false, 'nobody reads the pipe');
+  await promisify(execFile)('sh', ['-c', `exec 3<>${pipe}; sleep 0.1`]);
+  assert.equal(down.length, 2);
+  assert.match(down[0]!, /configuration of NRI plugin 10-pipe: .*pipe\.conf/);
+  assert.match(down[1]!, /configuration of NRI plugin 11-large: .*1048576 bytes/);
+});
+
+launchTest('what a plugin leaves behind ends with it, and it is started again', async (lab) => {
+  const pids = join(lab.directory, 'pids');
+  await program(lab, '10-forks', `#!/bin/sh\nsleep 300 &\necho $! >> ${pids}\nexit 4\n`);
+  const started = lab.start();
+  await until('it is down', async () => Promise.resolve(lab.reports('down').length === 1));
+  await started;
+  const [pid = 0] = (await readFile(pids, 'utf8')).trim().split('\n').map(Number);
+  assert.equal(await isThere(pid), false, 'its child has ended');
+  assert.match(lab.reports('down')[0]!.lastError ?? '', /exit code 4/);
+});
+
+launchTest('a plugin that never stops writing does not fill the log', async (lab) => {
+  await program(lab, '10-chatty', '#!/bin/sh\necho first >&2\nexec yes this is one line of many\n');
+  const started = lab.start();
+  await until('it has said something', async () => Promise.resolve(lab.lines.some(({ message }) => /says/.test(message))));
+  const before = lab.lines.length;
+  const from = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  const perSecond = ((lab.lines.length - before) * 1000) / (performance.now() - from);
+  await lab.plugins.close();
+  await started;
+  assert.ok(perSecond < 300, `${perSecond.toFixed(0)} lines a second`);
+  assert.ok(lab.warnings.some((line) => /lines of an NRI plugin are left out: 10-chatty/.test(line)));
 });
