@@ -11,9 +11,15 @@ export interface AskedPart {
 /** Throws; the words say what was asked and what must be. */
 export type Refuse = (part: AskedPart, words: string) => never;
 
+/** Most of a refusal's words, characters: some repeat what a plugin has sent. */
+const WORDS_LIMIT = 1000;
+
 /** Refuses parts of an adjustment in the name of the plugin that asked for them. All of it is FailedPrecondition: the request itself is right. */
 export function refuserOf(doing: string, owners: FieldOwners | undefined): Refuse {
-  return (part, words) => fail('FailedPrecondition', `${doing}: ${pluginOf(part, owners)}: ${words}`);
+  return (part, words) => {
+    const shown = words.length > WORDS_LIMIT ? `${words.slice(0, WORDS_LIMIT)}...` : words;
+    return fail('FailedPrecondition', `${doing}: ${pluginOf(part, owners)}: ${shown}`);
+  };
 }
 
 function pluginOf({ field, key }: AskedPart, owners: FieldOwners | undefined): string {

@@ -318,6 +318,14 @@ test('a refusal names the plugin that owns the field, or the entry', () => {
   assert.throws(named(adjustment({ mounts: [{ destination: 'constructor' }] })), /an NRI plugin: mounts: the one at "constructor" /);
 });
 
+test('a refusal is never long, whatever a plugin has sent', () => {
+  const cpus = '9'.repeat(100_000);
+  assert.throws(
+    () => linux({ resources: { cpu: { cpus } } }),
+    ({ message }: Error) => message.length < 1100 && message.endsWith('...'),
+  );
+});
+
 test('a PID namespace that is shared stays; a container of its own one may have another', () => {
   const shared = buildSpec(containerInput({ namespaces: { net: '/n', ipc: '/i', uts: '/u', pid: '/proc/5/ns/pid' } }));
   for (const namespaces of [[{ type: '-pid' }], [{ type: 'pid' }]])
