@@ -9,7 +9,7 @@ import { withDevices } from './nri-devices.ts';
 import { ociMemoryPolicy, withEntries, withNamespaces, withNetDevices, withRdt, withSysctls } from './nri-linux.ts';
 import { withMounts } from './nri-mounts.ts';
 import { withEnvAndArgs, withRlimits, withScheduling } from './nri-process.ts';
-import { quoted, refusedAs, refuserOf, type Refuse } from './nri-refusal.ts';
+import { quoted, refusedAs, refuserOf, refuseNul, type Refuse } from './nri-refusal.ts';
 import { addedRules, criResourcesOf, fieldInWords, furtherLimits, hugepagesAfter } from './nri-resources.ts';
 import { ociPolicy } from './nri-seccomp.ts';
 import type { OciHook, OciHookName, OciResources, OciSpec } from './oci-types.ts';
@@ -68,11 +68,15 @@ function withHooks(spec: OciSpec, hooks: Hooks, refuse: Refuse): OciSpec {
   return all === undefined ? spec : { ...spec, hooks: all };
 }
 
+/** Runtimes count nanoseconds: of many more the timeout would be over at once. */
+const MOST_SECONDS = 2n ** 31n - 1n;
+
 function ociHook(stage: string, { path, args, env, timeout }: Hook, refuse: Refuse): OciHook {
   const part = { field: Field.OciHooks };
   if (!path.startsWith('/')) refuse(part, `hooks.${stage} has the path ${quoted(path)}, must be absolute`);
-  if (timeout !== undefined && timeout.value < 1n)
-    refuse(part, `hooks.${stage} has the timeout ${timeout.value}, must be 1 second at least`);
+  refuseNul([path, ...args, ...env], (words) => refuse(part, `hooks.${stage} ${words}`));
+  if (timeout !== undefined && (timeout.value < 1n || timeout.value > MOST_SECONDS))
+    refuse(part, `hooks.${stage} has the timeout ${timeout.value}, must be from 1 to ${MOST_SECONDS} seconds`);
   return {
     path,
     ...(args.length === 0 ? {} : { args }),

@@ -1,8 +1,9 @@
+import { posix } from 'node:path';
 import { Field } from '../../api/nri/enums.ts';
 import type { LinuxDevice } from '../../api/nri/messages.ts';
 import { present } from '../base/field.ts';
 import type { AdjustmentContext } from './nri-context.ts';
-import { entryKey, quoted, type Refuse } from './nri-refusal.ts';
+import { entryKey, quoted, refuseNul, type Refuse } from './nri-refusal.ts';
 import type { OciDevice, OciDeviceRule, OciMount, OciSpec } from './oci-types.ts';
 
 /** Most that a device number may be: no kernel has more bits for it. */
@@ -46,7 +47,9 @@ function notThere({ path, type, major, minor }: OciDevice): string {
 
 function ociDevice({ path, type, major, minor, fileMode, uid, gid }: LinuxDevice, refuse: Refuse): OciDevice {
   const part = { field: Field.Devices, key: path };
-  if (!path.startsWith('/')) refuse(part, `linux.devices has the path ${quoted(path)}, must be absolute`);
+  if (!path.startsWith('/') || posix.resolve(path) === '/')
+    refuse(part, `linux.devices has the path ${quoted(path)}, must be absolute and below the root`);
+  refuseNul([path], (words) => refuse(part, `linux.devices ${words}`));
   const kind =
     TYPES.find((each) => each === type) ??
     refuse(part, `linux.devices: ${quoted(path)} has the type ${quoted(type)}, must be b, c, u or p`);

@@ -4,7 +4,7 @@ import { messageOf } from '../base/errors.ts';
 import { namespaceOfSysctl } from '../linux/namespaces.ts';
 import type { AdjustmentContext } from './nri-context.ts';
 import { nameIn } from './nri-process.ts';
-import { entryKey, quoted, type Refuse } from './nri-refusal.ts';
+import { entryKey, quoted, refuseNul, type Refuse } from './nri-refusal.ts';
 import type { OciIntelRdt, OciLinux, OciMemoryPolicy, OciMount, OciNamespace, OciNamespaceType, OciSpec } from './oci-types.ts';
 
 type Of<K extends keyof AdjustmentContext> = Pick<AdjustmentContext, K>;
@@ -27,6 +27,7 @@ export function withNamespaces(
       NAMESPACES.find((each) => each === key) ??
       refuse(part, `linux.namespaces has the type ${quoted(key)}, must be one of ${NAMESPACES.join(', ')}`);
     if (path !== '' && !path.startsWith('/')) refuse(part, `linux.namespaces: the path of ${type} is ${quoted(path)}, must be absolute`);
+    refuseNul([path], (words) => refuse(part, `linux.namespaces: the path of ${type} ${words}`));
     const before = namespaces.find((each) => each.type === type);
     const after: OciNamespace | undefined = isRemoved ? undefined : { type, ...(path === '' ? {} : { path }) };
     if ((before === undefined) === (after === undefined) && before?.path === after?.path) continue;

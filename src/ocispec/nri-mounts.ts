@@ -4,7 +4,7 @@ import type { Mount } from '../../api/nri/messages.ts';
 import { mountOf } from '../linux/mountinfo.ts';
 import type { AdjustmentContext } from './nri-context.ts';
 import { isProtectedInProc } from './mounts.ts';
-import { entryKey, quoted, type Refuse } from './nri-refusal.ts';
+import { entryKey, quoted, refuseNul, type Refuse } from './nri-refusal.ts';
 import type { OciMount, OciSpec } from './oci-types.ts';
 
 type Context = Pick<AdjustmentContext, 'runtime' | 'host' | 'hostMounts'>;
@@ -51,6 +51,7 @@ function depth(path: string): number {
 function checkMount(request: Mount, { runtime, host, hostMounts }: Context, refuse: (words: string) => never): void {
   const { destination, type, source, options } = request;
   const isBind = type === 'bind' || options.some((option) => option === 'bind' || option === 'rbind');
+  refuseNul([destination, type, source, ...options], refuse);
   if (!destination.startsWith('/') || posix.resolve(destination) === '/') refuse('must be at an absolute path below the root');
   if (isProtectedInProc(posix.resolve(destination), type === 'proc' ? '/proc' : source))
     refuse('is in /proc, must not be: the runtime relies on that to confine the container');

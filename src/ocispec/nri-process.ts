@@ -2,7 +2,7 @@ import { Field, IOPrioClass, LinuxSchedulerFlag, LinuxSchedulerPolicy } from '..
 import type { ContainerAdjustment, KeyValue, LinuxContainerAdjustment, LinuxScheduler, POSIXRlimit } from '../../api/nri/messages.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { RuntimeFacts } from './input.ts';
-import { entryKey, quoted, type Refuse } from './nri-refusal.ts';
+import { entryKey, quoted, refuseNul, type Refuse } from './nri-refusal.ts';
 import type { OciIoPriority, OciProcess, OciRlimit, OciScheduler } from './oci-types.ts';
 import { clampOomScoreAdj, withinCeiling } from './process.ts';
 
@@ -10,8 +10,7 @@ import { clampOomScoreAdj, withinCeiling } from './process.ts';
 export function withEnvAndArgs(process: OciProcess, { env, args }: ContainerAdjustment, refuse: Refuse): OciProcess {
   const first = args[0] ?? process.args[0] ?? '';
   if (args.length > 0 && first === '') refuse({ field: Field.Args }, 'args begin with an empty word, must name a program');
-  const broken = args.find((word) => word.includes('\0'));
-  if (broken !== undefined) refuse({ field: Field.Args }, `args has ${quoted(broken)}, must be without a NUL byte`);
+  refuseNul(args, (words) => refuse({ field: Field.Args }, `args ${words}`));
   return { ...process, env: withVariables(process.env, env, refuse), args: args.length === 0 ? process.args : args };
 }
 

@@ -47,6 +47,12 @@ export function entryKey(key: string): { readonly key: string; readonly isRemove
   return key.startsWith(REMOVAL) ? { key: key.slice(1), isRemoved: true } : { key, isRemoved: false };
 }
 
+/** Refuses texts that no system call takes: what fails in the runtime does not say whose it is. */
+export function refuseNul(texts: readonly string[], refuse: (words: string) => never): void {
+  const broken = texts.find((text) => text.includes('\0'));
+  if (broken !== undefined) refuse(`has ${quoted(broken)}, must be without a NUL byte`);
+}
+
 /** A text of a plugin, as far as it fits into a message. */
 export function quoted(text: string): string {
   return JSON.stringify(text.length > 128 ? `${text.slice(0, 128)}...` : text);

@@ -136,6 +136,9 @@ export function criResourcesOf({ cpu, memory, hugepageLimits, unified }: LinuxRe
   };
 }
 
+/** The kernel's PID_MAX_LIMIT (include/linux/threads.h). It takes no larger limit, and there never are more, so that is none. */
+const MOST_PIDS = 4n * 1024n * 1024n;
+
 /** Those that the CRI has no field for, as a spec has them. */
 export function furtherLimits(resources: LinuxResources, host: Host, refuse: Refuse): OciResources {
   const { limit, swap } = resources.memory ?? NO_MEMORY;
@@ -148,7 +151,7 @@ export function furtherLimits(resources: LinuxResources, host: Host, refuse: Ref
     ...(Object.keys(cpu).length === 0 ? {} : { cpu }),
     ...(Object.keys(memory).length === 0 ? {} : { memory }),
     // A plugin that hands on what it was shown has 0 where there was no limit.
-    ...(pids === 0n ? {} : { pids: { limit: pids < 0n ? -1 : Number(pids) } }),
+    ...(pids === 0n ? {} : { pids: { limit: pids < 0n || pids > MOST_PIDS ? -1 : Number(pids) } }),
   };
 }
 
@@ -156,7 +159,7 @@ export function furtherLimits(resources: LinuxResources, host: Host, refuse: Ref
 function realtimeLimits(cpu: LinuxCPU | undefined, host: Host, refuse: Refuse): NonNullable<OciResources['cpu']> {
   const limit = (field: Field, name: string, value = 0n): number | undefined => {
     if (value === 0n) return undefined;
-    if (host.cgroupVersion === 'v1') return Number(value);
+    if (host.cgroupVersion === 'v1') return exact(value);
     return refuse({ field }, `linux.resources.cpu.${name} is ${value}, must not be set: it needs cgroup v1, this node has v2`);
   };
   return present({
@@ -184,17 +187,32 @@ function furtherMemory(memory: LinuxMemory | undefined, host: Host, refuse: Refu
   if (useHierarchy?.value === false)
     refuse({ field: Field.MemUseHierarchy }, 'linux.resources.memory.use_hierarchy is false, must be true: kernels know nothing else');
   return present({
-    reservation: reservation === undefined ? undefined : Number(reservation.value),
-    swappiness: swappiness === undefined ? undefined : Number(swappiness.value),
+    reservation: reservation === undefined ? undefined : exact(reservation.value),
+    swappiness: swappiness === undefined ? undefined : exact(swappiness.value),
     disableOOMKiller: disableOomKiller?.value === true ? true : undefined,
   });
 }
+
+/** A limit beyond any machine as the nearest exact number, as in a request: the digits of a larger one no runtime reads. */
+function exact(value: bigint): number {
+  return Number(value > MOST_EXACT ? MOST_EXACT : value < -1n ? -1n : value);
+}
+
+const MOST_EXACT = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** The rules that a plugin adds for devices. */
 export function addedRules({ devices }: LinuxResources, refuse: Refuse): OciDeviceRule[] {
   return devices.map(({ allow, type, major, minor, access }) => {
     if (type !== '' && type !== 'a' && type !== 'b' && type !== 'c')
       refuse({ field: Field.None }, `linux.resources.devices has the type ${quoted(type)}, must be a, b or c`);
+    if (!/^[rwm]+$/.test(access))
+      refuse({ field: Field.None }, `linux.resources.devices has the access ${quoted(access)}, must be of the letters r, w and m`);
+    for (const number of [major, minor])
+      if (number !== undefined && (number.value < -1n || number.value > MOST_DEVICE_NUMBER))
+        refuse(
+          { field: Field.None },
+          `linux.resources.devices has the number ${number.value}, must be from 0 to ${MOST_DEVICE_NUMBER}, or -1 for all`,
+        );
     return {
       allow,
       ...(type === '' ? {} : { type: type }),
@@ -203,6 +221,9 @@ export function addedRules({ devices }: LinuxResources, refuse: Refuse): OciDevi
     };
   });
 }
+
+/** No kernel has more bits for it. */
+const MOST_DEVICE_NUMBER = 2n ** 32n - 1n;
 
 function numberOf(optional: { readonly value: bigint } | undefined): number | undefined {
   return optional === undefined ? undefined : Number(optional.value);

@@ -55,8 +55,8 @@ export const ALIKE: readonly AdjustmentCase[] = [
   linux('zero of memory', { resources: { memory: { limit: { value: 0n } } } }),
   linux('huge pages', { resources: { hugepageLimits: [{ pageSize: '1GB', limit: 2n ** 31n }, { pageSize: '2MB', limit: 0n }, { pageSize: '1GB', limit: 7n }] } }),
   linux('files of the cgroup', { resources: { unified: { 'memory.low': '5', 'memory.high': 'max' } } }),
-  linux('processes', { resources: { pids: { limit: 2n ** 31n } } }),
-  linux('rules for devices', { resources: { devices: [{ allow: true, type: 'c', major: { value: 1n }, minor: { value: 0n }, access: 'r' }, { allow: false, access: 'rwm' }, { allow: true, type: 'a' }] } }),
+  linux('processes', { resources: { pids: { limit: 2n ** 22n } } }),
+  linux('rules for devices', { resources: { devices: [{ allow: true, type: 'c', major: { value: 1n }, minor: { value: 0n }, access: 'r' }, { allow: false, access: 'rwm' }, { allow: true, type: 'a', access: 'w' }] } }),
   { name: 'limits', asked: { rlimits: [{ type: 'RLIMIT_CORE', soft: 0n, hard: 2n ** 64n - 1n }, { type: 'RLIMIT_NPROC', soft: 2n ** 53n + 1n, hard: 2n ** 53n + 1n }] } },
 ]; // prettier-ignore
 
@@ -89,6 +89,8 @@ export const DIFFERENT: readonly DifferentCase[] = [
   { ...linux('few shares', { resources: { cpu: { shares: { value: 1n } } } }), why: 'as for a request: the kernel knows no fewer', at: [...resources, 'cpu', 'shares'], upstream: 1, ours: 2 },
   { ...linux('any number of processes', { resources: { pids: { limit: -1n } } }), why: 'upstream keeps the limit that was there', at: [...resources, 'pids', 'limit'], upstream: 50, ours: -1 },
   { ...linux('no word on processes', { resources: { pids: { limit: 0n } } }), why: 'upstream shows plugins a zero where there is no limit', at: [...resources, 'pids', 'limit'], upstream: 0, ours: 50 },
+  { ...linux('more processes than there can be', { resources: { pids: { limit: 2n ** 31n } } }), why: 'the kernel refuses the number', at: [...resources, 'pids', 'limit'], upstream: 2 ** 31, ours: -1 },
+  { ...linux('a rule that allows nothing', { resources: { devices: [{ allow: true, type: 'c' }] } }), why: 'the runtime would refuse it', at: [...resources, 'devices', '1', 'allow'], upstream: true, ours: /devices has the access ""/ },
   { ...linux('realtime', { resources: { cpu: { realtimeRuntime: { value: 5n } } } }), why: 'runtimes ignore it on cgroup v2', at: [...resources, 'cpu', 'realtimeRuntime'], upstream: 5, ours: /needs cgroup v1/ },
   { ...linux('a class of block I/O', { resources: { blockioClass: { value: 'x' } } }), why: 'there are no definitions of classes', at: [], upstream: /no class/, ours: /blockio_class is "x"/ },
   { ...linux('a pipe', { devices: [{ path: '/dev/p', type: 'p' }] }), why: 'no runtime takes a rule for a pipe', at: [...resources, 'devices', '1'], upstream: { allow: true, type: 'p', major: 0, minor: 0, access: 'rw' }, ours: undefined },

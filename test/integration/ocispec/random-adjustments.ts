@@ -146,7 +146,7 @@ export class RandomAdjustments {
         type: this.#pick(['', 'a', 'b', 'c']),
         major: optional([0n, 7n]),
         minor: optional([0n, 7n]),
-        access: this.#pick(['', 'r', 'rwm']),
+        access: this.#pick(['w', 'r', 'rwm']),
       })),
     };
   }

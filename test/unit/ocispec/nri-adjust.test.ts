@@ -153,6 +153,14 @@ test('limits go field by field over those that are there; a limit on memory take
   });
 });
 
+test('a limit beyond any machine is one that runtimes and kernels can read', () => {
+  const most = 2n ** 63n - 1n;
+  const { resources } = linux({ resources: { memory: { reservation: { value: most } }, pids: { limit: most } } }).linux;
+  assert.equal(resources.memory?.reservation, Number.MAX_SAFE_INTEGER);
+  assert.deepStrictEqual(resources.pids, { limit: -1 });
+  assert.deepStrictEqual(linux({ resources: { pids: { limit: 4_194_304n } } }).linux.resources.pids, { limit: 4_194_304 });
+});
+
 test('an OOM score keeps above what the daemon may set, rlimits below, and a type is limited once', () => {
   const host = { ...HOST, oomScoreAdjFloor: -5, rlimitCeilings: { RLIMIT_NOFILE: { soft: 10, hard: 20 } } };
   const spec = adjusted(
@@ -237,10 +245,13 @@ const REFUSED: readonly [init: Init<ContainerAdjustment>, words: RegExp, changes
   [{ annotations: { 'io.kubernetes.cri.sandbox-id': 'x' } }, /annotations changes "io.kubernetes.cri.sandbox-id", must not/],
   [{ annotations: { '-io.kubernetes.cri.container-type': '' } }, /annotations changes "io.kubernetes.cri.container-type"/],
   [{ hooks: { prestart: [{ path: 'true' }] } }, /hooks.prestart has the path "true", must be absolute/],
-  [{ hooks: { poststop: [{ path: '/t', timeout: { value: 0n } }] } }, /hooks.poststop has the timeout 0, must be 1 second at least/],
+  [{ hooks: { poststop: [{ path: '/t', timeout: { value: 0n } }] } }, /hooks.poststop has the timeout 0, must be from 1 to 2147483647 seconds/],
+  [{ hooks: { poststop: [{ path: '/t', timeout: { value: 10_000_000_000n } }] } }, /hooks.poststop has the timeout 10000000000, must be/],
+  [{ hooks: { poststop: [{ path: '/t', env: ['A=\0'] }] } }, /hooks.poststop has "A=\\u0000", must be without a NUL byte/],
   [{ rlimits: [{ type: 'NOFILE', soft: 1n, hard: 1n }] }, /rlimits has the type "NOFILE", must be one of RLIMIT_AS/],
   [{ rlimits: [{ type: 'RLIMIT_CPU', soft: 2n, hard: 1n }] }, /RLIMIT_CPU is soft 2, must not be above hard, 1/],
   [{ mounts: [{ destination: 'data', type: 'tmpfs' }] }, /mounts: the one at "data" must be at an absolute path below the root/],
+  [{ mounts: [{ destination: '/x', type: 'tmpfs', options: ['a\0'] }] }, /mounts: the one at "\/x" has "a\\u0000", must be without a NUL/],
   [{ mounts: [{ destination: '/x/..', type: 'tmpfs' }] }, /must be at an absolute path below the root/],
   [{ mounts: [{ destination: '/x', type: 'bind', source: 'y' }] }, /has the source "y", must be an absolute path of the node/],
   [{ mounts: [{ destination: '/x', source: '/y' }] }, /has no type, must have one, or bind among its options/],
@@ -250,6 +261,8 @@ const REFUSED: readonly [init: Init<ContainerAdjustment>, words: RegExp, changes
   [{ mounts: [{ destination: '/x', type: 'bind', source: '/y', options: ['idmap'] }] }, /has the option idmap/, { runtime: RUNTIME }],
   [{ mounts: [{ destination: '/x', type: 'bind', source: '/y', options: ['relabel'] }] }, /has the option relabel/, { host: { ...HOST, selinux: true } }],
   [{ linux: { devices: [{ path: 'x', type: 'c' }] } }, /linux.devices has the path "x", must be absolute/],
+  [{ linux: { devices: [{ path: '/dev/..', type: 'c' }] } }, /has the path "\/dev\/..", must be absolute and below the root/],
+  [{ linux: { devices: [{ path: '/dev/x\0', type: 'c' }] } }, /linux.devices has "\/dev\/x\\u0000", must be without a NUL/],
   [{ linux: { devices: [{ path: '/dev/x', type: 'd' }] } }, /has the type "d", must be b, c, u or p/],
   [{ linux: { devices: [{ path: '/dev/x', type: 'c', major: -1n }] } }, /has the number -1:0, must be from 0/],
   [{ linux: { cgroupsPath: '/other' } }, /linux.cgroups_path is "\/other", must be left out or be "\/kubepods\/pod1\/c1"/],
@@ -265,6 +278,7 @@ const REFUSED: readonly [init: Init<ContainerAdjustment>, words: RegExp, changes
   [{ linux: { seccompPolicy: { defaultAction: 'SCMP_ACT_ALLOW' } } }, /this kernel has no seccomp/, { host: { ...HOST, seccomp: false } }],
   [{ linux: { namespaces: [{ type: 'cpu' }] } }, /linux.namespaces has the type "cpu", must be one of pid, network/],
   [{ linux: { namespaces: [{ type: 'network', path: 'x' }] } }, /the path of network is "x", must be absolute/],
+  [{ linux: { namespaces: [{ type: 'network', path: '/x\0' }] } }, /the path of network has "\/x\\u0000", must be without a NUL/],
   [{ linux: { namespaces: [{ type: 'user' }] } }, /user is to be a new one, must be its pod's/],
   [{ linux: { namespaces: [{ type: '-mount' }] } }, /mount is to be the node's, must be a new one/],
   [{ linux: { namespaces: [{ type: 'time' }] } }, /time is to be a new one, must be left out/, { runtime: RUNTIME }],
@@ -297,6 +311,9 @@ const REFUSED: readonly [init: Init<ContainerAdjustment>, words: RegExp, changes
   [{ linux: { resources: { unified: { '../x': '1' } } } }, /unified has "..\/x", must be the name of a cgroup v2 file/],
   [{ linux: { resources: { unified: { 'memory.high': '1' } } } }, /unified \(memory.high\) needs cgroup v2/, { host: V1 }],
   [{ linux: { resources: { devices: [{ type: 'p' }] } } }, /linux.resources.devices has the type "p", must be a, b or c/],
+  [{ linux: { resources: { devices: [{ type: 'c', access: 'rx' }] } } }, /linux.resources.devices has the access "rx", must be of the letters/],
+  [{ linux: { resources: { devices: [{ type: 'c', access: '' }] } } }, /linux.resources.devices has the access ""/],
+  [{ linux: { resources: { devices: [{ type: 'c', access: 'r', major: { value: 2n ** 63n - 1n } }] } } }, /linux.resources.devices has the number 9223372036854775807, must be from 0/],
 ]; // prettier-ignore
 
 test('what cannot be is refused with the field and what must be', () => {
