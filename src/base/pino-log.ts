@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import type { DestinationStream, Logger } from 'pino';
 import type { Log, LogFields } from './log.ts';
 import { timed } from './timed.ts';
+import { escaped } from './escaped.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LogFormat = 'text' | 'json';
@@ -94,11 +95,6 @@ function toText(line: string): string {
   const { time, level, message, ...fields } = JSON.parse(line) as Record<string, unknown>;
   const words = Object.entries(fields).map(([name, value]) => `${name}=${writeField(value)}`);
   return `${escaped([String(time), String(level).toUpperCase().padEnd(5), String(message), ...words].join(' '))}\n`;
-}
-
-/** A name or a program's words must not end the line or steer the terminal that shows it. */
-function escaped(text: string): string {
-  return text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function writeField(value: unknown): string {

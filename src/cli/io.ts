@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import { escaped } from '../base/escaped.ts';
 
 /** What a command reads and prints on. */
 export interface CliIo {
@@ -8,7 +9,8 @@ export interface CliIo {
 }
 
 /** Rows in columns that are as wide as their widest cell. */
-export function table(rows: readonly (readonly string[])[]): string {
+export function table(given: readonly (readonly string[])[]): string {
+  const rows = given.map((row) => row.map(escaped));
   const widths: number[] = [];
   for (const row of rows) for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
   return rows

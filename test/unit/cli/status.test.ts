@@ -73,3 +73,8 @@ test('the status tells of NRI plugins: which there are, how quick they are, what
   assert.doesNotMatch(statusText({ ...STATUS, nri: { listenPath: '/n', plugins: [] } }), /NRI/);
   assert.doesNotMatch(statusText(STATUS), /NRI/);
 });
+
+test('what programs and plugins say neither ends a line nor steers the terminal', () => {
+  const text = statusText({ ...STATUS, conditions: [{ type: 'NetworkReady', ok: false, reason: 'x\n\u001b[2Jy', message: '' }] });
+  assert.match(text, /^NetworkReady {2}no {2}x\\u000a\\u001b\[2Jy$/m);
+});
