@@ -12,6 +12,12 @@ export const MOST_WISHES = 10_000;
 /** Most connections whose plugins are not ready; they have `registration_timeout` to become that. */
 export const MOST_JOINING = 100;
 
+/** Most plugins from outside at once, those that are not ready included: each event is told to one after the other. */
+export const MOST_CONNECTED = 200;
+
+/** Longest list of plugins that a pod may require, characters. Reading one of the 256 KiB of an annotation takes a third of a second. */
+export const LONGEST_REQUIRED_PLUGINS = 10_000;
+
 /** A text of a plugin or a pod as log lines, reports and errors may have it: it may be a megabyte long. */
 export function shortened(text: string): string {
   return text.length > 500 ? `${text.slice(0, 500)}...` : text;

@@ -16,7 +16,7 @@ import { Dispatcher } from './dispatch.ts';
 import type { NriEvent, RelayedEvent, RelayedRequest } from './events.ts';
 import type { PluginHost } from './host.ts';
 import { join } from './join.ts';
-import { MOST_JOINING } from './limits.ts';
+import { MOST_CONNECTED, MOST_JOINING } from './limits.ts';
 import { LaunchedPlugins } from './launched-plugins.ts';
 import { LaunchedProcesses } from './launched-processes.ts';
 import { PluginListener } from './listener.ts';
@@ -29,6 +29,9 @@ import { runtimeCalls } from './runtime-calls.ts';
 import { Setbacks } from './setbacks.ts';
 import type { NriSettings } from './settings.ts';
 import { Windows } from './windows.ts';
+
+/** How long no more is told of connections that are refused, milliseconds. */
+const REFUSALS_PAUSE_MS = 1000;
 
 export interface PluginsOptions {
   /** Asked each time, since some of it may change. */
@@ -60,6 +63,8 @@ export class Plugins {
   readonly #joining = new Set<Plugin>();
   readonly #startedAt = new Date();
   #launched: LaunchedPlugins | undefined;
+  /** When a connection that is refused is told of again. */
+  #silentUntil = 0;
   #listener: PluginListener | undefined;
 
   constructor(options: PluginsOptions) {
@@ -87,16 +92,28 @@ export class Plugins {
     }
     if (listenPath !== '') {
       const onConnection = (newcomer: Pick<Newcomer, 'stream' | 'pid'>): void => {
-        if (this.#joining.size >= MOST_JOINING) {
-          log.warn(`a connection of an NRI plugin is refused: ${MOST_JOINING} others are not ready yet`);
-          newcomer.stream.destroy();
-          return;
-        }
-        take({ ...newcomer, kind: 'external', configuration: '' });
+        const reason = this.#noRoom();
+        if (reason === undefined) take({ ...newcomer, kind: 'external', configuration: '' });
+        else this.#refuse(newcomer, reason);
       };
       this.#listener = new PluginListener({ log, onConnection });
       await this.#listener.listen(listenPath);
     }
+  }
+
+  /** Why there is no room for another connection; undefined: there is. */
+  #noRoom(): string | undefined {
+    const joining = this.#joining.size;
+    if (joining >= MOST_JOINING) return `${MOST_JOINING} others are not ready yet`;
+    return joining + this.#dispatcher.plugins.length >= MOST_CONNECTED ? `${MOST_CONNECTED} others are connected` : undefined;
+  }
+
+  #refuse({ stream, pid }: Pick<Newcomer, 'stream' | 'pid'>, reason: string): void {
+    stream.destroy();
+    // Whoever comes without end is told of now and then.
+    if (performance.now() < this.#silentUntil) return;
+    this.#silentUntil = performance.now() + REFUSALS_PAUSE_MS;
+    this.#log.warn('connections of NRI plugins are refused', { reason, ...(pid === undefined ? {} : { pid }) });
   }
 
   /** Stops listening, lets all plugins know, and ends the launched ones. */

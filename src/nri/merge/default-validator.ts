@@ -1,7 +1,7 @@
 import { Field, SecurityProfileProfileType } from '../../../api/nri/enums.ts';
 import type { PodSandbox, ValidateContainerAdjustmentRequest } from '../../../api/nri/messages.ts';
 import { messageOf } from '../../base/errors.ts';
-import { shortened } from '../limits.ts';
+import { LONGEST_REQUIRED_PLUGINS, shortened } from '../limits.ts';
 import type { DefaultValidatorSettings } from '../settings.ts';
 
 /** With it a pod names more plugins that must have seen its containers, as a YAML list. pkg/plugin/annotations.go of the module. */
@@ -90,6 +90,8 @@ async function checkRequiredPlugins(settings: DefaultValidatorSettings, request:
 
 /** All scalars are names as they are written, whatever YAML takes them for; so does Go's reader where it reads into strings. */
 async function parseNames(text: string): Promise<string[]> {
+  if (text.length > LONGEST_REQUIRED_PLUGINS)
+    throw new Error(`it has ${text.length} characters, must have ${LONGEST_REQUIRED_PLUGINS} at most`);
   const { FAILSAFE_SCHEMA, loadAll } = await import('js-yaml'); // for pods that have the annotation
   const names: unknown = loadAll(text, { schema: FAILSAFE_SCHEMA })[0];
   if (names === undefined) return [];

@@ -117,10 +117,22 @@ test('connections that never register are held in a number that can be borne', a
     const closed = Promise.all(sockets.slice(100).map(async (socket) => once(socket.resume(), 'close')));
     await closed;
     await until('others are held', async () => Promise.resolve(lab.reports('registering').length === 100));
+    const refused = lab.warnings.filter((line) => /connections of NRI plugins are refused: 100 others are not ready yet/.test(line));
+    assert.ok(refused.length >= 1 && refused.length <= 3, `${refused.length} lines of the log`);
     for (const socket of sockets) socket.destroy();
     await until('there is room again', async () => Promise.resolve(lab.reports('registering').length === 0));
     await joinAs(lab, '10', 'good', CREATE_CONTAINER);
     await lab.untilReady(1);
+  });
+});
+
+test('a plugin that connects again and again, and leaves none of its connections, has an end', async () => {
+  await inLab(async (lab) => {
+    for (let count = 0; count < 4; count += 1)
+      await Promise.all(Array.from({ length: 50 }, async () => joinAs(lab, '10', 'again', CREATE_CONTAINER)));
+    await lab.untilReady(200);
+    await assert.rejects(joinAs(lab, '10', 'again', CREATE_CONTAINER));
+    assert.ok(lab.warnings.some((line) => /refused: 200 others are connected/.test(line)));
   });
 });
 
