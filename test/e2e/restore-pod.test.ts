@@ -110,7 +110,14 @@ e2eTest(
   async (daemon) => {
     const { place, last } = await checkpointed(daemon, ALONE);
     const marks = await marksOfStart(daemon, place);
-    for (const mark of ['container.starting', 'monitor.spawned', 'monitor.answered', 'container.started', 'container.running'])
+    for (const mark of [
+      'container.start-hooked',
+      'container.starting',
+      'monitor.spawned',
+      'monitor.answered',
+      'container.started',
+      'container.running',
+    ])
       assert.ok(marks.includes(mark), `the start does not pass ${mark}, it passes ${marks.join(', ')}`);
     const before = await inventoryOf(daemon);
     for (const mark of marks) {
@@ -123,7 +130,9 @@ e2eTest(
       await failureOf(daemon.runtime.startContainer({ containerId: killed }));
       await daemon.ended();
       await daemon.start();
-      if (mark === 'container.running') await countsOn(daemon, killed, last);
+      // Before its intent is on record nothing of a start has happened.
+      if (mark === 'container.start-hooked') await daemon.runtime.startContainer({ containerId: killed });
+      if (mark === 'container.running' || mark === 'container.start-hooked') await countsOn(daemon, killed, last);
       else {
         const { exitCode, reason } = await waitForExit(daemon, killed);
         assert.deepEqual([exitCode, reason], [255, 'Unknown'], mark);
