@@ -7,7 +7,7 @@ import type {
   UpdateContainersRequest,
   UpdateContainersResponse,
 } from '../../api/nri/messages.ts';
-import { messageOf } from '../base/errors.ts';
+import { DaemonError, messageOf } from '../base/errors.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Log } from '../base/log.ts';
 import { refusal } from './connection.ts';
@@ -63,6 +63,8 @@ export class Plugins {
   readonly #joining = new Set<Plugin>();
   readonly #startedAt = new Date();
   #launched: LaunchedPlugins | undefined;
+  /** Whether the daemon ends, and had plugins. */
+  #hasLost = false;
   /** When a connection that is refused is told of again. */
   #silentUntil = 0;
   #listener: PluginListener | undefined;
@@ -118,6 +120,7 @@ export class Plugins {
 
   /** Stops listening, lets all plugins know, and ends the launched ones. */
   async close(): Promise<void> {
+    this.#hasLost ||= this.active;
     this.#listener?.close();
     await Promise.all([...this.#dispatcher.plugins, ...this.#joining].map(async (plugin) => plugin.shutDown()));
     await this.#launched?.close();
@@ -125,12 +128,12 @@ export class Plugins {
 
   /** Whether anybody is to be asked, or may be soon; else nothing need be built for {@link relay} and its like. */
   get active(): boolean {
-    return this.#dispatcher.plugins.length > 0 || this.#joining.size > 0 || this.#hasDefaultValidator;
+    return this.#hasLost || this.#dispatcher.plugins.length > 0 || this.#joining.size > 0 || this.#hasDefaultValidator;
   }
 
   /** Whether anybody wants to hear of an event, or may soon. */
   wants(event: NriEvent): boolean {
-    if (event === Event.CREATE_CONTAINER && this.#hasDefaultValidator) return true;
+    if (event === Event.CREATE_CONTAINER && (this.#hasLost || this.#hasDefaultValidator)) return true;
     const isFor = (plugin: Plugin): boolean =>
       plugin.wants(event) || (event === Event.CREATE_CONTAINER && plugin.wants(Event.VALIDATE_CONTAINER_ADJUSTMENT));
     return this.#dispatcher.plugins.some(isFor) || [...this.#joining].some(isFor);
@@ -156,10 +159,12 @@ export class Plugins {
   /**
    * Asks plugins about a container that is to be created, and validators about the answers.
    * @throws {DaemonError} Internal with a plugin's words; FailedPrecondition where answers contradict each other; PermissionDenied
-   * where a validator refuses.
+   * where a validator refuses; Unavailable where the daemon ends: a later one would hand out what was made without its plugins.
    */
   async createContainer(request: CreateContainerRequest): Promise<CreationWishes> {
-    return this.#dispatcher.createContainer(request);
+    const wishes = await this.#dispatcher.createContainer(request);
+    if (this.#hasLost) throw new DaemonError('Unavailable', 'create container: the daemon ends, and its NRI plugins with it');
+    return wishes;
   }
 
   /** Asks plugins about new resources of a container. @throws as {@link createContainer}. */

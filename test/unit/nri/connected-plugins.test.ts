@@ -180,3 +180,22 @@ test('a plugin that joins meanwhile waits for the window, and the next window fo
     assert.deepEqual(order, ['first window', 'synchronize', 'second window']);
   });
 });
+
+test('nothing is created without the plugins that the end of the daemon takes away', async () => {
+  const lab = await NriLab.start();
+  const asked = Promise.withResolvers<undefined>();
+  await joinAs(lab, '10', 'slow', CREATE_CONTAINER, {
+    CreateContainer: async () => {
+      asked.resolve(undefined);
+      return new Promise(() => undefined);
+    },
+  });
+  await lab.untilReady(1);
+  const refused = { kind: 'Unavailable', message: /the daemon ends, and its NRI plugins with it/ };
+  const created = assert.rejects(lab.plugins.createContainer(creation('app')), refused);
+  await asked.promise;
+  await lab.end();
+  await created;
+  assert.ok(lab.plugins.active && lab.plugins.wants(Event.CREATE_CONTAINER));
+  await assert.rejects(lab.plugins.createContainer(creation('late')), refused);
+});
