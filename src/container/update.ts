@@ -18,7 +18,7 @@ export type UntilKilled = (command: (signal: AbortSignal) => Promise<void>) => P
 
 /** @throws where the change would be refused before anything is done of it. */
 export async function checkUpdate(parts: ContainerParts, { record, state }: Container, change: LinuxContainerResources): Promise<void> {
-  refuseOtherHugepages(record.id, state.resources, change);
+  hugepagesAsBefore(record, state.resources, change);
   await refuseBelowUsage(parts, record, change.memoryLimitInBytes);
   if (change.memorySwapLimitInBytes > 0n) refuseSwapAlone(mergeResources(state.resources, change), parts.hostFacts());
 }
@@ -29,12 +29,13 @@ export async function checkUpdate(parts: ContainerParts, { record, state }: Cont
 export async function updateContainer(
   parts: ContainerParts,
   container: Container,
-  { cri: change, more = {} }: ResourceChange,
+  { cri, more = {} }: ResourceChange,
   untilKilled: UntilKilled,
 ): Promise<void> {
   const { record, state } = container;
   const { id } = record;
-  await checkUpdate(parts, container, change);
+  await checkUpdate(parts, container, cri);
+  const change = { ...cri, hugepageLimits: hugepagesAsBefore(record, state.resources, cri) };
   const resources = mergeResources(state.resources, change);
   const warn = (words: string): void => {
     parts.log.warn(`update container: ${words}`, { containerId: id });
@@ -85,16 +86,27 @@ async function refuseEnded(id: string, process: ProcessIdentity, cause?: unknown
   if (!(await isAlive(process))) throw new DaemonError('FailedPrecondition', `update container ${id}: it has ended`, { cause });
 }
 
-/** `runc update` passes over limits on huge pages, so that a change would be shown and not be there; the same ones again are fine. */
-function refuseOtherHugepages(id: string, before: LinuxContainerResources | undefined, change: LinuxContainerResources): void {
-  const limitOf = (size: string): bigint | undefined => before?.hugepageLimits.find(({ pageSize }) => pageSize === size)?.limit;
-  const other = change.hugepageLimits.find(({ pageSize, limit }) => limit !== limitOf(pageSize));
-  if (other === undefined) return;
-  const had = limitOf(other.pageSize);
-  fail(
-    'FailedPrecondition',
-    `update container ${id}: hugepage_limits asks for ${other.limit} bytes of ${other.pageSize}, must be ${had === undefined ? 'none' : `the ${had}`} as at its creation: a limit on huge pages cannot be changed`,
-  );
+/**
+ * The limits on huge pages that a container has, of the sizes that a change names. `runc update` passes over them, so that another
+ * limit would be shown and not be there. The same ones again are fine, and so are those of the request that made the container: the
+ * kubelet names all limits at each resize, and does not know of what an NRI plugin has made of them.
+ */
+export function hugepagesAsBefore(
+  { id, config }: Pick<ContainerRecord, 'id' | 'config'>,
+  before: LinuxContainerResources | undefined,
+  { hugepageLimits }: LinuxContainerResources,
+): LinuxContainerResources['hugepageLimits'] {
+  const limitIn = (resources: LinuxContainerResources | undefined, size: string): bigint | undefined =>
+    resources?.hugepageLimits.find(({ pageSize }) => pageSize === size)?.limit;
+  return hugepageLimits.map((asked) => {
+    const had = limitIn(before, asked.pageSize);
+    const isKnown = asked.limit === had || asked.limit === limitIn(config.linux?.resources, asked.pageSize);
+    if (had !== undefined && isKnown) return { ...asked, limit: had };
+    return fail(
+      'FailedPrecondition',
+      `update container ${id}: hugepage_limits asks for ${asked.limit} bytes of ${asked.pageSize}, must be ${had === undefined ? 'none' : `the ${had}`} as at its creation: a limit on huge pages cannot be changed`,
+    );
+  });
 }
 
 async function refuseBelowUsage(
