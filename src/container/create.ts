@@ -95,6 +95,8 @@ export async function createContainer(
       const creation = { record, sandbox: request.sandbox, spec, runtime: parts.runtimes.features(record.runtimeHandler) };
       return parts.lifecycle.create(creation, work, async (adjusted) => {
         stage('container.hooked');
+        // A CDI device that was added may have brought groups along.
+        checkUserIsMapped('create container', adjusted.spec.process.user, prepared.userMapping);
         await addUserEntries(prepared, adjusted.spec);
         await writeSpec(bundle, adjusted.spec);
         if (work.aborted) throw reasonOf(work);
