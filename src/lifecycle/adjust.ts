@@ -1,4 +1,5 @@
 import type { ContainerAdjustment, FieldOwners } from '../../api/nri/messages.ts';
+import { DaemonError, kindOf, messageOf } from '../base/errors.ts';
 import { planCdiDevices } from '../container/cdi-devices.ts';
 import type { AdjustedCreation, Creation } from '../container/lifecycle.ts';
 import type { ContainerParts } from '../container/parts.ts';
@@ -32,4 +33,21 @@ export async function adjustCreation(
   const warnOfMissing = parts.specSettings(record.runtimeHandler).tolerateMissingHugetlb ? warn : undefined;
   const context = { ...facts, cdi, runtime, host: parts.hostFacts(), userMapping, owners, warnOfMissing };
   return { spec: withAdjustment(spec, adjust, context), resources: resourcesAfter(record.config.linux?.resources, adjust) };
+}
+
+/** Failures that the spec may be to blame for. */
+const OF_THE_SPEC: readonly string[] = ['Internal', 'NotFound', 'FailedPrecondition', 'InvalidArgument'];
+
+/** The error of a container that could not be made, with those who have adjusted it: a runtime's words name no plugin. */
+export function namingAdjusters(error: unknown, owners: FieldOwners | undefined): unknown {
+  const compound = Object.values(owners?.compound ?? {}).flatMap((of) => Object.values(of.owners));
+  // Of a field that several may add to the owners are joined.
+  const names = [...Object.values(owners?.simple ?? {}), ...compound].flatMap((name) => name.split(','));
+  const kind = kindOf(error);
+  const message = messageOf(error);
+  if (names.length === 0 || !OF_THE_SPEC.includes(kind) || message.includes('NRI plugin')) return error;
+  const distinct = [...new Set(names)].sort();
+  return new DaemonError(kind, `${message} (adjusted by NRI plugin${distinct.length === 1 ? '' : 's'} ${distinct.join(', ')})`, {
+    cause: error,
+  });
 }

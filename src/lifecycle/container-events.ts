@@ -7,9 +7,10 @@ import type { Log } from '../base/log.ts';
 import { isAliveState, type Container } from '../container/container.ts';
 import type { Containers } from '../container/containers.ts';
 import type { AdjustedCreation, ContainerLifecycle, Creation, ResourceChange, UpdateSteps } from '../container/lifecycle.ts';
+import type { CreationWishes } from '../nri/results.ts';
 import { nriResourcesOfCri } from '../ocispec/nri-resources.ts';
 import type { Sandboxes } from '../podsandbox/sandboxes.ts';
-import { adjustCreation, type AdjustParts } from './adjust.ts';
+import { adjustCreation, namingAdjusters, type AdjustParts } from './adjust.ts';
 import type { Changes } from './changes.ts';
 import { containerMessage, creationMessage } from './container-message.ts';
 import { podMessage } from './pod-message.ts';
@@ -62,27 +63,32 @@ export class ContainerEvents implements ContainerLifecycle {
     const { plugins } = this.#parts;
     return plugins.window(async () => {
       if (!plugins.active) return make(unchanged(creation));
+      let wishes: CreationWishes | undefined;
       let made: T;
       try {
-        made = await make(await this.#askForAdjustment(creation, work));
+        wishes = await this.#askForWishes(creation, work);
+        made = await make(wishes === undefined ? unchanged(creation) : await this.#adjusted(creation, wishes));
       } catch (error) {
         await this.#undo(creation);
-        throw error;
+        throw namingAdjusters(error, wishes?.owners.owners[creation.record.id]);
       }
       await this.#tellNow(Event.POST_CREATE_CONTAINER, creation.record.id);
       return made;
     });
   }
 
-  async #askForAdjustment(creation: Creation, work: AbortSignal): Promise<AdjustedCreation> {
+  async #askForWishes(creation: Creation, work: AbortSignal): Promise<CreationWishes | undefined> {
     const { plugins, world } = this.#parts;
-    if (!plugins.wants(Event.CREATE_CONTAINER)) return unchanged(creation);
-    const { sandboxes, changes, adjustParts } = world();
-    const request = { pod: await podMessage(sandboxes, creation.sandbox), container: creationMessage(creation) };
+    if (!plugins.wants(Event.CREATE_CONTAINER)) return undefined;
+    const request = { pod: await podMessage(world().sandboxes, creation.sandbox), container: creationMessage(creation) };
     // Who gives up waiting ignores the answer. The undo is told after it, since plugins are told one thing after the other.
-    const result = await waitFor(plugins.createContainer(request), work);
-    await changes.carryOut(result);
-    return adjustCreation(adjustParts, creation, result.adjust, result.owners.owners[creation.record.id]);
+    return waitFor(plugins.createContainer(request), work);
+  }
+
+  async #adjusted(creation: Creation, wishes: CreationWishes): Promise<AdjustedCreation> {
+    const { changes, adjustParts } = this.#parts.world();
+    await changes.carryOut(wishes);
+    return adjustCreation(adjustParts, creation, wishes.adjust, wishes.owners.owners[creation.record.id]);
   }
 
   /** Plugins that have given it something take that back. Never rejects. */

@@ -10,7 +10,7 @@ import { ociMemoryPolicy, withEntries, withNamespaces, withNetDevices, withRdt, 
 import { withMounts } from './nri-mounts.ts';
 import { withEnvAndArgs, withRlimits, withScheduling } from './nri-process.ts';
 import { quoted, refusedAs, refuserOf, refuseNul, type Refuse } from './nri-refusal.ts';
-import { addedRules, criResourcesOf, fieldInWords, furtherLimits, hugepagesAfter } from './nri-resources.ts';
+import { addedRules, criResourcesOf, furtherLimits, hugepagesAfter, partInWords } from './nri-resources.ts';
 import { ociPolicy } from './nri-seccomp.ts';
 import type { OciHook, OciHookName, OciResources, OciSpec } from './oci-types.ts';
 import { ociResources, refuseSwapAlone } from './resources.ts';
@@ -107,7 +107,11 @@ function withLinux(before: OciSpec, asked: LinuxContainerAdjustment, context: Ad
 function withResources(before: OciResources, asked: LinuxResources, context: AdjustmentContext, refuse: Refuse): OciResources {
   const { host } = context;
   const more = furtherLimits(asked, host, refuse);
-  const limits = refusedAs(refuse, fieldInWords, () => checkedLimits(before, asked, context));
+  const limits = refusedAs(
+    refuse,
+    (words) => partInWords(words, asked),
+    () => checkedLimits(before, asked, context),
+  );
   const { cpu: cpuBefore, memory: memoryBefore, blockIO, ...rest } = before;
   const cpu = { ...withoutZeros(cpuBefore, asked.cpu), ...limits.cpu, ...more.cpu };
   const memory = { ...memoryBefore, ...limits.memory, ...more.memory };

@@ -29,13 +29,13 @@ function pluginOf({ field, key }: AskedPart, owners: FieldOwners | undefined): s
   return name === undefined ? 'an NRI plugin' : `NRI plugin ${name}`;
 }
 
-/** Runs a check that a request goes through too, and refuses with its words. @param fieldOf the field that they are of. */
-export function refusedAs<T>(refuse: Refuse, fieldOf: (words: string) => Field, check: () => T): T {
+/** Runs a check that a request goes through too, and refuses with its words. @param partOf the part that they are of. */
+export function refusedAs<T>(refuse: Refuse, partOf: (words: string) => AskedPart, check: () => T): T {
   try {
     return check();
   } catch (error) {
     if (!(error instanceof DaemonError)) throw error;
-    return refuse({ field: fieldOf(messageOf(error)) }, messageOf(error));
+    return refuse(partOf(messageOf(error)), messageOf(error));
   }
 }
 

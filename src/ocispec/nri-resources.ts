@@ -3,7 +3,7 @@ import { Field } from '../../api/nri/enums.ts';
 import type { ContainerAdjustment, LinuxCPU, LinuxMemory, LinuxResources } from '../../api/nri/messages.ts';
 import { present } from '../base/field.ts';
 import type { OciDeviceRule, OciResources } from './oci-types.ts';
-import { quoted, refuserOf, type Refuse } from './nri-refusal.ts';
+import { quoted, refuserOf, type AskedPart, type Refuse } from './nri-refusal.ts';
 import type { ResourceHost } from './resources.ts';
 
 /** The limits of a spec as a plugin sees them. */
@@ -276,9 +276,13 @@ const NAMES: readonly (readonly [name: string, field: Field])[] = [
   ['memory_swap_limit_in_bytes', Field.MemSwapLimit],
 ];
 
-/** The field that a refusal of ociResources is of; of fields that plugins own key by key none. */
-export function fieldInWords(words: string): Field {
-  return NAMES.find(([name]) => words.includes(name))?.[1] ?? Field.None;
+/** The part of a plugin's limits that a refusal of ociResources is of. */
+export function partInWords(words: string, { hugepageLimits, unified }: LinuxResources): AskedPart {
+  const field = NAMES.find(([name]) => words.includes(name))?.[1];
+  if (field !== undefined) return { field };
+  const named = (key: string): boolean => words.includes(key);
+  if (words.includes(' unified ')) return { field: Field.CgroupsUnified, key: Object.keys(unified).find(named) };
+  return { field: Field.HugepageLimits, key: hugepageLimits.map(({ pageSize }) => pageSize).find(named) };
 }
 
 const NO_RESOURCES: LinuxResources = {

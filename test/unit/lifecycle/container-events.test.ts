@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Event, Field } from '../../../api/nri/enums.ts';
+import { DaemonError, kindOf, messageOf } from '../../../src/base/errors.ts';
 import { KeyedMutex } from '../../../src/base/keyed-mutex.ts';
 import { silentLog } from '../../../src/base/log.ts';
 import type { Container } from '../../../src/container/container.ts';
@@ -209,4 +210,19 @@ test('without a plugin nothing is asked and no message is built', async () => {
   await events.remove(named('a'), pass);
   await events.settled('a');
   assert.deepStrictEqual(plugins.told, []);
+});
+
+test('a container that cannot be made as it was adjusted names the plugins that have adjusted it', async () => {
+  const { plugins, events, creation } = lab();
+  const failing = async (kind: 'Internal' | 'Canceled', message: string): Promise<unknown> =>
+    events.create(creation, forEver, async () => Promise.reject(new DaemonError(kind, message))).catch((error: unknown) => error);
+  assert.equal(messageOf(await failing('Internal', 'runc create failed')), 'runc create failed');
+
+  const args = { [Field.Args]: '20-b', [Field.OciHooks]: '10-a,20-b' };
+  plugins.owners = { [creation.record.id]: { simple: args, compound: { [Field.Env]: { owners: { A: '30-c' } } } } };
+  const error = await failing('Internal', 'runc create failed');
+  assert.equal(messageOf(error), 'runc create failed (adjusted by NRI plugins 10-a, 20-b, 30-c)');
+  assert.equal(kindOf(error), 'Internal');
+  assert.equal(messageOf(await failing('Canceled', 'the caller has left')), 'the caller has left');
+  assert.equal(messageOf(await failing('Internal', 'NRI plugin 10-a: no')), 'NRI plugin 10-a: no');
 });

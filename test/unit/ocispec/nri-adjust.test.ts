@@ -325,11 +325,26 @@ test('what cannot be is refused with the field and what must be', () => {
 });
 
 test('a refusal names the plugin that owns the field, or the entry', () => {
-  const owners = { simple: { [Field.CgroupsPath]: '10-cgroups' }, compound: { [Field.Mounts]: { owners: { data: '20-mounts' } } } };
+  const owners = {
+    simple: { [Field.CgroupsPath]: '10-cgroups' },
+    compound: {
+      [Field.Mounts]: { owners: { data: '20-mounts' } },
+      [Field.CgroupsUnified]: { owners: { '../x': '30-unified' } },
+      [Field.HugepageLimits]: { owners: { '4MB': '40-pages' } },
+    },
+  };
   const named = (init: ContainerAdjustment) => () => withAdjustment(SPEC, init, { ...ABLE, owners });
   assert.throws(
     named(linuxAdjustment({ cgroupsPath: '/x' })),
     /^DaemonError: create container: NRI plugin 10-cgroups: linux\.cgroups_path /,
+  );
+  assert.throws(
+    named(linuxAdjustment({ resources: { unified: { 'memory.low': '1', '../x': '1' } } })),
+    /^DaemonError: create container: NRI plugin 30-unified: set resources: unified has "..\/x"/,
+  );
+  assert.throws(
+    named(linuxAdjustment({ resources: { hugepageLimits: [{ pageSize: '4MB', limit: 1n }] } })),
+    /^DaemonError: create container: NRI plugin 40-pages: set resources: hugepage_limits asks/,
   );
   assert.throws(named(adjustment({ mounts: [{ destination: 'data' }] })), /NRI plugin 20-mounts: mounts: the one at "data" /);
   assert.throws(named(adjustment({ mounts: [{ destination: 'constructor' }] })), /an NRI plugin: mounts: the one at "constructor" /);
