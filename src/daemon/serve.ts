@@ -76,9 +76,12 @@ export async function serve(config: LiveConfig): Promise<void> {
     });
     const parts = await buildDaemon(config, metrics, log);
     await startAdapters(parts, closers);
+    // After what is being made has settled: it is made as plugins want it to the end.
+    closers.push(async () => parts.nri?.plugins.close());
     await restoreState(parts, closers);
     void freeUnusedAddresses(parts);
-    await startPlugins(parts, closers);
+    // Those that the daemon launches know of all that is there before the first call; others come when they come.
+    await parts.nri?.plugins.start(parts.nri.lifecycle);
     await openEdge(parts, metrics, closers);
     reloads.follow(parts, log);
     sdNotify('READY=1');
@@ -168,13 +171,6 @@ async function restoreState(parts: DaemonParts, closers: Closer[]): Promise<void
     // What is not finished by then is taken back by the next start, as after a crash.
     await Promise.race([settled, sleep(GRACE_MS)]);
   });
-}
-
-/** Those that the daemon launches know of all that is there before the first call; others come when they come. */
-async function startPlugins({ nri }: DaemonParts, closers: Closer[]): Promise<void> {
-  if (nri === undefined) return;
-  closers.push(async () => nri.plugins.close());
-  await nri.plugins.start(nri.lifecycle);
 }
 
 /** How long the plugins may take to free what no pod has, milliseconds. New pods wait for it. */

@@ -314,6 +314,32 @@ for (const how of ['SIGTERM', 'SIGKILL'] as const) {
   );
 }
 
+e2eTest(
+  'a container that is being made when the daemon is asked to end is made as its plugin wants it, before plugins are let go',
+  async (daemon) => {
+    const adjust = { env: [{ key: 'FROM', value: 'plugin' }] };
+    const rules = [{ call: 'CreateContainer', sleepMs: 1_500, answer: { adjust } }] as const;
+    const plugin = await NriPlugin.start(daemon.nriSocket, { events: EVENTS, rules });
+    try {
+      const pod = await runPod(daemon);
+      const config = await containerConfig(pod, SLEEP, { name: 'a' });
+      const creating = daemon.runtime.createContainer({ podSandboxId: pod.id, config, sandboxConfig: pod.config }, { timeoutMs: 300 });
+      await failureOf(creating);
+      await daemon.stop();
+      const [create] = await plugin.events('CreateContainer');
+      const [told] = await plugin.events('PostCreateContainer');
+      const [shutdown] = await plugin.events('Shutdown');
+      assert.ok(told !== undefined && create?.answeredAt !== undefined, 'it hears that the container is made');
+      assert.ok((told.request.container?.['env'] as string[]).includes('FROM=plugin'));
+      assert.ok(shutdown !== undefined && shutdown.at > told.at);
+      await daemon.start();
+    } finally {
+      await plugin.stop();
+    }
+  },
+  options,
+);
+
 eventsTest('a parked pod and container, which nobody came back for, are told to have ended', async (daemon, plugin) => {
   const pod = await runPod(daemon);
   await plugin.setRules([{ call: 'CreateContainer', sleepMs: 800 }]);

@@ -1,16 +1,23 @@
 /** What plugins change of containers that are there already: at the create, update and stop of others, or unasked; and evictions. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { ContainerState } from '../../api/cri/enums.ts';
 import { cgroupFile, pidOf } from '../support/cgroup-files.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
 import { NriPlugin, noNriPlugin } from '../support/nri-plugin.ts';
 import type { NriRule } from '../support/nri-plugin.ts';
-import { containerStatus, createContainer, failureOf, runContainer, runPod, until, waitForExit } from '../support/pods.ts';
+import { containerConfig, containerStatus, createContainer, failureOf, runContainer, runPod, until, waitForExit } from '../support/pods.ts';
 
 const SLEEP = ['sleep', '3600'];
 const MIB = 1024 * 1024;
 const test = sharedDaemon({ skip: noNriPlugin });
+
+async function hasHugePages(): Promise<boolean> {
+  const v2 = await readFile('/sys/fs/cgroup/cgroup.controllers', 'utf8').catch(() => '');
+  return existsSync('/sys/kernel/mm/hugepages/hugepages-2048kB') && (v2.includes('hugetlb') || existsSync('/sys/fs/cgroup/hugetlb'));
+}
 
 /** An update of a container by its name, to so many MiB of memory and this quota of CPU time (microseconds in 100,000). */
 const update = (name: string, mib: number, quota?: number): object => ({
@@ -125,5 +132,30 @@ test('a plugin evicts a container: it is stopped, at the create of another or un
     assert.deepEqual(await plugin.updateContainers({ evict: [{ containerId: '@second', reason: 'and you' }] }), []);
     await waitForExit(daemon, second, 40_000);
     await plugin.until('StopContainer', 2);
+  });
+});
+
+test('a resize by the kubelet, which names all limits of the request, goes past those on huge pages that a plugin has adjusted', async (daemon, context) => {
+  if (!(await hasHugePages())) {
+    context.skip('this node has no controller of huge pages');
+    return;
+  }
+  const huge = (limit: number): object => ({ pageSize: '2MB', limit: String(limit * MIB) });
+  const rules: NriRule[] = [
+    { call: 'CreateContainer', answer: { adjust: { linux: { resources: { hugepageLimits: [huge(4)] } } } } },
+    { call: 'UpdateContainer', answer: {} },
+  ];
+  await withPlugin(daemon, rules, async () => {
+    const pod = await runPod(daemon);
+    const made = await containerConfig(pod, SLEEP);
+    const asked = { cpuShares: 512n, hugepageLimits: [{ pageSize: '2MB', limit: 0n }] };
+    const config = { ...made, linux: { ...made.linux, resources: asked } };
+    const { containerId } = await daemon.runtime.createContainer({ podSandboxId: pod.id, config, sandboxConfig: pod.config });
+    await daemon.runtime.startContainer({ containerId });
+    await daemon.runtime.updateContainerResources({ containerId, linux: { ...asked, cpuShares: 600n } });
+    const { cpuShares, hugepageLimits } = (await containerStatus(daemon, containerId)).resources?.linux ?? assert.fail();
+    assert.deepEqual([cpuShares, hugepageLimits], [600n, [{ pageSize: '2MB', limit: BigInt(4 * MIB) }]]);
+    const inKernel = await cgroupFile(await pidOf(daemon, containerId), ['hugetlb.2MB.limit_in_bytes', 'hugetlb.2MB.max']);
+    assert.equal(inKernel, String(4 * MIB));
   });
 });
