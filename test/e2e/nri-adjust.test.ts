@@ -1,3 +1,4 @@
+// long: 35 s
 /**
  * What a plugin adjusts is so for the container: each field of ContainerAdjustment is looked at from inside, or in the kernel. The
  * plugin is over upstream's stub (test/fixtures/nri-plugin).

@@ -1,3 +1,4 @@
+// long: 35 s
 /** Several plugins at one container: the order they are asked in, where they contradict each other, and who may refuse it. */
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';

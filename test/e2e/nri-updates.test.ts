@@ -1,3 +1,4 @@
+// long: 35 s
 /** What plugins change of containers that are there already: at the create, update and stop of others, or unasked; and evictions. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
