@@ -50,6 +50,8 @@ type ContainerEvent =
  */
 export class ContainerEvents implements ContainerLifecycle {
   readonly #parts: ContainerEventsParts;
+  /** Containers of whose creation not all have heard: their end is told after that. */
+  readonly #making = new Map<string, Promise<void>>();
   /** Containers whose start holds a window and their lock: their end is told in it. */
   readonly #starting = new Set<string>();
   /** Ends that are being told, and what was asked for then being done. */
@@ -63,18 +65,30 @@ export class ContainerEvents implements ContainerLifecycle {
     const { plugins } = this.#parts;
     return plugins.window(async () => {
       if (!plugins.active) return make(unchanged(creation));
-      let wishes: CreationWishes | undefined;
-      let made: T;
+      const { id } = creation.record;
+      const told = Promise.withResolvers<undefined>();
+      this.#making.set(id, told.promise);
       try {
-        wishes = await this.#askForWishes(creation, work);
-        made = await make(wishes === undefined ? unchanged(creation) : await this.#adjusted(creation, wishes));
-      } catch (error) {
-        await this.#undo(creation);
-        throw namingAdjusters(error, wishes?.owners.owners[creation.record.id]);
+        return await this.#make(creation, work, make);
+      } finally {
+        this.#making.delete(id);
+        told.resolve(undefined);
       }
-      await this.#tellNow(Event.POST_CREATE_CONTAINER, creation.record.id);
-      return made;
     });
+  }
+
+  async #make<T>(creation: Creation, work: AbortSignal, make: (adjusted: AdjustedCreation) => Promise<T>): Promise<T> {
+    let wishes: CreationWishes | undefined;
+    let made: T;
+    try {
+      wishes = await this.#askForWishes(creation, work);
+      made = await make(wishes === undefined ? unchanged(creation) : await this.#adjusted(creation, wishes));
+    } catch (error) {
+      await this.#undo(creation);
+      throw namingAdjusters(error, wishes?.owners.owners[creation.record.id]);
+    }
+    await this.#tellNow(Event.POST_CREATE_CONTAINER, creation.record.id);
+    return made;
   }
 
   async #askForWishes(creation: Creation, work: AbortSignal): Promise<CreationWishes | undefined> {
@@ -152,7 +166,11 @@ export class ContainerEvents implements ContainerLifecycle {
       settled.resolve(undefined);
     };
     this.#ends.set(id, settled.promise);
-    const tell = async (): Promise<readonly ContainerUpdate[]> => this.#tellStop(await record());
+    const tell = async (): Promise<readonly ContainerUpdate[]> => {
+      const ended = await record();
+      await this.#making.get(id);
+      return this.#tellStop(ended);
+    };
     try {
       const updates = this.#starting.has(id) ? await tell() : await plugins.window(tell);
       // The caller holds the lock of this container, and may not wait for another.

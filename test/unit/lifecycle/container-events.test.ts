@@ -93,6 +93,20 @@ for (const [what, answers, make] of [
   });
 }
 
+test('the end of a container that dies before all have heard of its creation is recorded at once, and told after that', async () => {
+  const { plugins, events, creation } = lab();
+  let ended: Promise<void> | undefined;
+  await events.create(creation, forEver, async () => {
+    ended = events.end(named('a'), async () => {
+      plugins.told.push('recorded');
+      return Promise.resolve(named('a', EXITED));
+    });
+    for (let turns = 0; turns < 5; turns += 1) await turn();
+  });
+  await ended;
+  assert.deepStrictEqual(plugins.told, ['CREATE_CONTAINER a', 'recorded', 'POST_CREATE_CONTAINER a', 'STOP_CONTAINER a']);
+});
+
 test('a container is made as plugins want it, and shows the limits that it then has', async () => {
   const { plugins, events, creation } = lab();
   plugins.adjustment = { env: [{ key: 'FROM', value: 'plugin' }], linux: { resources: { cpu: { shares: { value: 77n } } } } };
