@@ -5,7 +5,7 @@ import { VERSION } from '../base/version.ts';
 import type { ContainerUpdate } from '../../api/nri/messages.ts';
 import { ALL_EVENTS } from './events.ts';
 import type { PluginHost } from './host.ts';
-import { MOST_WISHES } from './limits.ts';
+import { wishesFault } from './limits.ts';
 import type { Plugin } from './plugin.ts';
 import type { Registered } from './runtime-calls.ts';
 import type { NriSettings } from './settings.ts';
@@ -109,8 +109,8 @@ async function takeIn(plugin: Plugin, { settings, host, add }: JoinParts): Promi
   try {
     const snapshot = await waitFor(host.snapshot(), limit.signal);
     const updates = await synchronize(plugin, snapshot, { timeoutMs: Math.max(1, end - performance.now()) });
-    if (updates !== undefined && updates.length > MOST_WISHES)
-      throw new DaemonError('ResourceExhausted', `Synchronize: ${updates.length} updates, must be ${MOST_WISHES} at most`);
+    const fault = wishesFault(updates ?? []);
+    if (fault !== undefined) throw new DaemonError('ResourceExhausted', `Synchronize: ${fault}`);
     if (updates !== undefined) add(plugin);
     return updates ?? [];
   } finally {

@@ -2,7 +2,7 @@ import { messages, RuntimeMethods } from '../../api/nri/messages.ts';
 import type { UpdateContainersRequest, UpdateContainersResponse } from '../../api/nri/messages.ts';
 import { DaemonError } from '../base/errors.ts';
 import { refusal, type RuntimeCalls } from './connection.ts';
-import { MOST_BYTES_OF_A_PLUGIN, MOST_WISHES } from './limits.ts';
+import { MOST_BYTES_OF_A_PLUGIN, wishesFault } from './limits.ts';
 import { indexFault, nameFault } from './plugin-name.ts';
 
 /** What a plugin has said of itself. */
@@ -44,9 +44,8 @@ export function runtimeCalls({ identity, update }: RuntimeCallsOptions): { calls
     if (length > MOST_BYTES_OF_A_PLUGIN)
       throw refusal('InvalidArgument', `UpdateContainers: it has ${length} bytes, must have ${MOST_BYTES_OF_A_PLUGIN} at most`);
     const wishes = request.decode(payload);
-    const count = wishes.update.length + wishes.evict.length;
-    if (count > MOST_WISHES)
-      throw refusal('InvalidArgument', `UpdateContainers: ${count} updates and evictions, must be ${MOST_WISHES} at most`);
+    const fault = wishesFault(wishes.update, wishes.evict.length);
+    if (fault !== undefined) throw refusal('InvalidArgument', `UpdateContainers: ${fault}`);
     return response.encode(await update(wishes));
   };
   return {

@@ -57,6 +57,9 @@ test('what a plugin wants on its own account has limits too', async () => {
       code: Code.InvalidArgument,
       message: /15000 updates and evictions, must be 10000 at most/,
     });
+    const same = (count: number): Uint8Array =>
+      RuntimeMethods.UpdateContainers.request.encode({ update: Array.from({ length: count }, () => ({ containerId: 'c2' })) });
+    await assert.rejects(ask(same(21)), { code: Code.InvalidArgument, message: /21 updates of container c2, must be 20 at most/ });
     await ask(RuntimeMethods.UpdateContainers.request.encode({ update: [{ containerId: 'c1' }] }));
     assert.deepEqual(lab.updates.map(({ updates }) => updates.length), [1]); // prettier-ignore
   });
