@@ -26,6 +26,13 @@ import { installMissing, runProgram } from '../test/vm/programs.ts';
 const LIMIT_MS = Number(process.env['PODWRIGHT_VM_MINUTES'] ?? 60) * 60_000;
 /** More boots than the guest's part has. */
 const MOST_BOOTS = 5;
+/**
+ * What a kernel says of a breakpoint that it has put over its own code for the time of a change, and taken away again: qemu's threads
+ * do not always see the change in time. No fault of what is tested, which cannot make one.
+ */
+const EMULATOR_FAULT = 'Oops: int3';
+/** The name of what failed where it was no test. */
+const MACHINE = 'the machine';
 const CACHE = join(process.env['XDG_CACHE_HOME'] ?? '/var/cache', 'podwright-vm');
 
 const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false }, only: { type: 'string', default: '' } } });
@@ -46,14 +53,6 @@ async function main(): Promise<number> {
   tell(`took ${seconds(started)}`);
   return report();
 }
-
-/**
- * What a kernel says of a breakpoint that it has put over its own code for the time of a change, and taken away again: qemu's threads
- * do not always see the change in time. No fault of what is tested, which cannot make one.
- */
-const EMULATOR_FAULT = 'Oops: int3';
-/** The name of what failed where it was no test. */
-const MACHINE = 'the machine';
 
 /** Runs a part of the test, or all of it, in the machine that has this security module on: again where the emulator broke it. */
 async function runIn(module: SecurityModule, part: string): Promise<void> {

