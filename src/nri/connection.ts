@@ -41,6 +41,11 @@ export function faultOf(error: unknown): string | undefined {
   return isFatal ? error.message.replace(`${PLUGIN_SERVICE}/`, '').replace(/^[A-Z]\w+: /, '') : undefined;
 }
 
+/** Whether a call was not answered in time. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof TtrpcTimeoutError;
+}
+
 /** Whether the connection was broken, not closed. */
 export function isBroken(reason: Error | undefined): reason is TtrpcProtocolError {
   return reason instanceof TtrpcProtocolError;

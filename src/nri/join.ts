@@ -41,7 +41,7 @@ export async function join(
     await register(plugin, registered, parts.settings().registrationTimeoutMs);
     if (plugin.isGone || !(await configure(plugin, configuration, parts.settings()))) return;
     await waitAfterSetbacks(plugin, parts);
-    const updates = await parts.windows.alone(async () => countSetbacks(plugin, parts), plugin.ended);
+    const updates = await parts.windows.alone(async () => takeInTimed(plugin, parts), plugin.ended);
     if (updates !== undefined && updates.length > 0) await parts.update(updates, plugin);
   } catch (error) {
     plugin.drop(messageOf(error));
@@ -51,19 +51,18 @@ export async function join(
 async function waitAfterSetbacks(plugin: Plugin, { setbacks, log }: JoinParts): Promise<void> {
   const pauseMs = Math.ceil(setbacks.pauseMs(plugin.label, performance.now()));
   if (pauseMs === 0) return;
-  log.warn('an NRI plugin has held pods up at its last synchronization, and waits for this one', { plugin: plugin.label, pauseMs });
+  log.warn('an NRI plugin has held pods up before, and waits for its synchronization', { plugin: plugin.label, pauseMs });
   await settledWithin(plugin.ended, pauseMs);
 }
 
 /** One that fails quickly has held nobody up for long. */
-async function countSetbacks(plugin: Plugin, parts: JoinParts): Promise<readonly ContainerUpdate[]> {
+async function takeInTimed(plugin: Plugin, parts: JoinParts): Promise<readonly ContainerUpdate[]> {
   const started = performance.now();
   try {
     return await takeIn(plugin, parts);
   } finally {
     const now = performance.now();
-    if (plugin.isReady) parts.setbacks.succeeded(plugin.label);
-    else if (now - started >= parts.settings().requestTimeoutMs) parts.setbacks.failed(plugin.label, now);
+    if (!plugin.isReady && now - started >= parts.settings().requestTimeoutMs) parts.setbacks.heldUp(plugin.label, now);
   }
 }
 

@@ -2,7 +2,8 @@ import type { Duplex } from 'node:stream';
 import { messages, PluginMethods } from '../../api/nri/messages.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { connectPlugin, decodeAnswer, faultOf, isBroken, isUnimplemented, type PluginConnection, type RuntimeCalls } from './connection.ts';
+import { connectPlugin, decodeAnswer, faultOf, isBroken, isTimeout, isUnimplemented } from './connection.ts';
+import type { PluginConnection, RuntimeCalls } from './connection.ts';
 import { MOST_BYTES_OF_A_PLUGIN, shortened } from './limits.ts';
 import { eventNames, hasEvent, RELAYED_EVENTS } from './events.ts';
 import type { CallName, NriEvent, RelayedEvent, RelayedRequest, RequestOf, ResponseOf } from './events.ts';
@@ -42,6 +43,9 @@ export class Plugin {
   #events = 0;
   #state: PluginReport['state'] = 'registering';
   #since = new Date();
+  #readyAt: number | undefined;
+  #readyMs = 0;
+  #hungWhileReady = false;
   #calls = 0;
   #failures = 0;
   #callsMs = 0;
@@ -83,6 +87,16 @@ export class Plugin {
     return this.#state === 'ready';
   }
 
+  /** Of one that has gone: for how long it was ready, milliseconds. */
+  get readyMs(): number {
+    return this.#readyMs;
+  }
+
+  /** Of one that has gone: whether it was dropped since it did not answer at an event in time. */
+  get hungWhileReady(): boolean {
+    return this.#hungWhileReady;
+  }
+
   /** Whether it has subscribed to events. */
   get isConfigured(): boolean {
     return this.#state === 'waiting' || this.#state === 'ready';
@@ -101,6 +115,7 @@ export class Plugin {
   }
 
   becomeReady(): void {
+    this.#readyAt = performance.now();
     this.#become('ready');
   }
 
@@ -212,6 +227,7 @@ export class Plugin {
     } catch (error) {
       const fault = faultOf(error);
       if (fault !== undefined) {
+        if (this.isReady && isTimeout(error)) this.#hungWhileReady = true;
         this.drop(`${name}: ${fault}`);
         return undefined;
       }
@@ -235,6 +251,7 @@ export class Plugin {
   }
 
   #finish(reason: string): void {
+    if (this.#readyAt !== undefined) this.#readyMs = performance.now() - this.#readyAt;
     this.#become('gone');
     this.#connection.close();
     this.#end(reason);

@@ -233,6 +233,8 @@ export class Plugins {
   #forget(plugin: Plugin): void {
     this.#joining.delete(plugin);
     this.#dispatcher.remove(plugin);
+    this.#setbacks.wasReady(plugin.label, plugin.readyMs);
+    if (plugin.hungWhileReady) this.#setbacks.heldUp(plugin.label, performance.now());
     if (plugin.kind === 'external') this.#departed.add(plugin.report());
     this.#options.onCount?.(this.#dispatcher.plugins.length);
   }

@@ -162,6 +162,23 @@ test('a plugin that hangs when it is synchronized is dropped, and pods wait no l
   }
 });
 
+test('a plugin that hangs at an event, is dropped and comes back at once does not cost every pod a timeout', async (daemon) => {
+  const rules: NriRule[] = [{ call: 'RunPodSandbox', sleepMs: 60_000 }];
+  await withPlugin(daemon, { name: 'returns', reconnect: true, rules }, async (plugin) => {
+    const times: number[] = [];
+    const begin = performance.now();
+    for (let count = 0; count < 10; count++) {
+      await until('it is connected', async () => Promise.resolve(plugin.connections > plugin.closes));
+      times.push(await tookMs(async () => runPod(daemon)));
+    }
+    // It may come after 5 s, and then after 10 more.
+    const most = performance.now() - begin < 15_000 ? 2 : 3;
+    const told = times.map((ms) => Math.round(ms)).join(', ');
+    assert.ok((await plugin.events('RunPodSandbox')).length <= most, `pods took ${told} ms`);
+    assert.match(await readFile(daemon.logFile, 'utf8'), /and waits for its synchronization plugin=10-returns/);
+  });
+});
+
 test('a validator that dies while it is asked fails the create: nothing is admitted unseen', async (daemon) => {
   const rules: NriRule[] = [{ call: 'ValidateContainerAdjustment', do: 'close' }];
   await withPlugin(daemon, { name: 'gate', events: ['ValidateContainerAdjustment'], rules }, async () => {
