@@ -1,9 +1,11 @@
+import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { removeStaleSocket } from '../base/stale-socket.ts';
+import { prepareSocket } from '../base/socket-place.ts';
+import type { SocketPlace } from '../base/socket-place.ts';
 import { peerPid } from '../linux/peer.ts';
 
 export interface ListenerOptions {
@@ -15,7 +17,7 @@ export interface ListenerOptions {
 /** The socket that plugins connect to. */
 export class PluginListener {
   readonly #options: ListenerOptions;
-  #server: Server | undefined;
+  #open: { readonly server: Server; readonly place: SocketPlace } | undefined;
   #fault: string | undefined;
 
   constructor(options: ListenerOptions) {
@@ -35,25 +37,24 @@ export class PluginListener {
     const { log, onConnection } = this.#options;
     try {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      await removeStaleSocket(path);
+      // Node removes what is at the path that it has bound, whosever that is; so that is not the socket's own path.
+      const place = await prepareSocket({ path, mode: 0o600, uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 });
       const server = createServer((stream) => {
         const pid = peerPid(stream);
         onConnection(pid === undefined ? { stream } : { stream, pid });
       });
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
-        // bind(2) happens in this turn, so nobody else's file is made under this mask, and the socket is never open to others.
-        const mask = process.umask(0o177);
-        try {
-          server.listen(path, resolve);
-        } finally {
-          process.umask(mask);
-        }
-      });
-      server.on('error', (error) => {
-        log.warn('NRI plugins could not connect', { path, error: messageOf(error) });
-      });
-      this.#server = server;
+      try {
+        await once(server.listen(place.bindPath), 'listening');
+        server.on('error', (error) => {
+          log.warn('NRI plugins could not connect', { path, error: messageOf(error) });
+        });
+        await place.publish();
+      } catch (error) {
+        server.close();
+        await place.discard();
+        throw error;
+      }
+      this.#open = { server, place };
       log.info('NRI plugins may connect', { path });
     } catch (error) {
       this.#fault = messageOf(error);
@@ -61,9 +62,11 @@ export class PluginListener {
     }
   }
 
-  /** Stops listening, and removes the socket. Connections stay. */
-  close(): void {
-    this.#server?.close();
-    this.#server = undefined;
+  /** Stops listening, and removes the socket, unless another runtime has its own there by now. Connections stay. */
+  async close(): Promise<void> {
+    const open = this.#open;
+    this.#open = undefined;
+    await open?.place.remove();
+    open?.server.close();
   }
 }

@@ -121,7 +121,7 @@ export class Plugins {
   /** Stops listening, lets all plugins know, and ends the launched ones. */
   async close(): Promise<void> {
     this.#hasLost ||= this.active;
-    this.#listener?.close();
+    await this.#listener?.close();
     await Promise.all([...this.#dispatcher.plugins, ...this.#joining].map(async (plugin) => plugin.shutDown()));
     await this.#launched?.close();
   }

@@ -6,12 +6,12 @@ import { isUnimplemented } from '../base/call.ts';
 import { sleep } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { prepareSocket } from '../base/socket-place.ts';
 import type { ImageServiceHandlers } from '../imageservice/handlers.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { RuntimeServiceHandlers } from '../runtimeservice/handlers.ts';
 import { Calls, MESSAGE_LIMIT_BYTES } from './call.ts';
 import { refuseCompression } from './compression.ts';
-import { prepareSocket } from './socket.ts';
 import { keepLongDeadlines } from './timeouts.ts';
 
 export interface ListenOptions {

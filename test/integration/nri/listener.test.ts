@@ -1,7 +1,8 @@
 /** The socket that plugins connect to. */
 import assert from 'node:assert/strict';
-import { mkdtemp, stat } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { mkdtemp, readdir, stat } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -14,8 +15,9 @@ test('the directory of the socket is for root alone, and the socket goes with th
   try {
     assert.equal((await stat(join(lab.directory, 'nri'))).mode & 0o777, 0o700);
     assert.deepEqual([(await stat(lab.socket)).isSocket(), lab.plugins.describe().listenFault], [true, undefined]);
+    assert.deepEqual(await readdir(join(lab.directory, 'nri')), ['nri.sock']);
     await lab.plugins.close();
-    assert.equal(await pathExists(lab.socket), false);
+    assert.deepEqual(await readdir(join(lab.directory, 'nri')), []);
   } finally {
     await lab.end();
   }
@@ -51,6 +53,22 @@ test('a socket that a killed daemon has left is taken over', async () => {
   } finally {
     await lab.end();
     await remove(directory);
+  }
+});
+
+test('at its end the daemon leaves the socket that another runtime has put in the place of its own', async () => {
+  const lab = await NriLab.start();
+  const other = createServer();
+  try {
+    await remove(lab.socket);
+    await once(other.listen(lab.socket), 'listening');
+    const { ino } = await stat(lab.socket);
+    await lab.plugins.close();
+    assert.equal((await stat(lab.socket)).ino, ino);
+    await once(connect(lab.socket).end(), 'connect');
+  } finally {
+    other.close();
+    await lab.end();
   }
 });
 

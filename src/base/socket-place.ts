@@ -1,7 +1,7 @@
 import { chmod, lchown, lstat, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { DaemonError, unlessMissing } from '../base/errors.ts';
-import { removeStaleSocket } from '../base/stale-socket.ts';
+import { DaemonError, unlessMissing } from './errors.ts';
+import { removeStaleSocket } from './stale-socket.ts';
 
 /** Longest path of a unix socket, bytes: sun_path less its final zero, unix(7). */
 const PATH_LIMIT_BYTES = 107;
