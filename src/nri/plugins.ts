@@ -19,6 +19,7 @@ import { join } from './join.ts';
 import { MOST_CONNECTED, MOST_JOINING } from './limits.ts';
 import { LaunchedPlugins } from './launched-plugins.ts';
 import { LaunchedProcesses } from './launched-processes.ts';
+import { limitedLog } from './limited-log.ts';
 import { PluginListener } from './listener.ts';
 import type { Newcomer, Taken } from './newcomer.ts';
 import type { PluginCall, PluginWish } from './observed.ts';
@@ -55,6 +56,8 @@ export interface PluginsOptions {
 export class Plugins {
   readonly #options: PluginsOptions;
   readonly #log: Log;
+  /** For lines about plugins from outside. */
+  readonly #outsideLog: Log;
   readonly #windows: Windows;
   readonly #dispatcher: Dispatcher;
   readonly #updates = new KeyedMutex<Plugin>();
@@ -73,6 +76,7 @@ export class Plugins {
     const { settings, log } = options;
     this.#options = options;
     this.#log = log;
+    this.#outsideLog = limitedLog(log);
     this.#windows = new Windows(() => settings().requestTimeoutMs);
     this.#dispatcher = new Dispatcher({ settings, log, onWish: (wish) => options.onWish?.(wish) });
   }
@@ -203,8 +207,9 @@ export class Plugins {
   #take(host: PluginHost, { configuration, ...newcomer }: Newcomer): Taken {
     const { settings, onCall } = this.#options;
     const update = async (request: UpdateContainersRequest): Promise<UpdateContainersResponse> => this.#updateFor(host, plugin, request);
+    const log = this.#logFor(newcomer);
     const { calls, registered } = runtimeCalls({ identity: newcomer.identity, update });
-    const plugin: Plugin = new Plugin({ ...newcomer, calls, onCall: (call) => onCall?.(call), log: this.#log });
+    const plugin: Plugin = new Plugin({ ...newcomer, calls, onCall: (call) => onCall?.(call), log });
     this.#joining.add(plugin);
     void plugin.ended.then(() => {
       this.#forget(plugin);
@@ -215,9 +220,13 @@ export class Plugins {
     const apply = async (updates: readonly ContainerUpdate[]): Promise<void> => {
       await this.#updates.run(plugin, async () => this.#apply(host, plugin, updates));
     };
-    const parts = { settings, host, windows: this.#windows, setbacks: this.#setbacks, log: this.#log, add, update: apply };
+    const parts = { settings, host, windows: this.#windows, setbacks: this.#setbacks, log, add, update: apply };
     const joined = join(plugin, { registered, configuration }, parts);
     return { plugin, joined };
+  }
+
+  #logFor({ kind }: Pick<Newcomer, 'kind'>): Log {
+    return kind === 'external' ? this.#outsideLog : this.#log;
   }
 
   #add(plugin: Plugin): void {
@@ -226,7 +235,7 @@ export class Plugins {
     plugin.becomeReady();
     this.#dispatcher.add(plugin);
     const { name, pid, events } = plugin.report();
-    this.#log.info('an NRI plugin is ready', { plugin: name, ...(pid === undefined ? {} : { pid }), events });
+    this.#logFor(plugin).info('an NRI plugin is ready', { plugin: name, ...(pid === undefined ? {} : { pid }), events });
     this.#options.onCount?.(this.#dispatcher.plugins.length);
   }
 
@@ -259,12 +268,12 @@ export class Plugins {
   /** What it wanted at its synchronization: nobody waits for an answer to that. */
   async #apply(host: PluginHost, plugin: Plugin, updates: readonly ContainerUpdate[]): Promise<void> {
     const fields = { plugin: plugin.label };
+    const log = this.#logFor(plugin);
     try {
       const failed = await host.update(updates, plugin.label);
-      for (const { containerId } of failed)
-        this.#log.warn('a container could not be updated for an NRI plugin', { ...fields, containerId });
+      for (const { containerId } of failed) log.warn('a container could not be updated for an NRI plugin', { ...fields, containerId });
     } catch (error) {
-      this.#log.warn('containers could not be updated for an NRI plugin', { ...fields, error: messageOf(error) });
+      log.warn('containers could not be updated for an NRI plugin', { ...fields, error: messageOf(error) });
     }
   }
 }

@@ -129,6 +129,29 @@ test('connections that never register are held in a number that can be borne', a
   });
 });
 
+test('connections that come and go without end do not fill the log, in whatever way they end', async () => {
+  await inLab(async (lab) => {
+    const started = performance.now();
+    for (let count = 0; count < 100; count += 1) {
+      const socket = connect(lab.socket);
+      await once(socket, 'connect');
+      const closed = once(socket.resume(), 'close');
+      if (count % 2 === 0) socket.end();
+      else socket.write(Buffer.from('00000001ffffffff', 'hex'));
+      await closed;
+    }
+    const told = (): number => lab.lines.filter(({ message }) => /has left|is dropped/.test(message)).length;
+    const counted = (): number[] => lab.warnings.map((line) => Number(/left out: (\d+) more than 20 in a second/.exec(line)?.[1] ?? 0));
+    const all = (): number => counted().reduce((sum, each) => sum + each, told());
+    await until('each is told or counted', async () => Promise.resolve(all() === 100), 5000);
+
+    const periods = Math.ceil((performance.now() - started) / 1000);
+    assert.ok(told() >= 20 && told() <= periods * 20 && told() < 100, `${told()} lines of the log in ${periods} s`);
+    await joinAs(lab, '10', 'good', CREATE_CONTAINER);
+    await lab.untilReady(1);
+  });
+});
+
 test('a plugin that connects again and again, and leaves none of its connections, has an end', async () => {
   await inLab(async (lab) => {
     for (let count = 0; count < 4; count += 1)
