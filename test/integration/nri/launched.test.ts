@@ -84,6 +84,23 @@ launchTest('a plugin has its connection at descriptor 3, three variables, and no
   await started;
 });
 
+launchTest('a plugin is as dear to the OOM killer as the daemon, and in its cgroup', async (lab) => {
+  const seen = join(lab.directory, 'seen');
+  const own = '/proc/self/oom_score_adj';
+  const before = await readFile(own, 'utf8');
+  await program(lab, '30-curious', `#!/bin/sh\ncat ${own} /proc/self/cgroup > ${seen}.new\nmv ${seen}.new ${seen}\nsleep 60\n`);
+  await writeFile(own, '321');
+  try {
+    const started = lab.start();
+    await until('it has looked', async () => pathExists(seen));
+    assert.equal(await readFile(seen, 'utf8'), `321\n${await readFile('/proc/self/cgroup', 'utf8')}`);
+    await lab.plugins.close();
+    await started;
+  } finally {
+    await writeFile(own, before);
+  }
+});
+
 launchTest('what is no plugin is named and left alone', async (lab) => {
   await program(lab, 'README', 'text');
   await program(lab, '1-short', '#!/bin/sh\n');

@@ -228,3 +228,18 @@ test('one that leaves or fails in another way comes back at once', async () => {
     }
   });
 });
+
+test('one that names no events is a validator, so where it does not answer at a creation, nothing has been allowed', async () => {
+  await inLab(
+    async (lab) => {
+      await joinAs(lab, '10', 'all', 0, { CreateContainer: async () => new Promise<Uint8Array>(() => undefined) });
+      await lab.untilReady(1);
+      await assert.rejects(lab.plugins.createContainer(creation('app')), {
+        kind: 'Internal',
+        message: 'NRI plugin 10-all: it has not said whether it allows the container',
+      });
+      await lab.plugins.createContainer(creation('app'));
+    },
+    { requestTimeoutMs: 200 },
+  );
+});
