@@ -2,7 +2,7 @@ import type { Container, ContainerEviction, ContainerUpdate, PodSandbox } from '
 
 /** What plugins see of the node, and may do to it outside of any event. */
 export interface PluginHost {
-  /** All pods and containers that plugins are to know of. Called while no window is open. */
+  /** All pods and containers that plugins are to know of. Called while no window is open; takes no lock, since windows wait for it under theirs. */
   snapshot(): Promise<{ readonly pods: readonly PodSandbox[]; readonly containers: readonly Container[] }>;
   /**
    * Applies what a plugin wants. Called outside of any event and of every window, one call of a plugin at a time.

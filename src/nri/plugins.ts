@@ -145,8 +145,10 @@ export class Plugins {
 
   /**
    * Runs work while no plugin is synchronized: from the event before a change to the moment when the change is seen by
-   * {@link PluginHost.snapshot}. It may begin late, by `registration_timeout` at most where a plugin is being synchronized, by
-   * `request_timeout` where one waits for that. Not to be called within another window, nor while a lock is held.
+   * {@link PluginHost.snapshot}. It may begin late: by `request_timeout` at most while a plugin waits for its synchronization, and then
+   * by `registration_timeout` at most while plugins are synchronized. Starts, ends and removals call it under a lock, which they hold for
+   * as long, and for the answers of the plugins. Windows that are open may wait for that lock: the first of the two times bounds that,
+   * and a synchronization takes no lock. Not to be called within another window, which would wait for `request_timeout` in vain.
    */
   async window<T>(work: () => Promise<T>): Promise<T> {
     return this.#windows.window(work);

@@ -34,7 +34,10 @@ export class Windows {
     return this.#open.size;
   }
 
-  /** Runs work in a window. Not to be called within one: a joiner would hold the inner one up while it waits for the outer. */
+  /**
+   * Runs work in a window. It begins late by one patience and one synchronization at most, also under a lock that an open window waits
+   * for. Not to be called within one: a joiner would hold the inner one up for its patience, while it waits for the outer.
+   */
   async window<T>(work: () => Promise<T>): Promise<T> {
     const end = this.#isFree() ? this.#enter() : await this.#wait();
     try {

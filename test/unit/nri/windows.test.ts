@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { KeyedMutex } from '../../../src/base/keyed-mutex.ts';
 import { Windows } from '../../../src/nri/windows.ts';
 
 const PATIENCE_MS = 2000;
@@ -114,6 +115,28 @@ test('a window that hangs costs others one patience, and the plugin joins when i
   assert.deepEqual([joiner.hasBegun, fifth.hasBegun], [true, false]);
   await joiner.end();
   assert.equal(fifth.hasBegun, true);
+});
+
+test('one that waits under a lock, for which an open window waits, begins after one patience', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const windows = new Windows(() => PATIENCE_MS);
+  const locks = new KeyedMutex<string>();
+  const order: string[] = [];
+  const gate = new Piece();
+  const open = windows.window(async () => {
+    await gate.work();
+    await locks.run('container', async () => Promise.resolve(order.push('open window')));
+  });
+  const joined = windows.alone(async () => Promise.resolve(order.push('synchronization')));
+  const late = locks.run('container', async () => windows.window(async () => Promise.resolve(order.push('late window'))));
+  await gate.end();
+  t.mock.timers.tick(PATIENCE_MS - 1);
+  await settled();
+  assert.deepEqual(order, []);
+
+  t.mock.timers.tick(1);
+  await Promise.all([open, joined, late]);
+  assert.deepEqual(order, ['late window', 'open window', 'synchronization']);
 });
 
 test('plugins that wait together are synchronized together, also one that comes meanwhile', async () => {
