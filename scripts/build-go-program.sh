@@ -7,7 +7,7 @@ directory=$1 name=$2 what=$3
 shift 3
 cd "$(dirname "$0")/../$directory"
 command -v go >/dev/null || { echo "$what cannot be built: there is no go in PATH" >&2; exit 1; }
-stamp=$(cat go.mod go.sum main.go | sha256sum | cut -c1-12)
+stamp=$({ cat go.mod go.sum main.go; printf %s "${CGO_ENABLED:-}"; } | sha256sum | cut -c1-12)
 program=${PODWRIGHT_TOOLS_CACHE:-/var/cache/podwright-tools}/$name-$stamp/$name
 if [ ! -x "$program" ]; then
   mkdir -p "$(dirname "$program")"

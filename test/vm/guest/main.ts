@@ -5,8 +5,9 @@
  *     boot 2  what became of it; smoke with the cgroupfs driver, power cut
  *     boot 3  what became of that
  *
- * With `oom`, `resources`, `runtimes` or `checkpoint` as its second argument it is one boot, with both drivers' OOM kills, limits, runtimes
- * or checkpoints alone; with `apparmor`, AppArmor's part alone; with `selinux` SELinux's, in a machine that enforces it.
+ * With `oom`, `resources`, `runtimes`, `checkpoint` or `nri` as its second argument it is one boot, with both drivers' OOM kills, limits,
+ * runtimes, checkpoints or NRI plugins alone; with `apparmor`, AppArmor's part alone; with `selinux` SELinux's, in a machine that
+ * enforces it.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { ensureDir } from 'fs-extra/esm';
@@ -17,6 +18,7 @@ import { checkpointCases } from './checkpoint.ts';
 import { critest } from './critest.ts';
 import { GuestNode, output } from './node.ts';
 import type { Driver } from './node.ts';
+import { nriCases } from './nri.ts';
 import { oomCases } from './oom.ts';
 import { resourceCases } from './resources.ts';
 import { runtimeCases } from './runtimes.ts';
@@ -47,6 +49,7 @@ const OF_BOTH_DRIVERS: Readonly<Record<string, Cases>> = {
   resources: resourceCases,
   runtimes: runtimeCases,
   checkpoint: checkpointCases,
+  nri: nriCases,
 };
 
 async function main(): Promise<void> {
