@@ -44,7 +44,7 @@ export interface ContainerRecord {
   readonly stopSignal: number;
   /** Of its pod, in the cgroup driver's own form. */
   readonly cgroupParent: string;
-  /** OCI linux.cgroupsPath. */
+  /** OCI linux.cgroupsPath, unless its state has another. */
   readonly cgroupsPath: string;
 }
 
@@ -57,6 +57,8 @@ interface Made {
   readonly user: ContainerUser;
   /** As last set by CreateContainer or UpdateContainerResources. */
   readonly resources?: LinuxContainerResources | undefined;
+  /** OCI linux.cgroupsPath, where a plugin has chosen another than the record's. */
+  readonly chosenCgroup?: string | undefined;
 }
 
 /**
@@ -183,7 +185,7 @@ export function readContainerState(state: Field): ContainerState {
       gid: user.at('gid').number(),
       additionalGids: user.at('additionalGids').list((gid) => gid.number()),
     },
-    ...present({ resources: readResources(state.at('resources').given) }),
+    ...present({ resources: readResources(state.at('resources').given), chosenCgroup: state.at('chosenCgroup').given?.text() }),
   };
   const startedAtNs = state.at('startedAtNs');
   if (is === 'Starting' || is === 'Running') return { ...made, is, startedAtNs: startedAtNs.bigint() };

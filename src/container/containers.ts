@@ -294,8 +294,8 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
   }
 
   /** The cgroup of the container's processes, below every hierarchy's root. */
-  cgroupOf({ cgroupParent, id }: ContainerRecord): string {
-    return this.#parts.placement.containerDirectory(cgroupParent, id);
+  cgroupOf({ record: { cgroupParent, id }, state }: Container): string {
+    return this.#parts.placement.containerDirectory(cgroupParent, id, state.chosenCgroup);
   }
 
   /** The image it was made from, as it is now; undefined where it is gone. */

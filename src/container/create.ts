@@ -3,12 +3,13 @@ import { dirname } from 'node:path';
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { reasonOf } from '../base/deadline.ts';
 import { fail, messageOf, withWords } from '../base/errors.ts';
+import { present } from '../base/field.ts';
 import { allSettledOrThrow } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
 import { UndoStack } from '../base/undo.ts';
 import { hostId, type UserMapping } from '../linux/user-namespace.ts';
 import type { MonitoredContainer } from '../ociruntime/monitor.ts';
-import { sweepContainer } from '../ociruntime/sweep.ts';
+import { sweepContainer, type SweepRequest } from '../ociruntime/sweep.ts';
 import { makeRequestedDirectory } from '../podsandbox/sandbox-files.ts';
 import { requireReady } from '../podsandbox/sandbox.ts';
 import { buildSpec } from '../ocispec/build.ts';
@@ -76,7 +77,7 @@ export async function createContainer(
       await unmountAll(parts, record);
       await parts.rootfs.remove(record.id);
     });
-    undo.add('remove the container', async () => sweep(parts, request, false));
+    undo.add('remove the container', async () => sweepAway(parts, record, { monitorKnown: false }));
     const files = record.checkpoint && (await prepareRestore(parts, record, record.checkpoint, work));
     const [, ofHost] = await allSettledOrThrow([prepareFiles(parts, request, files, work), volumesOfHost(parts, request, work)]);
     stage('container.rootfs.mounted');
@@ -120,15 +121,18 @@ export async function createContainer(
 async function showCreated(
   parts: ContainerParts,
   record: ContainerRecord,
-  { spec, resources }: AdjustedCreation,
+  { spec, resources, chosenCgroup }: AdjustedCreation,
   created: MonitoredContainer | undefined,
 ): Promise<void> {
   const { uid, gid, additionalGids } = spec.process.user;
   const { process, monitor } = created ?? { process: NO_PROCESS, monitor: NO_PROCESS };
+  const made = { process, monitor, user: { uid, gid, additionalGids }, resources, ...present({ chosenCgroup }) };
   await parts.sandboxes.locked(record.sandboxId, async () => {
     requireReady(parts.sandboxes.known(record.sandboxId), 'create container');
-    await parts.store.save(record.id, { is: 'Created', process, monitor, user: { uid, gid, additionalGids }, resources });
+    await parts.store.save(record.id, { is: 'Created', ...made });
   });
+  // Its state holds it from now on.
+  parts.chosenCgroups.letGo(record.id);
   stage('container.created');
 }
 
@@ -182,12 +186,21 @@ async function letRootOfPodThrough(directory: string, { gids }: UserMapping): Pr
   await chmod(directory, 0o710);
 }
 
-async function sweep(parts: ContainerParts, request: CreateRequest, monitorKnown: boolean): Promise<void> {
-  await sweepContainer({
-    runtime: runtimeOf(parts, request.record),
-    placement: parts.placement,
-    cgroupParent: request.sandbox.record.cgroupParent,
-    containerId: request.record.id,
-    monitorKnown,
-  });
+/** All of a container outside the file system, its cgroup wherever that is. Idempotent. */
+export async function sweepAway(
+  parts: ContainerParts,
+  record: ContainerRecord,
+  how: Pick<SweepRequest, 'monitorKnown' | 'isRestored'>,
+): Promise<void> {
+  const { id, cgroupParent } = record;
+  await parts.chosenCgroups.removing(record, bundleOf(parts, id).specFile, async (chosenCgroup) =>
+    sweepContainer({
+      ...how,
+      runtime: runtimeOf(parts, record),
+      placement: parts.placement,
+      cgroupParent,
+      chosenCgroup,
+      containerId: id,
+    }),
+  );
 }

@@ -17,6 +17,8 @@ export interface AdjustedCreation {
   readonly spec: OciSpec;
   /** As ContainerStatus shows them, and as a later update changes them. */
   readonly resources: LinuxContainerResources | undefined;
+  /** OCI linux.cgroupsPath, where it is not the record's. */
+  readonly chosenCgroup?: string | undefined;
 }
 
 /** A change of limits: what the CRI has a word for, and what only the runtime has. */

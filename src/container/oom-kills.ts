@@ -1,5 +1,5 @@
 import { readFile, rm } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { writeFileAtomic } from '../base/atomic-file.ts';
 import { sleep } from '../base/deadline.ts';
 import { messageOf, unlessMissing } from '../base/errors.ts';
@@ -103,14 +103,15 @@ export class OomKills {
   async #judge(container: Container, exitCode: number, seenByMonitor: boolean): Promise<boolean> {
     const { cgroups } = this.#parts;
     const { record } = container;
-    const own = await cgroups.oomKills(this.#cgroupOf(record));
-    const ledger = await this.#ledgerOf(record.cgroupParent);
+    const own = await cgroups.oomKills(this.#cgroupOf(container));
+    // The pod's cgroup counts nothing of one that a plugin has put elsewhere.
+    const ledger = this.#isInPod(container) ? await this.#ledgerOf(record.cgroupParent) : undefined;
     if (own !== undefined) {
       if (own > 0 && ledger !== undefined) await this.#tell(ledger, record.cgroupParent, new Map([[record.id, own]]));
       // Version 1 does not count what was in cgroups below it that are gone.
       return own > 0 || (cgroups.version === 'v1' && seenByMonitor);
     }
-    if (ledger === undefined) return seenByMonitor || (exitCode !== 0 && loggedKillsOf(container, this.#kernelLog()).all > 0);
+    if (ledger === undefined) return seenByMonitor || (exitCode !== 0 && (await this.#isTold(container)));
     const told = ledger.told[record.id];
     if (told !== undefined) return told > 0;
     if (unexplained(ledger) <= 0) return false;
@@ -156,7 +157,7 @@ export class OomKills {
     // One reading of the log for all of them.
     const look = (): LoggedKills[] => {
       const log = this.#kernelLog();
-      return together.map((each) => loggedKillsOf(each, log));
+      return together.map((each) => this.#loggedOf(each, log));
     };
     const suspects = (logged: readonly LoggedKills[]): OomSuspect[] =>
       together.map(({ record: { id } }, index) => ({
@@ -171,7 +172,7 @@ export class OomKills {
       logged = look();
     }
     if (!isShort(logged)) return shareOomKills(kills, suspects(logged));
-    const told = await parts.placement.toldOutOfMemory(together.map(({ record }) => record.id));
+    const told = await parts.placement.toldOutOfMemory(together.map(({ record: { id }, state }) => ({ id, chosen: state.chosenCgroup })));
     const known = suspects(look());
     const named = known.map((suspect) => ({ ...suspect, seenByMonitor: suspect.seenByMonitor || told?.has(suspect.id) === true }));
     const shares = shareOomKills(kills, named, { allAreNamed: told !== undefined && told.size > 0 });
@@ -194,8 +195,8 @@ export class OomKills {
   async #endedBeside({ id, cgroupParent }: ContainerRecord): Promise<Container[]> {
     const found = await Promise.all(
       this.#alive(cgroupParent)
-        .filter(({ record }) => record.id !== id)
-        .map(async (other) => ((await this.#parts.cgroups.oomKills(this.#cgroupOf(other.record))) === undefined ? [other] : [])),
+        .filter((other) => other.record.id !== id && this.#isInPod(other))
+        .map(async (other) => ((await this.#parts.cgroups.oomKills(this.#cgroupOf(other))) === undefined ? [other] : [])),
     );
     return found.flat();
   }
@@ -208,15 +209,39 @@ export class OomKills {
     return this.#parts.store.list().filter(({ record, state }) => record.cgroupParent === parent && isAliveState(state));
   }
 
-  #cgroupOf({ cgroupParent, id }: Pick<ContainerRecord, 'cgroupParent' | 'id'>): string {
-    return this.#parts.placement.containerDirectory(cgroupParent, id);
+  #cgroupOf({ record: { cgroupParent, id }, state }: Container): string {
+    return this.#parts.placement.containerDirectory(cgroupParent, id, state.chosenCgroup);
+  }
+
+  async #isTold(container: Container): Promise<boolean> {
+    const { record, state } = container;
+    if (this.#loggedOf(container, this.#kernelLog()).all > 0) return true;
+    if (state.chosenCgroup === undefined) return false;
+    return (await this.#parts.placement.toldOutOfMemory([{ id: record.id, chosen: state.chosenCgroup }]))?.has(record.id) === true;
+  }
+
+  #isInPod(container: Container): boolean {
+    const { state, record } = container;
+    return (
+      state.chosenCgroup === undefined || dirname(this.#cgroupOf(container)) === this.#parts.placement.parentDirectory(record.cgroupParent)
+    );
+  }
+
+  #loggedOf(container: Container, log: readonly OomKill[]): LoggedKills {
+    return loggedKillsOf(container, log, container.state.chosenCgroup === undefined ? undefined : this.#cgroupOf(container));
+  }
+
+  #chosenOf(id: string): string | undefined {
+    return this.#parts.store.list().find(({ record }) => record.id === id)?.state.chosenCgroup;
   }
 
   /** The ledger of the cgroup that is there now, and what it counts; undefined where it counts nothing. */
   async #ledgerOf(parent: string): Promise<CountedLedger | undefined> {
     const { cgroups, placement } = this.#parts;
     const kept = (await this.#read()).get(parent);
-    const known = new Set(Object.keys(kept?.told ?? {}).map((id) => basename(placement.containerDirectory(parent, id))));
+    const known = new Set(
+      Object.keys(kept?.told ?? {}).map((id) => basename(placement.containerDirectory(parent, id, this.#chosenOf(id)))),
+    );
     const now = await cgroups.goneOomKills(placement.parentDirectory(parent), known);
     if (now === undefined) return undefined;
     if (kept?.cgroup === now.cgroup) return { ...kept, gone: now.kills };

@@ -10,6 +10,7 @@ import type { MonitoredParts } from '../podsandbox/parts.ts';
 import type { Sandboxes } from '../podsandbox/sandboxes.ts';
 import type { RootfsStore } from '../storage/rootfs.ts';
 import { Bundle } from './bundle.ts';
+import type { ChosenCgroups } from './chosen-cgroups.ts';
 import type { ContainerRecord } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { ContainerLifecycle } from './lifecycle.ts';
@@ -35,6 +36,7 @@ export interface ContainerParts extends MonitoredParts {
   readonly imageUses: Pick<ImageUses, 'check' | 'checkArchive'>;
   readonly rootfs: RootfsStore;
   readonly cgroups: Cgroups;
+  readonly chosenCgroups: ChosenCgroups;
   readonly cdi: SpecDirectories;
   readonly hooks: HookDirectories;
   readonly lifecycle: ContainerLifecycle;

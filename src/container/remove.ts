@@ -2,11 +2,10 @@ import { rm } from 'node:fs/promises';
 import { stage } from '../base/stage.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import { removeExitFiles } from '../ociruntime/exit-directory.ts';
-import { sweepContainer } from '../ociruntime/sweep.ts';
-import { unmountAll } from './create.ts';
+import { sweepAway, unmountAll } from './create.ts';
 import { imagesOf } from './container.ts';
 import type { Container, ContainerRecord } from './container.ts';
-import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
+import { bundleOf, type ContainerParts } from './parts.ts';
 import { renewNamesOf } from './restore-checkpoint.ts';
 
 /**
@@ -14,15 +13,8 @@ import { renewNamesOf } from './restore-checkpoint.ts';
  * Its writable layer, log and record stay. Idempotent.
  */
 export async function releaseContainer(parts: ContainerParts, record: ContainerRecord, monitorKnown: boolean): Promise<void> {
-  const { cgroupParent, id, checkpoint } = record;
-  await sweepContainer({
-    runtime: runtimeOf(parts, record),
-    placement: parts.placement,
-    cgroupParent,
-    containerId: id,
-    monitorKnown,
-    isRestored: checkpoint !== undefined,
-  });
+  const { checkpoint } = record;
+  await sweepAway(parts, record, { monitorKnown, isRestored: checkpoint !== undefined });
   if (checkpoint !== undefined) await renewNamesOf(parts, record);
   stage('container.swept');
   await unmountAll(parts, record);

@@ -8,10 +8,14 @@ export interface LoggedKills {
   readonly certain: number;
 }
 
-/** The kills of the kernel's log that are of the container: of its first process, or in its cgroup. */
-export function loggedKillsOf({ record, state }: Container, log: readonly OomKill[]): LoggedKills {
+/**
+ * The kills of the kernel's log that are of the container: of its first process, or in its cgroup.
+ * @param cgroup where it is not one that has the container's id in its path.
+ */
+export function loggedKillsOf({ record, state }: Container, log: readonly OomKill[], cgroup?: string): LoggedKills {
   const isFirst = ({ pid }: OomKill): boolean => pid === state.process.pid;
-  const kills = log.filter((kill) => isFirst(kill) || kill.cgroup?.includes(record.id) === true);
+  const isIn = (path = ''): boolean => (cgroup === undefined ? path.includes(record.id) : `${path}/`.startsWith(`${cgroup}/`));
+  const kills = log.filter((kill) => isFirst(kill) || isIn(kill.cgroup));
   return { all: kills.length, certain: kills.filter((kill) => isFirst(kill) || kill.isCgroupLikely !== true).length };
 }
 

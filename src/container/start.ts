@@ -1,4 +1,5 @@
 import { messageOf } from '../base/errors.ts';
+import { present } from '../base/field.ts';
 import { stage } from '../base/stage.ts';
 import { nowNs } from '../base/time.ts';
 import { requireState, type Container, type ContainerRecord, type ContainerState } from './container.ts';
@@ -70,7 +71,7 @@ async function orEnd({ checkpoint }: ContainerRecord, life: StartLife, step: () 
 }
 
 /** What every state of a made container carries. */
-export function madeOf(state: ContainerState): Pick<ContainerState, 'process' | 'monitor' | 'user' | 'resources'> {
-  const { process, monitor, user, resources } = state;
-  return { process, monitor, user, resources };
+export function madeOf(state: ContainerState): Pick<ContainerState, 'process' | 'monitor' | 'user' | 'resources' | 'chosenCgroup'> {
+  const { process, monitor, user, resources, chosenCgroup } = state;
+  return { process, monitor, user, resources, ...present({ chosenCgroup }) };
 }

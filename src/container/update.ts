@@ -19,7 +19,7 @@ export type UntilKilled = (command: (signal: AbortSignal) => Promise<void>) => P
 /** @throws where the change would be refused before anything is done of it. */
 export async function checkUpdate(parts: ContainerParts, { record, state }: Container, change: LinuxContainerResources): Promise<void> {
   hugepagesAsBefore(record, state.resources, change);
-  await refuseBelowUsage(parts, record, change.memoryLimitInBytes);
+  await refuseBelowUsage(parts, { record, state }, change.memoryLimitInBytes);
   if (change.memorySwapLimitInBytes > 0n) refuseSwapAlone(mergeResources(state.resources, change), parts.hostFacts());
 }
 
@@ -111,11 +111,11 @@ export function hugepagesAsBefore(
 
 async function refuseBelowUsage(
   { placement, cgroups }: ContainerParts,
-  { id, cgroupParent }: ContainerRecord,
+  { record: { id, cgroupParent }, state }: Container,
   limit: bigint,
 ): Promise<void> {
   if (limit <= 0n) return;
-  const usage = await cgroups.usage(placement.containerDirectory(cgroupParent, id));
+  const usage = await cgroups.usage(placement.containerDirectory(cgroupParent, id, state.chosenCgroup));
   const working = usage?.memory?.workingSetBytes;
   if (working === undefined || limit >= working) return;
   fail('FailedPrecondition', `update container ${id}: memory_limit_in_bytes is ${limit}, must be at least the ${working} bytes in use`);

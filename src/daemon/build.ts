@@ -7,6 +7,7 @@ import type { LiveConfig } from '../config/live-config.ts';
 import { AUTO } from '../config/resolve.ts';
 import type { Config } from '../config/schema.ts';
 import { containerStore } from '../container/container-store.ts';
+import { ChosenCgroups } from '../container/chosen-cgroups.ts';
 import { Containers } from '../container/containers.ts';
 import { noContainerLifecycle } from '../container/lifecycle.ts';
 import type { ContainerParts } from '../container/parts.ts';
@@ -100,9 +101,10 @@ export async function buildDaemon(config: LiveConfig, metrics: Metrics, log: Log
   const { parkMs } = timeouts;
   const sandboxes = new Sandboxes(sandboxParts, { runBudgetMs: timeouts.runPodSandboxMs, parkMs });
   const recordDirectory = layout.containerRecords;
+  const store = containerStore({ directory: recordDirectory, badDirectory, log });
   const containerParts: ContainerParts = {
     ...common,
-    store: containerStore({ directory: recordDirectory, badDirectory, log }),
+    store,
     recordDirectory,
     bundleDirectory: layout.bundles,
     execDirectory: layout.execs,
@@ -113,6 +115,7 @@ export async function buildDaemon(config: LiveConfig, metrics: Metrics, log: Log
     imageUses: storage.imageUses,
     rootfs: storage.rootfs,
     cgroups,
+    chosenCgroups: new ChosenCgroups({ store, podCgroups: () => sandboxes.cgroupsOfAll(), placement, cgroups }),
     checkpoints: { level: checkpoint.containers, criu: new Criu(checkpoint.criu), timeoutMs: timeouts.checkpointMs },
   };
   const createBudgetMs = Math.max(...runtimes.names.map((name) => createTimeoutMs(config.current, name)), timeouts.containerCreateMs);

@@ -1,6 +1,8 @@
 import type { ContainerAdjustment, FieldOwners } from '../../api/nri/messages.ts';
 import { DaemonError, kindOf, messageOf } from '../base/errors.ts';
+import { present } from '../base/field.ts';
 import { planCdiDevices } from '../container/cdi-devices.ts';
+import type { ChosenCgroups } from '../container/chosen-cgroups.ts';
 import type { AdjustedCreation, Creation } from '../container/lifecycle.ts';
 import type { ContainerParts } from '../container/parts.ts';
 import { withAdjustment } from '../ocispec/nri-adjust.ts';
@@ -8,7 +10,9 @@ import { readAdjustmentFacts } from '../ocispec/nri-facts.ts';
 import { resourcesAfter } from '../ocispec/nri-resources.ts';
 
 /** What of the node an adjustment depends on. */
-export type AdjustParts = Pick<ContainerParts, 'cdi' | 'hostFacts' | 'specSettings' | 'log'>;
+export type AdjustParts = Pick<ContainerParts, 'cdi' | 'hostFacts' | 'specSettings' | 'log'> & {
+  readonly chosenCgroups: Pick<ChosenCgroups, 'hold'>;
+};
 
 /**
  * What a container is made with after what the plugins together want of it. Its CDI devices are found as those of a request.
@@ -31,8 +35,15 @@ export async function adjustCreation(
     parts.log.warn(`create container: ${words}`, { containerId: record.id });
   };
   const warnOfMissing = parts.specSettings(record.runtimeHandler).tolerateMissingHugetlb ? warn : undefined;
-  const context = { ...facts, cdi, runtime, host: parts.hostFacts(), userMapping, owners, warnOfMissing };
-  return { spec: withAdjustment(spec, adjust, context), resources: resourcesAfter(record.config.linux?.resources, adjust) };
+  const path = adjust.linux?.cgroupsPath ?? '';
+  const chosenCgroup = path === '' || path === record.cgroupsPath ? undefined : path;
+  const cgroupMust = chosenCgroup === undefined ? undefined : await parts.chosenCgroups.hold(record, chosenCgroup);
+  const context = { ...facts, cgroupMust, cdi, runtime, host: parts.hostFacts(), userMapping, owners, warnOfMissing };
+  return {
+    spec: withAdjustment(spec, adjust, context),
+    resources: resourcesAfter(record.config.linux?.resources, adjust),
+    ...present({ chosenCgroup }),
+  };
 }
 
 /** Failures that the spec may be to blame for. */

@@ -16,7 +16,7 @@ import { SandboxEvents, type PluginCalls } from './sandbox-events.ts';
 export interface PluginLifecycleParts {
   readonly sandboxes: Pick<Sandboxes, 'store' | 'runtimeSpec'>;
   readonly containers: Pick<Containers, 'store' | 'bundleOf' | 'adjust' | 'stop'>;
-  readonly containerParts: Pick<ContainerParts, 'cdi' | 'hostFacts' | 'specSettings' | 'log'>;
+  readonly containerParts: Pick<ContainerParts, 'cdi' | 'hostFacts' | 'specSettings' | 'chosenCgroups' | 'log'>;
 }
 
 /** What plugins have to do with pods and containers: they are asked and told of them, and they see and change them. */

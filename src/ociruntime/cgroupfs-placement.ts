@@ -1,11 +1,14 @@
 import { hasErrno } from '../base/errors.ts';
 import type { Cgroups } from '../linux/cgroups/cgroups.ts';
-import { before, checkRequestedParent, type CgroupPlacement } from './placement.ts';
+import { isObjectId } from '../base/ids.ts';
+import { before, checkRequestedParent, OWN_NAME_PREFIX, type CgroupPlacement } from './placement.ts';
 
 /** Below it are the pods that name no parent, each in a cgroup of its own. */
 const DEFAULT_PARENT = '/podwright';
 /** Between a pod's cgroup and a container's id in linux.cgroupsPath. */
 const SEPARATOR = '/';
+/** Of a directory, without what no log line should have. */
+const NAME = /^[^\p{Cc}]{1,200}$/u;
 /** How often a pod's cgroup is made again, while the last pod beside it takes the parent away. */
 const ENSURE_ATTEMPTS = 3;
 
@@ -41,8 +44,19 @@ export class CgroupfsPlacement implements CgroupPlacement {
     return parent;
   }
 
-  containerDirectory(parent: string, id: string): string {
-    return this.cgroupsPath(parent, id);
+  readPath(cgroupsPath: string): { readonly directory: string } | { readonly must: string } {
+    const [root, ...names] = cgroupsPath.split('/');
+    const last = names.at(-1) ?? '';
+    if (root === '' && names.length > 0 && names.every(isName) && !isObjectId(last) && !last.startsWith(OWN_NAME_PREFIX))
+      return { directory: cgroupsPath };
+    return {
+      must: `must be an absolute path whose parts are names, none of them . or .., the last neither an id nor beginning with ${OWN_NAME_PREFIX}`,
+    };
+  }
+
+  containerDirectory(parent: string, id: string, chosen?: string): string {
+    const read = chosen === undefined ? undefined : this.readPath(chosen);
+    return read !== undefined && 'directory' in read ? read.directory : this.cgroupsPath(parent, id);
   }
 
   async ensureParent(parent: string): Promise<boolean> {
@@ -75,9 +89,9 @@ export class CgroupfsPlacement implements CgroupPlacement {
     return Promise.resolve(undefined);
   }
 
-  async removeContainer(parent: string, id: string): Promise<void> {
+  async removeContainer(parent: string, id: string, chosen?: string): Promise<void> {
     await Promise.all(
-      [this.containerDirectory(parent, id), monitorDirectory(parent, id)].map(async (path) => {
+      [this.containerDirectory(parent, id, chosen), monitorDirectory(parent, id)].map(async (path) => {
         if (!(await this.#cgroups.exists(path))) return;
         await this.#cgroups.kill(path);
         await this.#cgroups.remove(path);
@@ -88,4 +102,8 @@ export class CgroupfsPlacement implements CgroupPlacement {
 
 function monitorDirectory(parent: string, id: string): string {
   return `${parent}/podwright-conmon-${id}`;
+}
+
+function isName(part: string): boolean {
+  return part !== '.' && part !== '..' && NAME.test(part);
 }

@@ -36,8 +36,17 @@ export interface CgroupPlacement {
   /** The cgroup of the pod itself, below every hierarchy's root. */
   parentDirectory(parent: string): string;
 
-  /** The cgroup a container's processes end up in, below every hierarchy's root. */
-  containerDirectory(parent: string, id: string): string;
+  /**
+   * The cgroup that a linux.cgroupsPath of somebody else's choice stands for, below every hierarchy's root.
+   * @returns what it must be, in words, where it is not in this driver's form.
+   */
+  readPath(cgroupsPath: string): { readonly directory: string } | { readonly must: string };
+
+  /**
+   * The cgroup a container's processes end up in, below every hierarchy's root.
+   * @param chosen its linux.cgroupsPath, where somebody else has chosen it. One of another driver counts as none.
+   */
+  containerDirectory(parent: string, id: string, chosen?: string): string;
 
   /** Makes the pod's cgroup where it is missing. Whether it was made: then it is ours to remove. */
   ensureParent(parent: string): Promise<boolean>;
@@ -55,11 +64,20 @@ export interface CgroupPlacement {
    * Of these containers those of which the cgroups' manager has told since the boot that a process was killed for lack of memory;
    * any other had no kill. undefined where there is nobody to ask.
    */
-  toldOutOfMemory(ids: readonly string[]): Promise<ReadonlySet<string> | undefined>;
+  toldOutOfMemory(containers: readonly PlacedContainer[]): Promise<ReadonlySet<string> | undefined>;
 
   /** Removes the cgroups of a container and of its monitor, with every process that is still in them. Idempotent. */
-  removeContainer(parent: string, id: string): Promise<void>;
+  removeContainer(parent: string, id: string, chosen?: string): Promise<void>;
 }
+
+/** A container, and its linux.cgroupsPath where somebody else has chosen it. */
+export interface PlacedContainer {
+  readonly id: string;
+  readonly chosen?: string | undefined;
+}
+
+/** Begins the names of cgroups and units that are ours. */
+export const OWN_NAME_PREFIX = 'podwright-';
 
 /** The text before `end`; undefined where there is another end. */
 export function before(text: string, end: string): string | undefined {

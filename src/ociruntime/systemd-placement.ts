@@ -3,7 +3,7 @@ import { DaemonError } from '../base/errors.ts';
 import type { Cgroups } from '../linux/cgroups/cgroups.ts';
 import { unitsOutOfMemory } from '../linux/journal.ts';
 import { sliceToCgroupPath, startScope, stopUnit } from '../linux/systemd.ts';
-import { before, checkRequestedParent, refuseParent, type CgroupPlacement } from './placement.ts';
+import { before, checkRequestedParent, OWN_NAME_PREFIX, refuseParent, type CgroupPlacement, type PlacedContainer } from './placement.ts';
 
 /** Begins the names of slices for pods that name no parent. A `-` makes a slice the child of another, systemd.slice(5). */
 const OWN_SLICE_PREFIX = 'podwright-';
@@ -11,6 +11,8 @@ const OWN_SLICE_PREFIX = 'podwright-';
 const SEPARATOR = ':podwright:';
 /** systemd.unit(5): the characters of a unit's name; systemd.slice(5): no name between two `-` is empty. */
 const SLICE = /^[A-Za-z0-9:_.\\]+(-[A-Za-z0-9:_.\\]+)*\.slice$/;
+/** systemd.unit(5): the characters of a part of a scope's name that is not escaped. */
+const SCOPE_PART = /^[A-Za-z0-9_.-]{1,100}$/;
 /** How long systemd may take to remove a cgroup whose last process has ended, milliseconds; then it is asked to. */
 const COLLECT_MS = 2_000;
 /** The same after systemd was asked, milliseconds. */
@@ -71,8 +73,16 @@ export class SystemdPlacement implements CgroupPlacement {
     return sliceToCgroupPath(parent);
   }
 
-  containerDirectory(parent: string, id: string): string {
-    return `${sliceToCgroupPath(parent)}/${containerScope(id)}`;
+  readPath(cgroupsPath: string): { readonly directory: string } | { readonly must: string } {
+    const unit = unitOf(cgroupsPath);
+    if (unit !== undefined) return { directory: directoryOf(unit) };
+    return {
+      must: `must be SLICE.slice:PREFIX:NAME with the systemd cgroup driver, so that PREFIX-NAME.scope is the name of a unit that does not begin with ${OWN_NAME_PREFIX}`,
+    };
+  }
+
+  containerDirectory(parent: string, id: string, chosen?: string): string {
+    return directoryOf(containerUnit(parent, id, chosen));
   }
 
   /** Makes nothing: systemd makes a slice with the first scope in it. What the kubelet has named is its own to remove. */
@@ -92,21 +102,23 @@ export class SystemdPlacement implements CgroupPlacement {
     await startScope({ name: monitorScope(id), slice: parent, pid, description: `podwright monitor of container ${id}` });
   }
 
-  async toldOutOfMemory(ids: readonly string[]): Promise<ReadonlySet<string> | undefined> {
-    const units = await unitsOutOfMemory(ids.map(containerScope));
-    return units === undefined ? undefined : new Set(ids.filter((id) => units.has(containerScope(id))));
+  async toldOutOfMemory(containers: readonly PlacedContainer[]): Promise<ReadonlySet<string> | undefined> {
+    const scopes = containers.map(({ id, chosen }) => containerUnit('', id, chosen).scope);
+    const units = await unitsOutOfMemory(scopes);
+    return units === undefined ? undefined : new Set(containers.filter((_, at) => units.has(scopes[at] ?? '')).map(({ id }) => id));
   }
 
-  async removeContainer(parent: string, id: string): Promise<void> {
-    await Promise.all([containerScope(id), monitorScope(id)].map(async (scope) => this.#endScope(parent, scope)));
+  async removeContainer(parent: string, id: string, chosen?: string): Promise<void> {
+    const units = [containerUnit(parent, id, chosen), { slice: parent, scope: monitorScope(id) }];
+    await Promise.all(units.map(async (unit) => this.#endScope(unit)));
   }
 
   /**
    * Kills what is in a scope and waits until its cgroup is gone, which systemd removes with the last process. So systemd
    * need not be asked anything, as long as it is quick.
    */
-  async #endScope(slice: string, scope: string): Promise<void> {
-    const path = `${sliceToCgroupPath(slice)}/${scope}`;
+  async #endScope({ slice, scope }: Unit): Promise<void> {
+    const path = directoryOf({ slice, scope });
     if (!(await this.#cgroups.exists(path))) return;
     await this.#cgroups.kill(path);
     if (await this.#isGoneWithin(path, COLLECT_MS)) return;
@@ -130,8 +142,25 @@ function isOwnSlice(slice: string): boolean {
   return slice.startsWith(OWN_SLICE_PREFIX);
 }
 
-function containerScope(id: string): string {
-  return `podwright-${id}.scope`;
+interface Unit {
+  readonly slice: string;
+  readonly scope: string;
+}
+
+function directoryOf({ slice, scope }: Unit): string {
+  return `${sliceToCgroupPath(slice)}/${scope}`;
+}
+
+function containerUnit(parent: string, id: string, chosen: string | undefined): Unit {
+  return (chosen === undefined ? undefined : unitOf(chosen)) ?? { slice: parent, scope: `podwright-${id}.scope` };
+}
+
+/** What runtimes make of a linux.cgroupsPath; undefined for one that they may take in different ways, or that is ours. */
+function unitOf(cgroupsPath: string): Unit | undefined {
+  const [slice = '', prefix = '', name = '', ...others] = cgroupsPath.split(':');
+  const isScope = others.length === 0 && SCOPE_PART.test(prefix) && SCOPE_PART.test(name) && !/\.(slice|scope)$/.test(name);
+  const scope = `${prefix}-${name}.scope`;
+  return SLICE.test(slice) && isScope && !scope.startsWith(OWN_NAME_PREFIX) ? { slice, scope } : undefined;
 }
 
 function monitorScope(id: string): string {

@@ -88,11 +88,9 @@ function ociHook(stage: string, { path, args, env, timeout }: Hook, refuse: Refu
 function withLinux(before: OciSpec, asked: LinuxContainerAdjustment, context: AdjustmentContext, refuse: Refuse): OciSpec {
   const { cgroupsPath, seccompPolicy, memoryPolicy, resources } = asked;
   let spec = withDevices(before, asked.devices, context, refuse);
-  if (cgroupsPath !== '' && cgroupsPath !== spec.linux.cgroupsPath)
-    refuse(
-      { field: Field.CgroupsPath },
-      `linux.cgroups_path is ${quoted(cgroupsPath)}, must be left out or be ${quoted(spec.linux.cgroupsPath)}: a container is found, counted and ended by the cgroup below its pod's`,
-    );
+  const { cgroupMust } = context;
+  if (cgroupMust !== undefined) refuse({ field: Field.CgroupsPath }, `linux.cgroups_path is ${quoted(cgroupsPath)}, ${cgroupMust}`);
+  if (cgroupsPath !== '') spec = { ...spec, linux: { ...spec.linux, cgroupsPath } };
   spec = { ...spec, process: withScheduling(spec.process, asked, { runtime: context.runtime, host: context.host, refuse }) };
   if (seccompPolicy !== undefined) spec = { ...spec, linux: { ...spec.linux, seccomp: ociPolicy(seccompPolicy, context.host, refuse) } };
   spec = withNamespaces(spec, asked.namespaces, context, refuse);

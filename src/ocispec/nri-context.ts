@@ -18,6 +18,8 @@ export interface AdjustmentContext {
   readonly deviceSources: ReadonlyMap<string, string>;
   /** What the CDI devices of the adjustment want done, resolved; undefined where it names none. */
   readonly cdi?: CdiEdits | undefined;
+  /** What the cgroup that is asked for must be and is not, in words; undefined where it may be. */
+  readonly cgroupMust?: string | undefined;
   /** Which plugin has asked for what; refusals name it. */
   readonly owners?: FieldOwners | undefined;
   /** Told of limits on huge pages that are left out for want of a controller; without it they are refused. */

@@ -1,6 +1,5 @@
-import { readFile, rm } from 'node:fs/promises';
-import { unlessMissing } from '../base/errors.ts';
-import { Field } from '../base/field.ts';
+import { rm } from 'node:fs/promises';
+import { placeIn } from '../container/chosen-cgroups.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import { isPinned } from '../linux/namespaces.ts';
 import { identify, SIGKILL, signalProcess } from '../linux/process.ts';
@@ -25,7 +24,11 @@ export async function releaseUnknownAttachment({ sandboxes, sandboxParts }: Rest
 }
 
 /** Ends and removes a container whose record is lost: all that is known of it is its bundle. */
-export async function removeUnknownContainer({ sandboxParts }: RestoreParts, bundle: MonitoredBundle, id: string): Promise<void> {
+export async function removeUnknownContainer(
+  { sandboxes, sandboxParts, containerParts }: RestoreParts,
+  bundle: MonitoredBundle,
+  id: string,
+): Promise<void> {
   const { runtimes, placement } = sandboxParts;
   const pid = await readContainerPid(bundle);
   const process = pid === undefined ? undefined : await identify(pid);
@@ -36,21 +39,16 @@ export async function removeUnknownContainer({ sandboxParts }: RestoreParts, bun
     if (known !== undefined && process !== undefined && known.pid === process.pid) await signalProcess(process, SIGKILL);
     await runtimes.get(name).deleteRestored(id);
   }
-  const parent = placement.parentOf(await cgroupsPathOf(bundle), id);
+  const { cgroupsPath, sandboxId } = await placeIn(bundle.specFile);
+  const parent = placement.parentOf(cgroupsPath, id);
   if (parent !== undefined) {
     await placement.removeContainer(parent, id);
     await placement.removeParent(parent);
+  } else if (containerParts.chosenCgroups.isFree(id, cgroupsPath)) {
+    // A plugin has chosen it. The monitor's is in that of the pod, where that is known.
+    const ofPod = sandboxes.store.get(sandboxId)?.record.cgroupParent ?? placement.parent('', id);
+    await placement.removeContainer(ofPod, id, cgroupsPath);
   }
   await onThread('unmountAllBelow', { prefix: bundle.directory });
   await rm(bundle.directory, { recursive: true, force: true });
-}
-
-/** From the bundle's spec; empty where that is missing or half written. */
-async function cgroupsPathOf({ specFile }: MonitoredBundle): Promise<string> {
-  const text = await unlessMissing(readFile(specFile, 'utf8'), '{}');
-  try {
-    return Field.parse(text, '').at('linux').asObject()?.at('cgroupsPath').asText() ?? '';
-  } catch {
-    return ''; // It was being written: nothing was started from it.
-  }
 }

@@ -203,6 +203,12 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
     return this.#parts.placement.parentDirectory(cgroupParent);
   }
 
+  /** Those of all pods, also of those that are being made. */
+  cgroupsOfAll(): string[] {
+    const records = [...this.store.list().map(({ record }) => record), ...this.store.listCreating()];
+    return records.map((record) => this.cgroupOf(record));
+  }
+
   /** The path of the pod's network namespace; undefined where it uses the node's. */
   networkNamespaceOf(record: SandboxRecord): string | undefined {
     const { net } = this.pathsOf(record.id).namespacesOf(record);

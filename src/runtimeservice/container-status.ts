@@ -26,7 +26,7 @@ async function containerInfo(parts: RuntimeServiceParts, container: Container): 
     state: state.is,
     name: record.name,
     runtimeHandler: record.runtimeHandler,
-    cgroupsPath: record.cgroupsPath,
+    cgroupsPath: state.chosenCgroup ?? record.cgroupsPath,
     runtimeSpec: spec === undefined ? null : (JSON.parse(spec) as unknown),
     config: record.config,
   };

@@ -57,7 +57,7 @@ export class PodFiguresReader {
   async #ofContainer(container: Container, fileSystem: FileSystemFigures): Promise<ContainerFigures> {
     const { containers, figures: reader } = this.#options;
     const { record, state } = container;
-    const cgroup = containers.cgroupOf(record);
+    const cgroup = containers.cgroupOf(container);
     const [found, { usedBytes }] = await Promise.all([reader.ofCgroup(cgroup), containers.writableLayerUsage(record)]);
     const isRunning = found.usage !== undefined && state.is === 'Running';
     const figures: Figures = {

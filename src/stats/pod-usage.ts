@@ -51,7 +51,7 @@ export class PodUsageReader {
     const { containers, sampler, writableLayerMountpoint } = this.#options;
     const { record, state } = container;
     const [sample, layer] = await Promise.all([
-      state.is === 'Running' ? sampler.sample(containers.cgroupOf(record), state.startedAtNs) : undefined,
+      state.is === 'Running' ? sampler.sample(containers.cgroupOf(container), state.startedAtNs) : undefined,
       containers.writableLayerUsage(record),
     ]);
     return { container, sample, writableLayer: { ...layer, mountpoint: writableLayerMountpoint } };

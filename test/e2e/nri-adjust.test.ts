@@ -243,7 +243,6 @@ test('a seccomp policy counts instead of the one of the request', async (daemon)
 });
 
 test('what this node or its runtime cannot do is refused with the field, and nothing is left', async (daemon) => {
-  assert.match(await refusalOf(daemon, { linux: { cgroupsPath: `${daemon.cgroup}/elsewhere` } }), /linux\.cgroups_path/);
   assert.match(await refusalOf(daemon, { linux: { rdt: { closId: { value: 'gold' } } } }), /rdt/i);
   assert.match(await refusalOf(daemon, { linux: { resources: { rdtClass: { value: 'gold' } } } }), /rdt/i);
   assert.match(await refusalOf(daemon, { linux: { resources: { blockioClass: { value: 'slow' } } } }), /blockio_class/);

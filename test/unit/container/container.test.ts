@@ -104,6 +104,9 @@ test('each state comes back as it was, its resources with what they lacked', () 
   for (const state of STATES) assert.deepStrictEqual(readContainerState(onDisk(state)), state);
   const ended = { is: 'Removing', ...ENDED, startedAtNs: 1n, ...MADE } as const;
   assert.deepStrictEqual(readContainerState(onDisk(ended)), ended);
+  const moved = { ...ended, chosenCgroup: '/chosen' };
+  assert.deepStrictEqual(readContainerState(onDisk(moved)), moved);
+  assert.throws(() => readContainerState(onDisk({ ...ended, chosenCgroup: 7 })), /^.*chosenCgroup: must be text, is 7$/);
   const { unified: _map, hugepageLimits: _list, ...older } = resources({ cpuQuota: 5n });
   assert.deepStrictEqual(readContainerState(onDisk({ ...STATES[1], resources: older })).resources, resources({ cpuQuota: 5n }));
 });

@@ -46,7 +46,7 @@ function oomKills(pod: Pod, directory: string, log: Log = silentLog): OomKills {
       },
     },
     placement: {
-      containerDirectory: (parent, id) => `${parent}/${id}`,
+      containerDirectory: (parent, id, chosen) => chosen ?? `${parent}/${id}`,
       parentDirectory: (parent) => parent,
       toldOutOfMemory: async () => Promise.resolve(pod.told),
     },
@@ -101,6 +101,28 @@ test('OomKills: the log is read once for all that ended together, and again only
 
 test('OomKills: where the cgroups have a manager that tells kills, one that it does not name had none', async (t) => {
   assert.deepEqual(await readings(await scratchDirectory(t), [{ pid: PID.first }], new Set(['first'])), [3, true, false]);
+});
+
+test('OomKills: of one that a plugin has put outside of the pod, its own count tells, or log and manager; the count of the pod is of the others', async (t) => {
+  const directory = await scratchDirectory(t);
+  const [first, second] = [await running('first'), await running('second')];
+  const moved = (chosenCgroup: string): Container => ({ ...second, state: { ...second.state, chosenCgroup } });
+  // Its own cgroup counts none and is there: /own/x is not in the pod.
+  const gone = new Map([['first', 1]]);
+  const all = oomKills({ containers: [first, moved('/own/x')], gone, afterCount: new Map(), log: () => [] }, directory);
+  assert.equal(await all.wereIn(moved('/own/x'), 137, false), false);
+  assert.equal(await all.wereIn(first, 137, false), true);
+  // Gone as the pod's is: the path ends in the name that is looked up there.
+  const path = '/elf/second';
+  for (const [log, told, expected] of [
+    [[], undefined, false],
+    [[{ pid: 99, cgroup: `${path}/below` }], undefined, true],
+    [[], new Set(['second']), true],
+  ] as const) {
+    const pod: Pod = { containers: [first], gone: new Map([['second', 1]]), afterCount: new Map(), log: () => log };
+    const kills = oomKills({ ...pod, ...(told && { told }) }, directory);
+    assert.equal(await kills.wereIn(moved(path), 1, false), expected);
+  }
 });
 
 test('OomKills: of a ledger that is wrong the field is told, and kills are counted anew', async (t) => {

@@ -34,4 +34,6 @@ test("loggedKillsOf(): a container has the kills of its first process and of its
   ]);
   assert.deepStrictEqual(kills, { all: 4, certain: 3 });
   assert.deepStrictEqual(loggedKillsOf(container, []), { all: 0, certain: 0 });
+  const chosen = ['/own/x', '/own/x/below', '/own/x2', '/pod/a1', undefined].map((cgroup, pid) => ({ pid: 20 + pid, cgroup }));
+  assert.deepStrictEqual(loggedKillsOf(container, chosen, '/own/x'), { all: 2, certain: 2 });
 });

@@ -49,6 +49,7 @@ function lab(all: readonly Container[] = [named('a'), named('b')]): Lab {
       cdi: new SpecDirectories(() => [], silentLog),
       hostFacts: () => HOST,
       specSettings: () => SETTINGS,
+      chosenCgroups: { hold: async (_record, path) => Promise.resolve(path === '/elsewhere' ? 'must be another' : undefined) },
       log: silentLog,
     },
   };
@@ -113,6 +114,12 @@ test('a container is made as plugins want it, and shows the limits that it then 
   const made = await events.create(creation, forEver, async (adjusted) => Promise.resolve(adjusted));
   assert.ok(made.spec.process.env.includes('FROM=plugin'));
   assert.deepStrictEqual([made.spec.linux.resources.cpu?.shares, made.resources?.cpuShares], [77, 77n]);
+  assert.ok(!('chosenCgroup' in made));
+  plugins.adjustment = { linux: { cgroupsPath: creation.record.cgroupsPath } };
+  assert.ok(!('chosenCgroup' in (await events.create(creation, forEver, async (adjusted) => Promise.resolve(adjusted)))));
+  plugins.adjustment = { linux: { cgroupsPath: '/chosen' } };
+  const moved = await events.create(creation, forEver, async (adjusted) => Promise.resolve(adjusted));
+  assert.deepStrictEqual([moved.chosenCgroup, moved.spec.linux.cgroupsPath], ['/chosen', '/chosen']);
 });
 
 test('what cannot be done of an adjustment is refused in the name of the plugin that wants it, before anything is made', async () => {

@@ -42,6 +42,47 @@ test('parentOf() reads back what cgroupsPath() has written, and nothing else', (
   }
 });
 
+test('readPath() takes a cgroup that somebody else has chosen, and nothing that runtimes or we take for another', () => {
+  assert.deepEqual(cgroupfs.readPath('/kubepods/pod1/x'), { directory: '/kubepods/pod1/x' });
+  assert.equal(cgroupfs.containerDirectory('/kubepods/pod1', 'c1', '/other/x'), '/other/x');
+  const id = 'a'.repeat(64);
+  for (const bad of [
+    '',
+    '/',
+    'x',
+    'x/y',
+    '/x/',
+    '//x',
+    '/x/../y',
+    '/./x',
+    '/x\n',
+    `/x/${'y'.repeat(201)}`,
+    `/pod1/${id}`,
+    '/pod1/podwright-conmon-1',
+  ])
+    assert.match(Object.entries(cgroupfs.readPath(bad)).join(), /^must,must be an absolute path/, bad);
+  assert.deepEqual(systemd.readPath('system.slice:own:x.1'), { directory: '/system.slice/own-x.1.scope' });
+  assert.equal(systemd.containerDirectory(SLICE, 'c1', 'a-b.slice:own:x'), '/a.slice/a-b.slice/own-x.scope');
+  for (const bad of [
+    '',
+    '/x',
+    ':own:x',
+    'a:own:x',
+    'a.slice::x',
+    'a.slice:own:',
+    'a.slice:own:x:y',
+    'a.slice:own:x.slice',
+    'a.slice:own:x.scope',
+    'a.slice:o/n:x',
+    'a.slice:podwright:x',
+    `a.slice:own:${'x'.repeat(101)}`,
+  ])
+    assert.match(Object.entries(systemd.readPath(bad)).join(), /^must,must be SLICE\.slice:PREFIX:NAME/, bad);
+  // As after a change of the driver.
+  assert.equal(systemd.containerDirectory(SLICE, 'c1', '/x'), systemd.containerDirectory(SLICE, 'c1'));
+  assert.equal(cgroupfs.containerDirectory('/pod1', 'c1', 'a.slice:own:x'), '/pod1/c1');
+});
+
 test('a pod that names no parent has a cgroup of its own', () => {
   assert.equal(systemd.parent('', 'abc'), 'podwright-abc.slice');
   assert.equal(systemd.parentDirectory('podwright-abc.slice'), '/podwright.slice/podwright-abc.slice');
@@ -70,5 +111,5 @@ test('runtimeAnnotations() lets systemd end containers between the kubelet and t
 
 test('of our own cgroups nobody but us can tell a kill', async () => {
   const placement: CgroupPlacement = cgroupfs;
-  assert.equal(await placement.toldOutOfMemory(['c1']), undefined);
+  assert.equal(await placement.toldOutOfMemory([{ id: 'c1' }]), undefined);
 });

@@ -265,7 +265,7 @@ const REFUSED: readonly [init: Init<ContainerAdjustment>, words: RegExp, changes
   [{ linux: { devices: [{ path: '/dev/x\0', type: 'c' }] } }, /linux.devices has "\/dev\/x\\u0000", must be without a NUL/],
   [{ linux: { devices: [{ path: '/dev/x', type: 'd' }] } }, /has the type "d", must be b, c, u or p/],
   [{ linux: { devices: [{ path: '/dev/x', type: 'c', major: -1n }] } }, /has the number -1:0, must be from 0/],
-  [{ linux: { cgroupsPath: '/other' } }, /linux.cgroups_path is "\/other", must be left out or be "\/kubepods\/pod1\/c1"/],
+  [{ linux: { cgroupsPath: '/other' } }, /linux.cgroups_path is "\/other", must not be there/, { cgroupMust: 'must not be there' }],
   [{ linux: { oomScoreAdj: { value: 1001n } } }, /linux.oom_score_adj is 1001, must be from -1000 to 1000/],
   [{ linux: { ioPriority: { class: 9 } } }, /linux.io_priority.class is 9/],
   [{ linux: { ioPriority: { class: 1, priority: 8 } } }, /linux.io_priority.priority is 8, must be from 0 to 7/],
@@ -333,9 +333,12 @@ test('a refusal names the plugin that owns the field, or the entry', () => {
       [Field.HugepageLimits]: { owners: { '4MB': '40-pages' } },
     },
   };
-  const named = (init: ContainerAdjustment) => () => withAdjustment(SPEC, init, { ...ABLE, owners });
+  const named =
+    (init: ContainerAdjustment, more: Partial<AdjustmentContext> = {}) =>
+    () =>
+      withAdjustment(SPEC, init, { ...ABLE, ...more, owners });
   assert.throws(
-    named(linuxAdjustment({ cgroupsPath: '/x' })),
+    named(linuxAdjustment({ cgroupsPath: '/x' }), { cgroupMust: 'must be another' }),
     /^DaemonError: create container: NRI plugin 10-cgroups: linux\.cgroups_path /,
   );
   assert.throws(

@@ -74,6 +74,7 @@ const WHOLE: Init<ContainerAdjustment> = {
     },
     namespaces: [{ type: 'uts', path: '/u' }],
     sysctl: { 'net.core.somaxconn': '1' },
+    cgroupsPath: '/x',
     netDevices: { eth1: { name: 'x' } },
     scheduler: { policy: 1, nice: 1, priority: 1, flags: [1], runtime: 1n, deadline: 2n, period: 3n },
     rdt: { closId: { value: 'c' }, schemata: { value: ['s'] }, enableMonitoring: { value: true }, remove: true },
@@ -83,7 +84,6 @@ const WHOLE: Init<ContainerAdjustment> = {
 
 /** What is refused here, or on a node with cgroup v2, each as a plugin would ask for it. */
 const REFUSED: Readonly<Record<string, Init<ContainerAdjustment>>> = {
-  'linux.cgroupsPath': { linux: { cgroupsPath: '/x' } },
   'linux.resources.blockioClass': { linux: { resources: { blockioClass: { value: 'x' } } } },
   'linux.resources.memory.kernel': { linux: { resources: { memory: { kernel: { value: 1n } } } } },
   'linux.resources.memory.kernelTcp': { linux: { resources: { memory: { kernelTcp: { value: 1n } } } } },

@@ -15,7 +15,7 @@ function world() {
   const reader = new PodUsageReader({
     sandboxes: { cgroupOf: () => '/pod', networkNamespaceOf: () => undefined },
     containers: {
-      cgroupOf: ({ id }) => `/pod/${id}`,
+      cgroupOf: ({ record: { id } }) => `/pod/${id}`,
       ofSandbox: () => all,
       writableLayerUsage: async ({ id }) => ({ usedBytes: id === ENDED ? 2 : 1, inodesUsed: 3 }),
     },
