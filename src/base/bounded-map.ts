@@ -23,6 +23,11 @@ export class BoundedMap<Key, Value> {
     this.#entries.delete(oldest as Key);
   }
 
+  /** From the oldest to the one that was set last. */
+  values(): MapIterator<Value> {
+    return this.#entries.values();
+  }
+
   delete(key: Key): void {
     this.#entries.delete(key);
   }

@@ -1,3 +1,5 @@
+import { BoundedMap } from '../base/bounded-map.ts';
+
 /** How long a plugin waits after the first time in a row that it held pods up, milliseconds; then ever twice as long. */
 const FIRST_PAUSE_MS = 5000;
 const LONGEST_PAUSE_MS = 60_000;
@@ -11,7 +13,7 @@ const MOST_NAMES = 100;
  * dropped and comes back at once would hold up every step of every pod for as long as it may take.
  */
 export class Setbacks {
-  readonly #byName = new Map<string, { readonly count: number; readonly untilMs: number }>();
+  readonly #byName = new BoundedMap<string, { readonly count: number; readonly untilMs: number }>(MOST_NAMES);
 
   /** For how long a plugin is to wait for its synchronization, milliseconds. @param nowMs of a clock that never jumps. */
   pauseMs(name: string, nowMs: number): number {
@@ -20,10 +22,7 @@ export class Setbacks {
 
   heldUp(name: string, nowMs: number): void {
     const count = (this.#byName.get(name)?.count ?? 0) + 1;
-    this.#byName.delete(name);
     this.#byName.set(name, { count, untilMs: nowMs + Math.min(FIRST_PAUSE_MS * 2 ** (count - 1), LONGEST_PAUSE_MS) });
-    const [oldest] = this.#byName.keys();
-    if (this.#byName.size > MOST_NAMES && oldest !== undefined) this.#byName.delete(oldest);
   }
 
   /** A plugin has gone, which was ready for so long, milliseconds. Called before {@link heldUp} where that was the reason. */
