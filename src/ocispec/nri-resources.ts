@@ -2,6 +2,7 @@ import type { LinuxContainerResources } from '../../api/cri/runtime.ts';
 import { Field } from '../../api/nri/enums.ts';
 import type { ContainerAdjustment, LinuxCPU, LinuxMemory, LinuxResources } from '../../api/nri/messages.ts';
 import { present } from '../base/field.ts';
+import { mergeResources } from './merge-resources.ts';
 import type { OciDeviceRule, OciResources } from './oci-types.ts';
 import { quoted, refuserOf, type AskedPart, type Refuse } from './nri-refusal.ts';
 import type { ResourceHost } from './resources.ts';
@@ -241,23 +242,14 @@ export function resourcesAfter(
   const cri = criResourcesOf(resources ?? NO_RESOURCES);
   const { cpu } = resources ?? NO_RESOURCES;
   return {
-    cpuPeriod: cpu?.period === undefined ? before.cpuPeriod : cri.cpuPeriod,
-    cpuQuota: cpu?.quota === undefined ? before.cpuQuota : cri.cpuQuota,
-    cpuShares: cpu?.shares === undefined ? before.cpuShares : cri.cpuShares,
-    memoryLimitInBytes: cri.memoryLimitInBytes === 0n ? before.memoryLimitInBytes : cri.memoryLimitInBytes,
-    memorySwapLimitInBytes: swapAfter(before, cri),
+    ...mergeResources(before, cri),
+    // What a plugin says of these counts, zero too.
+    ...(cpu?.period === undefined ? {} : { cpuPeriod: cri.cpuPeriod }),
+    ...(cpu?.quota === undefined ? {} : { cpuQuota: cri.cpuQuota }),
+    ...(cpu?.shares === undefined ? {} : { cpuShares: cri.cpuShares }),
     oomScoreAdj: score ?? before.oomScoreAdj,
-    cpusetCpus: cri.cpusetCpus === '' ? before.cpusetCpus : cri.cpusetCpus,
-    cpusetMems: cri.cpusetMems === '' ? before.cpusetMems : cri.cpusetMems,
     hugepageLimits: hugepagesAfter(before.hugepageLimits, cri.hugepageLimits),
-    unified: { ...before.unified, ...cri.unified },
   };
-}
-
-/** A new limit on memory alone takes the one on swap along, to no swap; it was never there where none is shown. */
-function swapAfter(before: LinuxContainerResources, { memoryLimitInBytes, memorySwapLimitInBytes }: LinuxContainerResources): bigint {
-  if (memorySwapLimitInBytes !== 0n) return memorySwapLimitInBytes;
-  return before.memorySwapLimitInBytes === 0n || memoryLimitInBytes === 0n ? before.memorySwapLimitInBytes : memoryLimitInBytes;
 }
 
 /** Of one page size the later limit counts, in the place of the earlier. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mergeResources } from '../../../src/container/update.ts';
+import { mergeResources } from '../../../src/ocispec/merge-resources.ts';
 import { resources } from '../../support/spec-inputs.ts';
 
 const BEFORE = resources({
