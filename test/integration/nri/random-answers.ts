@@ -7,23 +7,13 @@ import type {
   LinuxContainerAdjustment,
   LinuxResources,
 } from '../../../api/nri/messages.ts';
+import { seededRandom } from '../../support/random-messages.ts';
 import { CREATE, UPDATE } from './merge-cases.ts';
 import type { MergeCase } from './merge-lab.ts';
 
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-export function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Case `seed`. What the module does by mistake is left out where it cannot be levelled: see merge-mended.ts. */
 export function randomCase(seed: number): MergeCase {
-  const random = new RandomAnswers(randomNumbers(seed));
+  const random = new RandomAnswers(seededRandom(seed));
   const plugins = 1 + random.below(4);
   const name = `random case ${seed}`;
   const kind = random.below(4);
