@@ -134,7 +134,7 @@ test('deadlines are told to the other side, both ways', options, async (t) => {
     Wait: answering(async (_value, signal) => {
       await once(signal, 'abort');
       heard = signal.reason;
-      return '';
+      throw heard;
     }),
   });
   await assert.rejects(peer.call('Oversleep', '1500', 200), TtrpcTimeoutError);
