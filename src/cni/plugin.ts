@@ -1,4 +1,5 @@
 import { DaemonError, hasErrno, kindOf, messageOf } from '../base/errors.ts';
+import { step } from '../base/steps.ts';
 import { run, SHORT_LIVED_GO, STANDARD_PATH } from '../linux/spawn.ts';
 import { isObject } from '../base/json.ts';
 import type { ErrorKind } from '../base/errors.ts';
@@ -73,8 +74,9 @@ export class PluginRunner {
     const started = performance.now();
     let ok = false;
     try {
-      const result = await this.#run(call, JSON.stringify(config), limits);
-      if (result.exit.code !== 0) throw failure(call, failureKind(result.stdout), wordsOf(result));
+      const input = JSON.stringify(config);
+      const detail = `${call.type} of ${call.network}, ${call.command}`;
+      const result = await step('run CNI plugin', async () => this.#succeed(call, input, limits), detail);
       const warning = shorten(result.stderr.toString());
       if (warning !== '')
         this.#log.debug(`${title(call)}: ${warning}`, call.containerId === undefined ? {} : { sandboxId: call.containerId });
@@ -85,6 +87,12 @@ export class PluginRunner {
       const seconds = (performance.now() - started) / 1000;
       this.#observe({ network: call.network, plugin: call.type, command: call.command, seconds, ok });
     }
+  }
+
+  async #succeed(call: PluginCall, input: string, limits: Limits): Promise<RunResult> {
+    const result = await this.#run(call, input, limits);
+    if (result.exit.code !== 0) throw failure(call, failureKind(result.stdout), wordsOf(result));
+    return result;
   }
 
   async #run(call: PluginCall, input: string, limits: Limits): Promise<RunResult> {

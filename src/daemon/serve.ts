@@ -5,6 +5,7 @@ import { sleep } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import type { Log, LogFields } from '../base/log.ts';
 import { PinoLog } from '../base/pino-log.ts';
+import { addStepSink } from '../base/steps.ts';
 import { VERSION } from '../base/version.ts';
 import { DiskLayout } from '../config/disk-layout.ts';
 import type { LiveConfig } from '../config/live-config.ts';
@@ -17,6 +18,7 @@ import { warmThreadPool } from '../linux/namespaces.ts';
 import { sdNotify } from '../linux/systemd.ts';
 import { listenMetrics } from '../metrics/listen.ts';
 import { Metrics } from '../metrics/metrics.ts';
+import { stepMetrics } from '../metrics/step-metrics.ts';
 import { ExitDirectory } from '../ociruntime/exit-directory.ts';
 import { routeExit, watchInfraProcesses } from '../pod/exit-router.ts';
 import { inventoryOf } from '../pod/inventory.ts';
@@ -56,6 +58,7 @@ export async function serve(config: LiveConfig): Promise<void> {
   const ended = nextEnd();
   const reloads = new Reloads();
   const metrics = new Metrics();
+  closers.push(addStepSink(stepMetrics(metrics)));
   const watch = EventLoopWatch.start((standstill) => {
     tellStandstill(standstill, metrics, log);
   });

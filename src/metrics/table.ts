@@ -11,6 +11,9 @@ export interface MetricSpec {
 /** An RPC takes from a millisecond (Version) to minutes (a pull, an exec without a timeout). */
 const RPC_SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 
+/** A step takes from a part of a millisecond (a record) to minutes (a layer, a CNI plugin that hangs). */
+const STEP_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 300];
+
 /** A plugin takes from under a millisecond to nri.request_timeout. */
 const NRI_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
@@ -43,6 +46,20 @@ export const METRICS = {
     kind: 'gauge',
     labels: ['rpc'],
     help: 'Calls being answered now, by RPC.',
+  },
+  operationSeconds: {
+    name: 'operation_duration_seconds',
+    kind: 'histogram',
+    labels: ['operation', 'outcome'],
+    help: 'Time of pieces of work on pods, containers and images, whoever waited for them, by `outcome`: `ok` or `failed`.',
+    buckets: RPC_SECONDS,
+  },
+  stepSeconds: {
+    name: 'step_duration_seconds',
+    kind: 'histogram',
+    labels: ['step', 'outcome'],
+    help: 'Time of the steps of that work, by `outcome`: `ok` or `failed`. Some are side by side, and some are parts of others.',
+    buckets: STEP_SECONDS,
   },
   standstills: {
     name: 'event_loop_standstills_total',

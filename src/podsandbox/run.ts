@@ -1,6 +1,7 @@
 import { messageOf, withWords } from '../base/errors.ts';
 import { allSettledOrThrow } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
+import { step } from '../base/steps.ts';
 import { UndoStack } from '../base/undo.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import { interfaceOfSysctl } from '../linux/namespaces.ts';
@@ -21,7 +22,7 @@ export async function runSandbox(parts: SandboxParts, record: SandboxRecord, wor
   const { store, log } = parts;
   const undo = new UndoStack();
   try {
-    const intent = await store.begin(record);
+    const intent = await step('write record', async () => store.begin(record));
     stage('sandbox.recorded');
     undo.add('forget the record', async () => store.remove(record.id));
     let ownsCgroup = false;
@@ -31,21 +32,21 @@ export async function runSandbox(parts: SandboxParts, record: SandboxRecord, wor
     undo.add('unpin the namespaces', async () => {
       await unpinSandbox(parts, record.id);
     });
-    await pin(parts, record);
+    await step('pin namespaces', async () => pin(parts, record));
     stage('sandbox.pinned');
     undo.add('remove the files', async () => removeSandboxFiles(pathsOf(parts, record.id)));
     const makeCgroup = async (): Promise<void> => {
       // True until we know: what fails half-way is ours. It is removed only where it is empty.
       ownsCgroup = true;
-      ownsCgroup = await parts.placement.ensureParent(record.cgroupParent);
+      ownsCgroup = await step('make pod cgroup', async () => parts.placement.ensureParent(record.cgroupParent));
     };
     const [network, infra] = await allSettledOrThrow([
       attachNetwork(parts, record, work, undo),
       makeCgroup().then(async () => makeInfra(parts, record, work, undo)),
-      makeFiles(parts, record, work),
+      step('make pod files', async () => makeFiles(parts, record, work)),
     ]);
     if (network.ips.length > 0) await writeHosts(pathsOf(parts, record.id), record, network.ips);
-    await intent.flushed;
+    await step('flush record', async () => intent.flushed);
     const restored = record.restoredFrom === undefined ? {} : { isRestored: false };
     const state: SandboxState = { is: 'Ready', network, infra, ownsCgroup, ...restored };
     await parts.lifecycle.run({ record, state }, work, async () => {
@@ -54,7 +55,7 @@ export async function runSandbox(parts: SandboxParts, record: SandboxRecord, wor
       stage('sandbox.ready');
     });
   } catch (error) {
-    for (const failure of await undo.run()) {
+    for (const failure of await step('undo', async () => undo.run())) {
       log.error(`run pod sandbox: undoing failed: ${failure.what}`, { sandboxId: record.id, error: messageOf(failure.error) });
     }
     throw withWords(`run pod sandbox ${record.name}`, error);
@@ -99,7 +100,7 @@ async function attachNetwork(parts: SandboxParts, record: SandboxRecord, work: A
       throw error;
     }
   });
-  const { ips } = await parts.networks.attach(request, work);
+  const { ips } = await step('attach network', async () => parts.networks.attach(request, work));
   stage('sandbox.attached');
   const sysctls = sysctlsOf(parts, record, 'after the network');
   if (Object.keys(sysctls).length > 0) await onThread('setNetworkSysctls', { netnsPath: request.netnsPath, sysctls });
@@ -114,7 +115,8 @@ async function makeInfra(
 ): Promise<InfraProcess | undefined> {
   if (record.namespaces.pid !== 'pod') return undefined;
   undo.add('remove the infra container', async () => removeInfra(parts, record, undefined));
-  return startInfra(parts, record, pathsOf(parts, record.id).namespacesOf(record), work);
+  const namespaces = pathsOf(parts, record.id).namespacesOf(record);
+  return step('start infra container', async () => startInfra(parts, record, namespaces, work));
 }
 
 async function makeFiles(parts: SandboxParts, record: SandboxRecord, work: AbortSignal): Promise<void> {

@@ -4,6 +4,7 @@ import { present } from '../base/field.ts';
 import type { SandboxId } from '../base/ids.ts';
 import { JoinedObjects } from '../base/joined-objects.ts';
 import { stage } from '../base/stage.ts';
+import { operation } from '../base/steps.ts';
 import { nowNs } from '../base/time.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import { namespaceOfSysctl } from '../linux/namespaces.ts';
@@ -72,7 +73,8 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
       // No other request runs between this and the record's coming into the store.
       const selinux = chooseLabels(config, this.#parts);
       const record: SandboxRecord = { ...plan.record, ...from, ...present({ selinux }), name, createdAtNs: nowNs(), bootId: boot };
-      await runSandbox({ ...this.#parts, log: call.log }, record, signal);
+      const subject = { sandboxId: record.id, name: `${plan.metadata.namespace}/${plan.metadata.name}` };
+      await operation('run pod sandbox', subject, async () => runSandbox({ ...this.#parts, log: call.log }, record, signal));
       return record.id;
     });
   }

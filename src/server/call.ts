@@ -6,6 +6,7 @@ import type { Init, Method } from '../../api/cri/runtime.ts';
 import type { Call } from '../base/call.ts';
 import { reasonOf, waitFor } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
+import { inRequest, type RequestContext } from '../base/steps.ts';
 import { timed } from '../base/timed.ts';
 import type { Log, LogFields } from '../base/log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -22,6 +23,9 @@ export const MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024;
  * milliseconds of the deadline counts as the deadline.
  */
 const DEADLINE_SLACK_MS = 50;
+
+/** Longer than any version of a `traceparent` may be, characters. */
+const MOST_TRACEPARENT = 256;
 
 /** The kubelet asks these all the time; they are logged only when they fail or take longer than {@link SLOW_MS}. */
 const QUIET = /^(Version|Status|RuntimeConfig|ContainerStatus|PodSandboxStatus|ImageStatus|ImageFsInfo|List\w+|Stream\w+|\w+Stats)$/;
@@ -56,6 +60,8 @@ class OpenCall implements Call {
   readonly rpc: string;
   readonly isStream: boolean;
   readonly hasDeadline: boolean;
+  /** The caller's, by W3C Trace Context; where it has sent one. */
+  readonly #traceparent: string | undefined;
   readonly #controller = new AbortController();
   readonly #startedAt = performance.now();
   readonly #baseLog: Log;
@@ -70,6 +76,8 @@ class OpenCall implements Call {
     this.hasDeadline = Number.isFinite(Number(grpcCall.getDeadline()));
     this.#baseLog = log;
     this.#metrics = metrics;
+    const [traceparent] = grpcCall.metadata.get('traceparent');
+    this.#traceparent = typeof traceparent === 'string' && traceparent.length <= MOST_TRACEPARENT ? traceparent : undefined;
     metrics.add('rpcInFlight', { rpc }, 1);
     const cancelled = (): void => {
       const deadline = Number(grpcCall.getDeadline());
@@ -92,6 +100,12 @@ class OpenCall implements Call {
   get log(): Log {
     this.#log ??= this.#baseLog.with({ rpc: this.rpc, requestId: this.requestId, ...this.#subject });
     return this.#log;
+  }
+
+  /** What the steps of its work tell of it. */
+  get context(): RequestContext {
+    const { requestId, rpc } = this;
+    return { requestId, rpc, ...(this.#traceparent === undefined ? {} : { traceparent: this.#traceparent }) };
   }
 
   abort(reason: DaemonError): void {
@@ -170,7 +184,7 @@ export class Calls {
     };
     return (grpcCall: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void => {
       const call = this.#track(rpc, grpcCall, false);
-      answer(call, grpcCall.request)
+      inRequest(call.context, async () => answer(call, grpcCall.request))
         .then(
           (response) => {
             call.end();
@@ -203,7 +217,7 @@ export class Calls {
     };
     return (out: ServerWritableStream<Buffer, Buffer>): void => {
       const call = this.#track(rpc, out, true);
-      pump(call, out)
+      inRequest(call.context, async () => pump(call, out))
         .then(
           () => {
             call.end();
