@@ -69,7 +69,7 @@ export function readFeatures(features: Field): HandlerFeatures {
     netDevices: netDevices?.at('enabled').given?.flag() === true,
     checkpoints: features.at('annotations').asObject()?.at(CHECKPOINTS).asText() === 'true',
     userNamespace: namespaces?.includes('user') === true,
-    scheduling: hasVersion(features.at('ociVersionMax').asText(), SCHEDULING_VERSION),
+    scheduling: knowsScheduling(features),
     timeNamespace: namespaces?.includes('time') === true,
     rdtSchemata: rdt?.at('schemata').given?.flag() === true,
     rdtMonitoring: rdt?.at('monitoring').given?.flag() === true,
@@ -79,6 +79,18 @@ export function readFeatures(features: Field): HandlerFeatures {
 
 /** OCI runtime spec, ChangeLog: process.scheduler and process.ioPriority. */
 const SCHEDULING_VERSION = [1, 1] as const;
+/** runc, CHANGELOG.md: the same. */
+const RUNC_SCHEDULING_VERSION = [1, 2] as const;
+
+/**
+ * Debian 13's runc 1.1.15 says version 1.2 of the spec, since it is built with that of another package, and passes over what it does
+ * not know: so the version of runc counts too, where there is one.
+ */
+function knowsScheduling(features: Field): boolean {
+  const runc = features.at('annotations').asObject()?.at('org.opencontainers.runc.version').asText();
+  const isOld = runc !== undefined && /^\d+\.\d+/.test(runc) && !hasVersion(runc, RUNC_SCHEDULING_VERSION);
+  return !isOld && hasVersion(features.at('ociVersionMax').asText(), SCHEDULING_VERSION);
+}
 
 function hasVersion(text = '', [major, minor]: readonly [number, number]): boolean {
   const [, ofMajor = '0', ofMinor = '0'] = /^(\d+)\.(\d+)/.exec(text) ?? [];

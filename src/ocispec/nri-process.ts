@@ -92,7 +92,7 @@ export function withScheduling(
   };
 }
 
-const SCHEDULING_WORDS = 'must not be: the runtime handler does not say in its features that it knows version 1.1 of the OCI runtime spec';
+const SCHEDULING_WORDS = 'must not be: the runtime handler does not know it, by its features (OCI runtime spec 1.1; runc 1.2)';
 
 /** The class NONE takes it away. */
 function ociIoPriority(

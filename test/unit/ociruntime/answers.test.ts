@@ -23,6 +23,17 @@ const TAKEN: readonly [read: (document: Field) => object, answer: object, value:
   [readFeatures, { ociVersionMax: '1.0.2-dev', linux: { intelRdt: { enabled: true }, memoryPolicy: null } }, NO_FEATURES],
   [readFeatures, { ociVersionMax: '1.1.0+dev' }, { ...NO_FEATURES, scheduling: true }],
   [readFeatures, { ociVersionMax: '2.0' }, { ...NO_FEATURES, scheduling: true }],
+  [readFeatures, { ociVersionMax: '1.2.0', annotations: { 'org.opencontainers.runc.version': '1.1.15+ds1' } }, NO_FEATURES],
+  [
+    readFeatures,
+    { ociVersionMax: '1.2.0', annotations: { 'org.opencontainers.runc.version': '1.2.0' } },
+    { ...NO_FEATURES, scheduling: true },
+  ],
+  [
+    readFeatures,
+    { ociVersionMax: '1.2.0', annotations: { 'org.opencontainers.runc.version': 'unknown' } },
+    { ...NO_FEATURES, scheduling: true },
+  ],
   [readFeatures, { linux: { namespaces: ['time'] } }, { ...NO_FEATURES, timeNamespace: true }],
   [
     readFeatures,
