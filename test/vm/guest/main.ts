@@ -49,17 +49,15 @@ const OF_BOTH_DRIVERS: Readonly<Record<string, Cases>> = {
   resources: resourceCases,
   runtimes: runtimeCases,
   checkpoint: checkpointCases,
+  nri: nriCases,
 };
-
-/** The same, and what is tried alone only, for now. */
-const ALONE: Readonly<Record<string, Cases>> = { ...OF_BOTH_DRIVERS, nri: nriCases };
 
 async function main(): Promise<void> {
   if (ONLY === '') {
     await allBoots();
     return;
   }
-  const cases = ALONE[ONLY];
+  const cases = OF_BOTH_DRIVERS[ONLY];
   if (cases !== undefined) for (const { driver } of DRIVERS) await unlessBroken(async () => onlyThese(cases, new GuestNode(driver)));
   else if (ONLY === 'selinux') await unlessBroken(onlySelinux);
   else await unlessBroken(onlyApparmor);

@@ -165,6 +165,11 @@ interface Adjusted {
   readonly cgroup: string;
 }
 
+/** runc has them since 1.2, whatever version of the spec it says. */
+async function knowsScheduling(runtime: Runtime): Promise<boolean> {
+  return runtime === 'crun' || !/^runc version 1\.[01]\./.test(await output('runc', '--version'));
+}
+
 /** What is tried with both plugins there; the adjusted containers, one of each runtime, live through all of it. */
 class Cases {
   readonly #node: GuestNode;
@@ -194,7 +199,9 @@ class Cases {
           this.#device(container),
         );
         await step(`${what}: a plugin changes the kubelet's update, and updates unasked`, async () => this.#updates(container));
-        await step(`${what}: a scheduler and an I/O priority are set`, async () => this.#schedule(container));
+        await step(`${what}: a scheduler and an I/O priority are set, or refused where the runtime has none`, async () =>
+          this.#schedule(container),
+        );
         await step(`${what}: a plugin evicts a container`, async () => this.#evict(container));
       }
       // What follows is the daemon's and systemd's, whoever makes the cgroups of containers.
@@ -312,8 +319,13 @@ class Cases {
     assert.deepEqual(await this.#external.updateContainers({ update }, PATIENCE_MS), []);
   }
 
-  async #schedule({ pod }: Adjusted): Promise<void> {
-    const pid = String(await this.#node.pidOf(await this.#run(pod, 'scheduled', ['sleep', '3600'])));
+  async #schedule({ pod, runtime }: Adjusted): Promise<void> {
+    const run = this.#run(pod, 'scheduled', ['sleep', '3600']);
+    if (!(await knowsScheduling(runtime))) {
+      await assert.rejects(run, /NRI plugin 20-external: .*linux\.(scheduler|io_priority) is set, must not be/);
+      return;
+    }
+    const pid = String(await this.#node.pidOf(await run));
     assert.match(await output('chrt', '-p', pid), /SCHED_BATCH/);
     assert.equal((await readFile(`/proc/${pid}/stat`, 'utf8')).split(' ')[18], '7', 'its nice value');
     assert.equal(await output('ionice', '-p', pid), 'best-effort: prio 6');
