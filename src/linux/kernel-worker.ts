@@ -8,6 +8,7 @@ import { mountOverlay, mountTmpfs, unmount, unmountAllBelow } from './mounts.ts'
 import { pinNamespaces, renewNames, setNetworkSysctls, unpinNamespaces } from './namespaces.ts';
 import { tryIdMappedOverlay } from './try-idmapped-overlay.ts';
 import { pidsByEnvironment } from './process-environments.ts';
+import { readWaits } from './read-waits.ts';
 import type { JobAnswer, JobKind, JobRequest, Jobs } from './kernel-jobs.ts';
 
 async function run(job: JobRequest): Promise<Jobs[JobKind]['result']> {
@@ -44,6 +45,8 @@ async function run(job: JobRequest): Promise<Jobs[JobKind]['result']> {
       return undefined;
     case 'pidsByEnvironment':
       return pidsByEnvironment(job.wanted, job.progress);
+    case 'readWaits':
+      return readWaits(job.pid);
     case 'readStartInRoot':
       // eslint-disable-next-line no-restricted-syntax -- on a kernel thread, which may wait
       return readStartInRootSync(job.root, job.path, job.limitBytes);

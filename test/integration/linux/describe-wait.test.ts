@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { execa } from 'execa';
+import { remove } from 'fs-extra/esm';
+import { describeWait, type WaitDescription } from '../../../src/linux/describe-wait.ts';
+
+const FUSE = join(import.meta.dirname, '../../fixtures/hung-fuse.ts');
+const place = await mkdtemp(join(tmpdir(), 'pw-wait-'));
+after(async () => remove(place));
+
+/** Looks until the description is `wanted`, or for five seconds: a program takes a moment to get where it waits. */
+async function describedAs(child: ChildProcess, wanted: RegExp): Promise<WaitDescription> {
+  for (let tries = 0; ; tries += 1) {
+    const described = await describeWait(child.pid ?? 0);
+    if (described !== undefined && (wanted.test(described.words) || tries === 100)) {
+      assert.match(described.words, wanted);
+      return described;
+    }
+    assert.ok(tries < 100, `${child.spawnfile} is gone`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function whileRunning(child: ChildProcess, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } finally {
+    child.kill('SIGKILL');
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  }
+}
+
+test('a process that waits for a lock is described with the file and who holds it', async () => {
+  const file = join(place, 'ipam.lock');
+  await writeFile(file, '');
+  const holder = spawn('flock', ['--no-fork', file, 'sleep', '60'], { stdio: 'ignore' });
+  await whileRunning(holder, async () => {
+    await describedAs(holder, /^sleep \(process \d+, sleeping\) waits in clock_nanosleep for time to pass/);
+    const waiter = spawn('sh', ['-c', `flock ${file} true; true`], { stdio: 'ignore' });
+    await whileRunning(waiter, async () => {
+      const described = await describedAs(
+        waiter,
+        new RegExp(`^flock \\(process \\d+, sleeping\\) waits in flock for a lock on ${file}, held by process ${holder.pid} \\(sleep\\)$`),
+      );
+      assert.deepEqual(described.processes.map(({ name, parent }) => [name, parent]), [['sh', undefined], ['flock', waiter.pid]]); // prettier-ignore
+      assert.equal(described.processes[0]?.waitsFor, 'a child process');
+      assert.equal(described.isCut, false);
+      process.kill(described.deepest.pid, 'SIGKILL');
+    });
+  });
+});
+
+test(
+  'a process that waits for a FUSE file system is described while nothing can be read of it',
+  { skip: existsSync('/dev/fuse') ? false : '/dev/fuse is missing' },
+  async () => {
+    const directory = join(place, 'hung');
+    await mkdir(directory);
+    const fuse = spawn(process.execPath, [FUSE, directory], { stdio: ['pipe', 'pipe', 'inherit'] });
+    await once(fuse.stdout, 'data', { signal: AbortSignal.timeout(10_000) });
+    try {
+      const reader = spawn('cat', [join(directory, 'x')], { stdio: 'ignore' });
+      const described = await describedAs(
+        reader,
+        /^cat \(process \d+, in the kernel, not to be interrupted\) waits in (openat|open) for the answer of a FUSE/,
+      );
+      assert.ok(
+        described.deepest.stack.some((name) => name.startsWith('fuse_')),
+        described.deepest.stack.join(),
+      );
+    } finally {
+      fuse.kill('SIGKILL');
+      await once(fuse, 'exit');
+      await execa('umount', ['-l', directory]).catch(() => undefined);
+    }
+  },
+);
+
+test('a program of many threads is described by the one that waits', async () => {
+  const file = join(place, 'threads.lock');
+  await writeFile(file, '');
+  const holder = spawn('flock', ['--no-fork', file, 'sleep', '60'], { stdio: 'ignore' });
+  await whileRunning(holder, async () => {
+    await describedAs(holder, /^sleep/);
+    // Node opens a FIFO on a thread of its pool.
+    await execa('mkfifo', [join(place, 'fifo')]);
+    const code = `require('fs').open(${JSON.stringify(join(place, 'fifo'))}, 'r', () => undefined)`;
+    const node = spawn(process.execPath, ['-e', code], { stdio: 'ignore' });
+    await whileRunning(node, async () => {
+      const described = await describedAs(node, /waits in openat for the other side of a FIFO to be opened$/);
+      assert.notEqual(described.deepest.thread, node.pid);
+    });
+  });
+});
+
+test('a process that is gone has no description', async () => {
+  const child = spawn('true', { stdio: 'ignore' });
+  await once(child, 'exit');
+  assert.equal(await describeWait(child.pid ?? 0), undefined);
+});
