@@ -4,7 +4,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { DaemonError, kindOf, messageOf } from '../base/errors.ts';
 import type { ErrorKind } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { removeStaleSocket } from '../base/stale-socket.ts';
+import { prepareSocket, type SocketPlace } from '../base/socket-place.ts';
 import type { AdminBackend } from './backend.ts';
 import type { FailureReport } from './reports.ts';
 import { adminRoutes } from './routes.ts';
@@ -24,6 +24,7 @@ export class AdminServer {
   readonly #log: Log;
   readonly #routes: readonly Route[];
   readonly #server: Server;
+  #place: SocketPlace | undefined;
 
   constructor(path: string, backend: AdminBackend, log: Log) {
     this.#path = path;
@@ -35,20 +36,23 @@ export class AdminServer {
 
   /** @throws {DaemonError} FailedPrecondition when another process listens on the socket. */
   async listen(): Promise<void> {
-    await removeStaleSocket(this.#path);
-    // bind(2) happens in this turn, so nobody else's file is made under this mask, and the socket is never open to others.
-    const mask = process.umask(0o177);
+    const place = await prepareSocket({ path: this.#path, mode: 0o600, uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 });
     try {
-      this.#server.listen(this.#path);
-    } finally {
-      process.umask(mask);
+      this.#server.listen(place.bindPath);
+      await once(this.#server, 'listening');
+      await place.publish();
+    } catch (error) {
+      this.#server.close();
+      await place.discard();
+      throw error;
     }
-    await once(this.#server, 'listening');
+    this.#place = place;
   }
 
-  /** Stops listening and breaks off what is under way; the socket is removed. */
+  /** Stops listening and breaks off what is under way; the socket is removed, if it is still ours. */
   async close(): Promise<void> {
     if (!this.#server.listening) return;
+    await this.#place?.remove();
     const closed = once(this.#server, 'close');
     this.#server.close();
     this.#server.closeAllConnections();

@@ -1,10 +1,14 @@
 import { chmod, lchown, lstat, mkdir, rename, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { dirname } from 'node:path';
-import { DaemonError, unlessMissing } from './errors.ts';
-import { removeStaleSocket } from './stale-socket.ts';
+import { DaemonError, hasErrno, unlessMissing } from './errors.ts';
 
-/** Longest path of a unix socket, bytes: sun_path less its final zero, unix(7). */
-const PATH_LIMIT_BYTES = 107;
+/** Where a socket is bound before it is at its path, behind that. */
+const BOUND_AT = '.new/s';
+/** Longest path that a socket can be bound to, bytes: sun_path less its closing zero, unix(7). */
+export const SOCKET_PATH_LIMIT_BYTES = 107;
+/** Longest path that {@link prepareSocket} takes, bytes. */
+export const PREPARED_PATH_LIMIT_BYTES = SOCKET_PATH_LIMIT_BYTES - BOUND_AT.length;
 
 /** A socket that appears at its final path only when it is bound and has its mode and owner. */
 export interface SocketPlace {
@@ -33,13 +37,15 @@ export interface SocketOptions {
  */
 export async function prepareSocket(options: SocketOptions): Promise<SocketPlace> {
   const { path, mode, uid, gid } = options;
-  const folder = `${path}.new`;
-  const bindPath = `${folder}/s`;
-  const bytes = Buffer.byteLength(bindPath);
-  if (bytes > PATH_LIMIT_BYTES) {
-    const most = PATH_LIMIT_BYTES - (bytes - Buffer.byteLength(path));
-    throw new DaemonError('InvalidArgument', `listen on ${path}: the path has ${Buffer.byteLength(path)} bytes, must have at most ${most}`);
+  const bytes = Buffer.byteLength(path);
+  if (bytes > PREPARED_PATH_LIMIT_BYTES) {
+    throw new DaemonError(
+      'InvalidArgument',
+      `listen on ${path}: the path has ${bytes} bytes, must have at most ${PREPARED_PATH_LIMIT_BYTES}`,
+    );
   }
+  const bindPath = `${path}${BOUND_AT}`;
+  const folder = dirname(bindPath);
   await removeStaleSocket(path);
   await mkdir(dirname(path), { recursive: true });
   await rm(folder, { recursive: true, force: true });
@@ -60,4 +66,33 @@ export async function prepareSocket(options: SocketOptions): Promise<SocketPlace
       if (stats !== undefined && stats.ino === inode) await rm(path, { force: true });
     },
   };
+}
+
+/**
+ * Makes way for a unix socket at `path`: one that nobody listens on is removed.
+ * @throws {DaemonError} FailedPrecondition when a process answers there.
+ */
+async function removeStaleSocket(path: string): Promise<void> {
+  const present = await unlessMissing(lstat(path), undefined);
+  if (present === undefined) return;
+  if (!present.isSocket())
+    throw new DaemonError('FailedPrecondition', `listen on ${path}: a file that is no socket is there, must be none`);
+  if (await answers(path)) throw new DaemonError('FailedPrecondition', `listen on ${path}: a process listens there already, must be none`);
+  await rm(path, { force: true });
+}
+
+async function answers(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', (error) => {
+      // EAGAIN: there is a listener, and its backlog is full.
+      if (hasErrno(error, 'ECONNREFUSED', 'ENOENT')) resolve(false);
+      else if (hasErrno(error, 'EAGAIN')) resolve(true);
+      else reject(new DaemonError('FailedPrecondition', `listen on ${path}: ${error.message}`, { cause: error }));
+    });
+  });
 }

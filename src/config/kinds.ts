@@ -1,5 +1,6 @@
 import { isAbsolute, normalize } from 'node:path';
 import { isObject } from '../base/json.ts';
+import { PREPARED_PATH_LIMIT_BYTES, SOCKET_PATH_LIMIT_BYTES } from '../base/socket-place.ts';
 import { parseUlimit, ULIMIT, type Ulimit } from '../base/ulimit.ts';
 
 /** A value as TOML can hold it. */
@@ -85,9 +86,6 @@ export const optionalPath: Kind<string> = {
   write: (value) => value,
 };
 
-/** Longest path a unix socket can be bound to, bytes: sun_path less its closing zero, unix(7). */
-export const SOCKET_PATH_LIMIT_BYTES = 107;
-
 /** `HOST:PORT`, or a unix socket: `unix:///path` or the path alone; in code as it is written. */
 export const hostAndPortOrSocket = textWhere(
   `HOST:PORT, or unix:// and an absolute path of at most ${SOCKET_PATH_LIMIT_BYTES} bytes, or empty for none`,
@@ -100,12 +98,12 @@ export const hostAndPortOrSocket = textWhere(
 
 /** `unix:///path`, `/path` or empty; in code the path alone. */
 export const optionalUnixSocket: Kind<string> = {
-  is: `unix:// and an absolute path of at most ${SOCKET_PATH_LIMIT_BYTES} bytes, or empty`,
+  is: `unix:// and an absolute path of at most ${PREPARED_PATH_LIMIT_BYTES} bytes, or empty`,
   suffix: 'Path',
   read(value) {
     if (value === '') return value;
     const bare = typeof value === 'string' ? value.replace(/^unix:\/\//, '') : '';
-    if (!isAbsolute(bare) || Buffer.byteLength(bare) > SOCKET_PATH_LIMIT_BYTES) refuse(value, this.is);
+    if (!isAbsolute(bare) || Buffer.byteLength(bare) > PREPARED_PATH_LIMIT_BYTES) refuse(value, this.is);
     return normalize(bare);
   },
   write: (value) => (value === '' ? '' : `unix://${value}`),

@@ -2,11 +2,11 @@ import type { Stats } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'smol-toml';
+import { PREPARED_PATH_LIMIT_BYTES } from '../base/socket-place.ts';
 import { DaemonError, hasErrno, messageOf } from '../base/errors.ts';
 import { AUTO, detectHost, resolveSettings } from './resolve.ts';
 import type { Host } from './resolve.ts';
 import { defaultSettings, overlay } from './overlay.ts';
-import { SOCKET_PATH_LIMIT_BYTES } from './kinds.ts';
 import type { TomlValue } from './kinds.ts';
 import type { Config } from './schema.ts';
 
@@ -92,8 +92,8 @@ function contradictions(config: Config): string[] {
   if (`${root}/`.startsWith(`${runDir}/`) || `${runDir}/`.startsWith(`${root}/`)) {
     problems.push(`run_dir: is ${runDir}, must be neither root (${root}) nor above or below it`);
   }
-  if (Buffer.byteLength(config.listenPath) > SOCKET_PATH_LIMIT_BYTES) {
-    problems.push(`listen: is ${config.listenPath}, must be of at most ${SOCKET_PATH_LIMIT_BYTES} bytes`);
+  if (Buffer.byteLength(config.listenPath) > PREPARED_PATH_LIMIT_BYTES) {
+    problems.push(`listen: is ${config.listenPath}, must be of at most ${PREPARED_PATH_LIMIT_BYTES} bytes`);
   }
   if ((stream.tlsCert === '') !== (stream.tlsKey === ''))
     problems.push('stream.tls_cert, stream.tls_key: one of them is empty, must be both or none');

@@ -176,7 +176,7 @@ test('loadConfig() names file and key of what is wrong', async () => {
     ['timeouts.park = 120', 'main.toml: timeouts.park: is 120, must be a time such as "4m" or "90s", at least 0s'],
     ['timeouts.cni_add = "0s"', 'main.toml: timeouts.cni_add: is "0s", must be a time such as "4m" or "90s", at least 1s'],
     ['socket_mode = "777x"', 'main.toml: socket_mode: is "777x", must be file permissions such as "0660"'],
-    [`listen = "unix:///${'x'.repeat(107)}"`, 'must be unix:// and an absolute path of at most 107 bytes, or empty'],
+    [`listen = "unix:///${'x'.repeat(101)}"`, 'must be unix:// and an absolute path of at most 101 bytes, or empty'],
     ['listen = "tcp://1.2.3.4:5"', 'main.toml: listen: is "tcp://1.2.3.4:5", must be unix:// and an absolute path'],
     ['default_capabilities = ["chown!"]', 'main.toml: default_capabilities: entry 1 is "chown!", must be the name of a capability'],
     [
