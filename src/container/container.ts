@@ -49,7 +49,7 @@ export interface ContainerRecord {
 }
 
 /** Why a container ended, in the words that the kubelet and people know. */
-export type ExitReason = 'Completed' | 'Error' | 'OOMKilled' | 'ContainerCannotRun' | 'Unknown';
+export type ExitReason = 'Completed' | 'Error' | 'OOMKilled' | 'ContainerCannotRun' | 'NodeRebooted' | 'Unknown';
 
 interface Made {
   readonly process: ProcessIdentity;

@@ -76,7 +76,11 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
     this.#parts = parts;
     this.#stops = new StopLoops(log);
     this.#oomKills = new OomKills(parts, { readKernelLog: readOomKills });
-    this.exits = new Exits(parts, { locked: async (id, work) => this.locked(id, work), oomKills: this.#oomKills });
+    this.exits = new Exits(parts, {
+      locked: async (id, work) => this.locked(id, work),
+      oomKills: this.#oomKills,
+      isBeingStopped: (id) => this.#stops.isStopping(id),
+    });
   }
 
   /** Every container of a pod, also those that callers may not see. */

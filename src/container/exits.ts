@@ -4,7 +4,8 @@ import type { ContainerId } from '../base/ids.ts';
 import { stage } from '../base/stage.ts';
 import { nowNs } from '../base/time.ts';
 import { adoptOrphan, exitCodeOf, type ExitStatus } from '../linux/children.ts';
-import { isAlive, SIGKILL, signalProcess, type ProcessIdentity } from '../linux/process.ts';
+import { bootId, isAlive, SIGKILL, signalProcess, type ProcessIdentity } from '../linux/process.ts';
+import { isNodeShuttingDown } from '../linux/system-state.ts';
 import { readExit, removeExitFile } from '../ociruntime/exit-directory.ts';
 import type { Container, ContainerRecord, ContainerState, ExitedFields, ExitReason } from './container.ts';
 import { awaitsRestore, isAliveState } from './container.ts';
@@ -12,9 +13,8 @@ import { bundleOf, type ContainerParts } from './parts.ts';
 import { releaseContainer } from './remove.ts';
 import type { OomKills } from './oom-kills.ts';
 import { madeOf } from './start.ts';
+import { endedBeforeBoot, unseenEnd } from './unseen-end.ts';
 
-/** Exit code and words where nobody could see how the process ended. */
-const LOST = { exitCode: 255, reason: 'Unknown', message: 'its monitor ended before it; how the process ended is not known' } as const;
 /** How long conmon, our child, may take from its exit file to its own end before we go on without, milliseconds. */
 const MONITOR_GRACE_MS = 300;
 /** How often a process whose monitor is dead is looked at, milliseconds. */
@@ -29,6 +29,8 @@ export interface ExitsOptions {
   /** Runs a transition of one container. */
   readonly locked: (id: string, work: () => Promise<void>) => Promise<void>;
   readonly oomKills: OomKills;
+  /** Whether a caller has asked for the container's end. */
+  readonly isBeingStopped: (id: string) => boolean;
 }
 
 /** Learns that containers have ended, records how, and gives back what they held. */
@@ -185,9 +187,17 @@ export class Exits {
     const exit = await readExit(bundleOf(this.#parts, record.id).persistDirectory);
     const status = this.#orphans.get(record.id);
     const { exitCode, finishedAtNs, oomSeen } = exit ?? { exitCode: status && exitCodeOf(status), finishedAtNs: nowNs(), oomSeen: false };
-    if (exitCode === undefined) return { ...LOST, finishedAtNs };
+    const boot = await bootId();
+    if (exitCode === undefined) return unseenEnd(record, container.state, boot);
     const oom = await oomKills.wereIn(container, exitCode, oomSeen);
-    return { exitCode, finishedAtNs, reason: exitReason(exitCode, oom), message: '' };
+    const message = record.bootId === boot ? await this.#whyItEnded(container, exitCode, oom) : endedBeforeBoot(record);
+    return { exitCode, finishedAtNs, reason: exitReason(exitCode, oom), message };
+  }
+
+  /** Words for an end that nobody has asked for: systemd ends the containers of a node that goes down, and the kubelet is gone by then. */
+  async #whyItEnded({ record }: Container, exitCode: number, oom: boolean): Promise<string> {
+    if (oom || exitCode === 0 || this.#options.isBeingStopped(record.id) || !(await isNodeShuttingDown())) return '';
+    return 'it ended while the node was being shut down';
   }
 
   async #record(record: ContainerRecord, state: ContainerState, ended: Omit<ExitedFields, 'startedAtNs'>): Promise<void> {

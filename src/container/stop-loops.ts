@@ -53,6 +53,11 @@ export class StopLoops {
     return this.#loops.get(containerId)?.kills === true;
   }
 
+  /** Whether a stop is under way. */
+  isStopping(containerId: string): boolean {
+    return this.#loops.has(containerId);
+  }
+
   /** Resolves when the container has ended. The loop goes on when its callers have gone. */
   stop(target: StopTarget, timeoutMs: number): Promise<void> {
     const deadline = Date.now() + timeoutMs;

@@ -25,9 +25,14 @@ export async function afterBoot(node: GuestNode, resident: Resident, shutdown: S
   });
   await step(`${prefix}: its containers are exited, with their codes`, async () => {
     for (const name of ['web', 'ticker'] as const) {
-      const { state, exitCode, reason, finishedAt } = await containerStatus(node, resident[name]);
-      const wanted = shutdown === 'orderly' ? { exitCode: EXIT_CODES[name], reason: 'Error' } : { exitCode: 255, reason: 'Unknown' };
+      const { state, exitCode, reason, message, finishedAt } = await containerStatus(node, resident[name]);
+      const wanted = shutdown === 'orderly' ? { exitCode: EXIT_CODES[name], reason: 'Error' } : { exitCode: 255, reason: 'NodeRebooted' };
       assert.deepEqual({ state, exitCode, reason }, { state: ContainerState.CONTAINER_EXITED, ...wanted }, name);
+      assert.match(
+        message,
+        shutdown === 'orderly' ? /^it ended (while the node was being shut down|when the node was rebooted)/ : /^the node was rebooted/,
+        name,
+      );
       assert.ok(finishedAt > 0n, name);
     }
   });
