@@ -1,4 +1,4 @@
-/** Bundles the daemon into dist/: podwright.js, and a file for each worker, a thread or a process (src/**\/*-worker.ts). */
+/** Bundles the daemon into dist/: podwright.js, a file for each worker, a thread or a process (src/**\/*-worker.ts), and client.js for the commands. */
 import { glob } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { build } from 'esbuild';
@@ -12,7 +12,10 @@ const REPOSITORY = join(import.meta.dirname, '..');
  * @throws what esbuild found wrong; it has told it on standard error.
  */
 export async function bundle(outdir: string, hasStages = false): Promise<void> {
-  const entryPoints = [{ in: join(REPOSITORY, 'src/main.ts'), out: 'podwright' }];
+  const entryPoints = [
+    { in: join(REPOSITORY, 'src/main.ts'), out: 'podwright' },
+    { in: join(REPOSITORY, 'src/client.ts'), out: 'client' },
+  ];
   for await (const file of glob('src/**/*-worker.ts', { cwd: REPOSITORY })) {
     // A worker is found beside the file that starts it: there `./NAME-worker.ts`, in the bundle `./NAME-worker.js`.
     entryPoints.push({ in: join(REPOSITORY, file), out: basename(file, '.ts') });

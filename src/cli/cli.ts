@@ -15,6 +15,7 @@ import type { CliIo } from './io.ts';
 import { resolveText } from './resolve.ts';
 import { statusText } from './status.ts';
 import { table } from './io.ts';
+import { addViews } from './views.ts';
 
 /** What the command line cannot do by itself. */
 export interface CliHost {
@@ -33,6 +34,7 @@ export async function runCli(args: readonly string[], host: CliHost, io: CliIo):
     return EXIT.ok;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage; // commander has printed it
+    if (error instanceof CliError && error.message === '') return error.exitCode; // the command has said all itself
     io.stderr.write(`podwright: ${messageOf(error)}\n`);
     return error instanceof CliError ? error.exitCode : EXIT.failed;
   }
@@ -55,6 +57,7 @@ function program(host: CliHost, io: CliIo): Command {
   addStatus(podwright, io);
   addCheck(podwright, io);
   addImage(podwright, io);
+  addViews(podwright, io);
   return podwright;
 }
 

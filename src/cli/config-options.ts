@@ -40,6 +40,9 @@ export function configSources(options: Options): ConfigSources {
 /** The flags that a client of the daemon needs: where the daemon's sockets are. */
 export const CLIENT_FLAGS = configFlags().filter((flag) => flag.name === '--run-dir');
 
+/** The same for a client of the CRI. */
+export const CRI_CLIENT_FLAGS = configFlags().filter((flag) => flag.name === '--run-dir' || flag.name === '--listen');
+
 /** The admin socket of the daemon that has this configuration. */
 export async function adminSocketPath(options: Options): Promise<string> {
   const { config } = await orConfigError(loadConfig(configSources(options)));

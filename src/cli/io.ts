@@ -3,9 +3,15 @@ import { escaped } from '../base/escaped.ts';
 
 /** What a command reads and prints on. */
 export interface CliIo {
-  readonly stdin: Readable;
-  readonly stdout: Writable & { readonly isTTY?: boolean };
+  readonly stdin: Readable & { readonly isTTY?: boolean; setRawMode?(on: boolean): unknown };
+  /** With its size in characters where it is a terminal. */
+  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
   readonly stderr: Writable;
+}
+
+/** How wide what is printed may be; undefined where it is not for a terminal. */
+export function widthOf({ stdout }: CliIo): number | undefined {
+  return stdout.isTTY === true ? stdout.columns : undefined;
 }
 
 /** Rows in columns that are as wide as their widest cell. */

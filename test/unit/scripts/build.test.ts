@@ -8,7 +8,7 @@ import { bundle } from '../../../scripts/build.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../../..');
 
-test('bundle() makes a daemon that runs, without the marks of the crash tests', async (t) => {
+test('bundle() makes a daemon and a client that run, without the marks of the crash tests', async (t) => {
   const cache = join(REPOSITORY, 'node_modules/.cache'); // in the repository: the bundle loads koffi from node_modules
   await ensureDir(cache);
   const outdir = await mkdtemp(join(cache, 'build-'));
@@ -19,12 +19,15 @@ test('bundle() makes a daemon that runs, without the marks of the crash tests', 
   const scripts = (await readdir(outdir)).filter((file) => file.endsWith('.js'));
   assert.deepEqual(scripts.sort(), [
     'additional-store-worker.js',
+    'client.js',
     'kernel-worker.js',
     'podwright.js',
     'spec-worker.js',
     'storage-worker.js',
   ]);
   for (const script of scripts) assert.doesNotMatch(await readFile(join(outdir, script), 'utf8'), /PODWRIGHT_(KILL_AT|STAGE)/);
-  const { stdout } = await execa(process.execPath, [join(outdir, 'podwright.js'), 'version']);
-  assert.match(stdout, /^podwright \d/);
+  for (const program of ['podwright.js', 'client.js']) {
+    const { stdout } = await execa(process.execPath, [join(outdir, program), 'version']);
+    assert.match(stdout, /^podwright \d/);
+  }
 });
