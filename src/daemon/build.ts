@@ -37,6 +37,7 @@ import { CHILD_ENVIRONMENT } from './child-environment.ts';
 import { buildNri, type Nri } from './nri.ts';
 import { selinuxFacts } from './selinux.ts';
 import { buildSpecSettings } from './spec-settings.ts';
+import { pullMetrics } from './pull-metrics.ts';
 import { openStorage, type Storage } from './storage.ts';
 
 /** Everything the daemon is made of, put together but not started. */
@@ -62,7 +63,7 @@ export interface DaemonParts {
 export async function buildDaemon(config: LiveConfig, metrics: Metrics, log: Log): Promise<DaemonParts> {
   const { timeouts, cgroupManager, conmon, checkpoint } = config.current;
   const layout = new DiskLayout(config.current);
-  const storage = await openStorage(config, log, CHILD_ENVIRONMENT);
+  const storage = await openStorage(config, log, CHILD_ENVIRONMENT, pullMetrics(metrics));
   const { images } = storage;
   const cgroups = await detectCgroups();
   const placement = cgroupManager === 'systemd' ? new SystemdPlacement(cgroups) : new CgroupfsPlacement(cgroups);

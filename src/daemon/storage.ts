@@ -5,11 +5,13 @@ import { DiskLayout } from '../config/disk-layout.ts';
 import type { LiveConfig } from '../config/live-config.ts';
 import type { Config } from '../config/schema.ts';
 import { AdditionalStores } from '../image/additional-stores.ts';
+import type { PullCounts } from '../image/arrivals.ts';
 import type { ImageParts } from '../image/assemble.ts';
 import type { Platform } from '../image/oci-types.ts';
 import type { ResolvedName } from '../image/resolve-name.ts';
 import { namedPlatform } from '../image/platform.ts';
 import { ImagePuller } from '../image/pull.ts';
+import type { PullerOptions } from '../image/pull.ts';
 import { parseReference } from '../image/reference.ts';
 import { ImageUses } from '../image/image-uses.ts';
 import { ImageStore } from '../image/store.ts';
@@ -53,7 +55,12 @@ export interface Storage {
 
 const MIB = 1024 * 1024;
 
-export async function openStorage(config: LiveConfig, log: Log, environment: Readonly<Record<string, string>>): Promise<Storage> {
+export async function openStorage(
+  config: LiveConfig,
+  log: Log,
+  environment: Readonly<Record<string, string>>,
+  counts: PullCounts,
+): Promise<Storage> {
   const layout = new DiskLayout(config.current);
   let imagesMountpoint = layout.storage;
   const files = new RegistryFiles(log);
@@ -65,12 +72,7 @@ export async function openStorage(config: LiveConfig, log: Log, environment: Rea
   const images = openImages(config, { directory: layout.imageRecords, blobs, layers, rootfs, log, shortNames });
   const additionalStores = new AdditionalStores({ directories: () => config.current.image.additionalStores, images, layers, log });
   const imageParts: ImageParts = { images, blobs, layers, log, ...layerChoices(config) };
-  const stallTimeoutMs = (): number => config.current.image.pullProgressTimeoutMs;
-  // A connection that died is taken up again once, before the pull is given up.
-  const registry = new RegistryClient(() => files.current, { idleTimeoutMs: () => Math.ceil(stallTimeoutMs() / 2), ...connecting(config) });
-  files.onChange(({ tlsKeys }) => {
-    registry.retire(tlsKeys);
-  });
+  const registry = openRegistry(config, files);
   const credentials = openCredentials(config, () => files.current, log);
   const platform = await namedPlatform(config.current.image.platform);
   const trust = openTrust(config, environment, log);
@@ -80,10 +82,8 @@ export async function openStorage(config: LiveConfig, log: Log, environment: Rea
     credentials,
     platform,
     trust,
-    parallelDownloads: () => config.current.image.maxParallelDownloads,
-    parallelDownloadsOfAll: () => config.current.image.maxParallelDownloadsPerNode,
-    rangeBytes: () => config.current.image.downloadRangeMib * MIB,
-    stallTimeoutMs,
+    counts,
+    ...downloadLimits(config),
   });
   return {
     rootfs,
@@ -131,6 +131,27 @@ export async function openStorage(config: LiveConfig, log: Log, environment: Rea
       images: { mountpoint: imagesMountpoint, ...images.usage() },
       containers: { mountpoint: layout.storage, ...(await rootfs.totalUsage()) },
     }),
+  };
+}
+
+function openRegistry(config: LiveConfig, files: RegistryFiles): RegistryClient {
+  // A connection that died is taken up again once, before the pull is given up.
+  const idleTimeoutMs = (): number => Math.ceil(config.current.image.pullProgressTimeoutMs / 2);
+  const registry = new RegistryClient(() => files.current, { idleTimeoutMs, ...connecting(config) });
+  files.onChange(({ tlsKeys }) => {
+    registry.retire(tlsKeys);
+  });
+  return registry;
+}
+
+function downloadLimits(
+  config: LiveConfig,
+): Pick<PullerOptions, 'parallelDownloads' | 'parallelDownloadsOfAll' | 'rangeBytes' | 'stallTimeoutMs'> {
+  return {
+    stallTimeoutMs: () => config.current.image.pullProgressTimeoutMs,
+    parallelDownloads: () => config.current.image.maxParallelDownloads,
+    parallelDownloadsOfAll: () => config.current.image.maxParallelDownloadsPerNode,
+    rangeBytes: () => config.current.image.downloadRangeMib * MIB,
   };
 }
 

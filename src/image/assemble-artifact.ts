@@ -7,13 +7,14 @@ import { stage } from '../base/stage.ts';
 import { UndoStack } from '../base/undo.ts';
 import type { DiskWatch } from '../storage/layer-disk.ts';
 import { artifactFiles, type ArtifactFile } from './artifact-files.ts';
-import { digestNames } from './assemble.ts';
+import { digestNames, observed } from './assemble.ts';
 import type { AssembleOptions, ImageParts, LayerSource, NewImage, NewManifest } from './assemble.ts';
 import type { ImageRecord } from './image-record.ts';
 import { artifactTypeOf } from './media-types.ts';
 import { digestOf } from './oci-types.ts';
-import type { LayerProgress } from './progress.ts';
+import { LayerProgress, seenBy } from './progress.ts';
 import { download } from './download.ts';
+import type { OpenContent } from './receive.ts';
 import type { Release } from '../base/slots.ts';
 import { fetchSeveral } from './fetch-several.ts';
 
@@ -29,7 +30,7 @@ const DIRECTORY_BYTES = 4096;
 
 /** A file that is being fetched, by its digest. */
 interface Part {
-  readonly source: LayerSource & { readonly digest: Digest; readonly sizeBytes: number };
+  readonly source: LayerSource & { readonly digest: Digest; readonly sizeBytes: number; readonly open: OpenContent };
   /** Where its content is now. */
   readonly path: string;
   readonly progress: LayerProgress;
@@ -80,20 +81,29 @@ async function fetchFiles(
     const { digest, sizeBytes } = source;
     if (digest === undefined || sizeBytes === undefined) throw new DaemonError('Internal', `${what}: a file of it has no digest or size`);
     const isNew = !parts.blobs.has(digest);
-    if (!work.has(digest))
-      work.set(digest, {
-        source: { ...source, digest, sizeBytes },
-        isNew,
-        path: isNew ? parts.blobs.newIngestPath() : parts.blobs.path(digest),
-        progress: { digest, sizeBytes, receivedBytes: 0, state: isNew ? 'waiting' : 'present' },
-      });
+    if (work.has(digest)) continue;
+    const progress = new LayerProgress(source, options.progress);
+    work.set(digest, {
+      source: observed({ ...source, digest, sizeBytes }, progress.arrivals),
+      isNew,
+      path: isNew ? parts.blobs.newIngestPath() : parts.blobs.path(digest),
+      progress,
+    });
   }
   if (options.progress !== undefined)
     Object.assign(options.progress, { step: 'fetching', layers: [...work.values()].map(({ progress }) => progress) });
+  for (const { isNew, progress } of work.values()) if (!isNew) progress.become('present');
   await fetchSeveral(
     [...work.values()].filter(({ isNew }) => isNew),
     options,
-    async (part, signal, slot) => fetchFile(parts, what, part, { ...options, signal }, undo, slot),
+    async (part, signal, slot) => {
+      try {
+        await fetchFile(parts, what, part, { ...options, signal }, undo, slot);
+      } catch (error) {
+        if (!signal.aborted) part.progress.fail(error);
+        throw error;
+      }
+    },
   );
   return work;
 }
@@ -110,10 +120,11 @@ async function fetchFile(
   undo.add('remove half-received file', async () => {
     await rm(path, { force: true });
   });
-  progress.state = 'fetching';
+  progress.become('fetching');
   await writeFile(path, '', { flag: 'wx', mode: FILE_MODE });
   stage(`${stages}.file-created`);
   const stop = new AbortController();
+  let writtenBytes = 0;
   const hashing = parts.layers.hash(path, AbortSignal.any([signal, stop.signal]));
   try {
     const written = await download(path, source, downloads, slot, {
@@ -122,13 +133,15 @@ async function fetchFile(
       signal,
       retries,
       pause,
+      ...seenBy(progress),
       written: (sizeBytes) => {
-        parts.layers.disk.wrote(sizeBytes - progress.receivedBytes);
-        progress.receivedBytes = sizeBytes;
+        parts.layers.disk.wrote(sizeBytes - writtenBytes);
+        writtenBytes = sizeBytes;
         hashing.grown(sizeBytes, false);
       },
     });
     hashing.grown(written, true);
+    progress.become('unpacking');
   } catch (error) {
     stop.abort(error);
     await Promise.allSettled([hashing.result]);
@@ -137,7 +150,7 @@ async function fetchFile(
   const digest = await hashing.result;
   if (digest !== source.digest)
     throw new DaemonError('FailedPrecondition', `${what}: the digest of a file is ${digest}, must be ${source.digest}`);
-  progress.state = 'unpacked';
+  progress.become('unpacked');
   stage(`${stages}.file-received`);
 }
 

@@ -6,6 +6,7 @@ import type { JsonObject } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import { stage } from '../base/stage.ts';
 import { UndoStack } from '../base/undo.ts';
+import type { FetchObserver } from '../registry/fetch-observer.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { chainIds } from '../storage/chain-id.ts';
 import type { LayerRecord } from '../storage/layer-record.ts';
@@ -20,7 +21,8 @@ import type { FetchOptions } from './fetch-several.ts';
 import { checkLayerTypes } from './media-types.ts';
 import { digestOf, MEDIA, readConfig } from './oci-types.ts';
 import type { Manifest, OciImageConfig } from './oci-types.ts';
-import type { ImageProgress, LayerProgress } from './progress.ts';
+import { LayerProgress, seenBy } from './progress.ts';
+import type { PullProgress } from './progress.ts';
 import type { OpenContent, Pause } from './receive.ts';
 import type { ImageLayer, ImageRecord, ImageStore } from './store.ts';
 
@@ -47,7 +49,15 @@ export interface LayerSource {
   readonly sizeBytes?: number | undefined;
   /** Of its descriptor. */
   readonly annotations?: JsonObject | undefined;
-  readonly open: OpenContent;
+  readonly open: OpenLayer;
+}
+
+/** Opens a layer; who comes with it sees how it comes. */
+type OpenLayer = (...asked: [...Parameters<OpenContent>, observer?: FetchObserver]) => ReturnType<OpenContent>;
+
+/** A source whose bytes and failures are seen. */
+export function observed<Source extends LayerSource>(source: Source, observer: FetchObserver): Source & { readonly open: OpenContent } {
+  return { ...source, open: async (offsetBytes, signal, endBytes) => await source.open(offsetBytes, signal, endBytes, observer) };
 }
 
 /** The manifest of an image to come, as it came and as it was read. */
@@ -79,11 +89,11 @@ export interface AssembleOptions extends FetchOptions {
   readonly pause?: Pause;
   /** Of stage marks: `image-load` or `pull`. */
   readonly stages: string;
-  readonly progress?: ImageProgress | undefined;
+  readonly progress?: PullProgress | undefined;
 }
 
 interface Part {
-  readonly source: LayerSource;
+  readonly source: LayerSource & { readonly open: OpenContent };
   readonly diffId: Digest;
   readonly chain: Digest;
   readonly progress: LayerProgress;
@@ -111,12 +121,10 @@ export async function assembleImage(parts: ImageParts, image: NewImage, options:
   if (diffIds.length === 0) throw new DaemonError('InvalidArgument', `${image.what}: it has no layers, must have one at least`);
   checkLayerTypes(image.layers, image.what);
   const chains = chainIds(diffIds);
-  const work: Part[] = image.layers.map((source, index) => ({
-    source,
-    diffId: diffIds[index] as Digest,
-    chain: chains[index] as Digest,
-    progress: { digest: source.digest, sizeBytes: source.sizeBytes, receivedBytes: 0, state: 'waiting' },
-  }));
+  const work: Part[] = image.layers.map((source, index) => {
+    const progress = new LayerProgress(source, options.progress);
+    return { source: observed(source, progress.arrivals), diffId: diffIds[index] as Digest, chain: chains[index] as Digest, progress };
+  });
   if (options.progress !== undefined) Object.assign(options.progress, { step: 'fetching', layers: work.map(({ progress }) => progress) });
   const digests = [digestOf(image.config), ...(image.manifest === undefined ? [] : [digestOf(image.manifest.bytes)])];
   const release = parts.images.retain([...chains, ...digests, ...work.flatMap(({ source }) => source.digest ?? [])]);
@@ -140,7 +148,7 @@ export async function assembleImage(parts: ImageParts, image: NewImage, options:
 }
 
 async function addNames(parts: ImageParts, known: ImageRecord, image: NewImage, work: readonly Part[]): Promise<ImageRecord> {
-  for (const { progress } of work) progress.state = 'present';
+  for (const { progress } of work) progress.become('present');
   const digest = image.manifest === undefined ? known.manifestDigest : digestOf(image.manifest.bytes);
   return await parts.images.put({ ...known, names: image.names, digests: digestNames(image, digest) });
 }
@@ -159,10 +167,17 @@ async function fetchLayers(
 ): Promise<void> {
   const missing = work.filter((part) => {
     if (!parts.layers.has(part.chain)) return true;
-    part.progress.state = 'present';
+    part.progress.become('present');
     return false;
   });
-  await fetchSeveral(missing, options, async (part, signal, slot) => fetchLayer(parts, image, part, { ...options, signal }, undo, slot));
+  await fetchSeveral(missing, options, async (part, signal, slot) => {
+    try {
+      await fetchLayer(parts, image, part, { ...options, signal }, undo, slot);
+    } catch (error) {
+      if (!signal.aborted) part.progress.fail(error);
+      throw error;
+    }
+  });
 }
 
 async function fetchLayer(
@@ -184,7 +199,7 @@ async function fetchLayer(
   undo.add('remove half-received blob', async () => {
     await rm(path, { force: true });
   });
-  progress.state = 'fetching';
+  progress.become('fetching');
   await writeFile(path, '', { flag: 'wx', mode: 0o600 });
   stage(`${options.stages}.layer-created`);
   const staged = parts.layers.newStaged();
@@ -203,21 +218,24 @@ async function fetchLayer(
   unpacking.result.catch((error: unknown) => {
     stop.abort(error);
   });
+  let writtenBytes = 0;
   const receiving = download(path, source, options.downloads, slot, {
     what,
     sizeBytes: source.sizeBytes,
     signal: AbortSignal.any([options.signal, stop.signal]),
     retries: options.retries,
     pause: options.pause,
+    ...seenBy(progress),
     written: (sizeBytes) => {
       // A blob that is not kept is written to no disk.
-      if (!parts.images.discardsBlobs) parts.layers.disk.wrote(sizeBytes - progress.receivedBytes);
-      progress.receivedBytes = sizeBytes;
+      if (!parts.images.discardsBlobs) parts.layers.disk.wrote(sizeBytes - writtenBytes);
+      writtenBytes = sizeBytes;
       unpacking.grown(sizeBytes, false);
     },
   });
   try {
     unpacking.grown(await receiving, true);
+    progress.become('unpacking');
     slot?.();
     stage(`${options.stages}.layer-received`);
   } catch (error) {
@@ -233,7 +251,7 @@ async function fetchLayer(
   } catch (error) {
     throw explain(what, error);
   }
-  progress.state = 'unpacked';
+  progress.become('unpacked');
   await listChunks(parts, { what, source }, staged, path, options.signal);
   // Before the flush, which would write it out for nothing.
   if (parts.images.discardsBlobs) await rm(path, { force: true });

@@ -13,6 +13,7 @@ import type { UnpackResult } from '../storage/unpack.ts';
 import { download } from './download.ts';
 import type { Release } from '../base/slots.ts';
 import type { FetchOptions } from './fetch-several.ts';
+import { seenBy } from './progress.ts';
 import type { LayerProgress } from './progress.ts';
 import { bytesOf, rangesSource } from './ranges-source.ts';
 import type { Range } from './ranges-source.ts';
@@ -83,10 +84,12 @@ export async function fetchChunks(
   });
   try {
     const made = await work.run();
+    if (made === undefined) layer.progress.restart(sizeBytes, false);
     if (made === undefined) await work.discard();
     else await work.removeFiles();
     return made;
   } catch (error) {
+    layer.progress.restart(sizeBytes, false);
     await work.discard();
     if (options.signal.aborted) throw reasonOf(options.signal);
     if (kindOf(error) === 'ResourceExhausted') throw error;
@@ -148,14 +151,18 @@ class ChunkWork {
   async run(): Promise<MadeLayer | undefined> {
     const { stages } = this.#options;
     const { progress } = this.#job;
-    progress.state = 'fetching';
+    progress.become('fetching');
+    const { start, end } = this.#job.chunked;
+    progress.restart(end - start, true);
     await this.#parts.layers.stage(this.#staged);
     await this.#fetchIndex();
     const plan = await this.#plan();
     if (bytesOf(plan.ranges) > this.#job.sizeBytes * (1 - LEAST_SAVED)) return undefined;
+    progress.restart(end - start + bytesOf(plan.ranges), true);
+    progress.took(end - start);
     stage(`${stages}.chunks-planned`);
     const unpacked = await this.#fetchAndUnpack(plan);
-    progress.state = 'unpacked';
+    progress.become('unpacked');
     this.#tell(plan);
     stage(`${stages}.chunks-unpacked`);
     return { staged: this.#staged, unpacked };
@@ -201,10 +208,10 @@ class ChunkWork {
     });
     try {
       const received = await this.#receive(content, ranges, signal, (bytes) => {
-        progress.receivedBytes = bytes;
         unpacking.grown(bytes, false);
       });
       unpacking.grown(received, true);
+      progress.become('unpacking');
     } catch (error) {
       stop.abort(error);
       await Promise.allSettled([unpacking.result]);
@@ -214,7 +221,7 @@ class ChunkWork {
   }
 
   async #receive(path: string, ranges: readonly Range[], signal: AbortSignal, written: (bytes: number) => void): Promise<number> {
-    const { what, source } = this.#job;
+    const { what, source, progress } = this.#job;
     const { downloads, retries, pause } = this.#options;
     const sizeBytes = bytesOf(ranges);
     if (sizeBytes === 0) return 0;
@@ -226,7 +233,7 @@ class ChunkWork {
       { open: rangesSource(source.open, ranges, what), sizeBytes },
       downloads === undefined ? undefined : { ...downloads, rangeBytes },
       this.#slot,
-      { what, sizeBytes, signal, retries, pause, written },
+      { what, sizeBytes, signal, retries, pause, written, ...seenBy(progress) },
     );
   }
 

@@ -6,6 +6,7 @@ import { stage } from '../base/stage.ts';
 import { credentialsKey } from '../registry/credentials.ts';
 import type { Credentials } from '../registry/credentials.ts';
 import type { CredentialSource } from '../registry/credential-source.ts';
+import type { FetchObserver } from '../registry/fetch-observer.ts';
 import { Logins } from '../registry/logins.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
 import type { Repository } from '../registry/repository.ts';
@@ -22,7 +23,9 @@ import { foreignIsMissing, isForeign } from './media-types.ts';
 import { digestOf, MAX_DOCUMENT_BYTES, readConfig, readManifest } from './oci-types.ts';
 import type { Descriptor, Platform } from './oci-types.ts';
 import { hostPlatform } from './platform.ts';
-import type { ImageProgress } from './progress.ts';
+import type { PullCounts } from './arrivals.ts';
+import { PullProgress } from './progress.ts';
+import type { PullAsker, PullSnapshot } from './pull-snapshot.ts';
 import { credentialsFor, type PullCredentials } from './pull-credentials.ts';
 import { formatReference, parseReference, repositoryOf, suffixOf, withTag } from './reference.ts';
 import type { ImageReference } from './reference.ts';
@@ -48,6 +51,18 @@ export interface PullerOptions {
   readonly stallTimeoutMs?: () => number;
   /** Whose images may be pulled; without it anybody's. */
   readonly trust?: ImageTrust;
+  /** Told what is counted of pulls. */
+  readonly counts?: PullCounts;
+}
+
+/** Who asks for a pull, and why. */
+export interface PullRequest {
+  /** Of the pod that it is for; empty where that is not known. */
+  readonly namespace?: string;
+  /** Default: the CRI. */
+  readonly asker?: PullAsker;
+  /** Gets the pull's progress, which may have been going on for others, as soon as it is known. */
+  readonly seen?: (progress: PullProgress) => void;
 }
 
 /** What a pull goes by besides its name. */
@@ -55,7 +70,13 @@ interface PullWork {
   readonly platform: Platform;
   readonly namespace: string;
   readonly trust: PullTrust | undefined;
-  readonly progress: ImageProgress;
+  readonly progress: PullProgress;
+}
+
+/** How documents are read. */
+interface Read {
+  readonly signal: AbortSignal;
+  readonly observer: FetchObserver;
 }
 
 /** Most a pull may take in all, milliseconds; one that stands still fails long before, by the client's idle timeout. */
@@ -73,7 +94,11 @@ export class ImagePuller {
   readonly #parts: ImageParts;
   readonly #options: PullerOptions;
   readonly #work = new JoinedWork<ImageRecord>();
-  readonly #progress = new Set<ImageProgress>();
+  readonly #progress = new Set<PullProgress>();
+  /** By the key of the work, while somebody waits for it. */
+  readonly #joined = new Map<string, PullProgress>();
+  readonly #listeners = new Set<(pull: PullSnapshot) => void>();
+  #count = 0;
   readonly #downloads: Slots;
   readonly #layers: Slots;
 
@@ -86,19 +111,29 @@ export class ImagePuller {
   }
 
   /** The pulls under way; the objects change as they go on. */
-  get inProgress(): readonly ImageProgress[] {
+  get inProgress(): readonly PullProgress[] {
     return [...this.#progress];
+  }
+
+  /** Tells `listener` of each pull that has ended, what it was, until the function returned is called. */
+  onEnded(listener: (pull: PullSnapshot) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /**
    * Pulls the image `name`, by tag or digest. It is there when this returns, under that name.
    * @param call ends the waiting, and the pull with its last waiter.
-   * @param namespace of the pod that it is for; empty where that is not known.
    * @throws SignatureValidationFailed where the policy refuses it, InvalidArgument for a bad name, or one that may mean several and
    * must not, NotFound, PermissionDenied, RegistryUnavailable, FailedPrecondition for a wrong
    * digest, the call's own reason.
    */
-  async pull(name: string, given: PullCredentials | undefined, call: AbortSignal, namespace = ''): Promise<ImageRecord> {
+  async pull(
+    name: string,
+    given: PullCredentials | undefined,
+    call: AbortSignal,
+    { namespace = '', asker = { by: 'cri' }, seen }: PullRequest = {},
+  ): Promise<ImageRecord> {
     const references = this.#candidates(name.trim());
     const platform = this.#options.platform ?? (await hostPlatform());
     const trust = await this.#options.trust?.forPull(namespace);
@@ -110,16 +145,37 @@ export class ImagePuller {
       this.#options.credentials?.keyOf(namespace) ?? '',
       trust?.key ?? '',
     ]);
-    const what = `pull ${name}`;
-    return await this.#work.run(key, call, { budgetMs: PULL_BUDGET_MS, what, endsWithLastWaiter: true }, async (signal) => {
-      const progress: ImageProgress = { what: name, startedAtMs: Date.now(), step: 'resolving', layers: [] };
-      this.#progress.add(progress);
-      try {
-        return await this.#pullFirst(references, given, { platform, namespace, trust, progress }, signal);
-      } finally {
-        this.#progress.delete(progress);
-      }
-    });
+    const progress = this.#joined.get(key) ?? new PullProgress((this.#count += 1), name, this.#options.counts);
+    const leave = progress.join(asker);
+    this.#joined.set(key, progress);
+    seen?.(progress);
+    const options = { budgetMs: PULL_BUDGET_MS, what: `pull ${name}`, endsWithLastWaiter: true };
+    try {
+      return await this.#work.run(key, call, options, async (signal) =>
+        this.#watched(progress, async () => this.#pullFirst(references, given, { platform, namespace, trust, progress }, signal)),
+      );
+    } finally {
+      leave();
+      if (!progress.isWanted && this.#joined.get(key) === progress) this.#joined.delete(key);
+    }
+  }
+
+  /** Shows a pull while it goes on, and tells how it ended. */
+  async #watched(progress: PullProgress, work: () => Promise<ImageRecord>): Promise<ImageRecord> {
+    this.#progress.add(progress);
+    progress.begin();
+    try {
+      const record = await work();
+      progress.end();
+      return record;
+    } catch (error) {
+      progress.end(error);
+      throw error;
+    } finally {
+      this.#progress.delete(progress);
+      const ended = progress.snapshot();
+      for (const listener of this.#listeners) listener(ended);
+    }
   }
 
   /** Resolves when no pull is under way. */
@@ -165,10 +221,11 @@ export class ImagePuller {
       new Logins(credentials, await this.#options.credentials?.forPull(repositoryOf(reference), namespace, signal)),
       watch,
     );
-    const top = await readDocument(repository, wanted, '', signal);
+    const read = { signal, observer: progress.documents };
+    const top = await readDocument(repository, wanted, '', read);
     const found = await findManifest(top, platform, {
-      document: async (descriptor) => await readDocument(repository, descriptor.digest, descriptor.mediaType, signal),
-      config: async ({ config }) => readConfig(await this.#config(repository, config, signal), `config ${config.digest}`),
+      document: async (descriptor) => await readDocument(repository, descriptor.digest, descriptor.mediaType, read),
+      config: async ({ config }) => readConfig(await this.#config(repository, config, read), `config ${config.digest}`),
     });
     const { document: manifest, bytes, indexes } = found;
     stage('pull.resolved');
@@ -179,14 +236,14 @@ export class ImagePuller {
     const signatures = await trust?.check(subject, source, signal);
     const image: NewImage = {
       what: `${domain}/${path}`,
-      config: await this.#config(repository, manifest.config, signal),
+      config: await this.#config(repository, manifest.config, read),
       manifest: { bytes, mediaType: manifest.mediaType, document: manifest },
       layers: manifest.layers.map((layer) => ({
         mediaType: layer.mediaType,
         digest: layer.digest,
         sizeBytes: layer.size,
         annotations: layer.annotations,
-        open: async (offsetBytes, open, endBytes) => await openLayer(repository, layer, offsetBytes, open, endBytes),
+        open: async (...asked) => await openLayer(repository, layer, ...asked),
       })),
       names: digest === undefined && tag !== undefined ? [formatReference({ domain, path, tag })] : [],
       digests: indexes.map((index) => `${repositoryOf(reference)}@${index}`),
@@ -211,7 +268,7 @@ export class ImagePuller {
   }
 
   /** An image's config; from our own disk where the image is here already. */
-  async #config(repository: Repository, descriptor: Descriptor, signal: AbortSignal): Promise<Buffer> {
+  async #config(repository: Repository, descriptor: Descriptor, { signal, observer }: Read): Promise<Buffer> {
     const { blobs, images } = this.#parts;
     const { digest, size } = descriptor;
     if (images.get(digest as string as ImageId) !== undefined && blobs.has(digest)) return await blobs.read(digest);
@@ -219,7 +276,7 @@ export class ImagePuller {
       throw new DaemonError('InvalidArgument', `config ${digest} has ${size} bytes, must have at most ${MAX_DOCUMENT_BYTES}`);
     const pieces: Uint8Array[] = [];
     let received = 0;
-    for await (const piece of (await repository.blob(digest, 0, signal)).content) {
+    for await (const piece of (await repository.blob(digest, 0, signal, undefined, observer)).content) {
       received += piece.length;
       if (received > size) throw new DaemonError('FailedPrecondition', `config ${digest} has more than the ${size} bytes it must have`);
       pieces.push(piece);
@@ -236,10 +293,11 @@ async function openLayer(
   layer: Descriptor,
   offsetBytes: number,
   signal: AbortSignal,
-  endBytes: number | undefined,
+  endBytes?: number,
+  observer?: FetchObserver,
 ): ReturnType<Repository['blob']> {
   try {
-    return await repository.blob(layer.digest, offsetBytes, signal, endBytes);
+    return await repository.blob(layer.digest, offsetBytes, signal, endBytes, observer);
   } catch (error) {
     if (kindOf(error) === 'NotFound' && isForeign(layer)) throw foreignIsMissing(layer, error);
     throw error;
@@ -247,8 +305,13 @@ async function openLayer(
 }
 
 /** A manifest or an index of a repository. @param mediaType what the index said that names it. */
-async function readDocument(repository: Repository, tagOrDigest: string, mediaType: string, signal: AbortSignal): Promise<FoundDocument> {
-  const answer = await repository.manifest(tagOrDigest, signal);
+async function readDocument(
+  repository: Repository,
+  tagOrDigest: string,
+  mediaType: string,
+  { signal, observer }: Read,
+): Promise<FoundDocument> {
+  const answer = await repository.manifest(tagOrDigest, signal, observer);
   const document = readManifest(answer.bytes, mediaType || answer.mediaType, `manifest ${answer.digest}`);
   return { document, bytes: answer.bytes, digest: answer.digest };
 }

@@ -48,6 +48,7 @@ export async function receiveInRanges(path: string, source: OpenContent, options
     await work.run(first, stop);
     if (work.isWhole) return options.sizeBytes;
     startBytes = work.prefixBytes;
+    options.took?.(startBytes - work.takenBytes); // what lies behind comes again
   } finally {
     await file.close();
   }
@@ -118,6 +119,12 @@ class RangedWork {
     return this.#ranges[this.#lowest]?.atBytes ?? this.#options.sizeBytes;
   }
 
+  /** Bytes that are there, with gaps between them. */
+  get takenBytes(): number {
+    const { rangeBytes } = this.#options;
+    return this.#ranges.reduce((sum, { atBytes }, index) => sum + atBytes - index * rangeBytes, 0);
+  }
+
   /** Fetches all ranges; less than all where the server turns out to know none. @throws the last stream's failure; the signal's reason. */
   async run(answer: OpenedContent, stop: AbortController): Promise<void> {
     this.#first = { answer, stop };
@@ -155,6 +162,7 @@ class RangedWork {
         if (this.#options.signal.aborted) return;
         if (this.#leave()) {
           this.#mostStreams = this.#active;
+          this.#options.retried?.(error);
           return;
         }
         failures = range.atBytes > before ? 1 : failures + 1;
@@ -163,6 +171,7 @@ class RangedWork {
           this.#end(error);
           return;
         }
+        this.#options.retried?.(error);
         await pause(RETRY_PAUSE_MS * 2 ** (failures - 1), signal);
       }
     }
@@ -274,7 +283,7 @@ class RangedWork {
   }
 
   async #write(pieces: Uint8Array[], expected: number, range: Range, mine: AbortController): Promise<void> {
-    const { what, written } = this.#options;
+    const { what, written, took } = this.#options;
     let bytesWritten: number;
     try {
       ({ bytesWritten } = await this.#file.writev(pieces, range.atBytes));
@@ -285,6 +294,7 @@ class RangedWork {
       throw this.#fail(new DaemonError('ResourceExhausted', `${what}: only ${bytesWritten} of ${expected} bytes could be written`));
     if (range.stop !== mine) return; // taken over meanwhile: the other stream counts
     range.atBytes += bytesWritten;
+    took?.(bytesWritten);
     while (this.#lowest < this.#ranges.length && this.prefixBytes === this.#ranges[this.#lowest]?.endBytes) this.#lowest += 1;
     if (this.isWhole) this.#over.abort();
     if (this.prefixBytes <= this.#toldBytes) return;

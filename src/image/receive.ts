@@ -26,6 +26,10 @@ export interface ReceiveOptions {
   readonly signal: AbortSignal;
   /** Told after every write how much is in the file. */
   readonly written: (sizeBytes: number) => void;
+  /** Told what more of it is in the file, in any order; less than nothing where a part is given up. */
+  readonly took?: ((bytes: number) => void) | undefined;
+  /** Told when it is taken up again after a failure. */
+  readonly retried?: ((error: unknown) => void) | undefined;
   /** How often a broken stream is taken up again where it broke, without progress in between. Default 0. */
   readonly retries?: number;
   /** Waits before that, at most until the signal aborts. Default {@link sleep}. */
@@ -57,6 +61,7 @@ export async function receive(path: string, source: OpenContent, options: Receiv
         await writer.flush(); // what came is good, and the next stream starts after it
         failures = writer.sizeBytes > before ? 1 : failures + 1;
         if (failures > (options.retries ?? 0) || !mayPass(error)) throw error;
+        options.retried?.(error);
         await (options.pause ?? sleep)(RETRY_PAUSE_MS * 2 ** (failures - 1), options.signal);
       }
     }
@@ -138,6 +143,7 @@ class FileWriter {
     if (bytesWritten !== expected)
       throw new DaemonError('ResourceExhausted', `${this.#options.what}: only ${bytesWritten} of ${expected} bytes could be written`);
     if (this.#areHandedOver) pieces.forEach(letGo);
+    this.#options.took?.(bytesWritten);
     this.#options.written(this.#sizeBytes);
   }
 }

@@ -4,12 +4,19 @@ import type { PullCredentials } from '../image/pull-credentials.ts';
 import type { ImageServiceHandlers } from './handlers.ts';
 import type { ImageServiceParts } from './parts.ts';
 
+/** Of a pod's name as it is shown: a namespace and a name of Kubernetes fit. */
+const MAX_POD = 320;
+
 /** Pulls an image; the answer names it by its id, as everything else does (cri-api: Image Identifier Consistency). */
 export function pullImage(parts: Pick<ImageServiceParts, 'puller'>): ImageServiceHandlers['pullImage'] {
   return async ({ image: spec, auth, sandboxConfig }, call) => {
     const asked = spec?.image ?? '';
     if (asked === '') fail('InvalidArgument', 'pull image: image is empty, must name one');
-    const image = await parts.puller.pull(asked, credentialsOf(auth), call.signal, sandboxConfig?.metadata?.namespace ?? '');
+    const pod = sandboxConfig?.metadata;
+    const image = await parts.puller.pull(asked, credentialsOf(auth), call.signal, {
+      namespace: pod?.namespace ?? '',
+      asker: { by: 'cri', ...(pod === undefined || pod.name === '' ? {} : { pod: `${pod.namespace}/${pod.name}`.slice(0, MAX_POD) }) },
+    });
     return { imageRef: image.id };
   };
 }

@@ -115,6 +115,7 @@ export class RegistryClient {
         if (error instanceof AskedToWait) pauseMs = error.waitMs;
       }
       if (failure.kind !== 'RegistryUnavailable' || tries === MAX_TRIES) throw failure;
+      fetch.observer?.retried(failure, 'request');
       await sleep(pauseMs, signal);
       if (signal.aborted) throw reasonOf(signal);
     }

@@ -4,6 +4,7 @@ import { DaemonError } from '../base/errors.ts';
 import { isDigest } from '../base/ids.ts';
 import type { Digest } from '../base/ids.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { FetchObserver } from './fetch-observer.ts';
 import type { Login, Logins } from './logins.ts';
 import { piecesOf, readAll } from './response-body.ts';
 import type { StallWatch } from './stall-watch.ts';
@@ -35,6 +36,7 @@ export interface Fetch {
   readonly signal: AbortSignal;
   /** Most that the headers of each answer may take, milliseconds. */
   readonly answerTimeoutMs: number;
+  readonly observer?: FetchObserver | undefined;
 }
 
 export interface RepositoryParts {
@@ -84,8 +86,9 @@ export class Repository {
    * A manifest or index by tag or digest. A tag is asked only of endpoints that may resolve it.
    * @throws FailedPrecondition where its digest is not the one asked for, or no endpoint may resolve the tag.
    */
-  async manifest(tagOrDigest: string, signal: AbortSignal): Promise<FetchedManifest> {
-    const response = await this.#ask(`manifests/${tagOrDigest}`, { accept: MANIFEST_TYPES }, signal, isDigest(tagOrDigest));
+  async manifest(tagOrDigest: string, signal: AbortSignal, observer?: FetchObserver): Promise<FetchedManifest> {
+    const asked = { what: `manifests/${tagOrDigest}`, headers: { accept: MANIFEST_TYPES }, signal, observer };
+    const { response } = await this.#ask(asked, isDigest(tagOrDigest));
     this.#watch.answered();
     const bytes = await this.#watch.during(async () => readAll(response, MAX_MANIFEST_BYTES, signal));
     refuseManyValues(bytes, `manifest ${this.#name}`);
@@ -99,15 +102,17 @@ export class Repository {
   }
 
   /** A blob from an offset on, up to an end where one is given, as it comes. Nobody has checked its digest. */
-  async blob(digest: Digest, offsetBytes: number, signal: AbortSignal, endBytes?: number): Promise<FetchedBlob> {
+  async blob(digest: Digest, offsetBytes: number, signal: AbortSignal, endBytes?: number, observer?: FetchObserver): Promise<FetchedBlob> {
     const isPart = offsetBytes > 0 || endBytes !== undefined;
     const range = `bytes=${offsetBytes}-${endBytes === undefined ? '' : endBytes - 1}`;
-    const response = await this.#ask(`blobs/${digest}`, { accept: '*/*', ...(isPart ? { range } : {}) }, signal);
+    const headers = { accept: '*/*', ...(isPart ? { range } : {}) };
+    const { response, endpoint } = await this.#ask({ what: `blobs/${digest}`, headers, signal, observer });
     if (offsetBytes === 0) this.#watch.answered();
     const isRange = response.status === 206;
     const start = isRange ? rangeStart(response, offsetBytes) : 0;
+    const seen = (bytes: number): void => observer?.received(endpoint, bytes);
     return {
-      content: watched(piecesOf(response, signal), offsetBytes - start, this.#watch),
+      content: watched(piecesOf(response, signal), offsetBytes - start, this.#watch, seen),
       offsetBytes: start,
       isRange,
       isHandedOver: true,
@@ -115,7 +120,11 @@ export class Repository {
   }
 
   /** Asks the endpoints in turn. Where all fail, the error is the registry's own, not a mirror's. */
-  async #ask(what: string, headers: Readonly<Record<string, string>>, signal: AbortSignal, isByDigest = true): Promise<HttpResponse> {
+  async #ask(
+    asked: Pick<Fetch, 'what' | 'headers' | 'signal' | 'observer'>,
+    isByDigest = true,
+  ): Promise<{ readonly response: HttpResponse; readonly endpoint: Endpoint }> {
+    const { signal, observer } = asked;
     const able = isByDigest ? this.#endpoints : this.#endpoints.filter(({ resolves }) => resolves);
     if (able.length === 0)
       throw new DaemonError('FailedPrecondition', `fetch ${this.#name}: no endpoint that is configured for it may resolve a tag`);
@@ -124,16 +133,18 @@ export class Repository {
     // An endpoint that takes connections and never answers must leave time for the next.
     const answerTimeoutMs = Math.ceil(this.#watch.timeoutMs / order.length);
     let failure: unknown;
-    for (const endpoint of order) {
+    for (const [index, endpoint] of order.entries()) {
       try {
-        const fetch = { endpoint, what, headers, login: this.#logins.of(endpoint), signal, answerTimeoutMs };
+        const fetch = { ...asked, endpoint, login: this.#logins.of(endpoint), answerTimeoutMs };
         const response = await this.#watch.during(async () => this.#get(fetch));
         // An endpoint that was left out, since it resolves no tags, is asked before this one for what has a digest.
         if (able.length === this.#endpoints.length) this.#good = endpoint;
-        return response;
+        observer?.answered(endpoint);
+        return { response, endpoint };
       } catch (error) {
         if (signal.aborted) throw reasonOf(signal);
         if (failure === undefined || !endpoint.isMirror) failure = error;
+        if (index < order.length - 1) observer?.retried(error, 'endpoint');
       }
     }
     throw withFaults(failure, this.#logins.faults);
@@ -147,7 +158,12 @@ function withFaults(failure: unknown, faults: readonly string[]): unknown {
 }
 
 /** @param oldBytes how many of the first bytes are here already. */
-async function* watched(pieces: AsyncGenerator<Uint8Array, void>, oldBytes: number, watch: StallWatch): AsyncGenerator<Uint8Array, void> {
+async function* watched(
+  pieces: AsyncGenerator<Uint8Array, void>,
+  oldBytes: number,
+  watch: StallWatch,
+  seen: (bytes: number) => void,
+): AsyncGenerator<Uint8Array, void> {
   let old = oldBytes;
   try {
     for (;;) {
@@ -156,6 +172,7 @@ async function* watched(pieces: AsyncGenerator<Uint8Array, void>, oldBytes: numb
       if (old > 0) watch.resent(next.value.length);
       else watch.received(next.value.length);
       old -= next.value.length;
+      seen(next.value.length);
       yield next.value;
     }
   } finally {

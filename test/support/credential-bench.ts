@@ -61,7 +61,7 @@ export async function credentialBench(
     logged,
     warnings,
     pull: async (name, given, namespace) => {
-      const pulled = await puller.pull(name, given, AbortSignal.timeout(120_000), namespace);
+      const pulled = await puller.pull(name, given, AbortSignal.timeout(120_000), { namespace: namespace ?? '' });
       await stores.images.remove(pulled.id);
       return pulled.names;
     },

@@ -22,7 +22,7 @@ test('downloads wait where the unpacking is behind, however many images are pull
   let most = 0;
   const watch = setInterval(() => {
     const layers = puller.inProgress.flatMap((image) => image.layers);
-    most = Math.max(most, layers.filter(({ state }) => state === 'fetching').length);
+    most = Math.max(most, layers.filter(({ state }) => state === 'fetching' || state === 'unpacking').length);
   }, 1);
   try {
     await Promise.all(IMAGES.map(async (image) => puller.pull(`registry.example/team/${image}:1`, undefined, AbortSignal.timeout(60_000))));
