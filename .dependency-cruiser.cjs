@@ -70,7 +70,7 @@ module.exports = {
       { path: '^src/cli/' },
       {
         path: '^src/admin/',
-        pathNot: '^src/admin/reports\\.ts$',
+        pathNot: '^src/admin/.*reports\\.ts$',
       },
     ),
     rule(

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import type { DebugBackend } from './debug-routes.ts';
 import type { ArchiveFormat, ImageReport, LayerReport, LeakReport, ResolveReport, StatusReport } from './reports.ts';
 
 /** What the admin socket needs of the domain; main.ts hands it in. */
@@ -16,4 +17,5 @@ export interface AdminBackend {
   saveImages(references: readonly string[], format: ArchiveFormat, target: Writable, signal: AbortSignal): Promise<void>;
   /** All metrics as Prometheus text. */
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
+  readonly debug: DebugBackend;
 }

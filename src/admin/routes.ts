@@ -1,25 +1,12 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { Writable } from 'node:stream';
 import { DaemonError, kindOf, messageOf } from '../base/errors.ts';
+import { answerJson } from './answer.ts';
 import type { AdminBackend } from './backend.ts';
+import { debugRoutes } from './debug-routes.ts';
+import type { Exchange, Route } from './route.ts';
 import { FAILURE_TRAILER } from './reports.ts';
 import type { ArchiveFormat, LoadEvent } from './reports.ts';
-
-/** One request on the admin socket. */
-export interface Exchange {
-  readonly url: URL;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  /** Aborts when the client leaves. */
-  readonly signal: AbortSignal;
-}
-
-export interface Route {
-  readonly method: 'GET' | 'POST';
-  readonly path: string;
-  /** What it throws before the answer has begun is answered as a failure. */
-  handle(exchange: Exchange): Promise<void>;
-}
 
 /** All that the admin socket serves. */
 export function adminRoutes(backend: AdminBackend): readonly Route[] {
@@ -71,11 +58,8 @@ export function adminRoutes(backend: AdminBackend): readonly Route[] {
         response.setHeader('content-type', contentType).end(text);
       },
     },
+    ...debugRoutes(backend.debug),
   ];
-}
-
-function answerJson(response: ServerResponse, body: unknown): void {
-  response.setHeader('content-type', 'application/json').end(`${JSON.stringify(body)}\n`);
 }
 
 /** Answers with JSON lines while the archive is still being sent, so that progress is seen as it happens. */

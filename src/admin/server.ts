@@ -7,8 +7,8 @@ import type { Log } from '../base/log.ts';
 import { prepareSocket, type SocketPlace } from '../base/socket-place.ts';
 import type { AdminBackend } from './backend.ts';
 import type { FailureReport } from './reports.ts';
+import type { Route } from './route.ts';
 import { adminRoutes } from './routes.ts';
-import type { Route } from './routes.ts';
 
 const HTTP_STATUS: Partial<Record<ErrorKind, number>> = {
   InvalidArgument: 400,

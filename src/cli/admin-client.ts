@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { Readable, Writable } from 'node:stream';
 import { hasErrno, messageOf } from '../base/errors.ts';
+import type { LeakFixReport } from '../admin/debug-reports.ts';
 import { FAILURE_TRAILER } from '../admin/reports.ts';
 import type { ArchiveFormat, FailureReport, ImageReport, LeakReport, LoadEvent, ResolveReport, StatusReport } from '../admin/reports.ts';
 import { CliError, EXIT } from './exit-codes.ts';
@@ -21,6 +22,10 @@ export class AdminClient {
 
   async leaks(): Promise<LeakReport> {
     return (await this.#getJson('/v1/leaks')) as LeakReport;
+  }
+
+  async fixLeaks(): Promise<LeakFixReport> {
+    return JSON.parse(await readAll(await this.#send('POST', '/v1/leaks/fix'))) as LeakFixReport;
   }
 
   async images(): Promise<readonly ImageReport[]> {

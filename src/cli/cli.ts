@@ -7,14 +7,15 @@ import { defaultSettings } from '../config/overlay.ts';
 import { printToml } from '../config/print.ts';
 import type { ArchiveFormat } from '../admin/reports.ts';
 import { AdminClient } from './admin-client.ts';
+import { addCheck } from './check.ts';
 import { CLIENT_FLAGS, addConfigOptions, adminSocketPath, configSources, orConfigError } from './config-options.ts';
 import type { Options } from './config-options.ts';
 import { CliError, EXIT } from './exit-codes.ts';
 import { imagesText, loadImages, saveImages } from './images.ts';
+import { jsonText } from './io.ts';
 import type { CliIo } from './io.ts';
 import { resolveText } from './resolve.ts';
 import { statusText } from './status.ts';
-import { table } from './io.ts';
 import { addViews } from './views.ts';
 
 /** What the command line cannot do by itself. */
@@ -95,24 +96,6 @@ function addStatus(podwright: Command, io: CliIo): void {
   });
 }
 
-function addCheck(podwright: Command, io: CliIo): void {
-  const check = clientCommand(podwright, 'check').description('compare what the daemon keeps records of with what is there');
-  check.option('--json', 'print the whole report as JSON');
-  check.requiredOption(
-    '--leaks',
-    'look for mounts, namespaces, cgroups, processes, addresses and directories of ours that no record claims',
-  );
-  check.action(async (options: Options) => {
-    const report = await (await connect(options)).leaks();
-    const rows = [
-      ...report.leaked.map(({ kind, name }) => ['leaked', kind, name]),
-      ...report.missing.map(({ kind, name }) => ['missing', kind, name]),
-    ];
-    io.stdout.write(options['json'] === true ? jsonText(report) : table(rows));
-    if (rows.length > 0) throw new CliError(EXIT.found, `check: ${report.leaked.length} leaked, ${report.missing.length} missing`);
-  });
-}
-
 function addImage(podwright: Command, io: CliIo): void {
   const image = podwright.command('image').description('images on this node');
   clientCommand(image, 'list')
@@ -156,8 +139,4 @@ async function connect(options: Options): Promise<AdminClient> {
 
 function versionText(): string {
   return `podwright ${VERSION} (Node ${process.versions.node})`;
-}
-
-function jsonText(value: unknown): string {
-  return `${JSON.stringify(value, undefined, 2)}\n`;
 }

@@ -38,3 +38,7 @@ export function sizeText(bytes: number): string {
   for (; value >= 1024 && unit < units.length - 1; unit += 1) value /= 1024;
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit] ?? ''}`;
 }
+
+export function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}

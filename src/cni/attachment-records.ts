@@ -94,6 +94,17 @@ export class AttachmentRecords {
     return [...this.#records.keys(), ...this.#corrupt];
   }
 
+  /** As {@link ids}, with those that are on the disk and that nobody has read. */
+  async idsOnDisk(): Promise<string[]> {
+    const names = await unlessMissing(readdir(this.#dir), []);
+    return [...new Set([...this.ids(), ...names.filter((name) => name.endsWith(SUFFIX)).map((name) => name.slice(0, -SUFFIX.length))])];
+  }
+
+  /** Reads a record that came to the disk some other way than by {@link save}. */
+  async adopt(id: string): Promise<void> {
+    if (!this.#records.has(id)) await this.#loadOne(id);
+  }
+
   corruptFile(id: string): string {
     return this.#file(id) + CORRUPT;
   }

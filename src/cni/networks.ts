@@ -173,7 +173,13 @@ export class Networks {
 
   /** The ids that have an attachment record, readable or not; those in the queue are not among them. */
   async attachments(): Promise<string[]> {
-    return this.#records.ids();
+    return (await this.#records.idsOnDisk()).filter((id) => !this.#pending.ids().includes(id));
+  }
+
+  /** Takes in the record of an attachment that is nobody's, so that it can be released. One that is known stays as it is. */
+  async adopt(containerId: string): Promise<void> {
+    checkId(containerId);
+    await this.#operations.locked(containerId, async () => this.#records.adopt(containerId));
   }
 
   /** What attach gave, from its record; undefined where the container is not attached, or not wholly. */

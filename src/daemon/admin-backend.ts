@@ -9,6 +9,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import { compareInventory } from '../pod/leftovers.ts';
 import { readdir } from 'node:fs/promises';
 import type { DaemonParts } from './build.ts';
+import { debugBackend } from './debug-backend.ts';
 
 /** What the admin socket serves, out of the daemon's parts. */
 export function adminBackend(parts: DaemonParts, metrics: Metrics): AdminBackend {
@@ -39,6 +40,7 @@ export function adminBackend(parts: DaemonParts, metrics: Metrics): AdminBackend
       const { saveArchive } = await import('../image/save.ts');
       await saveArchive(storage.imageParts, found, target, { format, signal });
     },
+    debug: debugBackend(parts),
     metrics: async () => ({ contentType: metrics.contentType, text: await metrics.render() }),
   };
 }

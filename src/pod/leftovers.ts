@@ -1,3 +1,4 @@
+import { settledWithin } from '../base/deadline.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { isPinned } from '../linux/namespaces.ts';
@@ -46,17 +47,61 @@ async function findMissing(parts: RestoreParts): Promise<Difference[]> {
   return missing;
 }
 
+/** How long the removal of one thing is waited for, milliseconds: its network plugins and its runtime have a minute each. */
+const REMOVE_MS = 120_000;
+
+/** What became of one thing that no record claims. */
+export interface Removal {
+  readonly row: InventoryKind;
+  readonly id: string;
+  /** Why it is still there, in words. */
+  readonly error?: string;
+}
+
 /**
  * Removes what no record claims: what a bad record left behind. A failure for one thing is logged and does not stop the rest.
  * All of it is found before any of it is removed.
  */
 export async function removeUnclaimed(kinds: readonly InventoryKind[], log: Log): Promise<void> {
-  for (const { row, id } of await findUnclaimed(kinds)) {
-    try {
-      await row.remove(id);
-      log.warn(`removed what no record claims: ${row.kind}`, row.fields(id));
-    } catch (error) {
-      log.error(`removing what no record claims failed: ${row.kind}`, { ...row.fields(id), error: messageOf(error) });
-    }
+  for (const thing of await findUnclaimed(kinds)) await removeOne(thing, log);
+}
+
+async function removeOne({ row, id }: { readonly row: InventoryKind; readonly id: string }, log: Log): Promise<Removal> {
+  try {
+    await row.remove(id);
+    log.warn(`removed what no record claims: ${row.kind}`, row.fields(id));
+    return { row, id };
+  } catch (error) {
+    log.error(`removing what no record claims failed: ${row.kind}`, { ...row.fields(id), error: messageOf(error) });
+    return { row, id, error: messageOf(error) };
   }
+}
+
+/**
+ * Removes, while calls are served, what no record claims. The rule is that of the start: a record is there before the first effect
+ * of its object and goes after the last, and an id is never used again. What is on its way out while it is looked at is seen twice
+ * or not at all: only what both of two looks find is a leak. `told` hears of each thing as it is done with.
+ */
+export async function fixLeaks(
+  kinds: readonly InventoryKind[],
+  log: Log,
+  signal: AbortSignal,
+  told: (removal: Removal) => void,
+): Promise<void> {
+  const first = new Set((await findUnclaimed(kinds)).map(keyOf));
+  if (first.size === 0) return;
+  const found = (await findUnclaimed(kinds)).filter((thing) => first.has(keyOf(thing)));
+  for (const thing of found) {
+    if (signal.aborted) {
+      told({ ...thing, error: `its turn did not come: ${messageOf(signal.reason)}` });
+      continue;
+    }
+    const removing = removeOne(thing, log);
+    const inTime = await settledWithin(removing, REMOVE_MS);
+    told(inTime ? await removing : { ...thing, error: `not removed after ${REMOVE_MS / 1000} s; this goes on` });
+  }
+}
+
+function keyOf({ row, id }: { readonly row: InventoryKind; readonly id: string }): string {
+  return `${row.kind} ${id}`;
 }

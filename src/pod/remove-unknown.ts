@@ -16,6 +16,7 @@ export async function releaseUnknownAttachment({ sandboxes, sandboxParts }: Rest
   const { networks, detachBudgetMs } = sandboxParts;
   const { netns: netnsPath } = sandboxes.pathsOf(containerId);
   const pod = { name: '', namespace: '', uid: '' };
+  await networks.adopt(containerId);
   try {
     if (await isPinned(netnsPath)) await networks.detach({ containerId, netnsPath, pod }, AbortSignal.timeout(detachBudgetMs));
   } finally {

@@ -46,6 +46,7 @@ async function serve(parts: Partial<AdminBackend>): Promise<void> {
     loadImages: absent,
     saveImages: absent,
     metrics: absent,
+    debug: { fixLeaks: absent },
     ...parts,
   };
   server = new AdminServer(socket, backend, silentLog);

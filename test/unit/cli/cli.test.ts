@@ -118,7 +118,7 @@ test('a wrong command line ends with code 2 and says what is wrong', async () =>
     [['image'], /Usage: podwright image/],
     [['image', 'load'], /missing required argument 'FILE'/],
     [['image', 'save', 'x', '--format', 'zip'], /Allowed choices are oci, docker/],
-    [['check'], /required option '--leaks' not specified/],
+    [['check', '--fix', ...own()], /check: --fix is for --leaks/],
     [[], /Usage: podwright/],
   ];
   for (const [args, words] of cases) {

@@ -1,0 +1,58 @@
+import type { LeakFixReport } from '../admin/debug-reports.ts';
+import type { DebugBackend } from '../admin/debug-routes.ts';
+import { withTimeout } from '../base/deadline.ts';
+import { fail } from '../base/errors.ts';
+import { inventoryOf } from '../pod/inventory.ts';
+import { compareInventory, fixLeaks } from '../pod/leftovers.ts';
+import type { DaemonParts } from './build.ts';
+
+/** How long leaks are removed by one request, milliseconds; the rest waits for the next one. */
+const FIX_MS = 5 * 60_000;
+
+/** What helps with a daemon that has trouble, out of the daemon's parts. */
+export function debugBackend(parts: DaemonParts): DebugBackend {
+  const fixing = new OneAtATime('check --leaks --fix');
+  return {
+    fixLeaks: async (signal) => fixing.run(async () => fixReport(parts, signal)),
+  };
+}
+
+/** Refuses in words what must not be done twice at once. */
+class OneAtATime {
+  readonly #what: string;
+  #since: Date | undefined;
+
+  constructor(what: string) {
+    this.#what = what;
+  }
+
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#since !== undefined)
+      return fail(
+        'FailedPrecondition',
+        `${this.#what}: one is under way since ${this.#since.toISOString()}, must have ended before the next`,
+      );
+    this.#since = new Date();
+    try {
+      return await work();
+    } finally {
+      this.#since = undefined;
+    }
+  }
+}
+
+async function fixReport({ restoreParts, log }: DaemonParts, signal: AbortSignal): Promise<LeakFixReport> {
+  const removed: LeakFixReport['removed'][number][] = [];
+  const kept: LeakFixReport['kept'][number][] = [];
+  const limit = withTimeout(signal, FIX_MS, 'check --leaks --fix');
+  try {
+    await fixLeaks(inventoryOf(restoreParts), log, limit.signal, ({ row, id, error }) => {
+      if (error === undefined) removed.push({ kind: row.kind, name: id });
+      else kept.push({ kind: row.kind, name: id, error });
+    });
+  } finally {
+    limit.clear();
+  }
+  const { missing } = await compareInventory(restoreParts);
+  return { removed, kept, missing };
+}
