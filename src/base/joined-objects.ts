@@ -6,6 +6,7 @@ import { KeyedMutex } from './keyed-mutex.ts';
 import { idField, type Log, type ObjectKind } from './log.ts';
 import { resolveId, type ObjectStore, type StoredPair } from './object-store.ts';
 import { Parking } from './parking.ts';
+import { currentOperation, step } from './steps.ts';
 
 export interface JoinedObjectsOptions<R extends { readonly id: string; readonly name: string }, S extends { readonly is: string }> {
   readonly store: ObjectStore<R, S>;
@@ -60,6 +61,8 @@ export abstract class JoinedObjects<R extends { readonly id: string; readonly na
   readonly #life: JoinedObjectsOptions<R, S>;
   readonly #making = new JoinedWork<R['id']>();
   readonly #locks = new KeyedMutex<string>();
+  /** Whose turn it is, for who waits. */
+  readonly #holders = new Map<string, string>();
   readonly #parking: Parking;
   /** Parked objects whose removal has begun: it must be brought to its end, whatever state it has left. */
   readonly #expiring = new Set<string>();
@@ -107,7 +110,18 @@ export abstract class JoinedObjects<R extends { readonly id: string; readonly na
 
   /** Runs a transition of one object; others wait their turn, readers do not. */
   async locked<T>(id: string, work: () => Promise<T>): Promise<T> {
-    return this.#locks.run(id, work);
+    const held = async (): Promise<T> => {
+      this.#holders.set(id, holderName());
+      return work().finally(() => this.#holders.delete(id));
+    };
+    if (!this.#locks.isTaken(id)) return this.#locks.run(id, held);
+    const turn = Promise.withResolvers<undefined>();
+    const done = this.#locks.run(id, async () => {
+      turn.resolve(undefined);
+      return held();
+    });
+    await step('wait for turn', async () => turn.promise, `behind ${this.#holders.get(id) ?? 'other work'}`);
+    return done;
   }
 
   /** Removes what a crash, or an undo that failed, left of an object that was never finished. Idempotent. */
@@ -235,4 +249,9 @@ export abstract class JoinedObjects<R extends { readonly id: string; readonly na
       this.#expiring.delete(id);
     });
   }
+}
+
+function holderName(): string {
+  const holder = currentOperation();
+  return holder === undefined ? 'other work' : `${holder.what} (${holder.number})`;
 }

@@ -4,6 +4,11 @@ import { reasonOf, waitFor } from './deadline.ts';
 export class KeyedMutex<K> {
   readonly #tails = new Map<K, Promise<unknown>>();
 
+  /** Whether work of this key is under way or waits. */
+  isTaken(key: K): boolean {
+    return this.#tails.has(key);
+  }
+
   /** @param waiting ends the wait for the turn; work that has begun ends by itself. @throws what the work throws; the signal's reason where the work has not begun. */
   async run<T>(key: K, work: () => Promise<T>, waiting?: AbortSignal): Promise<T> {
     const before = this.#tails.get(key) ?? Promise.resolve();

@@ -24,8 +24,10 @@ export interface Subject {
 /** One thing that was done for an operation. */
 export interface Step {
   readonly name: StepName;
-  /** Which plugin, layer, program; empty where there is one only. */
+  /** Which plugin, layer, program; empty where there is one only. It may become known while it goes on. */
   readonly detail: string;
+  /** Of the program that was started last for it, or of the process that it waits for. */
+  readonly pid: number | undefined;
   /** Index of the step that it is a part of; -1: of the operation itself. */
   readonly parent: number;
   /** Since the operation began, milliseconds. */
@@ -55,6 +57,8 @@ export interface Operation {
   readonly startedAtMs: number;
   readonly durationMs: number | undefined;
   readonly error: string | undefined;
+  /** What came of it, beside its end: `exitCode`, `bytes`. */
+  readonly facts: Readonly<Record<string, string | number>>;
   /** In the order of their beginnings. */
   readonly steps: readonly Step[];
   readonly notes: readonly Note[];
@@ -77,7 +81,11 @@ const MOST_WORDS = 2000;
 const MOST_DETAIL = 300;
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
-type OpenOperation = Mutable<Operation> & { readonly beganMs: number; readonly steps: Mutable<Step>[]; readonly notes: Note[] };
+type OpenOperation = Omit<Mutable<Operation>, 'steps' | 'notes'> & {
+  readonly beganMs: number;
+  readonly steps: Mutable<Step>[];
+  readonly notes: Note[];
+};
 
 /** Where the present code is. Contexts outlive their operation (watches, timers begun in it), so they must not hold it. */
 interface Context {
@@ -135,6 +143,7 @@ export async function operation<T>(what: OperationName, subject: Subject, work: 
     beganMs: performance.now(),
     durationMs: undefined,
     error: undefined,
+    facts: {},
     steps: [],
     notes: [],
     left: 0,
@@ -169,6 +178,7 @@ export async function step<T>(name: StepName, work: () => Promise<T>, detail = '
   const begun: Mutable<Step> = {
     name,
     detail: cut(detail, MOST_DETAIL),
+    pid: undefined,
     parent: context?.parent ?? -1,
     startedMs: made === undefined ? 0 : round(beganMs - made.beganMs),
     durationMs: undefined,
@@ -187,6 +197,22 @@ export async function step<T>(name: StepName, work: () => Promise<T>, detail = '
     begun.durationMs = since(beganMs);
     for (const sink of sinks) sink.stepEnded?.(begun, made);
   }
+}
+
+/** Says what came of the present operation. */
+export function operationHas(facts: Operation['facts']): void {
+  const made = contexts.getStore()?.root.open;
+  if (made !== undefined) made.facts = { ...made.facts, ...facts };
+}
+
+/** Says more of the present step: words for its detail (a host), or the process that it waits for. */
+export function stepIs({ also, pid }: { readonly also?: string; readonly pid?: number }): void {
+  const context = contexts.getStore();
+  const begun = context?.root.open?.steps[context.parent];
+  if (begun === undefined) return;
+  if (pid !== undefined) begun.pid = pid;
+  if (also !== undefined && !begun.detail.includes(also))
+    begun.detail = cut(begun.detail === '' ? also : `${begun.detail}, ${also}`, MOST_DETAIL);
 }
 
 /** Says what happens at this moment of the present operation. */

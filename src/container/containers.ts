@@ -3,17 +3,19 @@ import { join } from 'node:path';
 import type { ContainerConfig, LinuxContainerResources, PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { Call } from '../base/call.ts';
 import { waitFor, withTimeout } from '../base/deadline.ts';
-import { DaemonError, fail } from '../base/errors.ts';
+import { DaemonError } from '../base/errors.ts';
 import type { ContainerId, SandboxId } from '../base/ids.ts';
 import { JoinedObjects, type Making } from '../base/joined-objects.ts';
 import type { ImageRecord } from '../image/store.ts';
 import { silentLog } from '../base/log.ts';
 import { Slots } from '../base/slots.ts';
+import { operation, operationIsAbout, type Subject } from '../base/steps.ts';
 import { readOomKills } from '../linux/kernel-log.ts';
 import type { TreeUsage } from '../linux/measure-tree.ts';
 import { SIGKILL } from '../linux/process.ts';
 import type { OciRuntime } from '../ociruntime/oci-runtime.ts';
 import { isBeingRestored, requireReady, type Sandbox } from '../podsandbox/sandbox.ts';
+import { subjectOfPod } from '../podsandbox/subject.ts';
 import type { Bundle } from './bundle.ts';
 import { takeBackCheckpoint } from './checkpoint-capture.ts';
 import { writePodCheckpoint } from './checkpoint-pod.ts';
@@ -34,6 +36,7 @@ import { removeContainer, removeUnfinishedContainer } from './remove.ts';
 import { startContainer, type StartLife } from './start.ts';
 import { ownerOnNode, type Owner } from './stdio-owner.ts';
 import { StopLoops } from './stop-loops.ts';
+import { subjectOfContainer, subjectOfRequest } from './subject.ts';
 import { checkUpdate, updateContainer, type UntilKilled } from './update.ts';
 
 /** How many containers are adjusted at a time. */
@@ -88,7 +91,7 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
     return this.store.list().filter((container) => container.record.sandboxId === sandboxId);
   }
 
-  /** Whether a stop has come to SIGKILL: from then on no new process may be started in it. */
+  /** Whether a stop has come to SIGKILL: no new process may be started in it. */
   isBeingKilled(id: string): boolean {
     return this.#stops.isKilling(id);
   }
@@ -124,12 +127,18 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
 
   async #make(asked: ContainerRequest, call: Call): Promise<Container> {
     requireReady(asked.sandbox, 'create container');
-    return this.make(asked.name, asked.config, call, async (making) => this.#create(asked, making, call));
+    return this.make(asked.name, asked.config, call, async (making) =>
+      operation('create container', subjectOfRequest(asked.sandbox, asked.config), async () => this.#create(asked, making, call)),
+    );
   }
 
   async start(id: ContainerId): Promise<void> {
+    await operation('start container', this.subjectOf(id), async () => this.#start(id));
+  }
+
+  async #start(id: ContainerId): Promise<void> {
     await this.locked(id, async () => {
-      const container = this.store.get(id) ?? fail('NotFound', `container ${id}: not found`);
+      const container = this.known(id);
       const life: StartLife = {
         untilKilled: async (command) => this.untilKilled(id, 'start', command),
         isBeingKilled: () => this.isBeingKilled(id),
@@ -147,14 +156,16 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
    * @throws FailedPrecondition where the memory limit would be below what is in use: the kernel would kill instead.
    */
   async update(id: ContainerId, change: LinuxContainerResources): Promise<void> {
-    await this.#parts.lifecycle.update(this.known(id), change, {
-      check: async () => {
+    const steps = {
+      check: async (): Promise<void> => {
         const container = this.known(id);
         requireState(container, 'update');
         await checkUpdate(this.#parts, container, change);
       },
-      apply: async (adjusted) => this.#update(id, 'update', adjusted, async (command) => this.untilKilled(id, 'update', command)),
-    });
+      apply: async (adjusted: ResourceChange): Promise<void> =>
+        this.#update(id, 'update', adjusted, async (command) => this.untilKilled(id, 'update', command)),
+    };
+    await operation('update container', this.subjectOf(id), async () => this.#parts.lifecycle.update(this.known(id), change, steps));
   }
 
   /** As {@link update}, for one who takes part in its life: nobody else is asked. @throws FailedPrecondition where it has ended. */
@@ -179,30 +190,34 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
    * Writes the state of a running container into an archive, as writeCheckpoint() says. The container goes on.
    * @param timeoutMs 0 for that of the configuration.
    */
-  async checkpoint(id: ContainerId, location: string, timeoutMs: number, { signal }: Call): Promise<void> {
+  async checkpoint(id: ContainerId, location: string, timeoutMs: number, call: Call): Promise<void> {
+    await operation('checkpoint container', this.subjectOf(id), async () => this.#checkpoint(id, location, timeoutMs, call));
+  }
+
+  async #checkpoint(id: ContainerId, location: string, timeoutMs: number, { signal }: Call): Promise<void> {
     const parts = this.#parts;
     const { timeoutMs: usualMs } = parts.checkpoints;
     const deadline = withTimeout(signal, timeoutMs === 0 ? usualMs : timeoutMs, `checkpoint container ${id}`);
-    try {
-      await this.locked(id, async () => {
-        const container = this.store.get(id) ?? fail('NotFound', `container ${id}: not found`);
-        await this.untilKilled(id, 'checkpoint', async (killed) => {
-          const work = AbortSignal.any([deadline.signal, killed]);
-          await writeCheckpoint(parts, container, this.imageOf(container.record), { location, signal: work });
-        });
+    const write = async (): Promise<void> => {
+      const container = this.known(id);
+      await this.untilKilled(id, 'checkpoint', async (killed) => {
+        const work = AbortSignal.any([deadline.signal, killed]);
+        await writeCheckpoint(parts, container, this.imageOf(container.record), { location, signal: work });
       });
-    } finally {
+    };
+    await this.locked(id, write).finally(() => {
       deadline.clear();
-    }
+    });
   }
 
   /** Writes the states of running containers of one pod into a directory, as writePodCheckpoint() says. All go on. */
   async checkpointPod(sandbox: Sandbox, ids: readonly ContainerId[], directory: string, { signal }: Call): Promise<void> {
-    await this.#lockedAll([...ids].sort(), signal, async (work) => {
+    const write = async (work: AbortSignal): Promise<void> => {
       requireReady(this.#parts.sandboxes.get(sandbox.record.id), 'checkpoint pod');
-      const containers = ids.map((id) => this.store.get(id) ?? fail('NotFound', `container ${id}: not found`));
+      const containers = ids.map((id) => this.known(id));
       await writePodCheckpoint(this.#parts, sandbox, containers, { directory, signal: work });
-    });
+    };
+    await operation('checkpoint pod', subjectOfPod(sandbox.record), async () => this.#lockedAll([...ids].sort(), signal, write));
   }
 
   /** Runs a command on several containers under the locks of all. They are taken in one order, so nobody waits for ever. */
@@ -250,15 +265,22 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
   async stop(id: ContainerId, timeoutMs: number, signal?: AbortSignal): Promise<void> {
     const container = this.store.get(id);
     if (container === undefined || !isAliveState(container.state)) return this.#parts.lifecycle.settled(id);
+    // Until its end, whatever becomes of the caller.
+    const stopped = operation('stop container', this.subjectOf(id), async () => this.#stop(container, timeoutMs));
+    await (signal === undefined ? stopped : waitFor(stopped, signal));
+  }
+
+  async #stop(container: Container, timeoutMs: number): Promise<void> {
+    const { id } = container.record;
     if (awaitsRestore(container)) {
       await this.locked(id, async () => {
         const now = this.store.get(id);
         if (now !== undefined && awaitsRestore(now)) await this.exits.endUnstarted(now);
       });
-      return this.stop(id, timeoutMs, signal);
+      return this.stop(id, timeoutMs);
     }
     const { record, state } = container;
-    const ended = this.#stops.stop(
+    await this.#stops.stop(
       {
         containerId: id,
         process: state.process,
@@ -272,21 +294,22 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
       },
       timeoutMs,
     );
-    const stopped = ended.then(async () => this.#parts.lifecycle.settled(id));
-    await (signal === undefined ? stopped : waitFor(stopped, signal));
+    await this.#parts.lifecycle.settled(id);
   }
 
   /** Removes a container, by force in every state, and forgets it. Idempotent. */
   async remove(id: ContainerId): Promise<void> {
-    this.endParking(id);
-    await this.stop(id, 0);
-    await this.locked(id, async () => {
-      const container = this.store.get(id);
-      if (container === undefined) return;
-      await removeContainer(this.#parts, container, this.exits.isReleased(id));
-      await this.#oomKills.forget(container.record.cgroupParent);
+    await operation('remove container', this.subjectOf(id), async () => {
+      this.endParking(id);
+      await this.stop(id, 0);
+      await this.locked(id, async () => {
+        const container = this.store.get(id);
+        if (container === undefined) return;
+        await removeContainer(this.#parts, container, this.exits.isReleased(id));
+        await this.#oomKills.forget(container.record.cgroupParent);
+      });
+      this.exits.forget(id);
     });
-    this.exits.forget(id);
   }
 
   /** Ends all creations under way in a sandbox and waits until they have been taken back. */
@@ -302,7 +325,7 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
     return this.#parts.placement.containerDirectory(cgroupParent, id, state.chosenCgroup);
   }
 
-  /** The image it was made from, as it is now; undefined where it is gone. */
+  /** The image it was made from; undefined where it is gone. */
   imageOf({ imageId }: ContainerRecord): ImageRecord | undefined {
     return this.#parts.images.resolve(imageId);
   }
@@ -310,6 +333,11 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
   /** What the container has written to its own layer. */
   async writableLayerUsage({ id }: ContainerRecord): Promise<TreeUsage> {
     return this.#parts.rootfs.usage(id);
+  }
+
+  /** What a piece of work on it is about. */
+  subjectOf(id: ContainerId): Subject {
+    return subjectOfContainer(this.store.get(id)?.record ?? id, this.#parts);
   }
 
   runtimeOf(record: ContainerRecord): OciRuntime {
@@ -343,6 +371,7 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
     const controller = new AbortController();
     const done = (async (): Promise<ContainerId> => {
       const request = await planContainer(parts, this, asked);
+      operationIsAbout({ containerId: request.record.id });
       await makeWay();
       await this.#oomKills.expect(request.record.cgroupParent);
       const made = await createContainer(parts, request, AbortSignal.any([signal, controller.signal]));
@@ -352,12 +381,10 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
     const creates = this.#createsBySandbox.get(sandboxId) ?? new Map<AbortController, Promise<unknown>>();
     this.#createsBySandbox.set(sandboxId, creates);
     creates.set(controller, done);
-    try {
-      return await done;
-    } finally {
+    return done.finally(() => {
       creates.delete(controller);
       if (creates.size === 0) this.#createsBySandbox.delete(sandboxId);
-    }
+    });
   }
 
   protected async removeParked(container: Container): Promise<void> {

@@ -6,6 +6,7 @@ import { fail, messageOf, withWords } from '../base/errors.ts';
 import { present } from '../base/field.ts';
 import { allSettledOrThrow } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
+import { step } from '../base/steps.ts';
 import { UndoStack } from '../base/undo.ts';
 import { hostId, type UserMapping } from '../linux/user-namespace.ts';
 import type { MonitoredContainer } from '../ociruntime/monitor.ts';
@@ -69,7 +70,7 @@ export async function createContainer(
       if (parts.images.resolve(id) === undefined) fail('NotFound', `create container: image ${id} is being removed`);
     }
     undo.add('forget the record', async () => store.remove(record.id));
-    const intent = await store.begin(record);
+    const intent = await step('write record', async () => store.begin(record));
     stage('container.recorded');
     const bundle = bundleOf(parts, record.id);
     undo.add('remove the bundle', async () => rm(bundle.directory, { recursive: true, force: true }));
@@ -78,14 +79,17 @@ export async function createContainer(
       await parts.rootfs.remove(record.id);
     });
     undo.add('remove the container', async () => sweepAway(parts, record, { monitorKnown: false }));
-    const files = record.checkpoint && (await prepareRestore(parts, record, record.checkpoint, work));
+    const { checkpoint } = record;
+    const files = checkpoint && (await step('read checkpoint', async () => prepareRestore(parts, record, checkpoint, work)));
     const [, ofHost] = await allSettledOrThrow([prepareFiles(parts, request, files, work), volumesOfHost(parts, request, work)]);
     stage('container.rootfs.mounted');
     if (files !== undefined) await deleteFiles(files, bundle.rootfs);
     const ofImages = resolveImageVolumes(request.specPlan.mounts, volumeDirectories(bundle, record));
     const mounts = inOrderOf(record.config, [...ofHost, ...ofImages]);
     const created = await withPidNamespace(request.pidNamespace, async (pidNamespace) => {
-      const prepared = await prepareSpec(parts, request, { rootfsPath: bundle.rootfs, mounts, pidNamespace });
+      const prepared = await step('build spec', async () =>
+        prepareSpec(parts, request, { rootfsPath: bundle.rootfs, mounts, pidNamespace }),
+      );
       const kind = parts.imageVolumes();
       const paths = kind === 'ignore' ? [] : Object.keys(prepared.imageConfig.Volumes ?? {});
       await makeImageDirectories(prepared, paths);
@@ -103,14 +107,14 @@ export async function createContainer(
         if (work.aborted) throw reasonOf(work);
         const monitored = files === undefined ? await monitorContainer(parts, record, work) : undefined;
         if (monitored !== undefined) await giveStdioOf(monitored.process.pid, request.sandbox.record, adjusted.spec.process.user);
-        await intent.flushed;
+        await step('flush record', async () => intent.flushed);
         await showCreated(parts, record, adjusted, monitored);
         return monitored;
       });
     });
     return created;
   } catch (error) {
-    for (const failure of await undo.run()) {
+    for (const failure of await step('undo', async () => undo.run())) {
       log.error(`create container: undoing failed: ${failure.what}`, { containerId: record.id, error: messageOf(failure.error) });
     }
     throw withWords(`create container ${record.name}`, error);
@@ -138,8 +142,9 @@ async function showCreated(
 
 /** The mounts of host paths, their sources found, and labelled where they ask for that. */
 async function volumesOfHost(parts: ContainerParts, { specPlan, selinux }: CreateRequest, work: AbortSignal): Promise<ResolvedMount[]> {
-  const mounts = await resolveVolumes(specPlan.mounts, work, parts.absentMountSourcesToReject());
-  await relabelVolumes(mounts, selinux, specPlan.trySkipRelabel, work);
+  if (specPlan.mounts.length === 0) return [];
+  const mounts = await step('find volumes', async () => resolveVolumes(specPlan.mounts, work, parts.absentMountSourcesToReject()));
+  if (selinux?.relabels === true) await step('relabel volumes', async () => relabelVolumes(mounts, selinux, specPlan.trySkipRelabel, work));
   return mounts;
 }
 
@@ -170,7 +175,9 @@ async function prepareFiles(
     const user = mapping && { mapping, layers: parts.sandboxes.pathsOf(sandbox.id).layers };
     if (user !== undefined) await letRootOfPodThrough(bundle.directory, user.mapping);
     const changes = files && (await changesIn(files));
-    await parts.rootfs.mount(record.id, image.chain, { target, volumes, user, changes, context: request.selinux?.labels.mount });
+    const mount = async (): Promise<void> =>
+      parts.rootfs.mount(record.id, image.chain, { target, volumes, user, changes, context: request.selinux?.labels.mount });
+    await step('mount root file system', mount);
   };
   await allSettledOrThrow([
     makeBundle(),

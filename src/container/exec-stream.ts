@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
-import { settledWithin, waitFor } from '../base/deadline.ts';
+import { settledWithin } from '../base/deadline.ts';
 import { DaemonError } from '../base/errors.ts';
-import { exitCodeOf, type ExitStatus } from '../linux/children.ts';
+import { operation } from '../base/steps.ts';
+import { exitCodeOf } from '../linux/children.ts';
 import { listenForTerminal, openTerminal, type Terminal, type TerminalSize } from '../linux/console.ts';
 import { closeAll, ended, pipe, readText } from '../linux/pipes.ts';
 import { describeExit } from '../ociruntime/oci-runtime.ts';
@@ -10,7 +11,8 @@ import { runtimeWords } from '../ociruntime/runtime-words.ts';
 import type { ContainerRecord } from './container.ts';
 import type { Containers } from './containers.ts';
 import type { ExecFiles } from './exec-files.ts';
-import { adoptFromFile, removeExecFiles, requireExecutable, startExec, writeExecFiles } from './exec-process.ts';
+import { adoptFromFile, removeExecFiles, requireExecutable, startExec, writeExecFiles, type ExecProcess } from './exec-process.ts';
+import { commandEnd } from './exec-sync.ts';
 import { WORDS_MS } from './shared-stderr.ts';
 
 export interface ExecStreamRequest {
@@ -45,13 +47,24 @@ export async function execStream(
   signal: AbortSignal,
 ): Promise<{ exitCode: number }> {
   const record = requireExecutable(containers, request.containerId, request.command);
+  return operation('exec', containers.subjectOf(record.id), async () => runCommand(containers, record, request, io, resizes, signal));
+}
+
+async function runCommand(
+  containers: Containers,
+  record: ContainerRecord,
+  request: ExecStreamRequest,
+  io: ExecStreamIo,
+  resizes: AsyncIterable<TerminalSize>,
+  signal: AbortSignal,
+): Promise<{ exitCode: number }> {
   if (request.tty) return execOnTerminal(containers, record, request, io, resizes, signal);
   const process = await startExec(containers, record, request.command, io.stdin !== undefined);
   const outputs = [new ClientOutput(io.stdout), new ClientOutput(io.stderr)] as const;
   const copied = [copyOut(process.stdout, outputs[0]), copyOut(process.stderr, outputs[1])];
   if (io.stdin !== undefined && process.stdin !== undefined) io.stdin.pipe(process.stdin);
   try {
-    const exit = await waitFor(process.exit, signal);
+    const exit = await commandEnd(process, request.command, signal);
     await drained(copied, outputs, signal);
     return { exitCode: exitCodeOf(exit) };
   } finally {
@@ -129,7 +142,7 @@ async function execOnTerminal(
     ...(request.size === undefined ? {} : { size: request.size }),
   });
   const output = new ClientOutput(io.stdout);
-  const { terminal, exit } = await startOnTerminal(containers, record, request, files, output).finally(() => {
+  const { terminal, process } = await startOnTerminal(containers, record, request, files, output).finally(() => {
     removeExecFiles(files);
   });
   const follow = new AbortController();
@@ -137,7 +150,7 @@ async function execOnTerminal(
     if (io.stdin !== undefined) io.stdin.pipe(terminal.socket, { end: false });
     // A size that cannot be set is no reason to end the session.
     followSizes(terminal, resizes, follow.signal).catch(() => undefined);
-    const status = await waitFor(exit, signal);
+    const status = await commandEnd(process, request.command, signal);
     follow.abort();
     await drained([terminal.closed], [output], signal);
     return { exitCode: exitCodeOf(status) };
@@ -156,7 +169,7 @@ async function startOnTerminal(
   request: ExecStreamRequest,
   files: ExecFiles,
   output: ClientOutput,
-): Promise<{ terminal: Terminal; exit: Promise<ExitStatus> }> {
+): Promise<{ terminal: Terminal; process: Pick<ExecProcess, 'pid' | 'exit'> }> {
   const what = `exec container ${record.id}`;
   const socket = listenForTerminal(files.consoleSocket);
   try {
@@ -165,7 +178,7 @@ async function startOnTerminal(
     const terminal: Terminal = openTerminal(socket.receive(), (bytes) => output.take(Buffer.from(bytes), () => terminal.socket.resume()));
     terminal.socket.on('error', () => undefined);
     try {
-      return { terminal, exit: (await adoptFromFile(files, what)).exit };
+      return { terminal, process: await adoptFromFile(files, what) };
     } catch (error) {
       terminal.socket.destroy();
       throw error;

@@ -1,9 +1,11 @@
 import type { Socket } from 'node:net';
 import { settledWithin, waitFor, withTimeout } from '../base/deadline.ts';
 import { DaemonError } from '../base/errors.ts';
-import { exitCodeOf } from '../linux/children.ts';
+import { operation, operationHas, step, stepIs } from '../base/steps.ts';
+import { exitCodeOf, type ExitStatus } from '../linux/children.ts';
 import { ended } from '../linux/pipes.ts';
 import { killGroup } from '../linux/spawn.ts';
+import type { ContainerRecord } from './container.ts';
 import type { Containers } from './containers.ts';
 import { requireExecutable, startExec, type ExecProcess } from './exec-process.ts';
 
@@ -36,6 +38,16 @@ export async function execSync(
   call: AbortSignal,
 ): Promise<ExecSyncResult> {
   const record = requireExecutable(containers, id, command);
+  return operation('exec', containers.subjectOf(record.id), async () => runCommand(containers, record, command, timeoutMs, call));
+}
+
+async function runCommand(
+  containers: Containers,
+  record: ContainerRecord,
+  command: readonly string[],
+  timeoutMs: number,
+  call: AbortSignal,
+): Promise<ExecSyncResult> {
   const what = `exec ${JSON.stringify(command[0])} in container ${record.id}`;
   const deadline = withTimeout(call, timeoutMs === 0 ? NO_TIMEOUT_MS : timeoutMs, what);
   try {
@@ -44,7 +56,7 @@ export async function execSync(
     const stdout = collect(process.stdout, budget);
     const stderr = collect(process.stderr, budget);
     try {
-      const exit = await waitFor(process.exit, deadline.signal);
+      const exit = await commandEnd(process, command, deadline.signal);
       await settledWithin(Promise.all([stdout.ended, stderr.ended]), DRAIN_MS);
       return { exitCode: exitCodeOf(exit), stdout: stdout.bytes(), stderr: stderr.bytes() };
     } catch (error) {
@@ -59,6 +71,21 @@ export async function execSync(
   } finally {
     deadline.clear();
   }
+}
+
+/** The command's end, as a step of the exec. Of its words the program alone is told: the others may be secret. */
+export async function commandEnd(
+  { pid, exit }: Pick<ExecProcess, 'pid' | 'exit'>,
+  command: readonly string[],
+  signal: AbortSignal,
+): Promise<ExitStatus> {
+  const run = async (): Promise<ExitStatus> => {
+    stepIs({ pid });
+    return waitFor(exit, signal);
+  };
+  const status = await step('run command', run, command[0] ?? '');
+  operationHas({ exitCode: exitCodeOf(status) });
+  return status;
 }
 
 /** The started process, or, where the signal aborts first, none: it is killed as soon as it is there. */

@@ -2,6 +2,7 @@ import { sleep } from '../base/deadline.ts';
 import { messageOf } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
 import { stage } from '../base/stage.ts';
+import { operation, operationHas, outsideOfRequests, step } from '../base/steps.ts';
 import { nowNs } from '../base/time.ts';
 import { adoptOrphan, exitCodeOf, type ExitStatus } from '../linux/children.ts';
 import { bootId, isAlive, SIGKILL, signalProcess, type ProcessIdentity } from '../linux/process.ts';
@@ -13,6 +14,7 @@ import { bundleOf, type ContainerParts } from './parts.ts';
 import { releaseContainer } from './remove.ts';
 import type { OomKills } from './oom-kills.ts';
 import { madeOf } from './start.ts';
+import { subjectOfContainer } from './subject.ts';
 import { endedBeforeBoot, unseenEnd } from './unseen-end.ts';
 
 /** How long conmon, our child, may take from its exit file to its own end before we go on without, milliseconds. */
@@ -74,7 +76,7 @@ export class Exits {
       this.#monitored.delete(id);
       await this.check(id);
     };
-    void exit.then(ended, ended);
+    outsideOfRequests(() => void exit.then(ended, ended));
   }
 
   /** Follows a container whose monitor is not our child (it outlived an earlier daemon), or has died. */
@@ -93,7 +95,7 @@ export class Exits {
       }
       this.#watched.delete(id);
     };
-    void look();
+    outsideOfRequests(() => void look());
   }
 
   /** An exit file has appeared. */
@@ -178,7 +180,7 @@ export class Exits {
     this.#orphans.set(id, undefined);
     const ended = (status: ExitStatus): void => void this.#orphans.set(id, status);
     // The end of a zombie is told before anybody can look at /proc; any other end is looked at when it comes.
-    void orphan.exit.then(ended, () => undefined).then(async () => this.check(id));
+    outsideOfRequests(() => void orphan.exit.then(ended, () => undefined).then(async () => this.check(id)));
   }
 
   async #howItEnded(container: Container): Promise<Omit<ExitedFields, 'startedAtNs'>> {
@@ -201,16 +203,23 @@ export class Exits {
   }
 
   async #record(record: ContainerRecord, state: ContainerState, ended: Omit<ExitedFields, 'startedAtNs'>): Promise<void> {
+    await operation('container exit', subjectOfContainer(record, this.#parts), async () => this.#recordEnd(record, state, ended));
+  }
+
+  async #recordEnd(record: ContainerRecord, state: ContainerState, ended: Omit<ExitedFields, 'startedAtNs'>): Promise<void> {
     const { store, log, lifecycle } = this.#parts;
+    const { exitCode, reason, message } = ended;
+    operationHas({ exitCode, reason, ...(message === '' ? {} : { message }) });
     const startedAtNs = 'startedAtNs' in state ? state.startedAtNs : undefined;
     stage('container.ended');
     let released = Promise.resolve();
     await lifecycle.end({ record, state }, async () => {
-      const { shown } = await store.saveThenShow(record.id, { is: 'Exited', ...madeOf(state), ...ended, startedAtNs });
+      const exited: ContainerState = { is: 'Exited', ...madeOf(state), ...ended, startedAtNs };
+      const { shown } = await step('write record', async () => store.saveThenShow(record.id, exited));
       // The release takes as long as the flush, and what it takes away (the OOM counter) is on record by now.
       released = this.release(record);
-      const container = await shown;
-      log.info('container has ended', { containerId: record.id, exitCode: ended.exitCode, reason: ended.reason });
+      const container = await step('flush record', async () => shown);
+      log.info('container has ended', { containerId: record.id, exitCode, reason });
       this.#wake(record.id);
       stage('container.end-recorded');
       return container;

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { stage } from '../base/stage.ts';
+import { step } from '../base/steps.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import { removeExitFiles } from '../ociruntime/exit-directory.ts';
 import { sweepAway, unmountAll } from './create.ts';
@@ -14,10 +15,10 @@ import { renewNamesOf } from './restore-checkpoint.ts';
  */
 export async function releaseContainer(parts: ContainerParts, record: ContainerRecord, monitorKnown: boolean): Promise<void> {
   const { checkpoint } = record;
-  await sweepAway(parts, record, { monitorKnown, isRestored: checkpoint !== undefined });
+  await step('sweep processes', async () => sweepAway(parts, record, { monitorKnown, isRestored: checkpoint !== undefined }));
   if (checkpoint !== undefined) await renewNamesOf(parts, record);
   stage('container.swept');
-  await unmountAll(parts, record);
+  await step('unmount root file system', async () => unmountAll(parts, record));
   stage('container.rootfs.unmounted');
 }
 

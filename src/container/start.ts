@@ -1,6 +1,7 @@
 import { messageOf } from '../base/errors.ts';
 import { present } from '../base/field.ts';
 import { stage } from '../base/stage.ts';
+import { step } from '../base/steps.ts';
 import { nowNs } from '../base/time.ts';
 import { requireState, type Container, type ContainerRecord, type ContainerState } from './container.ts';
 import { runtimeOf, type ContainerParts } from './parts.ts';
@@ -36,7 +37,8 @@ async function launch(parts: ContainerParts, { record, state }: Container, life:
   stage('container.start-hooked');
   let made = madeOf(state);
   const startedAtNs = nowNs();
-  await store.save(record.id, { ...made, is: 'Starting', startedAtNs }, { durable: false });
+  const starting: ContainerState = { ...made, is: 'Starting', startedAtNs };
+  await step('write record', async () => store.save(record.id, starting, { durable: false }));
   stage('container.starting');
   await orEnd(record, life, async () =>
     life.untilKilled(async (signal) => {
@@ -52,7 +54,8 @@ async function launch(parts: ContainerParts, { record, state }: Container, life:
   stage('container.started');
   // A very short container may have ended by now, but its end is recorded under this same lock, so after us. It runs, whatever
   // the disk says: the caller must not be told otherwise, and the intent is enough for a restart.
-  const unsaved = await store.saveOrShow(record.id, { ...made, is: 'Running', startedAtNs });
+  const running: ContainerState = { ...made, is: 'Running', startedAtNs };
+  const unsaved = await step('write record', async () => store.saveOrShow(record.id, running));
   if (unsaved !== undefined)
     log.error('a container runs, but that could not be written', { containerId: record.id, error: messageOf(unsaved) });
   // That the container ran is worth a flush, but not the caller's time: a loss of power ends the container anyway.
@@ -61,9 +64,9 @@ async function launch(parts: ContainerParts, { record, state }: Container, life:
 }
 
 /** Does a step of a start. Where it fails, the container is ended: the stop that kills it writes its record, where there was something to kill. */
-async function orEnd({ checkpoint }: ContainerRecord, life: StartLife, step: () => Promise<void>): Promise<void> {
+async function orEnd({ checkpoint }: ContainerRecord, life: StartLife, work: () => Promise<void>): Promise<void> {
   try {
-    await step();
+    await work();
   } catch (error) {
     if (!life.isBeingKilled() || checkpoint !== undefined) await life.endFailed(messageOf(error));
     throw error;

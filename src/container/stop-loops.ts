@@ -1,6 +1,8 @@
+import { constants } from 'node:os';
 import { sleep } from '../base/deadline.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Log, LogFields } from '../base/log.ts';
+import { note, step, stepIs } from '../base/steps.ts';
 import type { ProcessIdentity } from '../linux/process.ts';
 import { SIGKILL, signalProcess } from '../linux/process.ts';
 
@@ -88,12 +90,26 @@ export class StopLoops {
       loop.wake();
     });
     if (target.started && loop.deadline > Date.now()) {
-      await this.#ask(target);
-      while (!end.seen && Date.now() < loop.deadline) await this.#waitUntil(loop, loop.deadline);
+      const ask = async (): Promise<void> => {
+        stepIs({ pid: target.process.pid });
+        await this.#ask(target);
+        while (!end.seen && Date.now() < loop.deadline) await this.#waitUntil(loop, loop.deadline);
+        if (!end.seen) note('the container has not ended in its time, and is killed');
+      };
+      await step('send signal', ask, signalName(target.stopSignal));
     }
-    const seen = { goneAt: undefined as number | undefined };
     loop.kills = true;
     target.onKill?.();
+    if (end.seen) return;
+    const kill = async (): Promise<void> => {
+      stepIs({ pid: target.process.pid });
+      await this.#killUntilEnded(target, loop, end, exited);
+    };
+    await step('send signal', kill, signalName(SIGKILL));
+  }
+
+  async #killUntilEnded(target: StopTarget, loop: Loop, end: { readonly seen: boolean }, exited: Promise<void>): Promise<void> {
+    const seen = { goneAt: undefined as number | undefined };
     for (let pause = FIRST_KILL_PAUSE_MS, round = 0; !end.seen; pause = Math.min(pause * 2, LAST_KILL_PAUSE_MS), round += 1) {
       // After the first signal, since it asks the runtime, which may hang.
       await Promise.race([exited, this.#kill(target, round, seen, end)]);
@@ -118,6 +134,7 @@ export class StopLoops {
     try {
       if (await signalProcess(target.process, SIGKILL)) {
         seen.goneAt = undefined;
+        if (round > 0) note(`SIGKILL again, to all its processes (${round + 1})`);
         if (round > 0) await target.killAll();
         if (round === 4) this.#log.warn('container does not end after SIGKILL; its process may hang in the kernel', fields(target));
         return;
@@ -139,6 +156,12 @@ export class StopLoops {
     };
     await sleep(Math.max(0, time - Date.now()), waker.signal);
   }
+}
+
+const SIGNAL_NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+
+function signalName(number: number): string {
+  return SIGNAL_NAMES.get(number) ?? `signal ${number}`;
 }
 
 function fields({ containerId, process, monitor }: StopTarget): LogFields {

@@ -6,6 +6,7 @@ import { ended } from './pipes.ts';
 import { spawnPosix } from './spawn-posix.ts';
 import { DaemonError, hasErrno } from '../base/errors.ts';
 import { reasonOf, settledWithin, sleep, withTimeout } from '../base/deadline.ts';
+import { stepIs } from '../base/steps.ts';
 import { constants as osConstants } from 'node:os';
 import type { Socket } from 'node:net';
 import type { ExitStatus } from './children.ts';
@@ -64,7 +65,9 @@ const KILL_WAIT_MS = 2000;
  * @throws the system error: ENOENT (file, its interpreter or cwd), EACCES, E2BIG, ...
  */
 export function spawn(file: string, options: SpawnOptions): Child {
-  return spawnPosix(findProgram(file), options);
+  const child = spawnPosix(findProgram(file), options);
+  stepIs({ pid: child.pid });
+  return child;
 }
 
 /** Where a program is: `file` itself when it has a slash, else the first executable of that name in our PATH. */

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import { messages, PluginMethods } from '../../api/nri/messages.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { step } from '../base/steps.ts';
 import { connectPlugin, decodeAnswer, faultOf, isBroken, isTimeout, isUnimplemented } from './connection.ts';
 import type { PluginConnection, RuntimeCalls } from './connection.ts';
 import { MOST_BYTES_OF_A_PLUGIN, shortened } from './limits.ts';
@@ -221,7 +222,7 @@ export class Plugin {
     let failed = true;
     this.#asked.push(name);
     try {
-      const answer = await ask();
+      const answer = await step('ask NRI plugins', ask, `${this.label}, ${name}`);
       failed = false;
       return answer;
     } catch (error) {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { settledWithin, sleep, waitFor, withTimeout } from '../base/deadline.ts';
 import { DaemonError, messageOf, unlessMissing } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
+import { step } from '../base/steps.ts';
 import type { ExitStatus } from '../linux/children.ts';
 import type { PipeEnds, PipeReading } from '../linux/pipes.ts';
 import { closeAll, makePipes, readText, writeAndClose } from '../linux/pipes.ts';
@@ -87,6 +88,11 @@ export const OWNER_VARIABLE = 'PODWRIGHT_CONTAINER';
  * killed; the caller removes what the runtime may have made.
  */
 export async function createMonitored(options: MonitorOptions, runtime: OciRuntime, request: MonitorRequest): Promise<MonitoredContainer> {
+  const verb = request.restore === undefined ? 'create' : 'restore';
+  return step('create by monitor', async () => create(options, runtime, request), `${runtime.name} ${verb} under conmon`);
+}
+
+async function create(options: MonitorOptions, runtime: OciRuntime, request: MonitorRequest): Promise<MonitoredContainer> {
   const { child, syncEnd, startEnd, stderrEnd } = spawnMonitor(options, runtime, request);
   const life = { hasEnded: false };
   const ended = (): void => {

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { waitFor, withTimeout } from '../base/deadline.ts';
 import { DaemonError } from '../base/errors.ts';
+import { step } from '../base/steps.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import type { ExitStatus, RunResult, Stdio } from '../linux/spawn.ts';
 import { killGroup, run, spawn } from '../linux/spawn.ts';
@@ -169,6 +170,10 @@ export class OciRuntime {
     const args = [...this.globalArgs, 'exec', '--detach', '--pid-file', request.pidFile, '--process', request.processFile];
     if (request.consoleSocket !== undefined) args.push('--console-socket', request.consoleSocket);
     args.push(request.containerId);
+    return step('run OCI runtime', async () => this.#exec(request, args), `${this.name} exec`);
+  }
+
+  async #exec(request: RuntimeExecRequest, args: readonly string[]): Promise<ExitStatus> {
     const child = spawn(this.path, { args, env: this.#options.environment, stdio: request.stdio, newSession: true });
     const deadline = withTimeout(undefined, COMMAND_TIMEOUT_MS, `${this.name} exec ${request.containerId}`);
     try {
@@ -185,13 +190,15 @@ export class OciRuntime {
     args: readonly string[],
     options: { input?: string | undefined; signal?: AbortSignal | undefined; timeoutMs?: number },
   ): Promise<RunResult> {
-    return run(this.path, {
-      args: [...this.globalArgs, ...args],
-      env: this.#options.environment,
-      timeoutMs: options.timeoutMs ?? COMMAND_TIMEOUT_MS,
-      ...(options.input === undefined ? {} : { input: options.input }),
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-    });
+    const command = async (): Promise<RunResult> =>
+      run(this.path, {
+        args: [...this.globalArgs, ...args],
+        env: this.#options.environment,
+        timeoutMs: options.timeoutMs ?? COMMAND_TIMEOUT_MS,
+        ...(options.input === undefined ? {} : { input: options.input }),
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      });
+    return step('run OCI runtime', command, `${this.name} ${args[0] ?? ''}`);
   }
 
   async #mustRun(command: string, args: readonly string[], options: { input?: string; signal?: AbortSignal | undefined }): Promise<void> {

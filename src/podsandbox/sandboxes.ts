@@ -28,6 +28,7 @@ import {
   type SandboxState,
 } from './sandbox.ts';
 import { stopSandbox } from './stop.ts';
+import { subjectOfPod } from './subject.ts';
 
 export interface SandboxesOptions {
   /** Most a RunPodSandbox may take on its own, milliseconds. */
@@ -73,8 +74,7 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
       // No other request runs between this and the record's coming into the store.
       const selinux = chooseLabels(config, this.#parts);
       const record: SandboxRecord = { ...plan.record, ...from, ...present({ selinux }), name, createdAtNs: nowNs(), bootId: boot };
-      const subject = { sandboxId: record.id, name: `${plan.metadata.namespace}/${plan.metadata.name}` };
-      await operation('run pod sandbox', subject, async () => runSandbox({ ...this.#parts, log: call.log }, record, signal));
+      await operation('run pod sandbox', subjectOfPod(record), async () => runSandbox({ ...this.#parts, log: call.log }, record, signal));
       return record.id;
     });
   }

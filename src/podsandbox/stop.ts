@@ -1,4 +1,5 @@
 import { stage } from '../base/stage.ts';
+import { step } from '../base/steps.ts';
 import { isPinned } from '../linux/namespaces.ts';
 import { removeInfra } from './infra.ts';
 import { detachRequest } from './network.ts';
@@ -27,11 +28,11 @@ export async function stopSandbox(parts: SandboxParts, id: string): Promise<void
  * while its network cannot be released: nobody sees it, and it holds a name.
  */
 export async function takeDown(parts: SandboxParts, record: SandboxRecord, state: SandboxState | undefined): Promise<void> {
-  if (record.namespaces.pid === 'pod') await removeInfra(parts, record, state?.infra);
+  if (record.namespaces.pid === 'pod') await step('remove infra container', async () => removeInfra(parts, record, state?.infra));
   stage('sandbox.infra.removed');
-  if (record.namespaces.net === 'pod') await releaseNetwork(parts, record, state === undefined);
+  if (record.namespaces.net === 'pod') await step('detach network', async () => releaseNetwork(parts, record, state === undefined));
   stage('sandbox.detached');
-  await unpinSandbox(parts, record.id);
+  await step('unpin namespaces', async () => unpinSandbox(parts, record.id));
   stage('sandbox.unpinned');
   await unmountSandboxShm(pathsOf(parts, record.id));
 }

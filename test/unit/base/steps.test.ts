@@ -8,10 +8,12 @@ import {
   inRequest,
   note,
   operation,
+  operationHas,
   operationIsAbout,
   operationsUnderWay,
   outsideOfRequests,
   step,
+  stepIs,
 } from '../../../src/base/steps.ts';
 import type { Operation, Step } from '../../../src/base/steps.ts';
 
@@ -129,4 +131,35 @@ test('what a call only happens to begin is outside of it', async () => {
     return Promise.resolve();
   });
   assert.equal(currentRequest(), undefined);
+});
+
+test('a step says more of itself while it goes on, and an operation what came of it', async (t) => {
+  const heard = collect(t);
+  await operation('exec', { containerId: 'c1' }, async () => {
+    await step(
+      'run command',
+      async () => {
+        stepIs({ pid: 77 });
+        stepIs({ also: 'from one' });
+        stepIs({ also: 'from one' });
+        stepIs({ also: 'from two' });
+        assert.deepEqual(
+          operationsUnderWay().flatMap(({ steps }) => steps.map(({ pid, detail }) => [pid, detail])),
+          [[77, 'true, from one, from two']],
+        );
+        return Promise.resolve();
+      },
+      'true',
+    );
+    stepIs({ pid: 78 });
+    operationHas({ exitCode: 3 });
+    operationHas({ reason: 'Error' });
+  });
+  stepIs({ pid: 79 });
+  operationHas({ exitCode: 4 });
+  assert.deepEqual(heard.operations[0]?.facts, { exitCode: 3, reason: 'Error' });
+  assert.deepEqual(
+    heard.operations.flatMap(({ steps }) => steps).map(({ pid }) => pid),
+    [77],
+  );
 });
