@@ -40,7 +40,7 @@ export function adminBackend(parts: DaemonParts, metrics: Metrics): AdminBackend
       const { saveArchive } = await import('../image/save.ts');
       await saveArchive(storage.imageParts, found, target, { format, signal });
     },
-    debug: debugBackend(parts),
+    debug: debugBackend(parts, metrics),
     metrics: async () => ({ contentType: metrics.contentType, text: await metrics.render() }),
   };
 }

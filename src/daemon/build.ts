@@ -35,6 +35,7 @@ import { readHostFacts, type HostFacts } from '../ocispec/host-facts.ts';
 import { Apparmor } from './apparmor.ts';
 import { CHILD_ENVIRONMENT } from './child-environment.ts';
 import { buildNri, type Nri } from './nri.ts';
+import { cniMetrics } from './program-metrics.ts';
 import { selinuxFacts } from './selinux.ts';
 import { buildSpecSettings } from './spec-settings.ts';
 import { pullMetrics } from './pull-metrics.ts';
@@ -69,7 +70,7 @@ export async function buildDaemon(config: LiveConfig, metrics: Metrics, log: Log
   const placement = cgroupManager === 'systemd' ? new SystemdPlacement(cgroups) : new CgroupfsPlacement(cgroups);
   const runtimes = buildRuntimes(config, cgroups);
   const directories: SandboxDirectories = { files: layout.sandboxFiles, namespaces: layout.namespaces, infra: layout.infra };
-  const networks = buildNetworks(config, directories, log);
+  const networks = buildNetworks(config, { directories, metrics, log });
   const exitDirectory = layout.exits;
   const monitor: MonitorOptions = { conmonPath: conmon, exitDirectory, logSizeMaxBytes: config.current.logSizeMaxBytes };
   const facts = await readHostFacts();
@@ -184,7 +185,10 @@ function environmentOf(path: string): Readonly<Record<string, string>> {
   return basename(path) === 'runc' ? { ...CHILD_ENVIRONMENT, ...SHORT_LIVED_GO } : CHILD_ENVIRONMENT;
 }
 
-function buildNetworks(config: LiveConfig, directories: SandboxDirectories, log: Log): Networks {
+function buildNetworks(
+  config: LiveConfig,
+  { directories, metrics, log }: { directories: SandboxDirectories; metrics: Metrics; log: Log },
+): Networks {
   const { cni, timeouts, runtime } = config.current;
   const ofHandlers = Object.entries(runtime.handlers).map(([name, { cniConfDir }]) => [name, cniConfDir] as const);
   return new Networks({
@@ -198,6 +202,7 @@ function buildNetworks(config: LiveConfig, directories: SandboxDirectories, log:
     statusGraceMs: cni.statusGracePeriodMs,
     addTimeoutMs: timeouts.cniAddMs,
     delTimeoutMs: timeouts.cniDelMs,
+    observe: cniMetrics(metrics),
     releaseNamespace: async (id) =>
       onThread('unpinNamespaces', { directory: new SandboxPaths(directories, id).namespaces, kinds: ['net'] }),
   });

@@ -3,17 +3,20 @@ import type { DebugBackend } from '../admin/debug-routes.ts';
 import { withTimeout } from '../base/deadline.ts';
 import { fail } from '../base/errors.ts';
 import { inventoryOf } from '../pod/inventory.ts';
-import { compareInventory, fixLeaks } from '../pod/leftovers.ts';
+import { compareInventory, fixLeaks, type TellRemoval } from '../pod/leftovers.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { DaemonParts } from './build.ts';
+import { leakMetrics } from './object-metrics.ts';
 
 /** How long leaks are removed by one request, milliseconds; the rest waits for the next one. */
 const FIX_MS = 5 * 60_000;
 
 /** What helps with a daemon that has trouble, out of the daemon's parts. */
-export function debugBackend(parts: DaemonParts): DebugBackend {
+export function debugBackend(parts: DaemonParts, metrics: Metrics): DebugBackend {
+  const count = leakMetrics(metrics);
   const fixing = new OneAtATime('check --leaks --fix');
   return {
-    fixLeaks: async (signal) => fixing.run(async () => fixReport(parts, signal)),
+    fixLeaks: async (signal) => fixing.run(async () => fixReport(parts, signal, count)),
   };
 }
 
@@ -41,12 +44,14 @@ class OneAtATime {
   }
 }
 
-async function fixReport({ restoreParts, log }: DaemonParts, signal: AbortSignal): Promise<LeakFixReport> {
+async function fixReport({ restoreParts, log }: DaemonParts, signal: AbortSignal, count: TellRemoval): Promise<LeakFixReport> {
   const removed: LeakFixReport['removed'][number][] = [];
   const kept: LeakFixReport['kept'][number][] = [];
   const limit = withTimeout(signal, FIX_MS, 'check --leaks --fix');
   try {
-    await fixLeaks(inventoryOf(restoreParts), log, limit.signal, ({ row, id, error }) => {
+    await fixLeaks(inventoryOf(restoreParts), log, limit.signal, (removal) => {
+      count(removal);
+      const { row, id, error } = removal;
       if (error === undefined) removed.push({ kind: row.kind, name: id });
       else kept.push({ kind: row.kind, name: id, error });
     });

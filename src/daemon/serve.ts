@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { AdminServer } from '../admin/server.ts';
 import { sleep } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
-import type { Log, LogFields } from '../base/log.ts';
+import type { Log } from '../base/log.ts';
 import { PinoLog } from '../base/pino-log.ts';
 import { addStepSink } from '../base/steps.ts';
 import { VERSION } from '../base/version.ts';
@@ -11,7 +11,6 @@ import { DiskLayout } from '../config/disk-layout.ts';
 import type { LiveConfig } from '../config/live-config.ts';
 import type { Config } from '../config/schema.ts';
 import { becomeSubreaper, startZombieSweep } from '../linux/children.ts';
-import { EventLoopWatch, STANDSTILL_MS, type Standstill } from '../linux/event-loop-watch.ts';
 import { lockFile, type FileLock } from '../linux/files.ts';
 import { trimHeap } from '../linux/heap.ts';
 import { warmThreadPool } from '../linux/namespaces.ts';
@@ -38,6 +37,9 @@ import { streamingBackend } from './streaming-backend.ts';
 import { adminBackend } from './admin-backend.ts';
 import { nodeLacksForUserNamespaces } from './user-namespaces.ts';
 import { buildDaemon, type DaemonParts } from './build.ts';
+import { watchEventLoop } from './loop-metrics.ts';
+import { leakMetrics, objectMetrics } from './object-metrics.ts';
+import { countPrograms } from './program-metrics.ts';
 import { Reloads } from './reload.ts';
 
 /** How long calls under way may take when the daemon is asked to end, milliseconds. */
@@ -59,9 +61,8 @@ export async function serve(config: LiveConfig): Promise<void> {
   const reloads = new Reloads();
   const metrics = new Metrics();
   closers.push(addStepSink(stepMetrics(metrics)));
-  const watch = EventLoopWatch.start((standstill) => {
-    tellStandstill(standstill, metrics, log);
-  });
+  countPrograms(config.current, metrics);
+  const watch = watchEventLoop(metrics, log);
   closers.push(() => {
     watch.stop();
   });
@@ -81,12 +82,14 @@ export async function serve(config: LiveConfig): Promise<void> {
     await startAdapters(parts, closers);
     // After what is being made has settled: it is made as plugins want it to the end.
     closers.push(async () => parts.nri?.plugins.close());
-    await restoreState(parts, closers);
+    await restoreState(parts, metrics, closers);
+    objectMetrics(parts, metrics);
     void freeUnusedAddresses(parts);
     // Those that the daemon launches know of all that is there before the first call; others come when they come.
     await parts.nri?.plugins.start(parts.nri.lifecycle);
     await openEdge(parts, metrics, closers);
     reloads.follow(parts, log);
+    metrics.set('startSeconds', {}, performance.now() / 1000);
     sdNotify('READY=1');
     const signal = await ended;
     sdNotify('STOPPING=1');
@@ -95,15 +98,6 @@ export async function serve(config: LiveConfig): Promise<void> {
     await closeAll(closers, log);
   }
   log.info('stopped; the containers go on');
-}
-
-/** Standstills that the machine caused are counted, and logged at debug only: an overloaded node has many. */
-function tellStandstill({ startedAt, what, durationMs, ownMs, processorMs, parts }: Standstill, metrics: Metrics, log: Log): void {
-  metrics.add('standstills', { what });
-  metrics.add('standstillSeconds', { what }, durationMs / 1000);
-  const fields: LogFields = { what, durationMs, ownMs, processorMs, startedAt: startedAt.toISOString(), parts: parts.join(', ') };
-  if (ownMs > STANDSTILL_MS) log.warn('the event loop stood still', fields);
-  else log.debug('the machine let the event loop stand still', fields);
 }
 
 async function takeRoot(config: Config): Promise<readonly FileLock[]> {
@@ -142,8 +136,8 @@ async function startAdapters(parts: DaemonParts, closers: Closer[]): Promise<voi
   if (nodeLacks !== undefined) log.info('pods can have no user namespaces', { reason: nodeLacks });
 }
 
-async function restoreState(parts: DaemonParts, closers: Closer[]): Promise<void> {
-  const { restoreParts, log, exitDirectory, sandboxes, containers } = parts;
+async function restoreState(parts: DaemonParts, metrics: Metrics, closers: Closer[]): Promise<void> {
+  const { restoreParts, log, exitDirectory, sandboxes, containers, images } = parts;
   await mkdir(exitDirectory, { recursive: true, mode: 0o700 });
   const { bundleDirectory } = restoreParts.containerParts;
   await mkdir(bundleDirectory, { recursive: true });
@@ -155,7 +149,12 @@ async function restoreState(parts: DaemonParts, closers: Closer[]): Promise<void
   closers.push(() => {
     ended.abort();
   });
-  await restore(restoreParts, { afterwards: async () => removeUnclaimed(inventoryOf(restoreParts), log), signal: ended.signal });
+  await restore(restoreParts, {
+    afterwards: async () => removeUnclaimed(inventoryOf(restoreParts), log, leakMetrics(metrics)),
+    signal: ended.signal,
+  });
+  const restored = { sandbox: sandboxes.store.list(), container: containers.store.list(), image: images.list() };
+  for (const [kind, objects] of Object.entries(restored)) metrics.set('restored', { kind }, objects.length);
   const exits = new ExitDirectory({
     path: exitDirectory,
     log,
@@ -196,6 +195,7 @@ async function openEdge(parts: DaemonParts, metrics: Metrics, closers: Closer[])
   const writableLayerMountpoint = storage.mountpoint;
   const { listenPath, socketMode, socketUid, socketGid } = config.current;
   metrics.set('buildInfo', { version: VERSION, node: process.version }, 1);
+  metrics.add('eventsDropped', { stream: 'container events' }, 0);
   const streaming = await startStreaming(parts, closers);
   const runtime = runtimeService({
     sandboxes,
@@ -207,6 +207,9 @@ async function openEdge(parts: DaemonParts, metrics: Metrics, closers: Closer[])
     usage: new PodUsageReader({ sandboxes, containers, sampler: new Sampler(cgroups), writableLayerMountpoint }),
     figures: new PodFiguresReader({ sandboxes, containers, figures: new FiguresReader(cgroups), writableLayerMountpoint }),
     streaming,
+    onEventLost: () => {
+      metrics.add('eventsDropped', { stream: 'container events' });
+    },
     describe: () => ({ ...config.current }),
   });
   const image = imageService({ images, puller: storage.puller, usage: async () => storage.usage() });

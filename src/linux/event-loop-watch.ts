@@ -51,6 +51,7 @@ interface Look extends SchedStat {
  */
 export class EventLoopWatch {
   readonly #tell: (standstill: Standstill) => void;
+  readonly #sample: (lagMs: number) => void;
   readonly #schedstat: number | undefined;
   readonly #collector = new PerformanceObserver((list) => {
     for (const { startTime, duration } of list.getEntries()) noteSection('garbage collection', startTime, duration);
@@ -62,15 +63,19 @@ export class EventLoopWatch {
   #judging = 0;
   #continuedMs = 0;
 
-  private constructor(tell: (standstill: Standstill) => void) {
+  private constructor(tell: (standstill: Standstill) => void, sample: (lagMs: number) => void) {
     this.#tell = tell;
+    this.#sample = sample;
     this.#schedstat = openSchedStat('/proc/thread-self/schedstat');
     this.#last = this.#look();
   }
 
-  /** Watches this thread until {@link stop}. `tell` hears of each standstill over {@link STANDSTILL_MS} a moment after it. */
-  static start(tell: (standstill: Standstill) => void): EventLoopWatch {
-    const watch = new EventLoopWatch(tell);
+  /**
+   * Watches this thread until {@link stop}. `tell` hears of each standstill over {@link STANDSTILL_MS} a moment after it; `sample`, at
+   * each look, of how late the loop came to it.
+   */
+  static start(tell: (standstill: Standstill) => void, sample: (lagMs: number) => void = () => undefined): EventLoopWatch {
+    const watch = new EventLoopWatch(tell, sample);
     watch.#collector.observe({ entryTypes: ['gc'] });
     process.on('SIGCONT', watch.#continued);
     watch.#arm(TICK_MS);
@@ -105,7 +110,9 @@ export class EventLoopWatch {
     const busyMs = now.nowMs - before.nowMs - (now.idleMs - before.idleMs);
     // It began after the last look, and went on when this look was due.
     const held = delayMs === QUIET_TICK_MS && now.turns - before.turns <= FEW_TURNS;
-    const durationMs = held ? busyMs : Math.min(busyMs, now.nowMs - this.#dueMs + TICK_MS);
+    const lateMs = Math.max(0, now.nowMs - this.#dueMs);
+    const durationMs = held ? busyMs : Math.min(busyMs, lateMs + TICK_MS);
+    this.#sample(held ? Math.max(lateMs, busyMs) : lateMs);
     if (durationMs > STANDSTILL_MS) this.#judgeSoon(before, now, durationMs);
     else if (this.#judging === 0) takeSections();
     this.#quietTicks = busyMs < IDLE_BUSY_MS || (delayMs === QUIET_TICK_MS && busyMs < STANDSTILL_MS) ? this.#quietTicks + 1 : 0;

@@ -34,6 +34,13 @@ const posixSpawn = bind<
   (pid: Buffer, path: string, actions: Buffer, attr: Buffer, argv: (string | null)[], envp: (string | null)[]) => number
 >('int posix_spawn(void *pid, const char *path, void *actions, void *attr, const char **argv, const char **envp)');
 
+let observer: (path: string, ok: boolean) => void = () => undefined;
+
+/** Has `observe` hear of every program that is started, or could not be. It must be quick and must not throw. */
+export function observeSpawns(observe: (path: string, ok: boolean) => void): void {
+  observer = observe;
+}
+
 /** The posix_spawn calls return their error number instead of setting errno. */
 function checkReturned(errno: number, call: string, path?: string): void {
   if (errno !== 0) throw errnoError(call, path, errno);
@@ -77,7 +84,9 @@ export function startProgram(path: string, options: SpawnOptions, childFds: read
       refuseNul([path, ...options.args, ...env, options.cwd ?? '']);
       const where = options.cwd === undefined ? '' : ` (in ${options.cwd})`; // ENOENT may mean either
       const startedMs = performance.now();
-      checkReturned(posixSpawn(pid, path, actions, attr, [path, ...options.args, null], [...env, null]), `spawn${where}`, path);
+      const errno = posixSpawn(pid, path, actions, attr, [path, ...options.args, null], [...env, null]);
+      observer(path, errno === 0);
+      checkReturned(errno, `spawn${where}`, path);
       noteChildsDelay(pid.readInt32LE(0), startedMs);
       return pid.readInt32LE(0);
     } finally {

@@ -1,5 +1,5 @@
 import { METRICS, PREFIX } from './table.ts';
-import type { MetricSpec } from './table.ts';
+import type { MetricSpec } from './metric-spec.ts';
 
 /** docs/metrics.md, from the table. */
 export function metricsPage(): string {

@@ -58,12 +58,14 @@ export interface Removal {
   readonly error?: string;
 }
 
+export type TellRemoval = (removal: Removal) => void;
+
 /**
  * Removes what no record claims: what a bad record left behind. A failure for one thing is logged and does not stop the rest.
- * All of it is found before any of it is removed.
+ * All of it is found before any of it is removed. `told` hears of each thing as it is done with.
  */
-export async function removeUnclaimed(kinds: readonly InventoryKind[], log: Log): Promise<void> {
-  for (const thing of await findUnclaimed(kinds)) await removeOne(thing, log);
+export async function removeUnclaimed(kinds: readonly InventoryKind[], log: Log, told: TellRemoval = () => undefined): Promise<void> {
+  for (const thing of await findUnclaimed(kinds)) told(await removeOne(thing, log));
 }
 
 async function removeOne({ row, id }: { readonly row: InventoryKind; readonly id: string }, log: Log): Promise<Removal> {
@@ -82,12 +84,7 @@ async function removeOne({ row, id }: { readonly row: InventoryKind; readonly id
  * of its object and goes after the last, and an id is never used again. What is on its way out while it is looked at is seen twice
  * or not at all: only what both of two looks find is a leak. `told` hears of each thing as it is done with.
  */
-export async function fixLeaks(
-  kinds: readonly InventoryKind[],
-  log: Log,
-  signal: AbortSignal,
-  told: (removal: Removal) => void,
-): Promise<void> {
+export async function fixLeaks(kinds: readonly InventoryKind[], log: Log, signal: AbortSignal, told: TellRemoval): Promise<void> {
   const first = new Set((await findUnclaimed(kinds)).map(keyOf));
   if (first.size === 0) return;
   const found = (await findUnclaimed(kinds)).filter((thing) => first.has(keyOf(thing)));

@@ -15,7 +15,7 @@ import { podSandboxStatus } from './sandbox-messages.ts';
 const MOST_WAITING = 1000;
 
 type Event = Init<ContainerEventResponse>;
-type Parts = Pick<RuntimeServiceParts, 'sandboxes' | 'containers'>;
+type Parts = Pick<RuntimeServiceParts, 'sandboxes' | 'containers' | 'onEventLost'>;
 
 /**
  * The events of containers, and of sandboxes under their own ids, from now on. They come from the changes of records, so code
@@ -27,7 +27,7 @@ export function getContainerEvents(parts: Parts, mostWaiting = MOST_WAITING): Ru
     if (clients.size === 0) return;
     for (const type of types) {
       const event = eventOf(parts, id, type, sandbox());
-      for (const client of clients) client.take(event);
+      for (const client of clients) if (!client.take(event)) parts.onEventLost?.();
     }
   };
   parts.containers.store.onChange((change) => {
@@ -69,10 +69,12 @@ class Client {
     signal.addEventListener('abort', () => this.#wake?.(), { once: true });
   }
 
-  take(event: Event): void {
+  /** @returns false where it is lost. */
+  take(event: Event): boolean {
     if (!this.#lost && this.#waiting.length < this.#most) this.#waiting.push(event);
     else this.#lost = true;
     this.#wake?.();
+    return !this.#lost;
   }
 
   /** @throws Unavailable where events were lost, after those before them were given: the client then lists, and asks again. */

@@ -19,6 +19,8 @@ export interface RuntimeServiceParts {
   readonly usage: PodUsageReader;
   readonly figures: PodFiguresReader;
   readonly streaming: StreamingServer;
+  /** Told of each event that a client lost, since it did not read in time. */
+  readonly onEventLost?: () => void;
   /** The configuration in force, for `Status` with verbose. */
   readonly describe: () => Readonly<Record<string, unknown>>;
 }

@@ -23,4 +23,17 @@ test('the process is measured, but not by a timer that wakes it', async () => {
   assert.match(text, /^process_open_fds \d/m);
   assert.match(text, /^nodejs_eventloop_lag_seconds /m);
   assert.doesNotMatch(text, /nodejs_eventloop_lag_p99_seconds/);
+  assert.doesNotMatch(text, /^nodejs_active_\w+_total /m);
+});
+
+test('what is counted when the metrics are read is counted anew each time', async () => {
+  const metrics = new Metrics();
+  let images = 3;
+  metrics.whenRead(() => {
+    metrics.set('images', {}, images);
+  });
+
+  assert.match(await metrics.render(), /^podwright_images 3$/m);
+  images = 2;
+  assert.match(await metrics.render(), /^podwright_images 2$/m);
 });

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { metricsPage } from '../../../src/metrics/page.ts';
 import { METRICS } from '../../../src/metrics/table.ts';
-import type { MetricSpec } from '../../../src/metrics/table.ts';
+import type { MetricSpec } from '../../../src/metrics/metric-spec.ts';
 
 test('docs/metrics.md is what npm run generate prints', async () => {
   assert.equal(await readFile(new URL('../../../docs/metrics.md', import.meta.url), 'utf8'), metricsPage());
