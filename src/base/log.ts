@@ -52,6 +52,10 @@ export interface LogFields {
   /** What an unpacked layer does not have, and why. */
   readonly leftOut?: readonly string[];
 
+  // A program that takes long
+  /** Each process of it: name, pid, state, system call, and the functions of the kernel that it is in, the innermost first. */
+  readonly processes?: readonly string[];
+
   // A standstill of the event loop; its length is durationMs
   /** What the loop was doing. */
   readonly what?: string;

@@ -113,7 +113,15 @@ export class PluginRunner {
 
   async #execute(path: string, call: PluginCall, input: string, limits: Limits): Promise<RunResult> {
     const signal = limits.signal === undefined ? {} : { signal: limits.signal };
-    return run(path, { args: [], env: this.#environment(call), input, timeoutMs: limits.timeoutMs, mayBeCut: true, ...signal });
+    return run(path, {
+      args: [],
+      env: this.#environment(call),
+      input,
+      timeoutMs: limits.timeoutMs,
+      mayBeCut: true,
+      what: title(call),
+      ...signal,
+    });
   }
 
   /** Nothing of the daemon's own environment but the search path; most plugins are Go programs. */

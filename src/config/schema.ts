@@ -21,6 +21,7 @@ import {
 } from './kinds.ts';
 import { handlerKeys } from './handler-schema.ts';
 import { imageSection } from './image-schema.ts';
+import { logSection } from './log-schema.ts';
 import { nriSection } from './nri-schema.ts';
 import { key, named, section, type SchemaKeys, type ValuesOf } from './schema-nodes.ts';
 import { defaultMount, deviceMapping, timezone, variable } from './container-kinds.ts';
@@ -284,15 +285,7 @@ export const schema = {
       flag: { usage: '--metrics-listen <ADDRESS>' },
     }),
   }),
-  log: section("The daemon's own log, on standard error.", {
-    level: key(oneOf('debug', 'info', 'warn', 'error'), 'info', 'The least that is logged.', {
-      reloadable: true,
-      flag: { usage: '--log-level <LEVEL>' },
-    }),
-    format: key(oneOf('text', 'json'), 'text', 'One line of text or one JSON object for each event.', {
-      flag: { usage: '--log-format <FORMAT>' },
-    }),
-  }),
+  log: logSection,
   timeouts: section('How long work may take before it is given up and taken back.', {
     runPodSandboxMs: key(
       duration(1000),

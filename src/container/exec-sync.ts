@@ -1,9 +1,11 @@
 import type { Socket } from 'node:net';
 import { settledWithin, waitFor, withTimeout } from '../base/deadline.ts';
+import { BoundedMap } from '../base/bounded-map.ts';
 import { DaemonError } from '../base/errors.ts';
 import { operation, operationHas, step, stepIs } from '../base/steps.ts';
 import { exitCodeOf, type ExitStatus } from '../linux/children.ts';
 import { ended } from '../linux/pipes.ts';
+import { tellGivenUp, timeProgram } from '../linux/slow-programs.ts';
 import { killGroup } from '../linux/spawn.ts';
 import type { ContainerRecord } from './container.ts';
 import type { Containers } from './containers.ts';
@@ -51,20 +53,25 @@ async function runCommand(
   const what = `exec ${JSON.stringify(command[0])} in container ${record.id}`;
   const deadline = withTimeout(call, timeoutMs === 0 ? NO_TIMEOUT_MS : timeoutMs, what);
   try {
+    const startedMs = performance.now();
     const process = await startUnless(deadline.signal, startExec(containers, record, command, false));
+    const stopTiming = timeoutMs === 0 ? timeProgram(process.pid, 'exec', () => what) : undefined;
     const budget = { left: EXEC_SYNC_LIMIT_BYTES };
     const stdout = collect(process.stdout, budget);
     const stderr = collect(process.stderr, budget);
     try {
       const exit = await commandEnd(process, command, deadline.signal);
       await settledWithin(Promise.all([stdout.ended, stderr.ended]), DRAIN_MS);
+      told.delete(what);
       return { exitCode: exitCodeOf(exit), stdout: stdout.bytes(), stderr: stderr.bytes() };
     } catch (error) {
+      if (error instanceof DaemonError && error.kind === 'DeadlineExceeded') await tellWaits(process.pid, what, startedMs);
       killGroup(process.pid);
       throw error instanceof DaemonError && error.kind === 'DeadlineExceeded'
         ? new DaemonError('DeadlineExceeded', `${what}: command timed out, and was killed: ${error.message}`, { cause: error })
         : error;
     } finally {
+      stopTiming?.();
       process.stdout.destroy();
       process.stderr.destroy();
     }
@@ -86,6 +93,18 @@ export async function commandEnd(
   const status = await step('run command', run, command[0] ?? '');
   operationHas({ exitCode: exitCodeOf(status) });
   return status;
+}
+
+/** Commands whose time was over are told once until they end in time: a probe comes again every few seconds. */
+const MOST_TOLD = 1_000;
+const told = new BoundedMap<string, true>(MOST_TOLD);
+/** How long the kill of a command may be held up to find out what it waits for, which takes a millisecond or two; milliseconds. */
+const LOOK_MS = 200;
+
+async function tellWaits(pid: number, what: string, startedMs: number): Promise<void> {
+  if (told.get(what) === true) return;
+  told.set(what, true);
+  await settledWithin(tellGivenUp(pid, 'exec', what, startedMs), LOOK_MS);
 }
 
 /** The started process, or, where the signal aborts first, none: it is killed as soon as it is there. */

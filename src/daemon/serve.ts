@@ -41,6 +41,7 @@ import { watchEventLoop } from './loop-metrics.ts';
 import { leakMetrics, objectMetrics } from './object-metrics.ts';
 import { countPrograms } from './program-metrics.ts';
 import { Reloads } from './reload.ts';
+import { tellSlowPrograms } from './slow-programs.ts';
 
 /** How long calls under way may take when the daemon is asked to end, milliseconds. */
 const GRACE_MS = 10_000;
@@ -62,6 +63,7 @@ export async function serve(config: LiveConfig): Promise<void> {
   const metrics = new Metrics();
   closers.push(addStepSink(stepMetrics(metrics)));
   countPrograms(config.current, metrics);
+  closers.push(tellSlowPrograms(config, metrics, log));
   const watch = watchEventLoop(metrics, log);
   closers.push(() => {
     watch.stop();

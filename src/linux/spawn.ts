@@ -3,6 +3,7 @@ import { basename, delimiter, join } from 'node:path';
 import { lookForEnd } from './children.ts';
 import { errnoError } from './libc.ts';
 import { ended } from './pipes.ts';
+import { timeProgram } from './slow-programs.ts';
 import { spawnPosix } from './spawn-posix.ts';
 import { DaemonError, hasErrno } from '../base/errors.ts';
 import { reasonOf, settledWithin, sleep, withTimeout } from '../base/deadline.ts';
@@ -28,6 +29,8 @@ export interface RunOptions {
   readonly mayBeCut?: boolean;
   /** How long to read on after the exit while something else holds the output open, milliseconds. Default 500. */
   readonly drainMs?: number;
+  /** What it is run for, in words for a log line about one that takes long; the program and its arguments where left out. */
+  readonly what?: string;
 }
 
 export interface RunResult {
@@ -101,6 +104,7 @@ export async function run(file: string, options: RunOptions): Promise<RunResult>
 export async function runWith(spawnProgram: typeof spawn, file: string, options: RunOptions): Promise<RunResult> {
   if (options.signal?.aborted === true) throw reasonOf(options.signal);
   const child = spawnProgram(file, spawnOptions(options));
+  const stopTiming = timeProgram(child.pid, basename(file), () => options.what ?? shown(file, options.args));
   const limit = options.outputLimitBytes ?? OUTPUT_LIMIT_BYTES;
   const stdout = new CollectedOutput(child.pipes[1], limit, 'start');
   const stderr = new CollectedOutput(child.pipes[2], limit, 'end');
@@ -114,6 +118,7 @@ export async function runWith(spawnProgram: typeof spawn, file: string, options:
       throw new DaemonError('Internal', `${describe(file, options.args)}: its output is over ${limit} bytes, must be less`);
     return { exit, stdout: stdout.bytes(), stderr: stderr.bytes(), cut: stdout.isOver, heldOpen: !hasEnded };
   } finally {
+    stopTiming();
     deadline.clear();
     stdin?.destroy();
     stdout.close();
@@ -132,8 +137,13 @@ function spawnOptions(options: RunOptions): SpawnOptions {
 }
 
 function describe(file: string, args: readonly string[]): string {
-  const shown = args.slice(0, 6).join(' ');
-  return `run ${basename(file)}${shown === '' ? '' : ` ${shown.slice(0, 200)}`}`;
+  return `run ${shown(file, args)}`;
+}
+
+/** A program and the first of its arguments. */
+function shown(file: string, args: readonly string[]): string {
+  const first = args.slice(0, 6).join(' ');
+  return `${basename(file)}${first === '' ? '' : ` ${first.slice(0, 200)}`}`;
 }
 
 /** The child's end; when `signal` aborts first, kills its group and throws why. */

@@ -37,14 +37,14 @@ const NUMBERS: Readonly<Record<string, Numbers>> = {
   x64: {
     read: 0, write: 1, open: 2, close: 3, stat: 4, fstat: 5, lstat: 6, poll: 7, ioctl: 16, pread64: 17, readv: 19, writev: 20, access: 21, select: 23,
     nanosleep: 35, connect: 42, accept: 43, sendto: 44, recvfrom: 45, sendmsg: 46, recvmsg: 47, clone: 56, vfork: 58, execve: 59, wait4: 61, fcntl: 72,
-    flock: 73, fsync: 74, fdatasync: 75, getdents: 78, rename: 82, mkdir: 83, rmdir: 84, unlink: 87, pause: 34, pivot_root: 155, sync: 162, mount: 165,
+    flock: 73, fsync: 74, fdatasync: 75, getdents: 78, rename: 82, mkdir: 83, rmdir: 84, unlink: 87, readlink: 89, pause: 34, pivot_root: 155, sync: 162, mount: 165,
     umount2: 166, init_module: 175, futex: 202, getdents64: 217, clock_nanosleep: 230, epoll_wait: 232, waitid: 247, openat: 257, mkdirat: 258,
-    newfstatat: 262, unlinkat: 263, renameat: 264, pselect6: 270, ppoll: 271, unshare: 272, splice: 275, epoll_pwait: 281, fallocate: 285, accept4: 288,
+    newfstatat: 262, unlinkat: 263, renameat: 264, readlinkat: 267, pselect6: 270, ppoll: 271, unshare: 272, splice: 275, epoll_pwait: 281, fallocate: 285, accept4: 288,
     syncfs: 306, setns: 308, finit_module: 313, execveat: 322, statx: 332, io_uring_enter: 426, clone3: 435, openat2: 437, epoll_pwait2: 441,
   },
   arm64: {
     epoll_pwait: 22, fcntl: 25, ioctl: 29, flock: 32, mkdirat: 34, unlinkat: 35, renameat: 38, umount2: 39, mount: 40, pivot_root: 41, fallocate: 47,
-    openat: 56, close: 57, getdents64: 61, read: 63, write: 64, readv: 65, writev: 66, pread64: 67, pselect6: 72, ppoll: 73, splice: 76, newfstatat: 79,
+    openat: 56, close: 57, getdents64: 61, read: 63, write: 64, readv: 65, writev: 66, pread64: 67, pselect6: 72, ppoll: 73, splice: 76, readlinkat: 78, newfstatat: 79,
     fstat: 80, sync: 81, fsync: 82, fdatasync: 83, waitid: 95, unshare: 97, futex: 98, nanosleep: 101, init_module: 105, clock_nanosleep: 115,
     accept: 202, connect: 203, sendto: 206, recvfrom: 207, sendmsg: 211, recvmsg: 212, clone: 220, execve: 221, wait4: 260, accept4: 242, syncfs: 267,
     setns: 268, finit_module: 273, execveat: 281, statx: 291, io_uring_enter: 426, clone3: 435, openat2: 437, epoll_pwait2: 441,
@@ -53,7 +53,7 @@ const NUMBERS: Readonly<Record<string, Numbers>> = {
 
 /** Calls whose first argument is no file descriptor, or one that says nothing of what is waited for. */
 const WITHOUT_FD = new Set(
-  `open stat lstat access poll select nanosleep clone vfork execve wait4 rename mkdir rmdir unlink pause pivot_root sync mount umount2 init_module
+  `open readlink readlinkat stat lstat access poll select nanosleep clone vfork execve wait4 rename mkdir rmdir unlink pause pivot_root sync mount umount2 init_module
   futex clock_nanosleep waitid openat mkdirat newfstatat unlinkat renameat pselect6 ppoll unshare execveat statx clone3 openat2 epoll_wait epoll_pwait
   epoll_pwait2 io_uring_enter setns`.split(/\s+/),
 );

@@ -4,6 +4,7 @@ import { IMAGE_METRICS } from './image-metrics.ts';
 import type { MetricSpec, MetricSpecs } from './metric-spec.ts';
 import { NODE_METRICS } from './node-metrics.ts';
 import { NRI_METRICS } from './nri-metrics.ts';
+import { TROUBLE_METRICS } from './trouble-metrics.ts';
 
 /**
  * Every metric of the daemon, a file for each area; docs/metrics.md is printed from here. Names end in their unit, and in `_total` where
@@ -13,6 +14,7 @@ export const METRICS = {
   ...DAEMON_METRICS,
   ...CALL_METRICS,
   ...NODE_METRICS,
+  ...TROUBLE_METRICS,
   ...IMAGE_METRICS,
   ...NRI_METRICS,
 } as const satisfies MetricSpecs;

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { reasonOf, settledWithin } from '../base/deadline.ts';
 import { DaemonError } from '../base/errors.ts';
 import { exitOf, findProcessesByEnvironment, SIGKILL, signalProcess } from '../linux/process.ts';
+import { timeProgram } from '../linux/slow-programs.ts';
 import { killGroup, spawn } from '../linux/spawn.ts';
 import { describeExit, type OciRuntime } from './oci-runtime.ts';
 import { runtimeWords } from './runtime-words.ts';
@@ -49,6 +50,7 @@ export async function dumpContainer(runtime: OciRuntime, request: RuntimeCheckpo
     stdio: ['ignore', 'ignore', 'pipe'],
     newSession: true,
   });
+  const stopTiming = timeProgram(child.pid, basename(runtime.path), () => `${runtime.name} checkpoint ${containerId}`);
   const said: Buffer[] = [];
   const stderr = child.pipes[2];
   const read = new Promise<void>((resolve) => {
@@ -74,6 +76,7 @@ export async function dumpContainer(runtime: OciRuntime, request: RuntimeCheckpo
     if (NO_LIBRARY.test(words)) throw new DaemonError('FailedPrecondition', `${runtime.path} cannot load CRIU's library: ${words}`);
     throw new DaemonError('Internal', `${runtime.name} checkpoint ${containerId}: ${describeExit(exit)}: ${words}`);
   } finally {
+    stopTiming();
     signal.removeEventListener('abort', stop);
     stderr?.destroy();
   }

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { settledWithin, sleep, waitFor, withTimeout } from '../base/deadline.ts';
 import { DaemonError, messageOf, unlessMissing } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
@@ -9,6 +10,7 @@ import { closeAll, makePipes, readText, writeAndClose } from '../linux/pipes.ts'
 import type { ProcessIdentity } from '../linux/process.ts';
 import { identify } from '../linux/process.ts';
 import type { Child } from '../linux/spawn.ts';
+import { timeProgram } from '../linux/slow-programs.ts';
 import { killGroup, spawn } from '../linux/spawn.ts';
 import { readAnswer, readSyncMessage } from './answers.ts';
 import { CreatorWatch } from './creator-watch.ts';
@@ -103,7 +105,9 @@ async function create(options: MonitorOptions, runtime: OciRuntime, request: Mon
   const words = readText(stderrEnd, WORDS_BYTES);
   const answer = readText(syncEnd, 65_536, true);
   const watch = new CreatorWatch(child.pid, WORDS_BYTES);
-  const deadline = withTimeout(request.signal, request.timeoutMs, `create container ${request.containerId}: ${runtime.name} under conmon`);
+  const what = `create container ${request.containerId}: ${runtime.name} under conmon`;
+  const stopTiming = timeProgram(child.pid, basename(options.conmonPath), () => what);
+  const deadline = withTimeout(request.signal, request.timeoutMs, what);
   try {
     const monitor = await identify(child.pid);
     if (monitor === undefined) throw await earlyEnd(request, child.exit, words, deadline.signal);
@@ -128,6 +132,7 @@ async function create(options: MonitorOptions, runtime: OciRuntime, request: Mon
     if (!life.hasEnded) killGroup(child.pid);
     throw error;
   } finally {
+    stopTiming();
     deadline.clear();
     startEnd.close();
     words.stop();

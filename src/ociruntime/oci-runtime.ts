@@ -1,10 +1,11 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { waitFor, withTimeout } from '../base/deadline.ts';
 import { DaemonError } from '../base/errors.ts';
 import { step } from '../base/steps.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import type { ExitStatus, RunResult, Stdio } from '../linux/spawn.ts';
+import { timeProgram } from '../linux/slow-programs.ts';
 import { killGroup, run, spawn } from '../linux/spawn.ts';
 import { readAnswer, readFeatures, readState, type HandlerFeatures, type OciState } from './answers.ts';
 import { runtimeWords } from './runtime-words.ts';
@@ -175,13 +176,16 @@ export class OciRuntime {
 
   async #exec(request: RuntimeExecRequest, args: readonly string[]): Promise<ExitStatus> {
     const child = spawn(this.path, { args, env: this.#options.environment, stdio: request.stdio, newSession: true });
-    const deadline = withTimeout(undefined, COMMAND_TIMEOUT_MS, `${this.name} exec ${request.containerId}`);
+    const what = `${this.name} exec ${request.containerId}`;
+    const stopTiming = timeProgram(child.pid, basename(this.path), () => what);
+    const deadline = withTimeout(undefined, COMMAND_TIMEOUT_MS, what);
     try {
       return await waitFor(child.exit, deadline.signal);
     } catch (error) {
       killGroup(child.pid);
       throw error;
     } finally {
+      stopTiming();
       deadline.clear();
     }
   }
@@ -192,6 +196,7 @@ export class OciRuntime {
   ): Promise<RunResult> {
     const command = async (): Promise<RunResult> =>
       run(this.path, {
+        what: `${this.name} ${args.slice(0, 3).join(' ')}`,
         args: [...this.globalArgs, ...args],
         env: this.#options.environment,
         timeoutMs: options.timeoutMs ?? COMMAND_TIMEOUT_MS,

@@ -1,41 +1,20 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { execa } from 'execa';
 import { remove } from 'fs-extra/esm';
 import type { StatusReport } from '../../src/admin/reports.ts';
 import { CriError } from '../../src/cli/cri-client.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { assertNothingNew, inventoryOf } from '../support/e2e-test.ts';
+import { hungMount, noFuse, release } from '../support/hung-mount.ts';
 import type { Pod } from '../support/pods.ts';
 import { containerConfig, execSync, failureOf, removePod, runContainer, runPod } from '../support/pods.ts';
 
-const FIXTURE = join(import.meta.dirname, '../fixtures/hung-fuse.ts');
 /** More than libuv's pool has threads: a path that blocks must not be touched there. */
 const HUNG_CONTAINERS = 8;
 const SLEEP = ['sleep', '3600'];
-
-/** A mount that hangs whoever looks at it. This process must never do so: not even a stat. */
-async function hungMount(directory: string): Promise<ChildProcess> {
-  await mkdir(directory);
-  const child = spawn(process.execPath, [FIXTURE, directory], { stdio: ['pipe', 'pipe', 'inherit'] });
-  await once(child.stdout, 'data', { signal: AbortSignal.timeout(10_000) });
-  return child;
-}
-
-async function release(child: ChildProcess, directory: string): Promise<void> {
-  child.kill('SIGKILL');
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-  await execa('umount', ['-l', directory]).catch(() => undefined);
-}
-
-const noFuse = existsSync('/dev/fuse') ? false : '/dev/fuse is missing';
 
 test('a volume source that hangs stalls its own containers only', { skip: noFuse, timeout: 180_000 }, async (context) => {
   const daemon = await TestDaemon.start();

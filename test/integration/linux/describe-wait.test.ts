@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { execa } from 'execa';
 import { remove } from 'fs-extra/esm';
 import { describeWait, type WaitDescription } from '../../../src/linux/describe-wait.ts';
+import { hungMount, noFuse, release } from '../../support/hung-mount.ts';
 
-const FUSE = join(import.meta.dirname, '../../fixtures/hung-fuse.ts');
 const place = await mkdtemp(join(tmpdir(), 'pw-wait-'));
 after(async () => remove(place));
 
@@ -56,31 +55,23 @@ test('a process that waits for a lock is described with the file and who holds i
   });
 });
 
-test(
-  'a process that waits for a FUSE file system is described while nothing can be read of it',
-  { skip: existsSync('/dev/fuse') ? false : '/dev/fuse is missing' },
-  async () => {
-    const directory = join(place, 'hung');
-    await mkdir(directory);
-    const fuse = spawn(process.execPath, [FUSE, directory], { stdio: ['pipe', 'pipe', 'inherit'] });
-    await once(fuse.stdout, 'data', { signal: AbortSignal.timeout(10_000) });
-    try {
-      const reader = spawn('cat', [join(directory, 'x')], { stdio: 'ignore' });
-      const described = await describedAs(
-        reader,
-        /^cat \(process \d+, in the kernel, not to be interrupted\) waits in (openat|open) for the answer of a FUSE/,
-      );
-      assert.ok(
-        described.deepest.stack.some((name) => name.startsWith('fuse_')),
-        described.deepest.stack.join(),
-      );
-    } finally {
-      fuse.kill('SIGKILL');
-      await once(fuse, 'exit');
-      await execa('umount', ['-l', directory]).catch(() => undefined);
-    }
-  },
-);
+test('a process that waits for a FUSE file system is described while nothing can be read of it', { skip: noFuse }, async () => {
+  const directory = join(place, 'hung');
+  const fuse = await hungMount(directory);
+  try {
+    const reader = spawn('cat', [join(directory, 'x')], { stdio: 'ignore' });
+    const described = await describedAs(
+      reader,
+      /^cat \(process \d+, in the kernel, not to be interrupted\) waits in (openat|open) for the answer of a FUSE/,
+    );
+    assert.ok(
+      described.deepest.stack.some((name) => name.startsWith('fuse_')),
+      described.deepest.stack.join(),
+    );
+  } finally {
+    await release(fuse, directory);
+  }
+});
 
 test('a program of many threads is described by the one that waits', async () => {
   const file = join(place, 'threads.lock');
