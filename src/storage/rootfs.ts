@@ -14,7 +14,7 @@ import type { UserMapping } from '../linux/user-namespace.ts';
 import { describeLike } from './implied-directories.ts';
 import type { LayerStore } from './layers.ts';
 import type { StorageWorkers } from './storage-workers.ts';
-import { WritableLayer } from './writable-layer.ts';
+import { OLDER_UPPER, WritableLayer } from './writable-layer.ts';
 
 export interface RootfsMount {
   /** An existing directory. */
@@ -52,12 +52,14 @@ interface Measured {
   validUntilMs: number;
 }
 
-/** The writable layers of containers: `ID/upper` and `ID/work` of an overlay over an image's layers, `ID/chain` naming all of those and of its volumes', `ID/boot` the boot it was mounted in. */
+/** The writable layers of containers: `ID/diff` and `ID/work` of an overlay over an image's layers, `ID/chain` naming all of those and of its volumes', `ID/boot` the boot it was mounted in. */
 export class RootfsStore {
   readonly #directory: string;
   readonly #layers: LayerStore;
   readonly #workers: StorageWorkers;
   readonly #measured = new Map<ContainerId, Measured>();
+  /** Those that an older daemon has made. */
+  readonly #older = new Set<ContainerId>();
 
   constructor(directory: string, layers: LayerStore, workers: StorageWorkers) {
     this.#directory = directory;
@@ -67,6 +69,10 @@ export class RootfsStore {
 
   async start(): Promise<void> {
     await makeDirectoryDurable(this.#directory);
+    for (const id of await this.list()) {
+      const older = new WritableLayer(join(this.#directory, id), OLDER_UPPER);
+      if ((await unlessMissing(stat(older.upper), undefined)) !== undefined) this.#older.add(id);
+    }
   }
 
   /**
@@ -134,6 +140,11 @@ export class RootfsStore {
     return { upper: this.#layerOf(containerId).upper, lower: this.#layers.lowerDirs(chain) };
   }
 
+  /** The directory of what a container has written, whose `diff` is that. */
+  directoryOf(containerId: ContainerId): string {
+    return this.#layerOf(containerId).directory;
+  }
+
   /** Whether layers lie where we keep ours. Others are in additional stores, which may hang, or be gone by now. */
   areOurs(chains: readonly Digest[]): boolean {
     return chains.every((chain) => this.#layers.isOurs(chain));
@@ -152,6 +163,7 @@ export class RootfsStore {
   /** Removes the writable layer, which must be unmounted. One that is not there is removed already. */
   async remove(containerId: ContainerId): Promise<void> {
     this.#measured.delete(containerId);
+    this.#older.delete(containerId);
     const own = this.#layerOf(containerId).directory;
     // Starting a thread takes longer than removing a few files.
     if (await removeSmall(own)) return;
@@ -226,7 +238,7 @@ export class RootfsStore {
   }
 
   #layerOf(containerId: ContainerId): WritableLayer {
-    return new WritableLayer(join(this.#directory, containerId));
+    return new WritableLayer(join(this.#directory, containerId), this.#older.has(containerId) ? OLDER_UPPER : undefined);
   }
 
   async #measure(containerId: ContainerId): Promise<TreeUsage> {

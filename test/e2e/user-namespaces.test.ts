@@ -55,7 +55,7 @@ async function ownerOutside(path: string): Promise<string> {
   return `${uid}:${gid}`;
 }
 
-const upperOf = (daemon: TestDaemon, id: string): string => join(daemon.root, 'storage/rootfs', id, 'upper');
+const upperOf = (daemon: TestDaemon, id: string): string => join(daemon.root, 'storage/rootfs', id, 'diff');
 
 test('Status says user namespaces of a handler that can, by its name and as the default', async (daemon) => {
   const { runtimeHandlers } = await daemon.runtime.status({ verbose: false });

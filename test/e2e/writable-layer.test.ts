@@ -15,7 +15,7 @@ async function writtenBytes(daemon: TestDaemon, containerId: string): Promise<{ 
 
 async function du(daemon: TestDaemon, containerId: string, flag: string): Promise<number> {
   const { stdout } = await run('du', {
-    args: ['-s', flag, join(daemon.root, 'storage', 'rootfs', containerId, 'upper')],
+    args: ['-s', flag, join(daemon.root, 'storage', 'rootfs', containerId, 'diff')],
     timeoutMs: 60_000,
   });
   return Number.parseInt(stdout.toString());

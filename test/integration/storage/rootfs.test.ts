@@ -33,7 +33,7 @@ test('a writable layer of any shape is measured and removed whole, and nothing a
   let number = 0;
   for (const [name, script] of Object.entries(TREES)) {
     const id = String(++number).repeat(64) as ContainerId;
-    const upper = join(root, 'rootfs', id, 'upper');
+    const upper = join(root, 'rootfs', id, 'diff');
     await ensureDir(upper);
     await writeFile(join(root, 'rootfs', id, 'chain'), 'sha256:x');
     await shell(`cd "$1"; ln -s "$2" out; ${script}`, upper, join(root, 'outside'));

@@ -58,7 +58,7 @@ test('a root file system is mounted volatile, and the kernel refuses its writabl
   assert.match(JSON.stringify(entry), /volatile/);
   await stat(join(own, 'work/work/incompat/volatile'));
   await stores.rootfs.unmount(CONTAINER, target);
-  const again = { lower: [lower], upper: join(own, 'upper'), work: join(own, 'work'), target };
+  const again = { lower: [lower], upper: join(own, 'diff'), work: join(own, 'work'), target };
   for (const volatile of [true, false]) assert.throws(() => { mountOverlay({ ...again, volatile }); }, { code: 'EINVAL' }); // prettier-ignore
 });
 
@@ -91,7 +91,7 @@ test('after a reboot the writable layer is made anew, for any part of it may be 
 
 test('a daemon that was killed before its first mount has left nothing in the way', async (t) => {
   const { mount, own, stores, target } = await lab(t);
-  await ensureDir(join(own, 'upper'));
+  await ensureDir(join(own, 'diff'));
   await mount();
   assert.equal(((await stat(target)).mode & 0o777).toString(8), '755');
   await stores.rootfs.unmount(CONTAINER, target);

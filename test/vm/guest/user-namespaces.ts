@@ -35,6 +35,6 @@ export async function checkUserNamespace(node: GuestNode, image: string, podCgro
   const map = `0 ${MAPPING.hostId} ${MAPPING.length}`;
   assert.deepEqual(lines.slice(0, 6), ['again', map, '0:0', '0:0', '0:0', '0::/']);
   assert.equal(lines.at(-1), '321');
-  const { uid, gid } = await lstat(`${node.root}/storage/rootfs/${containerId}/upper/own`);
+  const { uid, gid } = await lstat(`${node.root}/storage/rootfs/${containerId}/diff/own`);
   assert.deepEqual([uid, gid], [MAPPING.hostId, MAPPING.hostId]);
 }
