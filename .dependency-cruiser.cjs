@@ -28,6 +28,7 @@ const may = {
   imageservice: ['base', 'image'],
   server: ['base', 'metrics', 'runtimeservice', 'imageservice'],
   admin: ['base'],
+  cadvisor: ['base'],
   cli: ['base', 'config', 'admin'], // admin: its report types only, see cli-is-a-thin-client
 };
 // The composition root puts all of them together.

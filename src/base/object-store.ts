@@ -160,6 +160,11 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
     return id === undefined || this.#states.has(id) ? undefined : this.#records.get(id);
   }
 
+  /** The record of this id, of an unfinished object too. */
+  recordOf(id: string): R | undefined {
+    return this.#records.get(id);
+  }
+
   /** Records of objects that were never finished. */
   listCreating(): R[] {
     return [...this.#records.values()].filter((record) => !this.#states.has(record.id));

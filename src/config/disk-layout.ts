@@ -70,6 +70,11 @@ export class DiskLayout {
     return join(this.storage, 'rootfs');
   }
 
+  /** What a pod has written in the eyes of cAdvisor: nothing. Its `diff` is empty. */
+  get noLayer(): string {
+    return join(this.storage, 'no-layer');
+  }
+
   /** There for a moment of each start: whether root file systems can have the owners of a user namespace is tried in it. */
   get userNamespaceProbe(): string {
     return join(this.imageStorage, 'userns-probe');
@@ -99,6 +104,10 @@ export class DiskLayout {
 
   get infra(): string {
     return join(this.#runDir, 'infra');
+  }
+
+  get networkCgroups(): string {
+    return join(this.#runDir, 'network-cgroups');
   }
 
   get bundles(): string {

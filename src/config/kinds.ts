@@ -96,17 +96,26 @@ export const hostAndPortOrSocket = textWhere(
   },
 );
 
-/** `unix:///path`, `/path` or empty; in code the path alone. */
-export const optionalUnixSocket: Kind<string> = {
-  is: `unix:// and an absolute path of at most ${PREPARED_PATH_LIMIT_BYTES} bytes, or empty`,
+/** `unix:///path` or `/path`; in code the path alone. */
+export const unixSocket: Kind<string> = {
+  is: `unix:// and an absolute path of at most ${PREPARED_PATH_LIMIT_BYTES} bytes`,
   suffix: 'Path',
   read(value) {
-    if (value === '') return value;
     const bare = typeof value === 'string' ? value.replace(/^unix:\/\//, '') : '';
     if (!isAbsolute(bare) || Buffer.byteLength(bare) > PREPARED_PATH_LIMIT_BYTES) refuse(value, this.is);
     return normalize(bare);
   },
-  write: (value) => (value === '' ? '' : `unix://${value}`),
+  write: (value) => `unix://${value}`,
+};
+
+/** The same or empty. */
+export const optionalUnixSocket: Kind<string> = {
+  ...unixSocket,
+  is: `${unixSocket.is}, or empty`,
+  read(value) {
+    return value === '' ? value : unixSocket.read.call(this, value);
+  },
+  write: (value) => (value === '' ? '' : unixSocket.write(value)),
 };
 
 export const trueOrFalse: Kind<boolean> = {

@@ -19,6 +19,7 @@ import {
   ulimit,
   wholeNumber,
 } from './kinds.ts';
+import { cadvisorSection } from './cadvisor-schema.ts';
 import { handlerKeys } from './handler-schema.ts';
 import { imageSection } from './image-schema.ts';
 import { logSection } from './log-schema.ts';
@@ -249,6 +250,7 @@ export const schema = {
     }),
   }),
   nri: nriSection,
+  cadvisor: cadvisorSection,
   checkpoint: section('Checkpoints of containers, by CRIU.', {
     containers: key(
       oneOf('none', 'checkpoint_only', 'checkpoint_restore'),

@@ -121,6 +121,11 @@ export function requireState(container: Container, action: keyof typeof ALLOWED)
   );
 }
 
+/** OCI linux.cgroupsPath as it is. */
+export function cgroupsPathOf({ record, state }: Container): string {
+  return state.chosenCgroup ?? record.cgroupsPath;
+}
+
 /** Every image that must stay while the container is there. */
 export function imagesOf(record: Pick<ContainerRecord, 'imageId' | 'volumeImageIds' | 'checkpoint'>): readonly ImageId[] {
   const { imageId, volumeImageIds = [], checkpoint } = record;

@@ -200,13 +200,13 @@ export async function sweepAway(
   how: Pick<SweepRequest, 'monitorKnown' | 'isRestored'>,
 ): Promise<void> {
   const { id, cgroupParent } = record;
-  await parts.chosenCgroups.removing(record, bundleOf(parts, id).specFile, async (chosenCgroup) =>
+  await parts.chosenCgroups.removing(record, bundleOf(parts, id).specFile, async (chosen) =>
     sweepContainer({
       ...how,
       runtime: runtimeOf(parts, record),
       placement: parts.placement,
       cgroupParent,
-      chosenCgroup,
+      cgroupsPath: chosen ?? record.cgroupsPath,
       containerId: id,
     }),
   );

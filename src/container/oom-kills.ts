@@ -9,9 +9,9 @@ import type { Cgroups } from '../linux/cgroups/cgroups.ts';
 import type { OomKill } from '../linux/kernel-log.ts';
 import { bootId } from '../linux/process.ts';
 import { readExit } from '../ociruntime/exit-directory.ts';
-import type { CgroupPlacement } from '../ociruntime/placement.ts';
+import type { CgroupPlacement, PlacedContainer } from '../ociruntime/placement.ts';
 import type { Container, ContainerRecord } from './container.ts';
-import { isAliveState } from './container.ts';
+import { cgroupsPathOf, isAliveState } from './container.ts';
 import { bundleOf, type ContainerParts } from './parts.ts';
 import { loggedKillsOf, shareOomKills } from './share-oom-kills.ts';
 import type { LoggedKills, OomSuspect } from './share-oom-kills.ts';
@@ -172,7 +172,7 @@ export class OomKills {
       logged = look();
     }
     if (!isShort(logged)) return shareOomKills(kills, suspects(logged));
-    const told = await parts.placement.toldOutOfMemory(together.map(({ record: { id }, state }) => ({ id, chosen: state.chosenCgroup })));
+    const told = await parts.placement.toldOutOfMemory(together.map(placed));
     const known = suspects(look());
     const named = known.map((suspect) => ({ ...suspect, seenByMonitor: suspect.seenByMonitor || told?.has(suspect.id) === true }));
     const shares = shareOomKills(kills, named, { allAreNamed: told !== undefined && told.size > 0 });
@@ -209,15 +209,16 @@ export class OomKills {
     return this.#parts.store.list().filter(({ record, state }) => record.cgroupParent === parent && isAliveState(state));
   }
 
-  #cgroupOf({ record: { cgroupParent, id }, state }: Container): string {
-    return this.#parts.placement.containerDirectory(cgroupParent, id, state.chosenCgroup);
+  #cgroupOf(container: Container): string {
+    const { cgroupParent, id } = container.record;
+    return this.#parts.placement.containerDirectory(cgroupParent, id, cgroupsPathOf(container));
   }
 
   async #isTold(container: Container): Promise<boolean> {
     const { record, state } = container;
     if (this.#loggedOf(container, this.#kernelLog()).all > 0) return true;
     if (state.chosenCgroup === undefined) return false;
-    return (await this.#parts.placement.toldOutOfMemory([{ id: record.id, chosen: state.chosenCgroup }]))?.has(record.id) === true;
+    return (await this.#parts.placement.toldOutOfMemory([placed(container)]))?.has(record.id) === true;
   }
 
   #isInPod(container: Container): boolean {
@@ -231,17 +232,16 @@ export class OomKills {
     return loggedKillsOf(container, log, container.state.chosenCgroup === undefined ? undefined : this.#cgroupOf(container));
   }
 
-  #chosenOf(id: string): string | undefined {
-    return this.#parts.store.list().find(({ record }) => record.id === id)?.state.chosenCgroup;
+  #pathOf(id: string): string | undefined {
+    const container = this.#parts.store.list().find(({ record }) => record.id === id);
+    return container && cgroupsPathOf(container);
   }
 
   /** The ledger of the cgroup that is there now, and what it counts; undefined where it counts nothing. */
   async #ledgerOf(parent: string): Promise<CountedLedger | undefined> {
     const { cgroups, placement } = this.#parts;
     const kept = (await this.#read()).get(parent);
-    const known = new Set(
-      Object.keys(kept?.told ?? {}).map((id) => basename(placement.containerDirectory(parent, id, this.#chosenOf(id)))),
-    );
+    const known = new Set(Object.keys(kept?.told ?? {}).map((id) => basename(placement.containerDirectory(parent, id, this.#pathOf(id)))));
     const now = await cgroups.goneOomKills(placement.parentDirectory(parent), known);
     if (now === undefined) return undefined;
     if (kept?.cgroup === now.cgroup) return { ...kept, gone: now.kills };
@@ -283,6 +283,11 @@ export class OomKills {
       else await writeFileAtomic(file, JSON.stringify(Object.fromEntries(ledgers)), { durable: false });
     });
   }
+}
+
+function placed(container: Container): PlacedContainer {
+  const { id, cgroupParent } = container.record;
+  return { id, cgroupParent, cgroupsPath: cgroupsPathOf(container) };
 }
 
 /** @throws in words that name the field. */

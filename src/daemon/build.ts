@@ -69,7 +69,7 @@ export async function buildDaemon(config: LiveConfig, metrics: Metrics, log: Log
   const cgroups = await detectCgroups();
   const placement = cgroupManager === 'systemd' ? new SystemdPlacement(cgroups) : new CgroupfsPlacement(cgroups);
   const runtimes = buildRuntimes(config, cgroups);
-  const directories: SandboxDirectories = { files: layout.sandboxFiles, namespaces: layout.namespaces, infra: layout.infra };
+  const directories = sandboxDirectories(layout);
   const networks = buildNetworks(config, { directories, metrics, log });
   const exitDirectory = layout.exits;
   const monitor: MonitorOptions = { conmonPath: conmon, exitDirectory, logSizeMaxBytes: config.current.logSizeMaxBytes };
@@ -140,6 +140,10 @@ export async function buildDaemon(config: LiveConfig, metrics: Metrics, log: Log
     exitDirectory,
     nri,
   };
+}
+
+function sandboxDirectories({ sandboxFiles: files, namespaces, infra, networkCgroups }: DiskLayout): SandboxDirectories {
+  return { files, namespaces, infra, networkCgroups };
 }
 
 function startApparmor({ apparmor: isOn }: HostFacts, { current }: LiveConfig, log: Log): Apparmor {

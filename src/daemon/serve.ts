@@ -34,6 +34,7 @@ import { Sampler } from '../stats/sampler.ts';
 import { listen, unimplementedRpcs } from '../server/listen.ts';
 import { StreamingServer } from '../streaming/server.ts';
 import { streamingBackend } from './streaming-backend.ts';
+import { openCadvisor } from './cadvisor.ts';
 import { adminBackend } from './admin-backend.ts';
 import { nodeLacksForUserNamespaces } from './user-namespaces.ts';
 import { buildDaemon, type DaemonParts } from './build.ts';
@@ -222,9 +223,15 @@ async function openEdge(parts: DaemonParts, metrics: Metrics, closers: Closer[])
     const listener = await listenMetrics({ address: config.current.metrics.listen, metrics, log });
     closers.push(async () => listener.close());
   }
+  // What new cgroups are named is settled before the first call.
+  const cadvisor = await openCadvisor(parts);
   await mkdir(dirname(listenPath), { recursive: true, mode: 0o711 });
   const server = await listen({ path: listenPath, mode: socketMode, uid: socketUid, gid: socketGid, runtime, image, log, metrics });
   closers.push(async () => server.close(GRACE_MS));
+  await cadvisor?.publish((connection) => {
+    server.take(connection);
+  });
+  closers.push(async () => cadvisor?.close());
   const missing = unimplementedRpcs({ runtime, image });
   log.info('serving the CRI', { version: VERSION, path: listenPath, cgroupManager: placement.driver });
   if (missing.length > 0) log.info('RPCs that this version does not implement', { rpcs: missing });

@@ -1,7 +1,7 @@
 import { hasErrno } from '../base/errors.ts';
 import type { Cgroups } from '../linux/cgroups/cgroups.ts';
-import { isObjectId } from '../base/ids.ts';
-import { before, checkRequestedParent, OWN_NAME_PREFIX, type CgroupPlacement } from './placement.ts';
+import { before, checkRequestedParent, crioName, isOwnName, OWN_NAME_PREFIX } from './placement.ts';
+import type { CgroupNaming, CgroupPlacement } from './placement.ts';
 
 /** Below it are the pods that name no parent, each in a cgroup of its own. */
 const DEFAULT_PARENT = '/podwright';
@@ -15,6 +15,7 @@ const ENSURE_ATTEMPTS = 3;
 /** Cgroups that we make and remove ourselves. A parent is a path: `/kubepods/pod1`. */
 export class CgroupfsPlacement implements CgroupPlacement {
   readonly driver = 'cgroupfs';
+  naming: CgroupNaming = 'own';
   readonly #cgroups: Cgroups;
 
   constructor(cgroups: Cgroups) {
@@ -28,11 +29,11 @@ export class CgroupfsPlacement implements CgroupPlacement {
   }
 
   cgroupsPath(parent: string, id: string): string {
-    return `${parent}${SEPARATOR}${id}`;
+    return `${parent}${SEPARATOR}${this.naming === 'crio' ? crioName(id) : id}`;
   }
 
   parentOf(cgroupsPath: string, id: string): string | undefined {
-    return before(cgroupsPath, `${SEPARATOR}${id}`);
+    return before(cgroupsPath, `${SEPARATOR}${id}`) ?? before(cgroupsPath, `${SEPARATOR}${crioName(id)}`);
   }
 
   /** None: a cgroup has no properties beside its limits. */
@@ -47,16 +48,16 @@ export class CgroupfsPlacement implements CgroupPlacement {
   readPath(cgroupsPath: string): { readonly directory: string } | { readonly must: string } {
     const [root, ...names] = cgroupsPath.split('/');
     const last = names.at(-1) ?? '';
-    if (root === '' && names.length > 0 && names.every(isName) && !isObjectId(last) && !last.startsWith(OWN_NAME_PREFIX))
-      return { directory: cgroupsPath };
+    if (root === '' && names.length > 0 && names.every(isName) && !isOwnName(last)) return { directory: cgroupsPath };
     return {
-      must: `must be an absolute path whose parts are names, none of them . or .., the last neither an id nor beginning with ${OWN_NAME_PREFIX}`,
+      must: `must be an absolute path whose parts are names, none of them . or .., the last neither an id (nor crio-ID) nor beginning with ${OWN_NAME_PREFIX}`,
     };
   }
 
-  containerDirectory(parent: string, id: string, chosen?: string): string {
-    const read = chosen === undefined ? undefined : this.readPath(chosen);
-    return read !== undefined && 'directory' in read ? read.directory : this.cgroupsPath(parent, id);
+  containerDirectory(parent: string, id: string, cgroupsPath = ''): string {
+    if (this.parentOf(cgroupsPath, id) === parent) return cgroupsPath;
+    const read = this.readPath(cgroupsPath);
+    return 'directory' in read ? read.directory : `${parent}${SEPARATOR}${id}`;
   }
 
   async ensureParent(parent: string): Promise<boolean> {
@@ -89,9 +90,17 @@ export class CgroupfsPlacement implements CgroupPlacement {
     return Promise.resolve(undefined);
   }
 
-  async removeContainer(parent: string, id: string, chosen?: string): Promise<void> {
+  async makeNetworkCgroup(parent: string, id: string, cgroupsPath: string): Promise<void> {
+    await this.#cgroups.ensure(this.containerDirectory(parent, id, cgroupsPath));
+  }
+
+  async removeNetworkCgroup(parent: string, id: string, cgroupsPath: string): Promise<void> {
+    await this.#cgroups.remove(this.containerDirectory(parent, id, cgroupsPath));
+  }
+
+  async removeContainer(parent: string, id: string, cgroupsPath?: string): Promise<void> {
     await Promise.all(
-      [this.containerDirectory(parent, id, chosen), monitorDirectory(parent, id)].map(async (path) => {
+      [this.containerDirectory(parent, id, cgroupsPath), monitorDirectory(parent, id)].map(async (path) => {
         if (!(await this.#cgroups.exists(path))) return;
         await this.#cgroups.kill(path);
         await this.#cgroups.remove(path);

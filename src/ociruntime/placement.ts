@@ -1,8 +1,16 @@
 import { DaemonError } from '../base/errors.ts';
+import { isObjectId } from '../base/ids.ts';
 
 export type CgroupDriver = 'cgroupfs' | 'systemd';
 
 const SHOWN_CHARACTERS = 200;
+
+/**
+ * How new cgroups of containers are named: `ID` (systemd: `podwright-ID.scope`), or in CRI-O's form, `crio-ID.scope`, the only one that
+ * cAdvisor asks about. It does without `.scope` where the driver is cgroupfs; but the kubelet does not, where it looks up a container's
+ * figures by its id (docs/cadvisor.md). Those that are there keep theirs: a record has the path.
+ */
+export type CgroupNaming = 'own' | 'crio';
 
 /**
  * Where in the cgroup tree things go: an implementation for each driver. The kubelet finds a container by the text behind the
@@ -13,6 +21,7 @@ const SHOWN_CHARACTERS = 200;
  */
 export interface CgroupPlacement {
   readonly driver: CgroupDriver;
+  naming: CgroupNaming;
 
   /**
    * The pod's cgroup in the driver's own form. The CRI gives it in cgroupfs syntax for both drivers.
@@ -21,10 +30,10 @@ export interface CgroupPlacement {
    */
   parent(requested: string, sandboxId: string): string;
 
-  /** OCI linux.cgroupsPath for a container. */
+  /** OCI linux.cgroupsPath for a new container. */
   cgroupsPath(parent: string, id: string): string;
 
-  /** The pod's cgroup that `cgroupsPath` was made from; undefined where this driver has not made it for this container. */
+  /** The pod's cgroup that `cgroupsPath` was made from, in either naming; undefined where this driver has not made it for this container. */
   parentOf(cgroupsPath: string, id: string): string | undefined;
 
   /**
@@ -44,9 +53,9 @@ export interface CgroupPlacement {
 
   /**
    * The cgroup a container's processes end up in, below every hierarchy's root.
-   * @param chosen its linux.cgroupsPath, where somebody else has chosen it. One of another driver counts as none.
+   * @param cgroupsPath its linux.cgroupsPath; missing for one in our own naming. One of another driver counts as missing.
    */
-  containerDirectory(parent: string, id: string, chosen?: string): string;
+  containerDirectory(parent: string, id: string, cgroupsPath?: string): string;
 
   /** Makes the pod's cgroup where it is missing. Whether it was made: then it is ours to remove. */
   ensureParent(parent: string): Promise<boolean>;
@@ -67,17 +76,37 @@ export interface CgroupPlacement {
   toldOutOfMemory(containers: readonly PlacedContainer[]): Promise<ReadonlySet<string> | undefined>;
 
   /** Removes the cgroups of a container and of its monitor, with every process that is still in them. Idempotent. */
-  removeContainer(parent: string, id: string, chosen?: string): Promise<void>;
+  removeContainer(parent: string, id: string, cgroupsPath?: string): Promise<void>;
+
+  /**
+   * Makes a cgroup without processes beside the containers', which stands for the pod's network to cAdvisor. In a slice that is of our
+   * own naming there is none: systemd makes that slice, later, and cAdvisor in a kubelet does not look there.
+   */
+  makeNetworkCgroup(parent: string, id: string, cgroupsPath: string): Promise<void>;
+
+  /** Idempotent. */
+  removeNetworkCgroup(parent: string, id: string, cgroupsPath: string): Promise<void>;
 }
 
-/** A container, and its linux.cgroupsPath where somebody else has chosen it. */
+/** A container, its pod's cgroup in the driver's own form, and its linux.cgroupsPath. */
 export interface PlacedContainer {
   readonly id: string;
-  readonly chosen?: string | undefined;
+  readonly cgroupParent: string;
+  readonly cgroupsPath?: string | undefined;
 }
 
 /** Begins the names of cgroups and units that are ours. */
 export const OWN_NAME_PREFIX = 'podwright-';
+
+/** The name of a container's cgroup in CRI-O's form. */
+export function crioName(id: string): string {
+  return `crio-${id}.scope`;
+}
+
+/** Whether we give cgroups such names, or cAdvisor and the kubelet take them for a container's: nobody else may choose them. */
+export function isOwnName(name: string): boolean {
+  return isObjectId(name.replace(/^crio-/, '').replace(/\.scope$/, '')) || name.startsWith(OWN_NAME_PREFIX);
+}
 
 /** The text before `end`; undefined where there is another end. */
 export function before(text: string, end: string): string | undefined {

@@ -11,8 +11,8 @@ export interface SweepRequest {
   readonly runtime: OciRuntime;
   readonly placement: CgroupPlacement;
   readonly cgroupParent: string;
-  /** Its linux.cgroupsPath, where somebody else has chosen it. */
-  readonly chosenCgroup?: string | undefined;
+  /** Its linux.cgroupsPath; missing for one in our own naming. */
+  readonly cgroupsPath?: string | undefined;
   readonly containerId: string;
   /** Whether the creation got so far that its processes are known and need not be searched for. */
   readonly monitorKnown: boolean;
@@ -30,7 +30,7 @@ export async function sweepContainer(request: SweepRequest): Promise<void> {
   await runAllInOrder([
     async () => (request.monitorKnown ? undefined : killCreators(containerId)),
     async () => (request.isRestored === true ? runtime.deleteRestored(containerId) : runtime.delete(containerId)),
-    async () => placement.removeContainer(request.cgroupParent, containerId, request.chosenCgroup),
+    async () => placement.removeContainer(request.cgroupParent, containerId, request.cgroupsPath),
   ]);
 }
 

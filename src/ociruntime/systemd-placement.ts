@@ -3,12 +3,13 @@ import { DaemonError } from '../base/errors.ts';
 import type { Cgroups } from '../linux/cgroups/cgroups.ts';
 import { unitsOutOfMemory } from '../linux/journal.ts';
 import { sliceToCgroupPath, startScope, stopUnit } from '../linux/systemd.ts';
-import { before, checkRequestedParent, OWN_NAME_PREFIX, refuseParent, type CgroupPlacement, type PlacedContainer } from './placement.ts';
+import { before, checkRequestedParent, crioName, isOwnName, OWN_NAME_PREFIX, refuseParent } from './placement.ts';
+import type { CgroupNaming, CgroupPlacement, PlacedContainer } from './placement.ts';
 
 /** Begins the names of slices for pods that name no parent. A `-` makes a slice the child of another, systemd.slice(5). */
 const OWN_SLICE_PREFIX = 'podwright-';
-/** Between a pod's slice and a container's id in linux.cgroupsPath: the runtime makes `podwright-ID.scope` of it. */
-const SEPARATOR = ':podwright:';
+/** Between a pod's slice and a container's id in linux.cgroupsPath, by naming: the runtime makes `podwright-ID.scope` of it. */
+const PREFIXES: Readonly<Record<CgroupNaming, string>> = { own: 'podwright', crio: 'crio' };
 /** systemd.unit(5): the characters of a unit's name; systemd.slice(5): no name between two `-` is empty. */
 const SLICE = /^[A-Za-z0-9:_.\\]+(-[A-Za-z0-9:_.\\]+)*\.slice$/;
 /** systemd.unit(5): the characters of a part of a scope's name that is not escaped. */
@@ -25,6 +26,7 @@ const KUBELET_UNIT = 'kubelet.service';
 /** Cgroups that systemd makes and removes with its units. A parent is the name of a slice: `kubepods-pod1.slice`. */
 export class SystemdPlacement implements CgroupPlacement {
   readonly driver = 'systemd';
+  naming: CgroupNaming = 'own';
   readonly #cgroups: Cgroups;
 
   constructor(cgroups: Cgroups) {
@@ -40,11 +42,11 @@ export class SystemdPlacement implements CgroupPlacement {
   }
 
   cgroupsPath(parent: string, id: string): string {
-    return `${parent}${SEPARATOR}${id}`;
+    return `${parent}:${PREFIXES[this.naming]}:${id}`;
   }
 
   parentOf(cgroupsPath: string, id: string): string | undefined {
-    return before(cgroupsPath, `${SEPARATOR}${id}`);
+    return before(cgroupsPath, `:${PREFIXES.own}:${id}`) ?? before(cgroupsPath, `:${PREFIXES.crio}:${id}`);
   }
 
   /**
@@ -77,12 +79,12 @@ export class SystemdPlacement implements CgroupPlacement {
     const unit = unitOf(cgroupsPath);
     if (unit !== undefined) return { directory: directoryOf(unit) };
     return {
-      must: `must be SLICE.slice:PREFIX:NAME with the systemd cgroup driver, so that PREFIX-NAME.scope is the name of a unit that does not begin with ${OWN_NAME_PREFIX}`,
+      must: `must be SLICE.slice:PREFIX:NAME with the systemd cgroup driver, so that PREFIX-NAME.scope is the name of a unit that does not begin with ${OWN_NAME_PREFIX} and is not crio-ID`,
     };
   }
 
-  containerDirectory(parent: string, id: string, chosen?: string): string {
-    return directoryOf(containerUnit(parent, id, chosen));
+  containerDirectory(parent: string, id: string, cgroupsPath?: string): string {
+    return directoryOf(containerUnit(parent, id, cgroupsPath));
   }
 
   /** Makes nothing: systemd makes a slice with the first scope in it. What the kubelet has named is its own to remove. */
@@ -103,14 +105,23 @@ export class SystemdPlacement implements CgroupPlacement {
   }
 
   async toldOutOfMemory(containers: readonly PlacedContainer[]): Promise<ReadonlySet<string> | undefined> {
-    const scopes = containers.map(({ id, chosen }) => containerUnit('', id, chosen).scope);
+    const scopes = containers.map(({ id, cgroupParent, cgroupsPath }) => containerUnit(cgroupParent, id, cgroupsPath).scope);
     const units = await unitsOutOfMemory(scopes);
     return units === undefined ? undefined : new Set(containers.filter((_, at) => units.has(scopes[at] ?? '')).map(({ id }) => id));
   }
 
-  async removeContainer(parent: string, id: string, chosen?: string): Promise<void> {
-    const units = [containerUnit(parent, id, chosen), { slice: parent, scope: monitorScope(id) }];
+  async removeContainer(parent: string, id: string, cgroupsPath?: string): Promise<void> {
+    const units = [containerUnit(parent, id, cgroupsPath), { slice: parent, scope: monitorScope(id) }];
     await Promise.all(units.map(async (unit) => this.#endScope(unit)));
+  }
+
+  /** A directory in systemd's tree that no unit has: a scope cannot be without processes. cAdvisor wants its name to end in `.scope`. */
+  async makeNetworkCgroup(parent: string, id: string, cgroupsPath: string): Promise<void> {
+    if (!isOwnSlice(parent)) await this.#cgroups.ensure(this.containerDirectory(parent, id, cgroupsPath));
+  }
+
+  async removeNetworkCgroup(parent: string, id: string, cgroupsPath: string): Promise<void> {
+    await this.#cgroups.remove(this.containerDirectory(parent, id, cgroupsPath));
   }
 
   /**
@@ -151,8 +162,9 @@ function directoryOf({ slice, scope }: Unit): string {
   return `${sliceToCgroupPath(slice)}/${scope}`;
 }
 
-function containerUnit(parent: string, id: string, chosen: string | undefined): Unit {
-  return (chosen === undefined ? undefined : unitOf(chosen)) ?? { slice: parent, scope: `podwright-${id}.scope` };
+function containerUnit(parent: string, id: string, cgroupsPath = ''): Unit {
+  const isCrio = cgroupsPath === `${parent}:${PREFIXES.crio}:${id}`;
+  return unitOf(cgroupsPath) ?? { slice: parent, scope: isCrio ? crioName(id) : `${OWN_NAME_PREFIX}${id}.scope` };
 }
 
 /** What runtimes make of a linux.cgroupsPath; undefined for one that they may take in different ways, or that is ours. */
@@ -160,7 +172,7 @@ function unitOf(cgroupsPath: string): Unit | undefined {
   const [slice = '', prefix = '', name = '', ...others] = cgroupsPath.split(':');
   const isScope = others.length === 0 && SCOPE_PART.test(prefix) && SCOPE_PART.test(name) && !/\.(slice|scope)$/.test(name);
   const scope = `${prefix}-${name}.scope`;
-  return SLICE.test(slice) && isScope && !scope.startsWith(OWN_NAME_PREFIX) ? { slice, scope } : undefined;
+  return SLICE.test(slice) && isScope && !isOwnName(`${prefix}-${name}`) ? { slice, scope } : undefined;
 }
 
 function monitorScope(id: string): string {

@@ -3,6 +3,7 @@ import { unlessMissing } from '../base/errors.ts';
 import { isObjectId, type ContainerId } from '../base/ids.ts';
 import { idField, type LogFields } from '../base/log.ts';
 import { exitFileOf, removeExitFile } from '../ociruntime/exit-directory.ts';
+import { removeUnknownNetworkCgroup } from '../podsandbox/network-cgroup.ts';
 import { removeSandboxFiles } from '../podsandbox/sandbox-files.ts';
 import { unpinSandbox } from '../podsandbox/unpin.ts';
 import { releaseUnknownAttachment, removeUnknownContainer } from './remove-unknown.ts';
@@ -10,7 +11,7 @@ import type { RestoreParts } from './restore.ts';
 
 /** One kind of thing that pods and containers have outside their records, each known by the id of its object. */
 export interface InventoryKind {
-  readonly kind: 'attachment' | 'namespace' | 'infra bundle' | 'bundle' | 'directory' | 'rootfs' | 'exit file';
+  readonly kind: 'attachment' | 'namespace' | 'infra bundle' | 'network cgroup' | 'bundle' | 'directory' | 'rootfs' | 'exit file';
   /** The ids for which one exists. */
   readonly list: () => Promise<readonly string[]>;
   readonly isClaimed: (id: string) => boolean;
@@ -53,6 +54,12 @@ export function inventoryOf(parts: RestoreParts): readonly InventoryKind[] {
       kind: 'infra bundle',
       list: async () => objectIds(directories.infra),
       remove: async (id) => removeUnknownContainer(parts, sandboxes.pathsOf(id).infra, id),
+    },
+    {
+      ...ofSandbox,
+      kind: 'network cgroup',
+      list: async () => objectIds(directories.networkCgroups),
+      remove: async (id) => removeUnknownNetworkCgroup(sandboxParts, id),
     },
     {
       ...ofContainer,

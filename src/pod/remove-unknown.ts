@@ -43,7 +43,7 @@ export async function removeUnknownContainer(
   const { cgroupsPath, sandboxId } = await placeIn(bundle.specFile);
   const parent = placement.parentOf(cgroupsPath, id);
   if (parent !== undefined) {
-    await placement.removeContainer(parent, id);
+    await placement.removeContainer(parent, id, cgroupsPath);
     await placement.removeParent(parent);
   } else if (containerParts.chosenCgroups.isFree(id, cgroupsPath)) {
     // A plugin has chosen it. The monitor's is in that of the pod, where that is known.

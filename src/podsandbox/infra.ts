@@ -52,7 +52,7 @@ export async function startInfra(
     namespaces,
     userMapping: record.namespaces.user,
     selinux: labelsOfContainer(record, record.config.linux?.securityContext, parts.selinux),
-    cgroupsPath: parts.placement.cgroupsPath(record.cgroupParent, record.id),
+    cgroupsPath: record.cgroupsPath ?? parts.placement.cgroupsPath(record.cgroupParent, record.id),
     plan,
     localhostSeccomp: await readLocalhostSeccomp(plan.seccomp, 'run pod sandbox'),
     settings,
@@ -93,6 +93,7 @@ export async function removeInfra(parts: SandboxParts, record: SandboxRecord, in
     runtime: parts.runtimes.get(record.runtimeHandler),
     placement: parts.placement,
     cgroupParent: record.cgroupParent,
+    cgroupsPath: record.cgroupsPath,
     containerId: record.id,
     monitorKnown: infra !== undefined,
   });

@@ -65,6 +65,7 @@ export function planSandbox(
     bandwidthOf(config.annotations);
     cniArgs(id, metadata);
   }
+  const cgroupParent = parts.placement.parent(config.linux?.cgroupParent ?? '', id);
   return {
     metadata,
     record: {
@@ -74,7 +75,8 @@ export function planSandbox(
       askedHandler: runtimeHandler,
       namespaces,
       hostname: planHostname(config, namespaces.net, parts),
-      cgroupParent: parts.placement.parent(config.linux?.cgroupParent ?? '', id),
+      cgroupParent,
+      ...(parts.placement.naming === 'crio' ? { cgroupsPath: parts.placement.cgroupsPath(cgroupParent, id) } : {}),
     },
   };
 }

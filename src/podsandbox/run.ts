@@ -9,6 +9,7 @@ import { podSysctls } from '../ocispec/sysctls.ts';
 import { startInfra, removeInfra } from './infra.ts';
 import { pathsOf, type SandboxParts } from './parts.ts';
 import { attachRequest, detachRequest } from './network.ts';
+import { makeNetworkCgroup, removeNetworkCgroup } from './network-cgroup.ts';
 import type { InfraProcess, SandboxNetwork, SandboxRecord, SandboxState } from './sandbox.ts';
 import { makeRequestedDirectory, makeSandboxFiles, removeSandboxFiles, writeHosts } from './sandbox-files.ts';
 import { shmSize } from './shm-size.ts';
@@ -38,7 +39,11 @@ export async function runSandbox(parts: SandboxParts, record: SandboxRecord, wor
     const makeCgroup = async (): Promise<void> => {
       // True until we know: what fails half-way is ours. It is removed only where it is empty.
       ownsCgroup = true;
-      ownsCgroup = await step('make pod cgroup', async () => parts.placement.ensureParent(record.cgroupParent));
+      await step('make pod cgroup', async () => {
+        ownsCgroup = await parts.placement.ensureParent(record.cgroupParent);
+        undo.add('remove the cgroup of the network', async () => removeNetworkCgroup(parts, record));
+        await makeNetworkCgroup(parts, record);
+      });
     };
     const [network, infra] = await allSettledOrThrow([
       attachNetwork(parts, record, work, undo),

@@ -11,6 +11,8 @@ export interface SandboxDirectories {
   readonly namespaces: string;
   /** Infra containers' bundles, and the root file system that they share: RUN/infra. */
   readonly infra: string;
+  /** A link for each pod that has a cgroup without processes: RUN/network-cgroups. */
+  readonly networkCgroups: string;
 }
 
 /** The namespaces that the containers of a pod join, each a path or `host`. */

@@ -38,6 +38,11 @@ export interface SandboxRecord {
   readonly selinux?: SelinuxLabels | undefined;
   /** In the cgroup driver's own form: a path for cgroupfs, a slice for systemd. */
   readonly cgroupParent: string;
+  /**
+   * OCI linux.cgroupsPath of the cgroup that is the pod's own in the eyes of cAdvisor: its infra container's, or one without processes.
+   * Missing where there is none; an infra container has one in our own naming then.
+   */
+  readonly cgroupsPath?: string | undefined;
 }
 
 /** The addresses of a pod on its networks; empty where it uses the node's network. */
@@ -135,6 +140,7 @@ export function readSandboxRecord(record: Field, id: string): SandboxRecord {
     hostname: record.at('hostname').text(),
     ...present({ selinux: selinux && { process: selinux.at('process').text(), mount: selinux.at('mount').text() } }),
     cgroupParent: record.at('cgroupParent').text(),
+    ...present({ cgroupsPath: record.at('cgroupsPath').given?.text() }),
   };
 }
 

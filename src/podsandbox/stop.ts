@@ -3,6 +3,7 @@ import { step } from '../base/steps.ts';
 import { isPinned } from '../linux/namespaces.ts';
 import { removeInfra } from './infra.ts';
 import { detachRequest } from './network.ts';
+import { removeNetworkCgroup } from './network-cgroup.ts';
 import { pathsOf, type SandboxParts } from './parts.ts';
 import { unmountSandboxShm } from './sandbox-files.ts';
 import type { SandboxRecord, SandboxState } from './sandbox.ts';
@@ -30,6 +31,7 @@ export async function stopSandbox(parts: SandboxParts, id: string): Promise<void
 export async function takeDown(parts: SandboxParts, record: SandboxRecord, state: SandboxState | undefined): Promise<void> {
   if (record.namespaces.pid === 'pod') await step('remove infra container', async () => removeInfra(parts, record, state?.infra));
   stage('sandbox.infra.removed');
+  await removeNetworkCgroup(parts, record);
   if (record.namespaces.net === 'pod') await step('detach network', async () => releaseNetwork(parts, record, state === undefined));
   stage('sandbox.detached');
   await step('unpin namespaces', async () => unpinSandbox(parts, record.id));

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { unlessMissing } from '../base/errors.ts';
 import { toPlainJson } from '../base/json.ts';
-import { isAliveState, type Container } from '../container/container.ts';
+import { cgroupsPathOf, isAliveState, type Container } from '../container/container.ts';
 import { containerStatusMessage } from './container-messages.ts';
 import type { RuntimeServiceHandlers } from './handlers.ts';
 import type { RuntimeServiceParts } from './parts.ts';
@@ -26,7 +26,7 @@ async function containerInfo(parts: RuntimeServiceParts, container: Container): 
     state: state.is,
     name: record.name,
     runtimeHandler: record.runtimeHandler,
-    cgroupsPath: state.chosenCgroup ?? record.cgroupsPath,
+    cgroupsPath: cgroupsPathOf(container),
     runtimeSpec: spec === undefined ? null : (JSON.parse(spec) as unknown),
     config: record.config,
   };

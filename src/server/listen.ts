@@ -1,5 +1,6 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { UntypedHandleCall } from '@grpc/grpc-js';
+import type { Duplex } from 'node:stream';
 import { services } from '../../api/cri/runtime.ts';
 import type { Method } from '../../api/cri/runtime.ts';
 import { isUnimplemented } from '../base/call.ts';
@@ -31,6 +32,8 @@ export interface ListenOptions {
 export interface CriServer {
   /** How many calls are under way. */
   readonly callsInFlight: number;
+  /** Serves a connection that came in elsewhere. */
+  take(connection: Duplex): void;
   /**
    * Takes no more calls, ends the streaming ones, waits for the others, at most `graceMs`, then ends them as well. The socket is
    * removed first, so that a new client fails at once and tries again.
@@ -61,6 +64,7 @@ export async function listen(options: ListenOptions): Promise<CriServer> {
   const server = new Server(SERVER_OPTIONS);
   register(server, calls, services.RuntimeService, options.runtime);
   register(server, calls, services.ImageService, options.image);
+  const others = server.createConnectionInjector(ServerCredentials.createInsecure());
   try {
     await bind(server, place.bindPath);
     keepLongDeadlines(server);
@@ -74,6 +78,9 @@ export async function listen(options: ListenOptions): Promise<CriServer> {
   return {
     get callsInFlight() {
       return calls.size;
+    },
+    take: (connection) => {
+      others.injectConnection(connection);
     },
     close: async (graceMs) => {
       await place.remove();

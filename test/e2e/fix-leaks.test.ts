@@ -1,10 +1,10 @@
 /** `check --leaks --fix` on real things that no record claims, beside pods that run and pods that come and go. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, writeFile } from 'node:fs/promises';
+import { access, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { ensureDir, readJson, writeJson } from 'fs-extra/esm';
+import { ensureDir, pathExists, readJson, writeJson } from 'fs-extra/esm';
 import { busyboxLayer } from '../../scripts/make-demo-image.ts';
 import type { LeakFixReport } from '../../src/admin/debug-reports.ts';
 import { silentLog } from '../../src/base/log.ts';
@@ -57,6 +57,15 @@ async function leakContainer(daemon: TestDaemon, id: string): Promise<number> {
   return Number(await readJson(pidFile));
 }
 
+/** In the cgroup of the lost container's pod, with what tells where. */
+async function leakNetworkCgroup(daemon: TestDaemon, id: string): Promise<void> {
+  const path = `${daemon.cgroup}/lost/crio-${id}.scope`;
+  const tree = (await pathExists('/sys/fs/cgroup/memory')) ? 'memory' : '';
+  await mkdir(join('/sys/fs/cgroup', tree, path));
+  await ensureDir(join(daemon.runDir, 'network-cgroups'));
+  await symlink(path, join(daemon.runDir, 'network-cgroups', id));
+}
+
 /** One of everything, by hand: what a bug in the daemon would leave. */
 async function leakAll(daemon: TestDaemon): Promise<{ readonly things: readonly string[]; readonly pid: number }> {
   const [sandbox, container] = [newId(), newId()];
@@ -66,11 +75,13 @@ async function leakAll(daemon: TestDaemon): Promise<{ readonly things: readonly 
   await ensureDir(shm);
   mountTmpfs(shm, { sizeBytes: 1024 * 1024, mode: 0o1777 });
   await mkdir(join(daemon.runDir, 'infra', sandbox), { recursive: true });
+  await leakNetworkCgroup(daemon, sandbox);
   // A kind that the inventory has and this has not does not compile. An exit file of nobody's the exit router takes at once.
   const expected: Readonly<Record<Exclude<InventoryKind['kind'], 'exit file'>, string>> = {
     attachment: sandbox,
     namespace: sandbox,
     'infra bundle': sandbox,
+    'network cgroup': sandbox,
     bundle: container,
     directory: sandbox,
     rootfs: container,
@@ -104,7 +115,7 @@ e2eTest(
     const container = await runContainer(daemon, kept, ['sleep', '3600']);
     const before = (await inventoryOf(daemon)).filter((line) => !line.startsWith('process '));
     const { things, pid } = await leakAll(daemon);
-    await assert.rejects(daemon.cli('check', '--leaks'), { exitCode: 5, stderr: /6 leaked, 0 missing/ });
+    await assert.rejects(daemon.cli('check', '--leaks'), { exitCode: 5, stderr: /7 leaked, 0 missing/ });
 
     const removed: string[] = [];
     const fixes = (async () => {

@@ -39,6 +39,7 @@ e2eTest(
       attachment: [lost.id],
       namespace: [lost.id],
       'infra bundle': [lost.id],
+      'network cgroup': [],
       bundle: [running, ended],
       directory: [lost.id],
       rootfs: [running, ended],

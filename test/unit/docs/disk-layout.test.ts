@@ -27,7 +27,8 @@ function pathsOf(object: object): [string, string][] {
 
 test('every path that a class tells has a line in docs/disk-layout.md, or is a directory of some', async () => {
   const layout = new DiskLayout({ root: 'ROOT', runDir: 'RUN', imagestore: '' });
-  const sandbox = new SandboxPaths({ files: layout.sandboxFiles, namespaces: layout.namespaces, infra: layout.infra }, ID);
+  const { sandboxFiles: files, namespaces, infra, networkCgroups } = layout;
+  const sandbox = new SandboxPaths({ files, namespaces, infra, networkCgroups }, ID);
   const container = new Bundle(`${layout.bundles}/${ID}`, `${layout.containerRecords}/${ID}`);
   const named = sandbox.namespacesOf({ namespaces: { net: 'pod', ipc: 'pod', pid: 'container', user: { uids: IDS, gids: IDS } } });
   const paths = [

@@ -58,6 +58,9 @@ test('readPath() takes a cgroup that somebody else has chosen, and nothing that 
     '/x\n',
     `/x/${'y'.repeat(201)}`,
     `/pod1/${id}`,
+    `/pod1/${id}.scope`,
+    `/pod1/crio-${id}`,
+    `/pod1/crio-${id}.scope`,
     '/pod1/podwright-conmon-1',
   ])
     assert.match(Object.entries(cgroupfs.readPath(bad)).join(), /^must,must be an absolute path/, bad);
@@ -75,12 +78,51 @@ test('readPath() takes a cgroup that somebody else has chosen, and nothing that 
     'a.slice:own:x.scope',
     'a.slice:o/n:x',
     'a.slice:podwright:x',
+    `a.slice:crio:${id}`,
     `a.slice:own:${'x'.repeat(101)}`,
   ])
     assert.match(Object.entries(systemd.readPath(bad)).join(), /^must,must be SLICE\.slice:PREFIX:NAME/, bad);
   // As after a change of the driver.
   assert.equal(systemd.containerDirectory(SLICE, 'c1', '/x'), systemd.containerDirectory(SLICE, 'c1'));
   assert.equal(cgroupfs.containerDirectory('/pod1', 'c1', 'a.slice:own:x'), '/pod1/c1');
+});
+
+test("in CRI-O's naming new cgroups are crio-ID.scope, and those of either naming are found again by their path", () => {
+  const id = 'a'.repeat(64);
+  for (const [placement, parent, own, crio] of [
+    [new CgroupfsPlacement({} as Cgroups), '/kubepods/pod1', `/kubepods/pod1/${id}`, `/kubepods/pod1/crio-${id}.scope`],
+    [new SystemdPlacement({} as Cgroups), SLICE, `${SLICE}:podwright:${id}`, `${SLICE}:crio:${id}`],
+  ] as const) {
+    const directory = placement.parentDirectory(parent);
+    const ownName = placement.driver === 'systemd' ? `podwright-${id}.scope` : id;
+    assert.equal(placement.cgroupsPath(parent, id), own);
+    placement.naming = 'crio';
+    assert.equal(placement.cgroupsPath(parent, id), crio);
+    for (const [path, name] of [
+      [own, ownName],
+      [crio, `crio-${id}.scope`],
+      [undefined, ownName],
+    ] as const) {
+      assert.equal(placement.containerDirectory(parent, id, path), `${directory}/${name}`);
+      if (path !== undefined) assert.equal(placement.parentOf(path, id), parent);
+    }
+    assert.equal(placement.parentOf(crio.replace('crio', 'rkt'), id), undefined);
+  }
+});
+
+test('the cgroup of a network is made in the slice that is named, and in none of our own naming', async () => {
+  const made: string[] = [];
+  const placement = new SystemdPlacement({
+    ensure: async (path: string) => made.push(path) > 0,
+    remove: async (path: string) => void made.push(`without ${path}`),
+  } as unknown as Cgroups);
+  placement.naming = 'crio';
+  for (const parent of [SLICE, placement.parent('', 'abc')])
+    await placement.makeNetworkCgroup(parent, 'p1', placement.cgroupsPath(parent, 'p1'));
+  const path = `/kubepods.slice/kubepods-burstable.slice/${SLICE}/crio-p1.scope`;
+  assert.deepEqual(made, [path]);
+  await placement.removeNetworkCgroup(SLICE, 'p1', placement.cgroupsPath(SLICE, 'p1'));
+  assert.deepEqual(made, [path, `without ${path}`]);
 });
 
 test('a pod that names no parent has a cgroup of its own', () => {
@@ -111,5 +153,5 @@ test('runtimeAnnotations() lets systemd end containers between the kubelet and t
 
 test('of our own cgroups nobody but us can tell a kill', async () => {
   const placement: CgroupPlacement = cgroupfs;
-  assert.equal(await placement.toldOutOfMemory([{ id: 'c1' }]), undefined);
+  assert.equal(await placement.toldOutOfMemory([{ id: 'c1', cgroupParent: '/pod1' }]), undefined);
 });

@@ -74,13 +74,13 @@ async function node(directory: string, there: readonly string[], needsNamespace 
     sandboxes: { store: { claims: (id: string) => id === SANDBOX_ID } },
     containers: { store: { claims: (id: string) => id === CONTAINER_ID } },
     sandboxParts: {
-      directories: { files: at('sandboxes'), namespaces: at('ns'), infra: at('infra') },
+      directories: { files: at('sandboxes'), namespaces: at('ns'), infra: at('infra'), networkCgroups: at('network-cgroups') },
       networks: { attachments: async () => there, needsNamespace: (id: string) => id === needsNamespace },
       monitor: { exitDirectory: at('exits') },
     },
     containerParts: { bundleDirectory: at('bundles'), rootfs: { list: async () => there } },
   } as unknown as RestoreParts;
-  for (const name of ['bundles', 'sandboxes', 'ns', 'infra', 'exits'])
+  for (const name of ['bundles', 'sandboxes', 'ns', 'infra', 'network-cgroups', 'exits'])
     for (const id of there) await mkdir(join(at(name), id), { recursive: true });
   return inventoryOf(parts);
 }
@@ -96,6 +96,7 @@ test('every kind of the inventory lists what is there, and takes for its own wha
     ['attachment', ofSandbox, sandbox],
     ['namespace', ofSandbox, sandbox],
     ['infra bundle', ofSandbox, sandbox],
+    ['network cgroup', ofSandbox, sandbox],
     ['bundle', ofContainer, container],
     ['directory', ofSandbox, sandbox],
     ['rootfs', ofContainer, container],

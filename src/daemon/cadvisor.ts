@@ -1,0 +1,122 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { PodSandboxMetadata } from '../../api/cri/runtime.ts';
+import type { CadvisorBackend, ContainerFacts } from '../cadvisor/backend.ts';
+import { CadvisorListener } from '../cadvisor/listener.ts';
+import { messageOf } from '../base/errors.ts';
+import { DiskLayout } from '../config/disk-layout.ts';
+import { isAliveState, type ContainerRecord } from '../container/container.ts';
+import type { SandboxRecord } from '../podsandbox/sandbox.ts';
+import { imageSpec } from '../runtimeservice/container-messages.ts';
+import type { DaemonParts } from './build.ts';
+
+/** Dashboards leave out series without an image, so pods have the name of one. There is no such image. */
+const POD_IMAGE = 'podwright/pause';
+
+const NOBODY = { name: '', attempt: 0 };
+
+type Parts = Pick<DaemonParts, 'config' | 'log' | 'containers' | 'sandboxes' | 'placement' | 'storage'>;
+
+/**
+ * Binds CRI-O's socket where the configuration says so, and has new cgroups named in CRI-O's form. Without the socket they are not:
+ * cAdvisor would ask another about them, and drop what that one does not know.
+ */
+export async function openCadvisor(parts: Parts): Promise<CadvisorListener | undefined> {
+  const { cadvisor, socketMode: mode, socketUid: uid, socketGid: gid } = parts.config.current;
+  const { log, placement } = parts;
+  if (!cadvisor.crioCompat) return undefined;
+  const { socketPath: path } = cadvisor;
+  try {
+    await mkdir(join(new DiskLayout(parts.config.current).noLayer, 'diff'), { recursive: true, mode: 0o755 });
+    const listener = await CadvisorListener.bind({ path, mode, uid, gid }, cadvisorBackend(parts), log);
+    placement.naming = 'crio';
+    log.info("answering cAdvisor in CRI-O's place", { path });
+    return listener;
+  } catch (error) {
+    log.warn('cAdvisor gets no names of pods and containers, and new cgroups are named as without cadvisor.crio_compat', {
+      path,
+      error: messageOf(error),
+    });
+    return undefined;
+  }
+}
+
+function cadvisorBackend(parts: Parts): CadvisorBackend {
+  const { containers, sandboxes, placement, config } = parts;
+  const layout = new DiskLayout(config.current);
+  const images = layout.imageStorage === layout.storage ? undefined : layout.imageStorage;
+  return {
+    storage: () => ({ root: layout.storage, images, cgroupDriver: placement.driver }),
+    find: (id) => {
+      const container = containers.store.recordOf(id);
+      if (container !== undefined) return containerFacts(parts, container);
+      const sandbox = sandboxes.store.recordOf(id);
+      return sandbox && podFacts(parts, sandbox, layout.noLayer);
+    },
+  };
+}
+
+function containerFacts(parts: Parts, record: ContainerRecord): ContainerFacts {
+  const { containers, sandboxes, storage } = parts;
+  const state = containers.store.get(record.id)?.state;
+  const sandbox = sandboxes.store.recordOf(record.sandboxId);
+  const { labels, annotations, metadata } = record.config;
+  return {
+    kind: 'container',
+    name: crioNameOf(metadata, sandbox?.config.metadata),
+    // One that awaits its restore has none, and pid 0.
+    pid: state !== undefined && isAliveState(state) ? state.process.pid : undefined,
+    image: imageSpec({ containers }, record)?.image ?? '',
+    imageRef: record.imageRef,
+    createdAtNs: record.createdAtNs,
+    labels: { ...(sandbox && namesOf(sandbox)), 'io.kubernetes.container.name': metadata?.name ?? '', ...labels },
+    annotations,
+    logPath: record.logPath,
+    root: storage.rootfs.directoryOf(record.id),
+    sandboxId: record.sandboxId,
+    ...networkOf(parts, sandbox),
+  };
+}
+
+function podFacts(parts: Parts, record: SandboxRecord, root: string): ContainerFacts {
+  const { labels, annotations, metadata } = record.config;
+  return {
+    kind: 'pod',
+    name: crioNameOf({ name: 'POD', attempt: metadata?.attempt ?? 0 }, metadata),
+    pid: pidOnNetworkOf(parts, record),
+    image: POD_IMAGE,
+    imageRef: '',
+    createdAtNs: record.createdAtNs,
+    labels: { ...namesOf(record), ...labels },
+    annotations,
+    logPath: '',
+    root,
+    sandboxId: record.id,
+    ...networkOf(parts, record),
+  };
+}
+
+/** The label `name` of cAdvisor's series; dashboards look for `k8s_` in it. */
+function crioNameOf({ name, attempt } = NOBODY, pod: Partial<PodSandboxMetadata> = {}): string {
+  return `k8s_${name}_${pod.name ?? ''}_${pod.namespace ?? ''}_${pod.uid ?? ''}_${attempt}`;
+}
+
+/** As the kubelet labels all that it makes; others may not. */
+function namesOf({ config: { metadata } }: SandboxRecord): Readonly<Record<string, string>> {
+  const { name = '', namespace = '', uid = '' } = metadata ?? {};
+  return { 'io.kubernetes.pod.name': name, 'io.kubernetes.pod.namespace': namespace, 'io.kubernetes.pod.uid': uid };
+}
+
+function networkOf({ sandboxes }: Parts, sandbox: SandboxRecord | undefined): Pick<ContainerFacts, 'ips' | 'hostNetwork'> {
+  const state = sandbox && sandboxes.store.get(sandbox.id)?.state;
+  return { ips: state?.network.ips ?? [], hostNetwork: sandbox?.namespaces.net === 'node' };
+}
+
+/** The infra process, or that of a container which runs. */
+function pidOnNetworkOf({ sandboxes, containers }: Parts, { id }: SandboxRecord): number | undefined {
+  const state = sandboxes.store.get(id)?.state;
+  if (state?.is !== 'Ready') return undefined;
+  if (state.infra !== undefined) return state.infra.process.pid;
+  const running = containers.ofSandbox(id).find((container) => container.state.is === 'Running');
+  return running?.state.process.pid;
+}
