@@ -84,7 +84,7 @@ async function readToml(path: string, required: boolean, problems: string[]): Pr
 
 /** What is wrong between keys that are right by themselves. */
 function contradictions(config: Config): string[] {
-  const { root, runDir, runtime, stream } = config;
+  const { root, runDir, runtime, stream, metrics } = config;
   const names = Object.keys(runtime.handlers);
   const problems: string[] = [];
   if (!names.includes(runtime.default) && runtime.default !== AUTO)
@@ -95,9 +95,11 @@ function contradictions(config: Config): string[] {
   if (Buffer.byteLength(config.listenPath) > PREPARED_PATH_LIMIT_BYTES) {
     problems.push(`listen: is ${config.listenPath}, must be of at most ${PREPARED_PATH_LIMIT_BYTES} bytes`);
   }
-  if ((stream.tlsCert === '') !== (stream.tlsKey === ''))
-    problems.push('stream.tls_cert, stream.tls_key: one of them is empty, must be both or none');
-  if (stream.tlsClientCa !== '' && stream.tlsCert === '') problems.push('stream.tls_client_ca: is set, must be with stream.tls_cert only');
+  for (const [table, { tlsCert, tlsKey, tlsClientCa }] of Object.entries({ stream, metrics })) {
+    if ((tlsCert === '') !== (tlsKey === ''))
+      problems.push(`${table}.tls_cert, ${table}.tls_key: one of them is empty, must be both or none`);
+    if (tlsClientCa !== '' && tlsCert === '') problems.push(`${table}.tls_client_ca: is set, must be with ${table}.tls_cert only`);
+  }
   return problems;
 }
 

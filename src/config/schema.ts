@@ -283,9 +283,12 @@ export const schema = {
     idleTimeoutMs: key(duration(1000), 4 * 60 * MINUTE_MS, 'A session in which nothing moved for so long is ended.'),
   }),
   metrics: section('Prometheus metrics.', {
-    listen: key(hostAndPortOrSocket, '', 'Where /metrics is served over plain HTTP; empty: on the admin socket alone.', {
+    listen: key(hostAndPortOrSocket, '', 'Where /metrics is served; empty: on the admin socket alone.', {
       flag: { usage: '--metrics-listen <ADDRESS>' },
     }),
+    tlsCert: key(optionalPath, '', 'Its certificate, PEM; empty: plain HTTP. Read again when it changes.'),
+    tlsKey: key(optionalPath, '', "The certificate's key, PEM."),
+    tlsClientCa: key(optionalPath, '', 'Authorities that clients must have a certificate of, PEM; empty: any client.'),
   }),
   log: logSection,
   timeouts: section('How long work may take before it is given up and taken back.', {

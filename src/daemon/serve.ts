@@ -6,6 +6,7 @@ import { DaemonError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { PinoLog } from '../base/pino-log.ts';
 import { addStepSink } from '../base/steps.ts';
+import { configuredTls } from '../base/server-tls.ts';
 import { VERSION } from '../base/version.ts';
 import { DiskLayout } from '../config/disk-layout.ts';
 import type { LiveConfig } from '../config/live-config.ts';
@@ -220,7 +221,8 @@ async function openEdge(parts: DaemonParts, metrics: Metrics, closers: Closer[])
   await admin.listen();
   closers.push(async () => admin.close());
   if (config.current.metrics.listen !== '') {
-    const listener = await listenMetrics({ address: config.current.metrics.listen, metrics, log });
+    const tls = configuredTls(config.current.metrics);
+    const listener = await listenMetrics({ address: config.current.metrics.listen, metrics, log, tls });
     closers.push(async () => listener.close());
   }
   // What new cgroups are named is settled before the first call.
@@ -242,14 +244,11 @@ const TRIM_AFTER_MS = 1_000;
 
 async function startStreaming(parts: DaemonParts, closers: Closer[]): Promise<StreamingServer> {
   let trim: NodeJS.Timeout | undefined;
-  const { address, port, tlsCert, tlsKey, tlsClientCa, idleTimeoutMs } = parts.config.current.stream;
+  const { address, port, idleTimeoutMs } = parts.config.current.stream;
   const streaming = new StreamingServer({
     address,
     port,
-    tls:
-      tlsCert === ''
-        ? undefined
-        : { certificateFile: tlsCert, keyFile: tlsKey, ...(tlsClientCa === '' ? {} : { clientCaFile: tlsClientCa }) },
+    tls: configuredTls(parts.config.current.stream),
     backend: streamingBackend(parts),
     log: parts.log,
     idleTimeoutMs,

@@ -1,8 +1,9 @@
 import { lstat, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import http from 'node:http';
+import https from 'node:https';
 import { DaemonError, messageOf, unlessMissing } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { FollowedTls, type TlsFiles } from '../base/server-tls.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface MetricsListener {
@@ -13,6 +14,8 @@ export interface MetricsListener {
 
 /** Requests on /metrics are short; a client that stalls is let go, milliseconds. */
 const REQUEST_TIMEOUT_MS = 10_000;
+const LIMITS = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS };
+const TLS_CHECK_MS = 60_000;
 
 function splitAddress(address: string): { path: string } | { host: string; port: number } {
   const path = address.replace(/^unix:(\/\/)?/, '');
@@ -28,7 +31,7 @@ function splitAddress(address: string): { path: string } | { host: string; port:
   return { host: match[1] ?? match[2] ?? '', port };
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, metrics: Metrics): Promise<void> {
+async function answer(request: http.IncomingMessage, response: http.ServerResponse, metrics: Metrics): Promise<void> {
   const path = request.url?.replace(/\?.*$/, '');
   if (path !== '/metrics') {
     response.writeHead(404, { 'content-type': 'text/plain' }).end('not found; the metrics are at /metrics\n');
@@ -40,14 +43,25 @@ async function answer(request: IncomingMessage, response: ServerResponse, metric
   }
 }
 
+export interface MetricsListenerOptions {
+  readonly address: string;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly tls?: TlsFiles | undefined;
+  /** How often the TLS files are looked at for a change, milliseconds. */
+  readonly tlsCheckMs?: number;
+}
+
 /**
  * Serves `GET /metrics` on `host:port` (an empty host is every address) or on a unix socket.
- * @throws {DaemonError} InvalidArgument for an address that is none; Unavailable where it cannot be listened on.
+ * @throws {DaemonError} InvalidArgument for an address that is none, and for unusable TLS files; Unavailable where it cannot be listened on.
  */
-export async function listenMetrics(options: { address: string; metrics: Metrics; log: Log }): Promise<MetricsListener> {
+export async function listenMetrics(options: MetricsListenerOptions): Promise<MetricsListener> {
   const { address, metrics, log } = options;
   const where = splitAddress(address);
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
+  const tls = options.tls === undefined ? undefined : await FollowedTls.open(options.tls);
+  const server = tls === undefined ? http.createServer(LIMITS) : https.createServer({ ...LIMITS, ...tls.serverOptions });
+  server.on('request', (request: http.IncomingMessage, response: http.ServerResponse) => {
     answer(request, response, metrics).catch((error: unknown) => {
       log.warn('metrics could not be read', { error });
       if (!response.headersSent) response.writeHead(500, { 'content-type': 'text/plain' });
@@ -62,11 +76,13 @@ export async function listenMetrics(options: { address: string; metrics: Metrics
     });
     server.listen('path' in where ? where : where.host === '' ? { port: where.port } : where, resolve);
   });
+  const timer = server instanceof https.Server && tls !== undefined ? followTls(server, tls, options) : undefined;
   const bound = server.address();
   const host = 'host' in where && where.host.includes(':') ? `[${where.host}]` : 'host' in where ? where.host : '';
   return {
     address: typeof bound === 'object' && bound !== null ? `${host}:${bound.port}` : address,
     close: async () => {
+      clearInterval(timer);
       await new Promise<void>((resolve) => {
         server.close(() => {
           resolve();
@@ -75,4 +91,16 @@ export async function listenMetrics(options: { address: string; metrics: Metrics
       });
     },
   };
+}
+
+/** Files that do not work are logged and left. */
+function followTls(server: https.Server, tls: FollowedTls, { log, tlsCheckMs = TLS_CHECK_MS }: MetricsListenerOptions): NodeJS.Timeout {
+  const look = async (): Promise<void> => {
+    try {
+      if (await tls.refresh(server)) log.info('the listener for metrics uses new certificates');
+    } catch (error) {
+      log.warn('the listener for metrics keeps its certificates', { error: messageOf(error) });
+    }
+  };
+  return setInterval(() => void look(), tlsCheckMs).unref();
 }

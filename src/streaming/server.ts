@@ -9,7 +9,7 @@ import type { AttachRequest, ExecRequest, PortForwardRequest, StreamingBackend }
 import { refuseUpgrade } from './http-reply.ts';
 import { SessionLife } from './session-life.ts';
 import { type SessionRequest, Sessions } from './sessions.ts';
-import { readTlsFiles, sameMaterial, type TlsFiles, type TlsMaterial } from './tls-files.ts';
+import { FollowedTls, type TlsFiles } from '../base/server-tls.ts';
 import { Tokens } from './tokens.ts';
 import { parseStreamPath, reachableHost, streamUrl, type StreamKind } from './url.ts';
 
@@ -50,7 +50,7 @@ export class StreamingServer {
   readonly #lives = new Map<SessionLife, Promise<void>>();
   readonly #sessions: Sessions;
   #server: http.Server | https.Server | undefined;
-  #tlsMaterial: TlsMaterial | undefined;
+  #tls: FollowedTls | undefined;
   #tlsTimer: NodeJS.Timeout | undefined;
 
   constructor(options: StreamingServerOptions) {
@@ -71,11 +71,8 @@ export class StreamingServer {
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_MS,
     };
-    if (tls !== undefined) this.#tlsMaterial = await readTlsFiles(tls);
-    const server =
-      tls === undefined
-        ? http.createServer(limits)
-        : https.createServer({ ...limits, ...this.#tlsMaterial, requestCert: tls.clientCaFile !== undefined, rejectUnauthorized: true });
+    if (tls !== undefined) this.#tls = await FollowedTls.open(tls);
+    const server = this.#tls === undefined ? http.createServer(limits) : https.createServer({ ...limits, ...this.#tls.serverOptions });
     server.on('request', (request, response) => {
       this.#answerPlain(request, response);
     });
@@ -144,14 +141,10 @@ export class StreamingServer {
 
   /** Reads the TLS files again; connections made from now on use them. Files that do not work are logged and left. */
   async reloadTls(): Promise<void> {
-    const { tls, log } = this.#options;
-    if (tls === undefined || this.#tlsMaterial === undefined) return;
+    const { log } = this.#options;
+    const server = this.#server as https.Server | undefined;
     try {
-      const material = await readTlsFiles(tls);
-      if (sameMaterial(material, this.#tlsMaterial)) return;
-      (this.#server as https.Server | undefined)?.setSecureContext(material);
-      this.#tlsMaterial = material;
-      log.info('streaming server uses new certificates');
+      if (server !== undefined && (await this.#tls?.refresh(server)) === true) log.info('streaming server uses new certificates');
     } catch (error) {
       log.warn(`streaming server keeps its certificates: ${messageOf(error)}`);
     }

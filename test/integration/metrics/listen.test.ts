@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import type { RequestOptions } from 'node:http';
-import { writeFile } from 'node:fs/promises';
+import https from 'node:https';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { TLSSocket } from 'node:tls';
 import { silentLog } from '../../../src/base/log.ts';
 import { DaemonError } from '../../../src/base/errors.ts';
 import { listenMetrics } from '../../../src/metrics/listen.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import { temporaryFolder } from '../../support/cri-server.ts';
+import { until } from '../../support/pods.ts';
+import { makeSelfSigned } from '../../support/self-signed.ts';
 
 const metrics = new Metrics();
 
@@ -63,4 +67,60 @@ test('an address that cannot be listened on is refused with its words', async (t
       (error) => error instanceof DaemonError && error.kind === 'InvalidArgument' && error.message.includes(`"${address}"`),
     );
   }
+});
+
+/** The name in the certificate that is shown to a client with these options. */
+async function serverSeen(address: string, options: https.RequestOptions = {}): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const sent = https.get(`https://${address}/metrics`, { agent: false, rejectUnauthorized: false, ...options }, (response) => {
+      const { subject } = (response.socket as TLSSocket).getPeerCertificate();
+      response.resume().on('end', () => {
+        if (response.statusCode === 200) resolve(String(subject.CN));
+        else reject(new Error(`status ${response.statusCode}`));
+      });
+    });
+    sent.on('error', reject);
+  });
+}
+
+test('TLS: new certificates are taken without a restart, broken ones not', { timeout: 30_000 }, async (t) => {
+  const directory = await temporaryFolder(t);
+  await Promise.all(['one', 'two'].map(async (name) => makeSelfSigned(directory, name)));
+  const tls = { certificateFile: join(directory, 'server.crt'), keyFile: join(directory, 'server.key') };
+  const use = async (name: string): Promise<void> => {
+    await copyFile(join(directory, `${name}.key`), tls.keyFile);
+    await copyFile(join(directory, `${name}.crt`), tls.certificateFile);
+  };
+  await use('one');
+  const listener = await listenMetrics({ address: '127.0.0.1:0', metrics, log: silentLog, tls, tlsCheckMs: 50 });
+  t.after(() => listener.close());
+
+  assert.equal(await serverSeen(listener.address), 'one');
+  await use('two');
+  await until('the second is used', async () => (await serverSeen(listener.address)) === 'two');
+  await writeFile(tls.certificateFile, 'broken');
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.equal(await serverSeen(listener.address), 'two');
+});
+
+test('TLS with a client CA: strangers, the nameless and plain HTTP are refused', { timeout: 30_000 }, async (t) => {
+  const directory = await temporaryFolder(t);
+  await Promise.all(['server', 'client', 'stranger'].map(async (name) => makeSelfSigned(directory, name)));
+  const tls = {
+    certificateFile: join(directory, 'server.crt'),
+    keyFile: join(directory, 'server.key'),
+    clientCaFile: join(directory, 'client.crt'),
+  };
+  const listener = await listenMetrics({ address: '127.0.0.1:0', metrics, log: silentLog, tls });
+  t.after(() => listener.close());
+  const identity = async (name: string): Promise<https.RequestOptions> => ({
+    cert: await readFile(join(directory, `${name}.crt`)),
+    key: await readFile(join(directory, `${name}.key`)),
+  });
+
+  await assert.rejects(serverSeen(listener.address));
+  await assert.rejects(serverSeen(listener.address, await identity('stranger')));
+  const [host, port] = listener.address.split(':');
+  await assert.rejects(get({ host, port, path: '/metrics' }));
+  assert.equal(await serverSeen(listener.address, await identity('client')), 'server');
 });

@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import tls from 'node:tls';
-import { execa } from 'execa';
 import { eventually, openSpdy, quiet, startServer } from '../../support/streaming/harness.ts';
 import { SpdyClient, upgradeToSpdy } from '../../support/streaming/spdy-client.ts';
 import { connectWebSocket } from '../../support/streaming/websocket-client.ts';
+import { makeSelfSigned } from '../../support/self-signed.ts';
 
 const request = { containerId: 'local', command: ['true'], ...quiet };
 const v4 = ['v4.channel.k8s.io'];
@@ -123,32 +123,10 @@ test('requests that are no HTTP, or never come, hold nothing up', { timeout: 10_
   silent.destroy();
 });
 
-async function makeCertificate(directory: string, name: string): Promise<void> {
-  await execa('openssl', [
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-days',
-    '2',
-    '-subj',
-    `/CN=${name}`,
-    '-addext',
-    'subjectAltName=IP:127.0.0.1',
-    '-keyout',
-    join(directory, `${name}.key`),
-    '-out',
-    join(directory, `${name}.crt`),
-  ]);
-}
-
 async function certificates(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'streaming-tls-'));
   t.after(() => rm(directory, { recursive: true }));
-  await Promise.all(['one', 'two', 'client', 'stranger'].map((name) => makeCertificate(directory, name)));
+  await Promise.all(['one', 'two', 'client', 'stranger'].map((name) => makeSelfSigned(directory, name)));
   return directory;
 }
 

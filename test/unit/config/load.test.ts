@@ -212,6 +212,8 @@ test('loadConfig() names file and key of what is wrong', async () => {
       'run_dir: is /var/lib/podwright/run, must be neither root (/var/lib/podwright) nor above or below it',
     ],
     ['stream.tls_cert = "/c"', 'stream.tls_cert, stream.tls_key: one of them is empty, must be both or none'],
+    ['metrics.tls_key = "/k"', 'metrics.tls_cert, metrics.tls_key: one of them is empty, must be both or none'],
+    ['metrics.tls_client_ca = "/ca"', 'metrics.tls_client_ca: is set, must be with metrics.tls_cert only'],
     [
       'metrics.listen = "9090"',
       'main.toml: metrics.listen: is "9090", must be HOST:PORT, or unix:// and an absolute path of at most 107 bytes, or empty for none',
