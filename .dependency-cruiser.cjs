@@ -29,7 +29,7 @@ const may = {
   server: ['base', 'metrics', 'runtimeservice', 'imageservice'],
   admin: ['base'],
   cadvisor: ['base'],
-  cli: ['base', 'config', 'admin'], // admin: its report types only, see cli-is-a-thin-client
+  cli: ['base', 'config', 'admin', 'linux'], // admin: its report types only, linux: the terminal only, see cli-is-a-thin-client
 };
 // The composition root puts all of them together.
 may.daemon = Object.keys(may).filter((folder) => folder !== 'cli');
@@ -72,6 +72,15 @@ module.exports = {
       {
         path: '^src/admin/',
         pathNot: '^src/admin/.*reports\\.ts$',
+      },
+    ),
+    rule(
+      'cli-and-its-terminal',
+      'Of the kernel, the command line knows the terminal that it is on.',
+      { path: '^src/cli/' },
+      {
+        path: '^src/linux/',
+        pathNot: '^src/linux/terminal-mode\\.ts$',
       },
     ),
     rule(

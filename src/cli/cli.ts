@@ -51,6 +51,7 @@ function program(host: CliHost, io: CliIo): Command {
       '\nExit codes: 0 done, 1 failed, 2 wrong command line, 3 wrong configuration, 4 no daemon answers, 5 check found something.',
     )
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
+    .enablePositionalOptions() // those of `exec` end where its command begins
     .exitOverride();
   addServe(podwright, host);
   addConfig(podwright, io);

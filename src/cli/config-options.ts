@@ -58,7 +58,8 @@ export async function orConfigError<T>(loading: Promise<T>): Promise<T> {
   }
 }
 
-function textOption(options: Options, name: string): string | undefined {
+/** The value of a flag that has one. */
+export function textOption(options: Options, name: string): string | undefined {
   const value = options[name];
   return typeof value === 'string' ? value : undefined;
 }

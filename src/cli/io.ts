@@ -42,3 +42,18 @@ export function sizeText(bytes: number): string {
 export function jsonText(value: unknown): string {
   return `${JSON.stringify(value, undefined, 2)}\n`;
 }
+
+/** Writes, and resolves when there is room for more. @throws where nobody reads it any more */
+export async function written(stream: Writable, data: Uint8Array): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    stream.once('error', reject); // stays on failure: the event comes after the callback
+    stream.write(data, (error) => {
+      if (error !== null && error !== undefined) {
+        reject(error);
+        return;
+      }
+      stream.off('error', reject);
+      resolve();
+    });
+  });
+}

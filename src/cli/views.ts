@@ -1,8 +1,11 @@
+import { Option } from 'commander';
 import type { Command } from 'commander';
-import { CRI_CLIENT_FLAGS, addConfigOptions } from './config-options.ts';
+import { CRI_CLIENT_FLAGS, addConfigOptions, textOption } from './config-options.ts';
 import type { Options } from './config-options.ts';
-import { widthOf } from './io.ts';
+import { CliError, EXIT } from './exit-codes.ts';
+import { jsonText, widthOf } from './io.ts';
 import type { CliIo } from './io.ts';
+import { SORT_KEYS } from './sort-keys.ts';
 
 /**
  * The commands that show pods and containers to people. Each loads what it needs when it is run: gRPC alone takes longer to load
@@ -12,6 +15,9 @@ export function addViews(podwright: Command, io: CliIo): void {
   addPs(podwright, io);
   addInspect(podwright, io);
   addEvents(podwright, io);
+  addLogs(podwright, io);
+  addExec(podwright, io);
+  addTop(podwright, io);
 }
 
 function addPs(podwright: Command, io: CliIo): void {
@@ -45,12 +51,67 @@ function addEvents(podwright: Command, io: CliIo): void {
   });
 }
 
+function addLogs(podwright: Command, io: CliIo): void {
+  const logs = criCommand(podwright, 'logs').description('what a container has written: its stdout on stdout, its stderr on stderr');
+  logs.argument('<OBJECT>', OBJECT_HELP);
+  logs.option('-f, --follow', 'go on with what it writes, through rotations of the log, until it ends');
+  logs.option('--tail <N>', 'the last N lines only');
+  logs.option('--since <TIME>', 'only what came since then: a duration such as 90s or 1h30m, or a time such as 2026-01-31T10:00:00Z');
+  logs.option('-t, --timestamps', 'each line with the time when it was written');
+  logs.option('-p, --previous', 'of the attempt before the newest');
+  logs.action(async (words: string, options: Options) => {
+    const [{ withCri }, { printLog }, { lineCount, sinceMs }] = await Promise.all([
+      import('./cri-session.ts'),
+      import('./logs.ts'),
+      import('./since.ts'),
+    ]);
+    const [tail, since] = [textOption(options, 'tail'), textOption(options, 'since')];
+    const what = {
+      follow: options['follow'] === true,
+      tail: tail === undefined ? undefined : lineCount(tail),
+      sinceMs: since === undefined ? undefined : sinceMs(since, Date.now()),
+      timestamps: options['timestamps'] === true,
+      previous: options['previous'] === true,
+    };
+    await withCri(options, async ({ runtime }) => printLog(runtime, words, what, io));
+  });
+}
+
+function addExec(podwright: Command, io: CliIo): void {
+  const exec = criCommand(podwright, 'exec').description('run a command in a container, and end with its exit code');
+  exec.argument('<OBJECT>', OBJECT_HELP).argument('<COMMAND...>', 'the program and its arguments');
+  exec.option('-i, --stdin', 'hand standard input on');
+  exec.option('-t, --tty', 'give it a terminal');
+  exec.passThroughOptions(); // what follows OBJECT is the command's
+  exec.action(async (words: string, command: readonly string[], options: Options) => {
+    const [{ withCri }, { execInContainer }] = await Promise.all([import('./cri-session.ts'), import('./exec.ts')]);
+    const how = { interactive: options['stdin'] === true, tty: options['tty'] === true };
+    let exitCode = 0;
+    await withCri(options, async (cri, config) => {
+      exitCode = await execInContainer(cri, config, words, command[0] === '--' ? command.slice(1) : command, how, io);
+    });
+    if (exitCode !== 0) throw new CliError(exitCode, '');
+  });
+}
+
+function addTop(podwright: Command, io: CliIo): void {
+  const top = criCommand(podwright, 'top').description('what pods and containers use, renewed until q or ctrl-C');
+  top.option('--once', 'print it once');
+  top.option('--json', 'as JSON: one object with --once, else a line each time');
+  top.addOption(new Option('--interval <SECONDS>', 'how often it is renewed').default('3'));
+  top.addOption(new Option('--sort <KEY>', 'what comes first').choices(SORT_KEYS).default('cpu'));
+  top.action(async (options: Options) => {
+    const seconds = Number(textOption(options, 'interval'));
+    if (!(seconds >= 0.5 && seconds <= 3600)) throw new CliError(EXIT.usage, `--interval: must be 0.5 to 3600 seconds`);
+    const [{ withCri }, { runTop }] = await Promise.all([import('./cri-session.ts'), import('./top.ts')]);
+    const sort = SORT_KEYS.find((key) => key === options['sort']) ?? 'cpu';
+    const how = { once: options['once'] === true, json: options['json'] === true, intervalMs: seconds * 1000, sort };
+    await withCri(options, async ({ runtime }) => runTop(runtime, how, io));
+  });
+}
+
 const OBJECT_HELP = 'an id or its beginning, a name, namespace/pod or namespace/pod/container';
 
 function criCommand(parent: Command, name: string): Command {
   return addConfigOptions(parent.command(name), CRI_CLIENT_FLAGS);
-}
-
-function jsonText(value: unknown): string {
-  return `${JSON.stringify(value, undefined, 2)}\n`;
 }
