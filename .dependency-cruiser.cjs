@@ -7,6 +7,7 @@ const may = {
   base: [],
   config: ['base'],
   metrics: ['base'],
+  tracing: ['base'],
   linux: ['base'],
   cdi: ['base', 'linux'],
   hooks: ['base'],
@@ -90,6 +91,12 @@ module.exports = {
       {
         path: 'node_modules/@grpc/',
       },
+    ),
+    rule(
+      'opentelemetry-only-in-tracing',
+      'Spans are made in src/tracing only.',
+      { path: '^src/', pathNot: '^src/tracing/' },
+      { path: 'node_modules/@opentelemetry/' },
     ),
     rule(
       'cri-types-above-adapters',

@@ -1,10 +1,20 @@
 /** Bundles the daemon into dist/: podwright.js, a file for each worker, a thread or a process (src/**\/*-worker.ts), and client.js for the commands. */
 import { glob } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { build } from 'esbuild';
+import { build as bundleFiles, type Plugin } from 'esbuild';
 import { remove } from 'fs-extra/esm';
 
 const REPOSITORY = join(import.meta.dirname, '..');
+
+/** What few nodes need is a file of its own, beside the daemon's, and read only there. */
+const APART: Plugin = {
+  name: 'apart',
+  setup: (build) => {
+    build.onResolve({ filter: /\/otlp\.ts$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: './otlp.js', external: true } : undefined,
+    );
+  },
+};
 
 /**
  * Replaces `outdir` by a build.
@@ -20,14 +30,16 @@ export async function bundle(outdir: string, hasStages = false): Promise<void> {
     // A worker is found beside the file that starts it: there `./NAME-worker.ts`, in the bundle `./NAME-worker.js`.
     entryPoints.push({ in: join(REPOSITORY, file), out: basename(file, '.ts') });
   }
+  entryPoints.push({ in: join(REPOSITORY, 'src/tracing/otlp.ts'), out: 'otlp' });
   await remove(outdir);
-  await build({
+  await bundleFiles({
     entryPoints,
     outdir,
     bundle: true,
     platform: 'node',
     target: 'node24',
     format: 'esm',
+    plugins: [APART],
     external: ['koffi'], // loads its native part from its own directory
     define: { PODWRIGHT_STAGES: String(hasStages) },
     minifySyntax: true,

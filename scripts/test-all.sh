@@ -34,6 +34,7 @@ fi
   timeout 400 bash scripts/build-zstd-chunked.sh
   timeout 600 bash scripts/build-layer-store.sh
   timeout 600 bash scripts/build-policy-reference.sh
+  timeout 400 bash scripts/build-otlp-receiver.sh
   timeout 400 bash scripts/build-nri-generate.sh
   timeout 400 bash scripts/build-nri-plugin.sh
   timeout 400 bash scripts/build-merge-reference.sh
@@ -45,6 +46,7 @@ build_pid=$!
 {
   timeout 300 bash scripts/fetch-crun.sh
   timeout 300 bash scripts/fetch-criu.sh
+  timeout 300 bash scripts/fetch-prometheus.sh
 } >/dev/null &
 fetch_pid=$!
 step check 600 npm run --silent check

@@ -29,6 +29,9 @@ export interface LogFields {
   readonly rpc?: string;
   /** One of each call, on all of its lines. */
   readonly requestId?: string;
+  /** Its span, where its trace is kept: W3C Trace Context. */
+  readonly traceId?: string;
+  readonly spanId?: string;
   /** The gRPC code by its name. */
   readonly code?: string;
 

@@ -9,6 +9,16 @@ export interface RequestContext {
   readonly rpc: string;
   /** The caller's `traceparent` (W3C Trace Context), where it has sent one. */
   readonly traceparent?: string;
+  /** Its span, where its trace is kept: digits as W3C Trace Context has them. */
+  readonly trace?: { readonly traceId: string; readonly spanId: string };
+}
+
+/** How a call ended. */
+export interface RequestEnd {
+  /** The gRPC code by its name. */
+  readonly code: string;
+  /** Why it failed. */
+  readonly error: string | undefined;
 }
 
 /** What work is about. Ids come as they become known. */
@@ -68,6 +78,9 @@ export interface Operation {
 
 /** Hears of steps and operations, in the turn in which they end: must be quick and must not throw. */
 export interface StepSink {
+  /** @returns the call's span, where its trace is kept. */
+  requestBegan?(request: RequestContext): RequestContext['trace'];
+  requestEnded?(request: RequestContext, end: RequestEnd): void;
   operationBegan?(operation: Operation): void;
   /** `operation` is undefined of a step of work that nobody asked for. Its durationMs is there. */
   stepEnded?(step: Step, operation: Operation | undefined): void;
@@ -118,6 +131,21 @@ export function currentRequest(): RequestContext | undefined {
 /** The operation that the present code is a part of; undefined where there is none, or it has ended. */
 export function currentOperation(): Operation | undefined {
   return contexts.getStore()?.root.open;
+}
+
+/** A call has come: tells the sinks. @returns its context, with the span that one of them has begun. */
+export function requestBegan(request: Omit<RequestContext, 'trace'>): RequestContext {
+  const begun: Mutable<RequestContext> = { ...request };
+  for (const sink of sinks) {
+    const trace = sink.requestBegan?.(begun);
+    if (trace !== undefined) begun.trace = trace;
+  }
+  return begun;
+}
+
+/** The call has its answer: tells the sinks. */
+export function requestEnded(request: RequestContext, end: RequestEnd): void {
+  for (const sink of sinks) sink.requestEnded?.(request, end);
 }
 
 /** Runs `work` for a call. */

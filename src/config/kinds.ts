@@ -69,6 +69,17 @@ export const proxyUrl: Kind<string> = {
   write: (value) => value,
 };
 
+const HTTP_ENDPOINT = 'a URL http://HOST:PORT or https://HOST:PORT, with a path or without, or empty';
+export const httpEndpoint: Kind<string> = {
+  is: HTTP_ENDPOINT,
+  read(value) {
+    if (typeof value !== 'string') return refuse(value, HTTP_ENDPOINT);
+    if (value.includes('@')) throw new Error('has a user or password, must have none: what is configured is shown to whoever asks for it');
+    return value === '' || (/^https?:\/\/[^/?#]+(\/[^?#]*)?$/.test(value) && URL.canParse(value)) ? value : refuse(value, HTTP_ENDPOINT);
+  },
+  write: (value) => value,
+};
+
 function readPath(value: unknown, must: string): string {
   if (typeof value !== 'string' || !isAbsolute(value) || value.includes('\0')) refuse(value, must);
   return value === '/' ? value : normalize(value).replace(/\/+$/, '');

@@ -24,6 +24,7 @@ import { handlerKeys } from './handler-schema.ts';
 import { imageSection } from './image-schema.ts';
 import { logSection } from './log-schema.ts';
 import { nriSection } from './nri-schema.ts';
+import { tracingSection } from './tracing-schema.ts';
 import { key, named, section, type SchemaKeys, type ValuesOf } from './schema-nodes.ts';
 import { defaultMount, deviceMapping, timezone, variable } from './container-kinds.ts';
 
@@ -290,6 +291,7 @@ export const schema = {
     tlsKey: key(optionalPath, '', "The certificate's key, PEM."),
     tlsClientCa: key(optionalPath, '', 'Authorities that clients must have a certificate of, PEM; empty: any client.'),
   }),
+  tracing: tracingSection,
   log: logSection,
   timeouts: section('How long work may take before it is given up and taken back.', {
     runPodSandboxMs: key(

@@ -9,7 +9,7 @@ import { JoinedObjects, type Making } from '../base/joined-objects.ts';
 import type { ImageRecord } from '../image/store.ts';
 import { silentLog } from '../base/log.ts';
 import { Slots } from '../base/slots.ts';
-import { operation, operationIsAbout, type Subject } from '../base/steps.ts';
+import { operation, operationIsAbout, step, type Subject } from '../base/steps.ts';
 import { readOomKills } from '../linux/kernel-log.ts';
 import type { TreeUsage } from '../linux/measure-tree.ts';
 import { SIGKILL } from '../linux/process.ts';
@@ -370,7 +370,7 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
     const sandboxId = asked.sandbox.record.id;
     const controller = new AbortController();
     const done = (async (): Promise<ContainerId> => {
-      const request = await planContainer(parts, this, asked);
+      const request = await step('check request', async () => planContainer(parts, this, asked));
       operationIsAbout({ containerId: request.record.id });
       await makeWay();
       await this.#oomKills.expect(request.record.cgroupParent);

@@ -81,7 +81,8 @@ export async function createContainer(
     undo.add('remove the container', async () => sweepAway(parts, record, { monitorKnown: false }));
     const { checkpoint } = record;
     const files = checkpoint && (await step('read checkpoint', async () => prepareRestore(parts, record, checkpoint, work)));
-    const [, ofHost] = await allSettledOrThrow([prepareFiles(parts, request, files, work), volumesOfHost(parts, request, work)]);
+    const preparing = step('make bundle', async () => prepareFiles(parts, request, files, work));
+    const [, ofHost] = await allSettledOrThrow([preparing, volumesOfHost(parts, request, work)]);
     stage('container.rootfs.mounted');
     if (files !== undefined) await deleteFiles(files, bundle.rootfs);
     const ofImages = resolveImageVolumes(request.specPlan.mounts, volumeDirectories(bundle, record));
@@ -92,8 +93,10 @@ export async function createContainer(
       );
       const kind = parts.imageVolumes();
       const paths = kind === 'ignore' ? [] : Object.keys(prepared.imageConfig.Volumes ?? {});
-      await makeImageDirectories(prepared, paths);
-      await setTimezone(prepared);
+      await step('fill root file system', async () => {
+        await makeImageDirectories(prepared, paths);
+        await setTimezone(prepared);
+      });
       const volumes = kind === 'bind' ? bindImageVolumes(bundle.rootfs, paths) : [];
       const spec = maskedAs(request.checkpoint, buildSpec({ ...prepared, volumes }));
       checkUserIsMapped('create container', spec.process.user, prepared.userMapping);
@@ -102,8 +105,8 @@ export async function createContainer(
         stage('container.hooked');
         // A CDI device that was added may have brought groups along.
         checkUserIsMapped('create container', adjusted.spec.process.user, prepared.userMapping);
-        await addUserEntries(prepared, adjusted.spec);
-        await writeSpec(bundle, adjusted.spec);
+        await step('fill root file system', async () => addUserEntries(prepared, adjusted.spec));
+        await step('write spec', async () => writeSpec(bundle, adjusted.spec));
         if (work.aborted) throw reasonOf(work);
         const monitored = files === undefined ? await monitorContainer(parts, record, work) : undefined;
         if (monitored !== undefined) await giveStdioOf(monitored.process.pid, request.sandbox.record, adjusted.spec.process.user);
@@ -133,7 +136,7 @@ async function showCreated(
   const made = { process, monitor, user: { uid, gid, additionalGids }, resources, ...present({ chosenCgroup }) };
   await parts.sandboxes.locked(record.sandboxId, async () => {
     requireReady(parts.sandboxes.known(record.sandboxId), 'create container');
-    await parts.store.save(record.id, { is: 'Created', ...made });
+    await step('write record', async () => parts.store.save(record.id, { is: 'Created', ...made }));
   });
   // Its state holds it from now on.
   parts.chosenCgroups.letGo(record.id);

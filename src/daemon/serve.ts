@@ -44,6 +44,7 @@ import { leakMetrics, objectMetrics } from './object-metrics.ts';
 import { countPrograms } from './program-metrics.ts';
 import { Reloads } from './reload.ts';
 import { tellSlowPrograms } from './slow-programs.ts';
+import { startTracing } from './tracing.ts';
 
 /** How long calls under way may take when the daemon is asked to end, milliseconds. */
 const GRACE_MS = 10_000;
@@ -63,7 +64,7 @@ export async function serve(config: LiveConfig): Promise<void> {
   const ended = nextEnd();
   const reloads = new Reloads();
   const metrics = new Metrics();
-  closers.push(addStepSink(stepMetrics(metrics)));
+  closers.push(addStepSink(stepMetrics(metrics)), await startTracing(config.current, metrics, log));
   countPrograms(config.current, metrics);
   closers.push(tellSlowPrograms(config, metrics, log));
   const watch = watchEventLoop(metrics, log);

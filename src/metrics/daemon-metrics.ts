@@ -42,6 +42,12 @@ export const DAEMON_METRICS = {
     labels: ['stream'],
     help: 'Events that a client did not read in time, so that it lost them and must list again, by `stream`: `container events`.',
   },
+  traceSpans: {
+    name: 'trace_spans_total',
+    kind: 'counter',
+    labels: ['outcome'],
+    help: 'Spans of traces, where these are configured: `sent`; `dropped`, since more came than left; or `failed`: the receiver did not take them.',
+  },
   restored: {
     name: 'restored_objects',
     kind: 'gauge',

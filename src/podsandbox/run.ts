@@ -50,13 +50,13 @@ export async function runSandbox(parts: SandboxParts, record: SandboxRecord, wor
       makeCgroup().then(async () => makeInfra(parts, record, work, undo)),
       step('make pod files', async () => makeFiles(parts, record, work)),
     ]);
-    if (network.ips.length > 0) await writeHosts(pathsOf(parts, record.id), record, network.ips);
+    if (network.ips.length > 0) await step('make pod files', async () => writeHosts(pathsOf(parts, record.id), record, network.ips));
     await step('flush record', async () => intent.flushed);
     const restored = record.restoredFrom === undefined ? {} : { isRestored: false };
     const state: SandboxState = { is: 'Ready', network, infra, ownsCgroup, ...restored };
     await parts.lifecycle.run({ record, state }, work, async () => {
       stage('sandbox.hooked');
-      await store.save(record.id, state);
+      await step('write record', async () => store.save(record.id, state));
       stage('sandbox.ready');
     });
   } catch (error) {

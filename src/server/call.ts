@@ -6,7 +6,7 @@ import type { Init, Method } from '../../api/cri/runtime.ts';
 import type { Call } from '../base/call.ts';
 import { reasonOf, waitFor } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
-import { inRequest, type RequestContext } from '../base/steps.ts';
+import { inRequest, requestBegan, requestEnded, type RequestContext } from '../base/steps.ts';
 import { timed } from '../base/timed.ts';
 import type { Log, LogFields } from '../base/log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -60,8 +60,8 @@ class OpenCall implements Call {
   readonly rpc: string;
   readonly isStream: boolean;
   readonly hasDeadline: boolean;
-  /** The caller's, by W3C Trace Context; where it has sent one. */
-  readonly #traceparent: string | undefined;
+  /** What the steps of its work tell of it. */
+  readonly context: RequestContext;
   readonly #controller = new AbortController();
   readonly #startedAt = performance.now();
   readonly #baseLog: Log;
@@ -77,7 +77,8 @@ class OpenCall implements Call {
     this.#baseLog = log;
     this.#metrics = metrics;
     const [traceparent] = grpcCall.metadata.get('traceparent');
-    this.#traceparent = typeof traceparent === 'string' && traceparent.length <= MOST_TRACEPARENT ? traceparent : undefined;
+    const isOne = typeof traceparent === 'string' && traceparent.length <= MOST_TRACEPARENT;
+    this.context = requestBegan({ requestId: this.requestId, rpc, ...(isOne ? { traceparent } : {}) });
     metrics.add('rpcInFlight', { rpc }, 1);
     const cancelled = (): void => {
       const deadline = Number(grpcCall.getDeadline());
@@ -98,14 +99,8 @@ class OpenCall implements Call {
   }
 
   get log(): Log {
-    this.#log ??= this.#baseLog.with({ rpc: this.rpc, requestId: this.requestId, ...this.#subject });
+    this.#log ??= this.#baseLog.with({ rpc: this.rpc, requestId: this.requestId, ...this.context.trace, ...this.#subject });
     return this.#log;
-  }
-
-  /** What the steps of its work tell of it. */
-  get context(): RequestContext {
-    const { requestId, rpc } = this;
-    return { requestId, rpc, ...(this.#traceparent === undefined ? {} : { traceparent: this.#traceparent }) };
   }
 
   abort(reason: DaemonError): void {
@@ -123,7 +118,7 @@ class OpenCall implements Call {
   end(): void {
     // The caller has seen its deadline or its cancel, not this answer.
     if (this.signal.aborted) this.fail(this.signal.reason);
-    else this.#finish(codeName(status.OK));
+    else this.#finish(codeName(status.OK), undefined);
   }
 
   fail(error: unknown): CallStatus {
@@ -134,12 +129,13 @@ class OpenCall implements Call {
     else if (EXPECTED.includes(answer.code)) this.log.info('call failed', fields);
     else this.log.warn('call failed', fields);
     this.#metrics.add('rpcErrors', { rpc: this.rpc, code });
-    this.#finish(code);
+    this.#finish(code, answer.details);
     return answer;
   }
 
-  #finish(code: string): void {
+  #finish(code: string, error: string | undefined): void {
     this.#unfollow();
+    requestEnded(this.context, { code, error });
     const durationMs = this.#durationMs();
     this.#metrics.observe('rpcSeconds', { rpc: this.rpc, code }, durationMs / 1000);
     this.#metrics.add('rpcInFlight', { rpc: this.rpc }, -1);

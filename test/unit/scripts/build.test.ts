@@ -21,11 +21,14 @@ test('bundle() makes a daemon and a client that run, without the marks of the cr
     'additional-store-worker.js',
     'client.js',
     'kernel-worker.js',
+    'otlp.js',
     'podwright.js',
     'spec-worker.js',
     'storage-worker.js',
   ]);
   for (const script of scripts) assert.doesNotMatch(await readFile(join(outdir, script), 'utf8'), /PODWRIGHT_(KILL_AT|STAGE)/);
+  const daemon = await readFile(join(outdir, 'podwright.js'), 'utf8');
+  assert.doesNotMatch(daemon, /node_modules\/@opentelemetry\/(sdk|otlp|exporter)/, 'it is loaded where nobody has asked for it');
   for (const program of ['podwright.js', 'client.js']) {
     const { stdout } = await execa(process.execPath, [join(outdir, program), 'version']);
     assert.match(stdout, /^podwright \d/);
