@@ -6,6 +6,7 @@ export interface StatusReport {
   readonly pid: number;
   readonly startedAt: string;
   readonly memory: { readonly residentBytes: number; readonly heapBytes: number };
+  readonly eventLoop: EventLoopReport;
   readonly listenPath: string;
   readonly root: string;
   readonly runDir: string;
@@ -27,6 +28,15 @@ export interface StatusReport {
   readonly brokenCdiSpecs: readonly BrokenFileReport[];
   /** NRI plugins; absent where the configuration has none. */
   readonly nri?: NriReport;
+}
+
+export interface EventLoopReport {
+  /** How late it came to its timers in the last one to two minutes, milliseconds: of a hundred looks, and the longest. */
+  readonly p99Ms: number;
+  readonly longestMs: number;
+  /** How often it stood still for over 50 ms since the start, which was not the machine's doing. */
+  readonly standstills: number;
+  readonly lastStandstill?: { readonly what: string; readonly startedAt: string; readonly ownMs: number };
 }
 
 interface NriReport {

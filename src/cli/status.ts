@@ -10,6 +10,7 @@ export function statusText(status: StatusReport): string {
     table([
       ['podwright', `${status.version}, pid ${status.pid}, since ${status.startedAt}`],
       ['memory', `${sizeText(status.memory.residentBytes)} resident, ${sizeText(status.memory.heapBytes)} heap`],
+      ['event loop', eventLoopText(status.eventLoop)],
       ['socket', status.listenPath],
       ['root', status.root],
       ['run dir', status.runDir],
@@ -45,6 +46,13 @@ export function statusText(status: StatusReport): string {
     ...nriTexts(status.nri),
   ];
   return sections.filter((section) => section !== '').join('\n');
+}
+
+function eventLoopText({ p99Ms, longestMs, standstills, lastStandstill }: StatusReport['eventLoop']): string {
+  const lag = `late by ${p99Ms.toFixed(1)} ms (p99), ${longestMs.toFixed(1)} ms at most, of late`;
+  if (lastStandstill === undefined) return lag;
+  const { what, ownMs, startedAt } = lastStandstill;
+  return `${lag}; ${standstills} standstills, the last ${startedAt}: ${what}, ${ownMs} ms`;
 }
 
 /** Nothing where there are no plugins and they may come. */

@@ -9,14 +9,15 @@ import type { Metrics } from '../metrics/metrics.ts';
 import { compareInventory } from '../pod/leftovers.ts';
 import { readdir } from 'node:fs/promises';
 import type { DaemonParts } from './build.ts';
+import type { LoopWatch } from './loop-metrics.ts';
 import { debugBackend } from './debug-backend.ts';
 
 /** What the admin socket serves, out of the daemon's parts. */
-export function adminBackend(parts: DaemonParts, metrics: Metrics): AdminBackend {
+export function adminBackend(parts: DaemonParts, metrics: Metrics, loop: LoopWatch): AdminBackend {
   const startedAt = new Date().toISOString();
   const { images, storage } = parts;
   return {
-    status: async () => statusReport(parts, startedAt),
+    status: async () => statusReport(parts, startedAt, loop),
     leaks: async () => {
       const { unclaimed, missing } = await compareInventory(parts.restoreParts);
       return { leaked: unclaimed, missing };
@@ -45,7 +46,7 @@ export function adminBackend(parts: DaemonParts, metrics: Metrics): AdminBackend
   };
 }
 
-async function statusReport(parts: DaemonParts, startedAt: string): Promise<StatusReport> {
+async function statusReport(parts: DaemonParts, startedAt: string, loop: LoopWatch): Promise<StatusReport> {
   const { config, sandboxes, containers, images, networks, placement, runtimes } = parts;
   const { rss, heapUsed } = process.memoryUsage();
   const network = await networks.status();
@@ -54,6 +55,7 @@ async function statusReport(parts: DaemonParts, startedAt: string): Promise<Stat
     pid: process.pid,
     startedAt,
     memory: { residentBytes: rss, heapBytes: heapUsed },
+    eventLoop: loop.report(),
     listenPath: config.current.listenPath,
     root: config.current.root,
     runDir: config.current.runDir,

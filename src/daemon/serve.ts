@@ -39,7 +39,7 @@ import { openCadvisor } from './cadvisor.ts';
 import { adminBackend } from './admin-backend.ts';
 import { nodeLacksForUserNamespaces } from './user-namespaces.ts';
 import { buildDaemon, type DaemonParts } from './build.ts';
-import { watchEventLoop } from './loop-metrics.ts';
+import { watchEventLoop, type LoopWatch } from './loop-metrics.ts';
 import { leakMetrics, objectMetrics } from './object-metrics.ts';
 import { countPrograms } from './program-metrics.ts';
 import { Reloads } from './reload.ts';
@@ -67,9 +67,9 @@ export async function serve(config: LiveConfig): Promise<void> {
   closers.push(addStepSink(stepMetrics(metrics)), await startTracing(config.current, metrics, log));
   countPrograms(config.current, metrics);
   closers.push(tellSlowPrograms(config, metrics, log));
-  const watch = watchEventLoop(metrics, log);
+  const loop = watchEventLoop(metrics, log);
   closers.push(() => {
-    watch.stop();
+    loop.stop();
   });
   try {
     const locks = await takeRoot(config.current);
@@ -92,7 +92,7 @@ export async function serve(config: LiveConfig): Promise<void> {
     void freeUnusedAddresses(parts);
     // Those that the daemon launches know of all that is there before the first call; others come when they come.
     await parts.nri?.plugins.start(parts.nri.lifecycle);
-    await openEdge(parts, metrics, closers);
+    await openEdge(parts, { metrics, loop }, closers);
     reloads.follow(parts, log);
     metrics.set('startSeconds', {}, performance.now() / 1000);
     sdNotify('READY=1');
@@ -195,7 +195,7 @@ async function freeUnusedAddresses({ networks, sandboxes, log }: DaemonParts): P
   }
 }
 
-async function openEdge(parts: DaemonParts, metrics: Metrics, closers: Closer[]): Promise<void> {
+async function openEdge(parts: DaemonParts, { metrics, loop }: { metrics: Metrics; loop: LoopWatch }, closers: Closer[]): Promise<void> {
   const { config, log, sandboxes, containers, networks, runtimes, restoreParts, placement, cgroups, storage, images } = parts;
   const writableLayerMountpoint = storage.mountpoint;
   const { listenPath, socketMode, socketUid, socketGid } = config.current;
@@ -218,7 +218,7 @@ async function openEdge(parts: DaemonParts, metrics: Metrics, closers: Closer[])
     describe: () => ({ ...config.current }),
   });
   const image = imageService({ images, puller: storage.puller, usage: async () => storage.usage() });
-  const admin = new AdminServer(new DiskLayout(config.current).adminSocket, adminBackend(parts, metrics), log);
+  const admin = new AdminServer(new DiskLayout(config.current).adminSocket, adminBackend(parts, metrics, loop), log);
   await admin.listen();
   closers.push(async () => admin.close());
   if (config.current.metrics.listen !== '') {

@@ -9,6 +9,7 @@ const STATUS: StatusReport = {
   pid: 7,
   startedAt: 'today',
   memory: { residentBytes: 1, heapBytes: 1 },
+  eventLoop: { p99Ms: 1.24, longestMs: 12, standstills: 0 },
   listenPath: '/s',
   root: '/r',
   runDir: '/q',
@@ -77,4 +78,11 @@ test('the status tells of NRI plugins: which there are, how quick they are, what
 test('what programs and plugins say neither ends a line nor steers the terminal', () => {
   const text = statusText({ ...STATUS, conditions: [{ type: 'NetworkReady', ok: false, reason: 'x\n\u001b[2Jy', message: '' }] });
   assert.match(text, /^NetworkReady {2}no {2}x\\u000a\\u001b\[2Jy$/m);
+});
+
+test('the status tells how late the event loop is, and when it stood still last', () => {
+  assert.match(statusText(STATUS), /^event loop +late by 1\.2 ms \(p99\), 12\.0 ms at most, of late$/m);
+  const lastStandstill = { what: 'umount2', startedAt: '2026-01-02T03:04:05.000Z', ownMs: 312 };
+  const text = statusText({ ...STATUS, eventLoop: { p99Ms: 1, longestMs: 312, standstills: 3, lastStandstill } });
+  assert.match(text, /; 3 standstills, the last 2026-01-02T03:04:05\.000Z: umount2, 312 ms$/m);
 });
