@@ -91,7 +91,7 @@ export class CgroupfsPlacement implements CgroupPlacement {
   }
 
   async makeNetworkCgroup(parent: string, id: string, cgroupsPath: string): Promise<void> {
-    await this.#cgroups.ensure(this.containerDirectory(parent, id, cgroupsPath));
+    await this.#cgroups.makeLeaf(this.containerDirectory(parent, id, cgroupsPath));
   }
 
   async removeNetworkCgroup(parent: string, id: string, cgroupsPath: string): Promise<void> {

@@ -117,7 +117,7 @@ export class SystemdPlacement implements CgroupPlacement {
 
   /** A directory in systemd's tree that no unit has: a scope cannot be without processes. cAdvisor wants its name to end in `.scope`. */
   async makeNetworkCgroup(parent: string, id: string, cgroupsPath: string): Promise<void> {
-    if (!isOwnSlice(parent)) await this.#cgroups.ensure(this.containerDirectory(parent, id, cgroupsPath));
+    if (!isOwnSlice(parent)) await this.#cgroups.makeLeaf(this.containerDirectory(parent, id, cgroupsPath));
   }
 
   async removeNetworkCgroup(parent: string, id: string, cgroupsPath: string): Promise<void> {

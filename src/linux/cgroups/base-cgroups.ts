@@ -5,7 +5,7 @@ import { DaemonError, hasErrno } from '../../base/errors.ts';
 import { KeyedMutex } from '../../base/keyed-mutex.ts';
 import type { CgroupFigures, CgroupUsage } from './figures.ts';
 import type { Cgroups, CgroupVersion, GoneOomKills } from './cgroups.ts';
-import { isDirectory, processesIn, removeDirectory, treeOf, tryWrite } from './directories.ts';
+import { isDirectory, makeDirectory, processesIn, removeDirectory, treeOf, tryWrite } from './directories.ts';
 import type { Hierarchy } from './hierarchies.ts';
 
 /** How long killed processes may take to go, milliseconds. */
@@ -40,6 +40,9 @@ export abstract class BaseCgroups implements Cgroups {
   /** Makes one directory, so that a process may be moved into it. */
   protected abstract makeChild(tree: Hierarchy, parent: string, child: string): Promise<void>;
 
+  /** Where a cgroup without processes is made. */
+  protected abstract leafTrees(): readonly Hierarchy[];
+
   /** Kills all in a cgroup that is not the root and that we are not in, and waits until none is left. */
   protected abstract killAll(path: string): Promise<void>;
 
@@ -55,6 +58,16 @@ export abstract class BaseCgroups implements Cgroups {
       await Promise.all(this.trees.map(async (tree) => this.#ensureIn(tree, parts(path))));
       return !existed;
     });
+  }
+
+  async makeLeaf(path: string): Promise<void> {
+    await Promise.all(
+      this.leafTrees().map(async (tree) =>
+        makeDirectory(below(tree, path)).catch((error: unknown) => {
+          if (!hasErrno(error, 'ENOENT')) throw error;
+        }),
+      ),
+    );
   }
 
   async move(path: string, pid: number): Promise<void> {

@@ -7,6 +7,8 @@ import { readFigures, readUsage } from './figures-v1.ts';
 import type { CgroupFigures, CgroupUsage } from './figures.ts';
 import type { Hierarchy } from './hierarchies.ts';
 
+const LEAF_CONTROLLERS: ReadonlySet<string> = new Set(['memory', 'cpu', 'cpuacct', 'pids']);
+
 /** A tree for each controller or few. On a hybrid node the unified one is served as well, since runtimes join that too. */
 export class CgroupsV1 extends BaseCgroups {
   readonly version = 'v1';
@@ -41,6 +43,10 @@ export class CgroupsV1 extends BaseCgroups {
   protected async makeChild(tree: Hierarchy, parent: string, child: string): Promise<void> {
     await makeDirectory(child);
     if (tree.controllers.includes('cpuset')) await inheritCpuset(parent, child);
+  }
+
+  protected leafTrees(): readonly Hierarchy[] {
+    return this.trees.filter(({ controllers }) => controllers.some((name) => LEAF_CONTROLLERS.has(name)));
   }
 
   protected async killAll(path: string): Promise<void> {

@@ -55,6 +55,10 @@ export class CgroupsV2 extends BaseCgroups {
     await makeDirectory(child);
   }
 
+  protected leafTrees(): readonly Hierarchy[] {
+    return this.trees;
+  }
+
   protected async killAll(path: string): Promise<void> {
     const directory = this.primaryDirectory(path);
     // A file since Linux 5.14.

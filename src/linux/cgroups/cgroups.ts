@@ -26,6 +26,12 @@ export interface Cgroups {
    */
   ensure(path: string): Promise<boolean>;
 
+  /**
+   * Makes a cgroup that no process is to be in, in one that is there; without that one, nothing. Version 1: only in the hierarchies
+   * whose figures cAdvisor has for every container, as each costs the kernel milliseconds.
+   */
+  makeLeaf(path: string): Promise<void>;
+
   /** Moves a process with all its threads. @throws ESRCH when it is gone, ENOENT when the cgroup is. */
   move(path: string, pid: number): Promise<void>;
 

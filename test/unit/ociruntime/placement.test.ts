@@ -113,7 +113,7 @@ test("in CRI-O's naming new cgroups are crio-ID.scope, and those of either namin
 test('the cgroup of a network is made in the slice that is named, and in none of our own naming', async () => {
   const made: string[] = [];
   const placement = new SystemdPlacement({
-    ensure: async (path: string) => made.push(path) > 0,
+    makeLeaf: async (path: string) => void made.push(path),
     remove: async (path: string) => void made.push(`without ${path}`),
   } as unknown as Cgroups);
   placement.naming = 'crio';
