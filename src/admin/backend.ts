@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import type { DebugBackend } from './debug-routes.ts';
+import type { DebugBackend } from './debug-backend.ts';
 import type { ArchiveFormat, ImageReport, LayerReport, LeakReport, ResolveReport, StatusReport } from './reports.ts';
 
 /** What the admin socket needs of the domain; main.ts hands it in. */

@@ -8,3 +8,35 @@ export interface LeakFixReport {
   /** Claimed by a record, and does not exist: nothing to remove. */
   readonly missing: readonly Item[];
 }
+
+/** Where a daemon is. */
+export interface StacksReport {
+  readonly pid: number;
+  readonly at: string;
+  /** Whether the daemon itself told it; else it is what the kernel says of its process. */
+  readonly answered: boolean;
+  /** What its event loop waits for, by kind. */
+  readonly resources: Readonly<Record<string, number>>;
+  /** Work under way, each with the steps that have not ended. */
+  readonly operations: readonly {
+    readonly what: string;
+    readonly about: string;
+    readonly since: string;
+    readonly rpc?: string;
+    readonly requestId?: string;
+    readonly steps: readonly { readonly name: string; readonly detail: string; readonly since: string }[];
+  }[];
+  readonly threads: readonly StackReport[];
+  readonly children: readonly StackReport[];
+}
+
+/** Where a thread or a child is in the kernel. */
+export interface StackReport {
+  readonly id: number;
+  readonly name: string;
+  readonly state: string;
+  readonly waitsIn: string;
+  readonly stack: readonly string[];
+  /** In words, where it can be told. */
+  readonly waitsFor?: string;
+}

@@ -2,7 +2,7 @@ import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { Readable, Writable } from 'node:stream';
-import { hasErrno, messageOf } from '../base/errors.ts';
+import { hasErrno, isSystemError, messageOf } from '../base/errors.ts';
 import type { LeakFixReport } from '../admin/debug-reports.ts';
 import { FAILURE_TRAILER } from '../admin/reports.ts';
 import type { ArchiveFormat, FailureReport, ImageReport, LeakReport, LoadEvent, ResolveReport, StatusReport } from '../admin/reports.ts';
@@ -11,9 +11,12 @@ import { CliError, EXIT } from './exit-codes.ts';
 /** A client of the daemon's admin socket. Every method throws {@link CliError}: no daemon, or the daemon's own words. */
 export class AdminClient {
   readonly #socketPath: string;
+  readonly #signal: AbortSignal | undefined;
 
-  constructor(socketPath: string) {
+  /** @param signal ends every call that has not ended by then */
+  constructor(socketPath: string, signal?: AbortSignal) {
     this.#socketPath = socketPath;
+    this.#signal = signal;
   }
 
   async status(): Promise<StatusReport> {
@@ -67,6 +70,17 @@ export class AdminClient {
     if (failure !== undefined) throw new CliError(EXIT.failed, decodeURIComponent(failure));
   }
 
+  /** Writes what the daemon answers to `target`. */
+  async download(method: 'GET' | 'POST', path: string, target: Writable): Promise<void> {
+    const response = await this.#send(method, path);
+    try {
+      await pipeline(response, target);
+    } catch (error) {
+      if (isSystemError(error) && error.code !== 'ECONNRESET') throw error; // of the target
+      throw new CliError(EXIT.failed, `the daemon broke off before it was done: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
   async #getJson(path: string): Promise<unknown> {
     return JSON.parse(await readAll(await this.#send('GET', path)));
   }
@@ -74,7 +88,8 @@ export class AdminClient {
   /** Resolves when the answer begins; the body goes on being sent. */
   async #send(method: string, path: string, body?: Readable): Promise<IncomingMessage> {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const outgoing = request({ socketPath: this.#socketPath, method, path, agent: false });
+      const signal = this.#signal;
+      const outgoing = request({ socketPath: this.#socketPath, method, path, agent: false, ...(signal === undefined ? {} : { signal }) });
       outgoing.once('response', resolve);
       outgoing.on('error', (error) => {
         reject(this.#unreachable(error));
@@ -94,6 +109,8 @@ export class AdminClient {
   }
 
   #unreachable(error: Error): CliError {
+    if (this.#signal?.aborted === true)
+      return new CliError(EXIT.failed, `the daemon on ${this.#socketPath} does not answer in time`, { cause: error });
     if (hasErrno(error, 'ENOENT', 'ECONNREFUSED')) {
       return new CliError(EXIT.noDaemon, `no daemon answers on ${this.#socketPath}: is "podwright serve" running, with this run_dir?`, {
         cause: error,

@@ -8,6 +8,8 @@ import { printToml } from '../config/print.ts';
 import type { ArchiveFormat } from '../admin/reports.ts';
 import { AdminClient } from './admin-client.ts';
 import { addCheck } from './check.ts';
+import { addDebug } from './debug.ts';
+import { addDebugBundle } from './debug-bundle.ts';
 import { CLIENT_FLAGS, addConfigOptions, adminSocketPath, configSources, orConfigError } from './config-options.ts';
 import type { Options } from './config-options.ts';
 import { CliError, EXIT } from './exit-codes.ts';
@@ -58,6 +60,8 @@ function program(host: CliHost, io: CliIo): Command {
   addVersion(podwright, io);
   addStatus(podwright, io);
   addCheck(podwright, io);
+  addDebug(podwright, io);
+  addDebugBundle(podwright, io);
   addImage(podwright, io);
   addViews(podwright, io);
   return podwright;

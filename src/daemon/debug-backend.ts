@@ -1,7 +1,8 @@
 import type { LeakFixReport } from '../admin/debug-reports.ts';
-import type { DebugBackend } from '../admin/debug-routes.ts';
+import type { DebugBackend } from '../admin/debug-backend.ts';
 import { withTimeout } from '../base/deadline.ts';
 import { fail } from '../base/errors.ts';
+import { trimHeap } from '../linux/heap.ts';
 import { inventoryOf } from '../pod/inventory.ts';
 import { compareInventory, fixLeaks, type TellRemoval } from '../pod/leftovers.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -15,8 +16,16 @@ const FIX_MS = 5 * 60_000;
 export function debugBackend(parts: DaemonParts, metrics: Metrics): DebugBackend {
   const count = leakMetrics(metrics);
   const fixing = new OneAtATime('check --leaks --fix');
+  const looking = new OneAtATime('debug');
   return {
     fixLeaks: async (signal) => fixing.run(async () => fixReport(parts, signal, count)),
+    profile: async (seconds, signal) => looking.run(async () => (await import('./cpu-profile.ts')).takeCpuProfile(seconds * 1000, signal)),
+    heap: async (send) =>
+      looking.run(async () => {
+        await send((await import('./heap-snapshot.ts')).takeHeapSnapshot());
+        trimHeap();
+      }),
+    stacks: async () => looking.run(async () => (await import('./stacks.ts')).takeStacks()),
   };
 }
 

@@ -78,6 +78,14 @@ export class RegistriesConf {
     return this.#warnings;
   }
 
+  /** The registries that the files name, by the hosts of names: where images of them would be asked for is {@link endpoints}. */
+  get registries(): string[] {
+    const prefixes = [...this.#rules.values()].flatMap(({ prefix, location }) =>
+      prefix.startsWith('*.') ? (location.startsWith('*.') ? [] : [location]) : [prefix],
+    );
+    return [...prefixes, ...this.#searchRegistries].map((name) => name.split('/')[0] ?? '');
+  }
+
   /** Whether a `[[registry]]` is for it. */
   hasRuleFor(asked: Asked): boolean {
     return this.#find(asked) !== undefined;

@@ -65,6 +65,11 @@ export class RegistrySources {
     return new Set([STRICT_TLS, UNVERIFIED_TLS, ...settings].map(({ key }) => key));
   }
 
+  /** The registries that the files name. */
+  get registries(): string[] {
+    return [...new Set([...this.#conf.registries, ...this.#hosts.sources.map(({ host }) => host)])];
+  }
+
   get shortNames(): ShortNames {
     return this.#conf.shortNames;
   }

@@ -46,7 +46,7 @@ async function serve(parts: Partial<AdminBackend>): Promise<void> {
     loadImages: absent,
     saveImages: absent,
     metrics: absent,
-    debug: { fixLeaks: absent },
+    debug: { fixLeaks: absent, profile: absent, heap: absent, stacks: absent },
     ...parts,
   };
   server = new AdminServer(socket, backend, silentLog);
