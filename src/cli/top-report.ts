@@ -94,7 +94,7 @@ function usage(before: Reading | undefined, now: Reading): ContainerUsage {
     name: now.name,
     cpuCores: cpu === undefined ? undefined : cpu / NS_PER_SECOND,
     cpuLimitCores: now.cpuLimitCores,
-    throttled: now.cpuLimitCores === undefined ? undefined : throttledShare(before?.periods, now.periods),
+    throttled: now.throttled,
     memoryBytes: now.memoryBytes,
     memoryLimitBytes: now.memoryLimitBytes,
     processes: now.processes,
@@ -115,11 +115,6 @@ function rate(
   if (before === undefined || beforeNs === undefined || now === undefined || nowNs === undefined) return undefined;
   if (nowNs <= beforeNs || now < before) return undefined;
   return (Number(now - before) * NS_PER_SECOND) / Number(nowNs - beforeNs);
-}
-
-function throttledShare(before: Reading['periods'], now: Reading['periods']): number | undefined {
-  if (before === undefined || now === undefined || now.all < before.all) return undefined;
-  return now.all === before.all ? 0 : (now.throttled - before.throttled) / (now.all - before.all);
 }
 
 function nodeUsage(before: NodeReading | undefined, now: NodeReading): NodeUsage {

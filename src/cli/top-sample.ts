@@ -1,5 +1,13 @@
 import { cpus, freemem, loadavg, totalmem } from 'node:os';
-import type { ContainerStats, CpuUsage, MemoryUsage, Metric, NetworkUsage } from '../../api/cri/runtime.ts';
+import type {
+  ContainerStats,
+  CpuUsage,
+  MemoryUsage,
+  Metric,
+  NetworkUsage,
+  PodSandboxMetrics,
+  PodSandboxStats,
+} from '../../api/cri/runtime.ts';
 import type { CriClient } from './cri-client.ts';
 
 /** What the daemon says of a pod or container at one time. What it does not know is undefined. */
@@ -12,8 +20,8 @@ export interface Reading {
   readonly memoryLimitBytes: number | undefined;
   readonly cpuLimitCores: number | undefined;
   readonly processes: number | undefined;
-  /** Of the processor quota: how many have passed, and in how many it was used up. */
-  readonly periods: { readonly all: number; readonly throttled: number } | undefined;
+  /** In how many of the last periods of its processor quota it was stopped, 0 to 1; without a quota undefined. */
+  readonly throttled: number | undefined;
   readonly oomKills: number | undefined;
   readonly diskBytes: number | undefined;
   readonly network: { readonly atNs: bigint; readonly rxBytes: bigint; readonly txBytes: bigint } | undefined;
@@ -41,65 +49,99 @@ export interface Sample {
 
 /** No answer takes longer, milliseconds. */
 const CALL_TIMEOUT_MS = 30_000;
+const METRICS_EVERY_MS = 15_000;
+const METRICS_OF_NEW_EVERY_MS = 3000;
 const LOOPBACK = 'lo';
 
-export async function readSample(runtime: CriClient['runtime'], signal?: AbortSignal): Promise<Sample> {
-  const options = { timeoutMs: CALL_TIMEOUT_MS, ...(signal && { signal }) };
-  const [{ stats }, { podMetrics }] = await Promise.all([
-    runtime.listPodSandboxStats({}, options),
-    runtime.listPodSandboxMetrics({}, options),
-  ]);
-  const metrics = new Map<string, Figures>();
-  for (const { podSandboxId, metrics: own, containerMetrics } of podMetrics) {
-    metrics.set(podSandboxId, figuresOf(own));
-    for (const { containerId, metrics: inside } of containerMetrics) metrics.set(containerId, figuresOf(inside));
+/** Asks for samples. The metrics cost the daemon three times what the stats do, and are asked for less often. */
+export class TopReader {
+  readonly #runtime: CriClient['runtime'];
+  #before: Metrics = new Map();
+  #now: Metrics = new Map();
+  #askedAtMs = -Infinity;
+
+  constructor(runtime: CriClient['runtime']) {
+    this.#runtime = runtime;
   }
-  const pods = stats.map(({ attributes, linux }): PodReading => {
-    const { id = '', metadata } = attributes ?? {};
-    const containers = (linux?.containers ?? []).map((each) => containerReading(each, metrics));
-    const own = reading(id, metadata?.name ?? '', linux?.cpu, linux?.memory, metrics.get(id));
-    return {
-      ...own,
-      namespace: metadata?.namespace ?? '',
-      processes: own.processes ?? sum(containers.map(({ processes }) => processes)),
-      oomKills: own.oomKills ?? sum(containers.map(({ oomKills }) => oomKills)),
-      diskBytes: sum(containers.map(({ diskBytes }) => diskBytes)),
-      network: networkReading(linux?.network),
-      containers,
-    };
-  });
-  return { pods, node: nodeReading() };
+
+  async read(signal?: AbortSignal): Promise<Sample> {
+    const options = { timeoutMs: CALL_TIMEOUT_MS, ...(signal && { signal }) };
+    const { stats } = await this.#runtime.listPodSandboxStats({}, options);
+    if (this.#isDue(stats)) {
+      const { podMetrics } = await this.#runtime.listPodSandboxMetrics({}, options);
+      this.#before = this.#now;
+      this.#now = metricsById(podMetrics);
+      this.#askedAtMs = performance.now();
+    }
+    const figures = (id: string): MetricFigures => metricFigures(this.#before.get(id), this.#now.get(id));
+    return { pods: stats.map((each) => podReading(each, figures)), node: nodeReading() };
+  }
+
+  /** There must be two for what lies between them; and somebody new is not left without for long. */
+  #isDue(stats: readonly PodSandboxStats[]): boolean {
+    const ageMs = performance.now() - this.#askedAtMs;
+    if (this.#before.size === 0 || ageMs >= METRICS_EVERY_MS) return true;
+    return ageMs >= METRICS_OF_NEW_EVERY_MS && stats.some((each) => idsOf(each).some((id) => !this.#now.has(id)));
+  }
 }
 
-function containerReading({ attributes, cpu, memory, writableLayer }: ContainerStats, metrics: ReadonlyMap<string, Figures>): Reading {
+function idsOf({ attributes, linux }: PodSandboxStats): string[] {
+  return [attributes, ...(linux?.containers ?? []).map((each) => each.attributes)].map((each) => each?.id ?? '');
+}
+
+function podReading({ attributes, linux }: PodSandboxStats, figures: (id: string) => MetricFigures): PodReading {
   const { id = '', metadata } = attributes ?? {};
-  const own = reading(id, metadata?.name ?? '', cpu, memory, metrics.get(id));
-  return { ...own, diskBytes: numberOf(writableLayer?.usedBytes?.value) };
+  const containers = (linux?.containers ?? []).map((each) => containerReading(each, figures));
+  const own = reading(id, metadata?.name ?? '', linux?.cpu, linux?.memory, figures(id));
+  return {
+    ...own,
+    namespace: metadata?.namespace ?? '',
+    processes: own.processes ?? sum(containers.map(({ processes }) => processes)),
+    oomKills: own.oomKills ?? sum(containers.map(({ oomKills }) => oomKills)),
+    diskBytes: sum(containers.map(({ diskBytes }) => diskBytes)),
+    network: networkReading(linux?.network),
+    containers,
+  };
 }
 
-function reading(
-  id: string,
-  name: string,
-  cpu: CpuUsage | undefined,
-  memory: MemoryUsage | undefined,
-  figures: Figures = new Map(),
-): Reading {
+function containerReading({ attributes, cpu, memory, writableLayer }: ContainerStats, figures: (id: string) => MetricFigures): Reading {
+  const { id = '', metadata } = attributes ?? {};
+  return { ...reading(id, metadata?.name ?? '', cpu, memory, figures(id)), diskBytes: numberOf(writableLayer?.usedBytes?.value) };
+}
+
+function reading(id: string, name: string, cpu: CpuUsage | undefined, memory: MemoryUsage | undefined, figures: MetricFigures): Reading {
   const used = cpu?.usageCoreNanoSeconds?.value;
-  const [all, throttled] = [figures.get('container_cpu_cfs_periods_total'), figures.get('container_cpu_cfs_throttled_periods_total')];
-  const [quotaUs, periodUs] = [figures.get('container_spec_cpu_quota'), figures.get('container_spec_cpu_period')];
-  const limitBytes = figures.get('container_spec_memory_limit_bytes') ?? 0;
   return {
     id,
     name,
     cpu: cpu === undefined || used === undefined ? undefined : { atNs: cpu.timestamp, usedNs: used },
     memoryBytes: numberOf(memory?.workingSetBytes?.value),
-    memoryLimitBytes: limitBytes === 0 ? undefined : limitBytes,
-    cpuLimitCores: quotaUs === undefined || periodUs === undefined || periodUs === 0 ? undefined : quotaUs / periodUs,
-    processes: figures.get('container_processes'),
-    periods: all === undefined || throttled === undefined ? undefined : { all, throttled },
-    oomKills: figures.get('container_oom_events_total'),
+    ...figures,
     diskBytes: undefined,
     network: undefined,
+  };
+}
+
+type Metrics = ReadonlyMap<string, ReadonlyMap<string, number>>;
+type MetricFigures = Pick<Reading, 'memoryLimitBytes' | 'cpuLimitCores' | 'processes' | 'throttled' | 'oomKills'>;
+
+/** What is known of a pod or container by its metrics only: those of now, and those before them. */
+export function metricFigures(
+  before: ReadonlyMap<string, number> | undefined,
+  now: ReadonlyMap<string, number> | undefined,
+): MetricFigures {
+  const limitBytes = now?.get('container_spec_memory_limit_bytes') ?? 0;
+  const [quotaUs, periodUs] = [now?.get('container_spec_cpu_quota'), now?.get('container_spec_cpu_period')];
+  const cpuLimitCores = quotaUs === undefined || periodUs === undefined || periodUs === 0 ? undefined : quotaUs / periodUs;
+  const grown = (name: string): number => (now?.get(name) ?? NaN) - (before?.get(name) ?? NaN);
+  const [periods, throttled] = [grown('container_cpu_cfs_periods_total'), grown('container_cpu_cfs_throttled_periods_total')];
+  const isThrottledKnown = cpuLimitCores !== undefined && periods >= 0 && throttled >= 0;
+  return {
+    memoryLimitBytes: limitBytes === 0 ? undefined : limitBytes,
+    cpuLimitCores,
+    processes: now?.get('container_processes'),
+    throttled: isThrottledKnown ? throttled / Math.max(periods, 1) : undefined,
+    oomKills: now?.get('container_oom_events_total'),
   };
 }
 
@@ -112,11 +154,17 @@ function networkReading(network: NetworkUsage | undefined): Reading['network'] {
   return { atNs: network.timestamp, rxBytes: total('rxBytes'), txBytes: total('txBytes') };
 }
 
-type Figures = ReadonlyMap<string, number>;
-
-/** The metrics that have one value each, by name. */
-function figuresOf(metrics: readonly Metric[]): Figures {
-  return new Map(metrics.map(({ name, value }) => [name, Number(value?.value ?? 0n)]));
+/** Of each pod and container the metrics that have one value each, by name. */
+function metricsById(pods: readonly PodSandboxMetrics[]): Metrics {
+  const byName = (metrics: readonly Metric[]): ReadonlyMap<string, number> => {
+    return new Map(metrics.map(({ name, value }) => [name, Number(value?.value ?? 0n)]));
+  };
+  return new Map(
+    pods.flatMap(({ podSandboxId, metrics, containerMetrics }) => [
+      [podSandboxId, byName(metrics)],
+      ...containerMetrics.map((each) => [each.containerId, byName(each.metrics)] as const),
+    ]),
+  );
 }
 
 function nodeReading(): NodeReading {

@@ -7,7 +7,7 @@ import { withRestored } from './restore-terminal.ts';
 import type { SortKey } from './sort-keys.ts';
 import { reportOf } from './top-report.ts';
 import type { TopReport } from './top-report.ts';
-import { readSample } from './top-sample.ts';
+import { TopReader } from './top-sample.ts';
 import type { Sample } from './top-sample.ts';
 import { topText } from './top-text.ts';
 
@@ -23,15 +23,17 @@ const FIRST_INTERVAL_MS = 1000;
 
 /** Shows what pods and containers use: on a terminal a table that is renewed, elsewhere one table or line of JSON after the other. */
 export async function runTop(runtime: CriClient['runtime'], options: TopOptions, io: CliIo): Promise<void> {
-  if (options.once || options.json || io.stdout.isTTY !== true) await printReports(runtime, options, io);
+  const isPlain = io.stdout.isTTY !== true || process.env['TERM'] === 'dumb';
+  if (options.once || options.json || isPlain) await printReports(runtime, options, io);
   else await new LiveTop(runtime, options, io).run();
 }
 
 async function printReports(runtime: CriClient['runtime'], { once, json, intervalMs, sort }: TopOptions, io: CliIo): Promise<void> {
-  let before = await readSample(runtime);
+  const reader = new TopReader(runtime);
+  let before = await reader.read();
   for (let waitMs = Math.min(intervalMs, FIRST_INTERVAL_MS); ; waitMs = intervalMs) {
     await sleep(waitMs);
-    const now = await readSample(runtime);
+    const now = await reader.read();
     const report = reportOf(before, now, sort);
     before = now;
     if (json) io.stdout.write(`${once ? JSON.stringify(report, undefined, 2) : JSON.stringify(report)}\n`);
@@ -76,7 +78,7 @@ const DEFAULT_ROWS = 24;
 
 /** The table on a terminal. */
 class LiveTop {
-  readonly #runtime: CriClient['runtime'];
+  readonly #reader: TopReader;
   readonly #intervalMs: number;
   readonly #io: CliIo;
   readonly #ended = new AbortController();
@@ -87,7 +89,7 @@ class LiveTop {
   #above = 0;
 
   constructor(runtime: CriClient['runtime'], { intervalMs, sort }: TopOptions, io: CliIo) {
-    this.#runtime = runtime;
+    this.#reader = new TopReader(runtime);
     this.#intervalMs = intervalMs;
     this.#sort = sort;
     this.#io = io;
@@ -101,7 +103,7 @@ class LiveTop {
     const onResize = (): void => {
       this.#draw();
     };
-    this.#now = await readSample(this.#runtime); // before the screen is taken: a daemon that does not answer is said in the usual place
+    this.#now = await this.#reader.read(); // before the screen is taken: a daemon that does not answer is said in the usual place
     const restore = (): void => {
       if (stdin.isTTY === true) stdin.setRawMode?.(false);
       stdout.write(SCREEN.leave);
@@ -121,7 +123,7 @@ class LiveTop {
       for (let waitMs = Math.min(this.#intervalMs, FIRST_INTERVAL_MS); ; waitMs = this.#intervalMs) {
         this.#draw();
         await sleep(waitMs, undefined, { signal });
-        const now = await readSample(this.#runtime, signal);
+        const now = await this.#reader.read(signal);
         this.#before = this.#now;
         this.#now = now;
       }

@@ -98,7 +98,7 @@ function addTop(podwright: Command, io: CliIo): void {
   const top = criCommand(podwright, 'top').description('what pods and containers use, renewed until q or ctrl-C');
   top.option('--once', 'print it once');
   top.option('--json', 'as JSON: one object with --once, else a line each time');
-  top.addOption(new Option('--interval <SECONDS>', 'how often it is renewed').default('3'));
+  top.addOption(new Option('--interval <SECONDS>', 'how often it is renewed').default('5'));
   top.addOption(new Option('--sort <KEY>', 'what comes first').choices(SORT_KEYS).default('cpu'));
   top.action(async (options: Options) => {
     const seconds = Number(textOption(options, 'interval'));

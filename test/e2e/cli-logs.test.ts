@@ -30,6 +30,12 @@ test('each stream comes out on its own, lines put together, with their times, fr
   const last = await view(daemon, ['logs', '--tail', '2', 'main']);
   assert.equal(last.stdout.split('\n').length + last.stderr.split('\n').length, 4);
   assert.equal((await view(daemon, ['logs', '--previous', 'e2e/talks/main'])).stdout, 'of the first\n');
+  const { line, env } = viewCommand(daemon, ['logs', 'main']);
+  const piped = await execa('bash', ['-c', `set -o pipefail; ${line.map((word) => `'${word}'`).join(' ')} | head -c 3`], {
+    env,
+    reject: false,
+  });
+  assert.deepEqual([piped.stdout, piped.stderr.includes('Error')], ['out', false]); // nobody reads the rest
   const none = await view(daemon, ['logs', '--previous', first]);
   assert.deepEqual([none.exitCode, none.stdout], [1, '']);
   assert.match(none.stderr, /there is no earlier attempt/);

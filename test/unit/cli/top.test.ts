@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { reportOf } from '../../../src/cli/top-report.ts';
+import { metricFigures } from '../../../src/cli/top-sample.ts';
 import type { PodReading, Reading, Sample } from '../../../src/cli/top-sample.ts';
 import { bytesText, coresText, topText } from '../../../src/cli/top-text.ts';
 
@@ -15,7 +16,7 @@ const reading = (name: string, change: Partial<Reading> = {}): Reading => ({
   memoryLimitBytes: undefined,
   cpuLimitCores: undefined,
   processes: undefined,
-  periods: undefined,
+  throttled: undefined,
   oomKills: undefined,
   diskBytes: undefined,
   network: undefined,
@@ -47,7 +48,7 @@ test('rates are differences by the times of the figures themselves', () => {
       pod('a', {
         cpu: cpu(100, 5000),
         network: network(100, 1000n, 0n),
-        containers: [reading('c', { cpu: cpu(100.5, 1000), cpuLimitCores: 0.2, periods: { all: 100, throttled: 10 } })],
+        containers: [reading('c', { cpu: cpu(100.5, 1000), cpuLimitCores: 0.2, throttled: 0.1 })],
       }),
     ],
     1000,
@@ -58,7 +59,7 @@ test('rates are differences by the times of the figures themselves', () => {
       pod('a', {
         cpu: cpu(102, 5500),
         network: network(104, 9000n, 400n),
-        containers: [reading('c', { cpu: cpu(102.5, 1400), cpuLimitCores: 0.2, periods: { all: 120, throttled: 25 } })],
+        containers: [reading('c', { cpu: cpu(102.5, 1400), cpuLimitCores: 0.2, throttled: 0.75 })],
       }),
     ],
     1500,
@@ -77,11 +78,6 @@ test('without an earlier sample, time between, or a counter that grows there is 
   assert.equal(reportOf(first, first, 'cpu').pods[0]?.cpuCores, undefined);
   assert.equal(reportOf(first, sample([pod('a', { cpu: cpu(2, 50) })]), 'cpu').pods[0]?.cpuCores, undefined);
   assert.equal(reportOf(first, sample([pod('b', { cpu: cpu(2, 50) })]), 'cpu').total.cpuCores, undefined);
-  const idle = [reading('c', { cpuLimitCores: 1, periods: { all: 5, throttled: 1 } })];
-  assert.equal(
-    reportOf(sample([pod('a', { containers: idle })]), sample([pod('a', { containers: idle })]), 'cpu').pods[0]?.containers[0]?.throttled,
-    0,
-  );
 });
 
 test('pods and their containers are sorted by the same figure, the unknown last', () => {
@@ -152,4 +148,26 @@ test('figures are short and say their unit', () => {
     '5.0Mi',
     '3.5Gi',
   ]);
+});
+
+test('throttling is the share of the last periods, of a container with a quota only', () => {
+  const metrics = (periods: number, throttled: number, quotaUs?: number): ReadonlyMap<string, number> => {
+    const quota: [string, number][] = quotaUs === undefined ? [] : [['container_spec_cpu_quota', quotaUs]];
+    return new Map([
+      ['container_cpu_cfs_periods_total', periods],
+      ['container_cpu_cfs_throttled_periods_total', throttled],
+      ['container_spec_cpu_period', 100_000],
+      ['container_spec_memory_limit_bytes', 0],
+      ['container_processes', 3],
+      ['container_oom_events_total', 1],
+      ...quota,
+    ]);
+  };
+  const known = metricFigures(metrics(100, 10, 20_000), metrics(120, 25, 20_000));
+  assert.deepEqual(known, { memoryLimitBytes: undefined, cpuLimitCores: 0.2, processes: 3, throttled: 0.75, oomKills: 1 });
+  assert.equal(metricFigures(metrics(5, 1, 20_000), metrics(5, 1, 20_000)).throttled, 0);
+  assert.equal(metricFigures(metrics(5, 1), metrics(9, 1)).throttled, undefined);
+  assert.equal(metricFigures(metrics(50, 1, 20_000), metrics(9, 1, 20_000)).throttled, undefined);
+  assert.equal(metricFigures(undefined, metrics(9, 1, 20_000)).throttled, undefined);
+  assert.equal(metricFigures(undefined, undefined).processes, undefined);
 });
