@@ -31,6 +31,7 @@ export function configuredTls(keys: {
 export class FollowedTls {
   readonly #files: TlsFiles;
   #material: TlsMaterial;
+  #isReading = false;
 
   private constructor(files: TlsFiles, material: TlsMaterial) {
     this.#files = files;
@@ -48,11 +49,18 @@ export class FollowedTls {
 
   /** Reads the files again; connections that `server` takes from now on use them. @returns whether they have changed. @throws as {@link open}. */
   async refresh(server: Server): Promise<boolean> {
-    const material = await readTlsFiles(this.#files);
-    if (sameMaterial(material, this.#material)) return false;
-    server.setSecureContext(material);
-    this.#material = material;
-    return true;
+    // Files on a server that hangs take one thread of the pool, not one more at each look.
+    if (this.#isReading) return false;
+    this.#isReading = true;
+    try {
+      const material = await readTlsFiles(this.#files);
+      if (sameMaterial(material, this.#material)) return false;
+      server.setSecureContext(material);
+      this.#material = material;
+      return true;
+    } finally {
+      this.#isReading = false;
+    }
   }
 }
 

@@ -2,6 +2,7 @@ import { operationsUnderWay } from '../base/steps.ts';
 import { OPERATIONS } from '../base/step-names.ts';
 import type { ContainerState, ExitReason } from '../container/container.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import type { InventoryKind } from '../pod/inventory.ts';
 import type { TellRemoval } from '../pod/leftovers.ts';
 import type { SandboxState } from '../podsandbox/sandbox.ts';
 import type { DaemonParts } from './build.ts';
@@ -54,8 +55,9 @@ export function objectMetrics(parts: Pick<DaemonParts, 'sandboxes' | 'containers
   });
 }
 
-/** Counts what no record claimed. */
-export function leakMetrics(metrics: Metrics): TellRemoval {
+/** Counts what no record claimed. A count that is not there before it is one is no growth to Prometheus: those of `kinds` begin with zero. */
+export function leakMetrics(metrics: Metrics, kinds: readonly Pick<InventoryKind, 'kind'>[] = []): TellRemoval {
+  for (const { kind } of kinds) for (const key of ['leaksFound', 'leaksCleaned'] as const) metrics.add(key, { kind }, 0);
   return ({ row: { kind }, error }) => {
     metrics.add('leaksFound', { kind });
     if (error === undefined) metrics.add('leaksCleaned', { kind });

@@ -154,8 +154,10 @@ async function restoreState(parts: DaemonParts, metrics: Metrics, closers: Close
   closers.push(() => {
     ended.abort();
   });
+  const kinds = inventoryOf(restoreParts);
+  const countLeak = leakMetrics(metrics, kinds);
   await restore(restoreParts, {
-    afterwards: async () => removeUnclaimed(inventoryOf(restoreParts), log, leakMetrics(metrics)),
+    afterwards: async () => removeUnclaimed(kinds, log, countLeak),
     signal: ended.signal,
   });
   const restored = { sandbox: sandboxes.store.list(), container: containers.store.list(), image: images.list() };

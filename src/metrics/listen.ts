@@ -16,6 +16,8 @@ export interface MetricsListener {
 const REQUEST_TIMEOUT_MS = 10_000;
 const LIMITS = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS };
 const TLS_CHECK_MS = 60_000;
+/** A Prometheus or two, and a person; whoever else comes is cut off. */
+const MOST_CONNECTIONS = 64;
 
 function splitAddress(address: string): { path: string } | { host: string; port: number } {
   const path = address.replace(/^unix:(\/\/)?/, '');
@@ -61,6 +63,7 @@ export async function listenMetrics(options: MetricsListenerOptions): Promise<Me
   const where = splitAddress(address);
   const tls = options.tls === undefined ? undefined : await FollowedTls.open(options.tls);
   const server = tls === undefined ? http.createServer(LIMITS) : https.createServer({ ...LIMITS, ...tls.serverOptions });
+  server.maxConnections = MOST_CONNECTIONS;
   server.on('request', (request: http.IncomingMessage, response: http.ServerResponse) => {
     answer(request, response, metrics).catch((error: unknown) => {
       log.warn('metrics could not be read', { error });

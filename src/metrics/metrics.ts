@@ -20,6 +20,7 @@ export class Metrics {
   readonly #gauges = new Map<MetricKey, Gauge>();
   readonly #histograms = new Map<MetricKey, Histogram>();
   readonly #readers: (() => void)[] = [];
+  #rendering: Promise<string> | undefined;
 
   constructor() {
     for (const [key, spec] of Object.entries(METRICS) as [MetricKey, MetricSpec][]) this.#create(key, spec);
@@ -55,8 +56,15 @@ export class Metrics {
     this.#readers.push(set);
   }
 
-  /** All metrics in the text format of Prometheus. */
+  /** All metrics in the text format of Prometheus. Who asks meanwhile gets the same page. */
   async render(): Promise<string> {
+    this.#rendering ??= this.#render().finally(() => {
+      this.#rendering = undefined;
+    });
+    return this.#rendering;
+  }
+
+  async #render(): Promise<string> {
     for (const set of this.#readers) timed('reading of metrics', set);
     return this.#registry.metrics();
   }

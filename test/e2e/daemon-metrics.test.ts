@@ -1,8 +1,10 @@
 /** What the daemon counts, against what was done. */
 import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { sharedDaemon } from '../support/e2e-test.ts';
 import { readMetrics, valueOf } from '../support/metrics.ts';
-import { removePod, runContainer, runPod, shell, waitForExit } from '../support/pods.ts';
+import { removePod, runContainer, runPod, shell, until, waitForExit } from '../support/pods.ts';
 
 const test = sharedDaemon();
 
@@ -38,14 +40,19 @@ test('pods, containers, exits, CNI plugins and programs are counted', async (dae
   assert.equal(valueOf(after, 'podwright_container_exits_total{reason="Error"}'), 2, 'the one that SIGKILL ended');
 });
 
-test('a start counts what it has taken up again', async (daemon) => {
+test('a start counts what it has taken up again, and what it has found that belongs to nothing', async (daemon) => {
   const pod = await runPod(daemon);
   await runContainer(daemon, pod, ['sleep', '1000']);
   await daemon.kill9();
+  await mkdir(join(daemon.runDir, 'bundles', 'f'.repeat(64)));
   await daemon.start();
 
   const text = await readMetrics(daemon);
   assert.equal(valueOf(text, 'podwright_restored_objects{kind="sandbox"}'), 1);
   assert.equal(valueOf(text, 'podwright_restored_objects{kind="container"}'), 1);
   assert.ok(valueOf(text, 'podwright_start_duration_seconds')! > 0);
+  assert.equal(valueOf(text, 'podwright_leaks_found_total{kind="rootfs"}'), 0);
+  const leaks = async (what: string): Promise<number | undefined> => valueOf(await readMetrics(daemon), `podwright_leaks_${what}_total{kind="bundle"}`); // prettier-ignore
+  await until('the bundle of nothing is removed', async () => (await leaks('cleaned')) === 1);
+  assert.equal(await leaks('found'), 1);
 });
