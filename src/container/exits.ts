@@ -13,6 +13,7 @@ import { awaitsRestore, isAliveState } from './container.ts';
 import { bundleOf, type ContainerParts } from './parts.ts';
 import { releaseContainer } from './remove.ts';
 import type { OomKills } from './oom-kills.ts';
+import { reportOom } from './oom-report.ts';
 import { madeOf } from './start.ts';
 import { subjectOfContainer } from './subject.ts';
 import { endedBeforeBoot, unseenEnd } from './unseen-end.ts';
@@ -197,9 +198,19 @@ export class Exits {
   }
 
   /** Words for an end that nobody has asked for: systemd ends the containers of a node that goes down, and the kubelet is gone by then. */
-  async #whyItEnded({ record }: Container, exitCode: number, oom: boolean): Promise<string> {
-    if (oom || exitCode === 0 || this.#options.isBeingStopped(record.id) || !(await isNodeShuttingDown())) return '';
+  async #whyItEnded(container: Container, exitCode: number, oom: boolean): Promise<string> {
+    const { record } = container;
+    if (oom) return this.#tellOom(container);
+    if (exitCode === 0 || this.#options.isBeingStopped(record.id) || !(await isNodeShuttingDown())) return '';
     return 'it ended while the node was being shut down';
+  }
+
+  async #tellOom(container: Container): Promise<string> {
+    const { id: containerId, sandboxId } = container.record;
+    const { level, message } = await reportOom(this.#parts, container);
+    this.#parts.countOom(level);
+    this.#parts.log.info(message, { containerId, sandboxId });
+    return message;
   }
 
   async #record(record: ContainerRecord, state: ContainerState, ended: Omit<ExitedFields, 'startedAtNs'>): Promise<void> {

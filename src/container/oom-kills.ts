@@ -12,6 +12,7 @@ import { readExit } from '../ociruntime/exit-directory.ts';
 import type { CgroupPlacement, PlacedContainer } from '../ociruntime/placement.ts';
 import type { Container, ContainerRecord } from './container.ts';
 import { cgroupsPathOf, isAliveState } from './container.ts';
+import { levelFigures } from './oom-report.ts';
 import { bundleOf, type ContainerParts } from './parts.ts';
 import { loggedKillsOf, shareOomKills } from './share-oom-kills.ts';
 import type { LoggedKills, OomSuspect } from './share-oom-kills.ts';
@@ -22,7 +23,7 @@ const LOG_WAIT_MS = 200;
 /** The parts of a container's operations that the count of kills works with. */
 export type OomKillsParts = Pick<ContainerParts, 'oomLedgerFile' | 'bundleDirectory' | 'recordDirectory' | 'log'> & {
   readonly store: Pick<ContainerParts['store'], 'list' | 'claims'>;
-  readonly cgroups: Pick<Cgroups, 'version' | 'oomKills' | 'goneOomKills'>;
+  readonly cgroups: Pick<Cgroups, 'version' | 'oomKills' | 'goneOomKills' | 'memoryEvents' | 'figures'>;
   readonly placement: Pick<CgroupPlacement, 'containerDirectory' | 'parentDirectory' | 'toldOutOfMemory'>;
 };
 
@@ -108,8 +109,7 @@ export class OomKills {
     const ledger = this.#isInPod(container) ? await this.#ledgerOf(record.cgroupParent) : undefined;
     if (own !== undefined) {
       if (own > 0 && ledger !== undefined) await this.#tell(ledger, record.cgroupParent, new Map([[record.id, own]]));
-      // Version 1 does not count what was in cgroups below it that are gone.
-      return own > 0 || (cgroups.version === 'v1' && seenByMonitor);
+      return own > 0 || (cgroups.version === 'v1' && seenByMonitor && (await this.#mayBeBelow(container)));
     }
     if (ledger === undefined) return seenByMonitor || (exitCode !== 0 && (await this.#isTold(container)));
     const told = ledger.told[record.id];
@@ -219,6 +219,15 @@ export class OomKills {
     if (this.#loggedOf(container, this.#kernelLog()).all > 0) return true;
     if (state.chosenCgroup === undefined) return false;
     return (await this.#parts.placement.toldOutOfMemory([placed(container)]))?.has(record.id) === true;
+  }
+
+  /**
+   * Version 1 does not count what was in cgroups below it that are gone. It tells the monitor that memory has run out, and so at the pod's
+   * limit the monitors of all its containers.
+   */
+  async #mayBeBelow(container: Container): Promise<boolean> {
+    if ((await levelFigures(this.#parts.cgroups, this.#cgroupOf(container)))?.wasMet === true) return true;
+    return this.#loggedOf(container, this.#kernelLog()).all > 0;
   }
 
   #isInPod(container: Container): boolean {

@@ -14,6 +14,7 @@ import type { ChosenCgroups } from './chosen-cgroups.ts';
 import type { ContainerRecord } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { ContainerLifecycle } from './lifecycle.ts';
+import type { OomLevel } from './oom-report.ts';
 
 /** What may be done with checkpoints, and with what. */
 export interface CheckpointParts {
@@ -49,6 +50,8 @@ export interface ContainerParts extends MonitoredParts {
   /** Files of execs under way: RUN/exec. */
   readonly execDirectory: string;
   readonly checkpoints: CheckpointParts;
+  /** Counts a container in which the kernel has killed for lack of memory. */
+  readonly countOom: (level: OomLevel) => void;
   /** Whose OOM kills have been told: RUN/oom.json, there while a pod with some is. */
   readonly oomLedgerFile: string;
 }

@@ -110,7 +110,7 @@ export async function buildDaemon(config: LiveConfig, metrics: Metrics, log: Log
     recordDirectory,
     bundleDirectory: layout.bundles,
     execDirectory: layout.execs,
-    ...containerSettings(config, nri, log),
+    ...containerSettings(config, nri, metrics, log),
     oomLedgerFile: layout.oomLedger,
     sandboxes,
     images,
@@ -216,9 +216,13 @@ function buildNetworks(
 function containerSettings(
   config: LiveConfig,
   nri: Nri | undefined,
+  metrics: Metrics,
   log: Log,
-): Pick<ContainerParts, 'cdi' | 'hooks' | 'lifecycle' | 'imageVolumes' | 'defaultMountsFile' | 'absentMountSourcesToReject'> {
+): Pick<ContainerParts, 'countOom' | 'cdi' | 'hooks' | 'lifecycle' | 'imageVolumes' | 'defaultMountsFile' | 'absentMountSourcesToReject'> {
   return {
+    countOom: (level) => {
+      metrics.add('oomKills', { level });
+    },
     lifecycle: nri?.lifecycle.containers ?? noContainerLifecycle,
     cdi: new SpecDirectories(() => config.current.cdiSpecDirs, log),
     hooks: new HookDirectories(() => config.current.hooksDir, log),

@@ -2,6 +2,7 @@ import type { ErrorKind } from '../base/errors.ts';
 import type { OverlayOptions } from './overlay.ts';
 import type { TmpfsOptions } from './mounts.ts';
 import type { ProcessWait } from './read-waits.ts';
+import type { LoggedOomKill } from './oom-log.ts';
 import type { NameOptions, PinnableNamespace, PinOptions } from './namespaces.ts';
 
 /** What the kernel threads do, by what they take and give. Each runs the function of its name; all paths are ours. */
@@ -19,6 +20,7 @@ export interface Jobs {
   unpinNamespaces: { request: { readonly directory: string; readonly kinds?: readonly PinnableNamespace[] }; result: undefined };
   /** `progress[0]` is the process that is being read. */
   pidsByEnvironment: { request: { readonly wanted: readonly (readonly string[])[]; readonly progress: Int32Array }; result: number[] };
+  readOomLog: { request: object; result: readonly LoggedOomKill[] };
   readWaits: { request: { readonly pid: number }; result: readonly ProcessWait[] };
   /** For a root in file systems that may not answer. */
   readStartInRoot: { request: { readonly root: string; readonly path: string; readonly limitBytes: number }; result: Uint8Array };

@@ -27,10 +27,16 @@ export interface OomKill {
  * that copies the whole ring, at most a few milliseconds. syslog(2)
  */
 export function readOomKills(): OomKill[] | undefined {
+  const text = readKernelLog();
+  return text === undefined ? undefined : parseOomKills(text);
+}
+
+/** The whole log, lines such as `<3>[  12.345678] text`; undefined where it cannot be read. */
+export function readKernelLog(): string | undefined {
   const size = klogctl(SYSLOG_ACTION_SIZE_BUFFER, null, 0);
   const buffer = Buffer.allocUnsafe(Math.max(size, 0));
   const length = size < 0 ? size : klogctl(SYSLOG_ACTION_READ_ALL, buffer, size);
-  if (length >= 0) return parseOomKills(buffer.toString('utf8', 0, length));
+  if (length >= 0) return buffer.toString('utf8', 0, length);
   const errno = lastErrno();
   if (errno !== EPERM && errno !== ENOSYS) throw errnoError('klogctl', 'the kernel log', errno);
   return undefined;

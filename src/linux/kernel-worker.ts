@@ -8,6 +8,7 @@ import { mountOverlay, mountTmpfs, unmount, unmountAllBelow } from './mounts.ts'
 import { pinNamespaces, renewNames, setNetworkSysctls, unpinNamespaces } from './namespaces.ts';
 import { tryIdMappedOverlay } from './try-idmapped-overlay.ts';
 import { pidsByEnvironment } from './process-environments.ts';
+import { readOomLog } from './oom-log.ts';
 import { readWaits } from './read-waits.ts';
 import type { JobAnswer, JobKind, JobRequest, Jobs } from './kernel-jobs.ts';
 
@@ -45,6 +46,8 @@ async function run(job: JobRequest): Promise<Jobs[JobKind]['result']> {
       return undefined;
     case 'pidsByEnvironment':
       return pidsByEnvironment(job.wanted, job.progress);
+    case 'readOomLog':
+      return readOomLog();
     case 'readWaits':
       return readWaits(job.pid);
     case 'readStartInRoot':

@@ -1,7 +1,13 @@
 import type { MetricSpecs } from './metric-spec.ts';
 
-/** What hangs. */
+/** What hangs, and what ran out of memory. */
 export const TROUBLE_METRICS = {
+  oomKills: {
+    name: 'oom_kills_total',
+    kind: 'counter',
+    labels: ['level'],
+    help: 'Containers that ended after the kernel had killed a process of theirs for lack of memory, by whose limit was met: `container`, `pod`, `node` (also that of a cgroup above the pod), `unknown`.',
+  },
   slowPrograms: {
     name: 'slow_programs_total',
     kind: 'counter',

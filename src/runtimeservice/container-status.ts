@@ -27,6 +27,7 @@ async function containerInfo(parts: RuntimeServiceParts, container: Container): 
     name: record.name,
     runtimeHandler: record.runtimeHandler,
     cgroupsPath: cgroupsPathOf(container),
+    ...(await parts.figures.strainOfContainer(container)),
     runtimeSpec: spec === undefined ? null : (JSON.parse(spec) as unknown),
     config: record.config,
   };

@@ -31,6 +31,7 @@ async function sandboxInfo(parts: RuntimeServiceParts, sandbox: Sandbox): Promis
     name: record.name,
     namespaces: record.namespaces,
     cgroupParent: record.cgroupParent,
+    ...(await parts.figures.strainOfPod(sandbox)),
     runtimeHandler: record.runtimeHandler,
     ...podResources(sandbox),
     cniResult: parts.networks.attachment(record.id)?.results,

@@ -1,11 +1,19 @@
 import { basename } from 'node:path';
 import { readlink, stat, statfs } from 'node:fs/promises';
 import { unlessMissing } from '../base/errors.ts';
-import type { Cgroups } from '../linux/cgroups/cgroups.ts';
+import { present } from '../base/field.ts';
+import type { Cgroups, MemoryEvents } from '../linux/cgroups/cgroups.ts';
+import type { CgroupUsage } from '../linux/cgroups/figures.ts';
 import { listHugePageSizes } from '../linux/cgroups/huge-page-sizes.ts';
 import { splitDeviceNumber } from '../linux/device-number.ts';
 import { countOpenFiles, openFilesLimit } from '../linux/process-counters.ts';
 import type { Figures, FileSystemFigures, ProcessFigures } from './pod-metrics.ts';
+
+/** Signs that a cgroup lacks something; what the kernel does not tell is missing: it keeps no pressure for version 1. */
+export interface Strain {
+  readonly memoryEvents?: MemoryEvents;
+  readonly pressure?: CgroupUsage['pressure'] | undefined;
+}
 
 /** Reads what the pod metrics are made of. Between two scrapes, only the names of devices are kept. */
 export class FiguresReader {
@@ -24,6 +32,16 @@ export class FiguresReader {
     if (figures === undefined) return {};
     for (const device of figures.counters.devices) await this.#deviceName(device);
     return { ...figures, deviceNames: this.#deviceNames, atNs: BigInt(Date.now()) * 1_000_000n };
+  }
+
+  /** How often memory was short in a cgroup, and how long its processes have waited for each resource; nothing where it is gone. */
+  async strainOf(path: string): Promise<Strain> {
+    const [memoryEvents, usage] = await Promise.all([this.#cgroups.memoryEvents(path), this.#cgroups.usage(path)]);
+    const { cpu, memory, io } = usage?.pressure ?? {};
+    return {
+      ...present({ memoryEvents }),
+      ...(cpu === undefined && memory === undefined && io === undefined ? {} : { pressure: usage?.pressure }),
+    };
   }
 
   /** @param first the container's first process, as the node numbers it. */

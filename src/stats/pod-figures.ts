@@ -2,7 +2,7 @@ import type { Container } from '../container/container.ts';
 import type { Containers } from '../container/containers.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import type { Sandboxes } from '../podsandbox/sandboxes.ts';
-import type { FiguresReader } from './figures.ts';
+import type { FiguresReader, Strain } from './figures.ts';
 import type { Figures, FileSystemFigures } from './pod-metrics.ts';
 import { interfacesOf } from './pod-usage.ts';
 
@@ -52,6 +52,17 @@ export class PodFiguresReader {
     const ofContainers: ContainerFigures[] = [];
     for (const container of running) ofContainers.push(await this.#ofContainer(container, fileSystem));
     return { cgroup, ofPod, ofNetwork, containers: ofContainers };
+  }
+
+  /** Signs that a container lacks something; nothing of one that does not run. */
+  async strainOfContainer(container: Container): Promise<Strain> {
+    const { containers, figures } = this.#options;
+    return container.state.is === 'Running' ? figures.strainOf(containers.cgroupOf(container)) : {};
+  }
+
+  /** The same of a pod, as long as its cgroup is there. */
+  async strainOfPod({ record }: Sandbox): Promise<Strain> {
+    return this.#options.figures.strainOf(this.#options.sandboxes.cgroupOf(record));
   }
 
   async #ofContainer(container: Container, fileSystem: FileSystemFigures): Promise<ContainerFigures> {

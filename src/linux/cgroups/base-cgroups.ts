@@ -4,7 +4,7 @@ import { sleep } from '../../base/deadline.ts';
 import { DaemonError, hasErrno } from '../../base/errors.ts';
 import { KeyedMutex } from '../../base/keyed-mutex.ts';
 import type { CgroupFigures, CgroupUsage } from './figures.ts';
-import type { Cgroups, CgroupVersion, GoneOomKills } from './cgroups.ts';
+import type { Cgroups, CgroupVersion, GoneOomKills, MemoryEvents } from './cgroups.ts';
 import { isDirectory, makeDirectory, processesIn, removeDirectory, treeOf, tryWrite } from './directories.ts';
 import type { Hierarchy } from './hierarchies.ts';
 
@@ -34,6 +34,7 @@ export abstract class BaseCgroups implements Cgroups {
 
   abstract oomKills(path: string): Promise<number | undefined>;
   abstract goneOomKills(path: string, gone: ReadonlySet<string>): Promise<GoneOomKills | undefined>;
+  abstract memoryEvents(path: string): Promise<MemoryEvents | undefined>;
   abstract usage(path: string): Promise<CgroupUsage | undefined>;
   abstract figures(path: string, hugePageSizes: readonly string[]): Promise<CgroupFigures | undefined>;
 

@@ -1,7 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { present } from '../../base/field.ts';
 import { BaseCgroups, below } from './base-cgroups.ts';
-import { readOomKills } from './cgroup-texts.ts';
+import { CgroupTexts, readOomKills } from './cgroup-texts.ts';
+import type { MemoryEvents } from './cgroups.ts';
 import { makeDirectory, treeOf } from './directories.ts';
 import { readFigures, readUsage } from './figures-v1.ts';
 import type { CgroupFigures, CgroupUsage } from './figures.ts';
@@ -25,6 +27,16 @@ export class CgroupsV1 extends BaseCgroups {
   /** Not known: no count of version 1 has those of cgroups that are gone. */
   async goneOomKills(): Promise<undefined> {
     return undefined;
+  }
+
+  async memoryEvents(path: string): Promise<MemoryEvents | undefined> {
+    const files = ['memory.failcnt', 'memory.memsw.failcnt', 'memory.oom_control'];
+    const texts = await CgroupTexts.read((controller) => this.#directoryOf(controller, path), files);
+    const failcnt = texts.number('memory.failcnt');
+    if (failcnt === undefined) return undefined;
+    // Where swap has the same limit, as runtimes have it for none, that one is met first.
+    const memsw = present({ 'memsw.failcnt': texts.number('memory.memsw.failcnt') });
+    return { own: { failcnt, ...memsw, ...texts.flat('memory.oom_control') }, withBelow: {} };
   }
 
   async usage(path: string): Promise<CgroupUsage | undefined> {

@@ -2,8 +2,8 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasErrno, unlessMissing } from '../../base/errors.ts';
 import { BaseCgroups } from './base-cgroups.ts';
-import type { GoneOomKills } from './cgroups.ts';
-import { readOomKills } from './cgroup-texts.ts';
+import type { GoneOomKills, MemoryEvents } from './cgroups.ts';
+import { CgroupTexts, readOomKills } from './cgroup-texts.ts';
 import { makeDirectory, tryWrite } from './directories.ts';
 import { readFigures, readUsage } from './figures-v2.ts';
 import type { CgroupFigures, CgroupUsage } from './figures.ts';
@@ -40,6 +40,12 @@ export class CgroupsV2 extends BaseCgroups {
       const status = await unlessMissing(stat(directory, { bigint: true }), undefined);
       return status === undefined ? undefined : { kills, cgroup: status.ino.toString() };
     }
+  }
+
+  async memoryEvents(path: string): Promise<MemoryEvents | undefined> {
+    const texts = await CgroupTexts.read(() => this.primaryDirectory(path), ['memory.events', 'memory.events.local']);
+    if (texts.text('memory.events') === undefined) return undefined;
+    return { own: texts.flat('memory.events.local'), withBelow: texts.flat('memory.events') };
   }
 
   async usage(path: string): Promise<CgroupUsage | undefined> {

@@ -3,6 +3,14 @@ import type { CgroupFigures, CgroupUsage } from './figures.ts';
 /** v2: one tree. v1: a tree per controller; a hybrid node (v1 controllers beside a unified tree) counts as v1. */
 export type CgroupVersion = 'v1' | 'v2';
 
+/** Counters of memory events, by the names that the kernel gives them; empty where it has none of that kind. */
+export interface MemoryEvents {
+  /** Of the cgroup's own limits. Version 1: failcnt, memsw.failcnt, oom_kill, under_oom. Version 2 since Linux 5.2: low, high, max, oom, oom_kill, ... */
+  readonly own: Readonly<Record<string, bigint>>;
+  /** With those below it; version 2. */
+  readonly withBelow: Readonly<Record<string, bigint>>;
+}
+
 export interface GoneOomKills {
   readonly kills: number;
   /** Which cgroup this is: another one of the same path has another. */
@@ -66,6 +74,9 @@ export interface Cgroups {
    * @returns undefined on version 1, or where the counts do not include those below (`memory_localevents`).
    */
   goneOomKills(path: string, gone: ReadonlySet<string>): Promise<GoneOomKills | undefined>;
+
+  /** How often memory was short in the cgroup; undefined where it does not exist, or has no memory controller. */
+  memoryEvents(path: string): Promise<MemoryEvents | undefined>;
 
   /** What the cgroup uses now; undefined where it does not exist (its container has just ended). */
   usage(path: string): Promise<CgroupUsage | undefined>;

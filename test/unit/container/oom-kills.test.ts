@@ -37,6 +37,8 @@ function oomKills(pod: Pod, directory: string, log: Log = silentLog): OomKills {
   const parts: OomKillsParts = {
     cgroups: {
       version: 'v2',
+      memoryEvents: async () => Promise.resolve(undefined),
+      figures: async () => Promise.resolve(undefined),
       oomKills: async (path) => Promise.resolve(pod.gone.has(path.slice(PARENT.length + 1)) ? undefined : 0),
       goneOomKills: async () => {
         const kills = [...pod.gone.values()].reduce((sum, each) => sum + each, 0);

@@ -261,8 +261,9 @@ async function others(node: GuestNode, image: string): Promise<void> {
     await thenRemoved(node, pod, podCgroup, async () => {
       const command = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=64M'];
       const id = await run(node, pod, { name: 'eater', image, command, memoryBytes: OOM_MEMORY_BYTES });
-      const { exitCode, reason } = await waitForExit(node, id, PATIENCE_MS);
+      const { exitCode, reason, message } = await waitForExit(node, id, PATIENCE_MS);
       assert.deepEqual({ exitCode, reason }, { exitCode: 137, reason: 'OOMKilled' });
+      assert.match(message, /^out of memory at the container's limit of \d+ MiB/);
     });
   });
   await step(`${driver}: a pod that names no cgroup and shares its PID namespace, under crun`, async () => {
