@@ -1,9 +1,10 @@
 import type { Readable, Writable } from 'node:stream';
 import type { DebugBackend } from './debug-backend.ts';
+import type { ImageBackend } from './image-backend.ts';
 import type { ArchiveFormat, ImageReport, LayerReport, LeakReport, ResolveReport, StatusReport } from './reports.ts';
 
 /** What the admin socket needs of the domain; main.ts hands it in. */
-export interface AdminBackend {
+export interface AdminBackend extends ImageBackend {
   status(): Promise<StatusReport>;
   leaks(): Promise<LeakReport>;
   listImages(): Promise<readonly ImageReport[]>;
@@ -11,8 +12,8 @@ export interface AdminBackend {
   resolveImage(name: string, signal: AbortSignal): Promise<ResolveReport>;
   /** Loads every image of an archive. `signal` aborts when the client leaves. */
   loadImages(archive: Readable, signal: AbortSignal, progress: (message: string) => void): Promise<readonly ImageReport[]>;
-  /** Compares what is stored of all images with what was recorded, and mends what is damaged where that is asked for. */
-  verifyImages(isToRepair: boolean, signal: AbortSignal): Promise<readonly LayerReport[]>;
+  /** Compares what is stored of one image, or of all, with what was recorded, and mends what is damaged where that is asked for. */
+  verifyImages(isToRepair: boolean, signal: AbortSignal, reference?: string): Promise<readonly LayerReport[]>;
   /** Writes one archive of the images. A reference that is not there must be refused before the first byte. */
   saveImages(references: readonly string[], format: ArchiveFormat, target: Writable, signal: AbortSignal): Promise<void>;
   /** All metrics as Prometheus text. */

@@ -120,7 +120,9 @@ export interface LayerReport {
   readonly digest: string;
   readonly tree: 'sound' | 'damaged' | 'unknown' | 'outside';
   readonly blob: 'sound' | 'damaged' | 'absent';
-  readonly repair: 'none' | 'mended' | 'dropped' | 'in use';
+  readonly repair: 'none' | 'mended' | 'fetched' | 'dropped' | 'in use';
+  /** Why one that was dropped could not be fetched again. */
+  readonly error?: string;
 }
 
 /** Where an image would be pulled from, and why. */

@@ -3,6 +3,7 @@ import { Writable } from 'node:stream';
 import { DaemonError, kindOf, messageOf } from '../base/errors.ts';
 import { answerJson } from './answer.ts';
 import type { AdminBackend } from './backend.ts';
+import { imageRoutes } from './image-routes.ts';
 import { debugRoutes } from './debug-routes.ts';
 import type { Exchange, Route } from './route.ts';
 import { FAILURE_TRAILER } from './reports.ts';
@@ -45,9 +46,11 @@ export function adminRoutes(backend: AdminBackend): readonly Route[] {
       method: 'POST',
       path: '/v1/images/verify',
       handle: async ({ url, response, signal }) => {
-        answerJson(response, await backend.verifyImages(url.searchParams.get('repair') === 'true', signal));
+        const reference = url.searchParams.get('ref') ?? undefined;
+        answerJson(response, await backend.verifyImages(url.searchParams.get('repair') === 'true', signal, reference));
       },
     },
+    ...imageRoutes(backend),
     { method: 'POST', path: '/v1/images/load', handle: async (exchange) => loadImages(backend, exchange) },
     { method: 'GET', path: '/v1/images/save', handle: async (exchange) => saveImages(backend, exchange) },
     {

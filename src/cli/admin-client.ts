@@ -5,7 +5,17 @@ import type { Readable, Writable } from 'node:stream';
 import { hasErrno, isSystemError, messageOf } from '../base/errors.ts';
 import type { LeakFixReport } from '../admin/debug-reports.ts';
 import { FAILURE_TRAILER } from '../admin/reports.ts';
-import type { ArchiveFormat, FailureReport, ImageReport, LeakReport, LoadEvent, ResolveReport, StatusReport } from '../admin/reports.ts';
+import type { ImageDetailReport, PruneReport } from '../admin/image-reports.ts';
+import type {
+  ArchiveFormat,
+  FailureReport,
+  ImageReport,
+  LayerReport,
+  LeakReport,
+  LoadEvent,
+  ResolveReport,
+  StatusReport,
+} from '../admin/reports.ts';
 import { CliError, EXIT } from './exit-codes.ts';
 
 /** A client of the daemon's admin socket. Every method throws {@link CliError}: no daemon, or the daemon's own words. */
@@ -39,12 +49,42 @@ export class AdminClient {
     return (await this.#getJson(`/v1/images/resolve?${new URLSearchParams({ ref: name }).toString()}`)) as ResolveReport;
   }
 
+  /** The lines of an answer as they come; `signal` closes the connection. */
+  async *events<Event>(method: 'GET' | 'POST', path: string, signal: AbortSignal): AsyncGenerator<Event> {
+    const response = await this.#send(method, path, undefined, signal);
+    try {
+      yield* eventsOf<Event>(response);
+    } catch (error) {
+      throw error instanceof CliError ? error : new CliError(EXIT.failed, `the daemon broke off: ${messageOf(error)}`, { cause: error });
+    } finally {
+      response.destroy();
+    }
+  }
+
+  async inspectImage(reference: string): Promise<ImageDetailReport> {
+    return (await this.#json('GET', `/v1/images/inspect?${queryOf({ ref: reference })}`)) as ImageDetailReport;
+  }
+
+  async removeImage(reference: string): Promise<ImageReport> {
+    return (await this.#json('POST', `/v1/images/remove?${queryOf({ ref: reference })}`)) as ImageReport;
+  }
+
+  async pruneImages(isDryRun: boolean): Promise<PruneReport> {
+    return (await this.#json('POST', `/v1/images/prune?dry_run=${isDryRun}`)) as PruneReport;
+  }
+
+  /** @param reference undefined: all. */
+  async verifyImages(reference: string | undefined, isToRepair: boolean): Promise<readonly LayerReport[]> {
+    const query = queryOf({ repair: String(isToRepair), ...(reference === undefined ? {} : { ref: reference }) });
+    return (await this.#json('POST', `/v1/images/verify?${query}`)) as readonly LayerReport[];
+  }
+
   /** Sends an archive; `progress` sees the daemon's words as they come. Returns the images that were in it. */
   async loadImages(archive: Readable, progress: (message: string) => void): Promise<readonly ImageReport[]> {
     const images: ImageReport[] = [];
     const response = await this.#send('POST', '/v1/images/load', archive);
     try {
-      for await (const event of loadEvents(response)) {
+      for await (const event of eventsOf<LoadEvent>(response)) {
         if (event.event === 'progress') progress(event.message);
         else if (event.event === 'image') images.push(event.image);
         else if (event.event === 'done') return images;
@@ -82,13 +122,16 @@ export class AdminClient {
   }
 
   async #getJson(path: string): Promise<unknown> {
-    return JSON.parse(await readAll(await this.#send('GET', path)));
+    return await this.#json('GET', path);
+  }
+
+  async #json(method: 'GET' | 'POST', path: string): Promise<unknown> {
+    return JSON.parse(await readAll(await this.#send(method, path)));
   }
 
   /** Resolves when the answer begins; the body goes on being sent. */
-  async #send(method: string, path: string, body?: Readable): Promise<IncomingMessage> {
+  async #send(method: string, path: string, body?: Readable, signal = this.#signal): Promise<IncomingMessage> {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const signal = this.#signal;
       const outgoing = request({ socketPath: this.#socketPath, method, path, agent: false, ...(signal === undefined ? {} : { signal }) });
       outgoing.once('response', resolve);
       outgoing.on('error', (error) => {
@@ -121,17 +164,21 @@ export class AdminClient {
   }
 }
 
+function queryOf(fields: Readonly<Record<string, string>>): string {
+  return new URLSearchParams(fields).toString();
+}
+
 function readFailure(error: unknown): CliError {
   return new CliError(EXIT.failed, `image load: ${messageOf(error)}`, { cause: error });
 }
 
 /** The lines of an answer as they come. Not by node:readline, which never ends when its input breaks off. */
-async function* loadEvents(response: Readable): AsyncGenerator<LoadEvent> {
+async function* eventsOf<Event>(response: Readable): AsyncGenerator<Event> {
   let rest = '';
   for await (const chunk of response.setEncoding('utf8')) {
     const lines = `${rest}${String(chunk)}`.split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) yield JSON.parse(line) as LoadEvent;
+    for (const line of lines) yield JSON.parse(line) as Event;
   }
 }
 

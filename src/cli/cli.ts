@@ -1,11 +1,10 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { VERSION } from '../base/version.ts';
 import { messageOf } from '../base/errors.ts';
 import { LiveConfig } from '../config/live-config.ts';
 import { loadConfig } from '../config/load.ts';
 import { defaultSettings } from '../config/overlay.ts';
 import { printToml } from '../config/print.ts';
-import type { ArchiveFormat } from '../admin/reports.ts';
 import { AdminClient } from './admin-client.ts';
 import { addCheck } from './check.ts';
 import { addDebug } from './debug.ts';
@@ -13,10 +12,9 @@ import { addDebugBundle } from './debug-bundle.ts';
 import { CLIENT_FLAGS, addConfigOptions, adminSocketPath, configSources, orConfigError } from './config-options.ts';
 import type { Options } from './config-options.ts';
 import { CliError, EXIT } from './exit-codes.ts';
-import { imagesText, loadImages, saveImages } from './images.ts';
+import { addImage } from './image-commands.ts';
 import { jsonText } from './io.ts';
 import type { CliIo } from './io.ts';
-import { resolveText } from './resolve.ts';
 import { statusText } from './status.ts';
 import { addViews } from './views.ts';
 
@@ -50,7 +48,7 @@ function program(host: CliHost, io: CliIo): Command {
     .showHelpAfterError('(podwright --help shows what there is)')
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 failed, 2 wrong command line, 3 wrong configuration, 4 no daemon answers, 5 check found something.',
+      '\nExit codes: 0 done, 1 failed, 2 wrong command line, 3 wrong configuration, 4 no daemon answers, 5 check or verify found something.',
     )
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
     .enablePositionalOptions() // those of `exec` end where its command begins
@@ -99,39 +97,6 @@ function addStatus(podwright: Command, io: CliIo): void {
     const report = await (await connect(options)).status();
     io.stdout.write(options['json'] === true ? jsonText(report) : statusText(report));
   });
-}
-
-function addImage(podwright: Command, io: CliIo): void {
-  const image = podwright.command('image').description('images on this node');
-  clientCommand(image, 'list')
-    .description('print the images')
-    .option('--json', 'print them as JSON')
-    .action(async (options: Options) => {
-      const images = await (await connect(options)).images();
-      io.stdout.write(options['json'] === true ? jsonText(images) : imagesText(images));
-    });
-  clientCommand(image, 'resolve')
-    .description('print where an image would be pulled from, in order, and why')
-    .argument('<REF>', 'the name as a pod has it')
-    .option('--json', 'print it as JSON')
-    .action(async (name: string, options: Options) => {
-      const report = await (await connect(options)).resolveImage(name);
-      io.stdout.write(options['json'] === true ? jsonText(report) : resolveText(report));
-    });
-  clientCommand(image, 'load')
-    .description('load the images of an OCI or Docker archive, plain or compressed')
-    .argument('<FILE>', 'the archive, or - for standard input')
-    .action(async (file: string, options: Options) => {
-      await loadImages(await connect(options), file, io);
-    });
-  clientCommand(image, 'save')
-    .description('write images to one archive')
-    .argument('<REF...>', 'names, ids or digests')
-    .option('-o, --output <FILE>', 'where to write it (default: standard output)')
-    .addOption(new Option('--format <FORMAT>', 'the layout of the archive').choices(['oci', 'docker']).default('oci'))
-    .action(async (references: string[], options: { format: ArchiveFormat; output?: string }) => {
-      await saveImages(await connect({ ...options }), references, options.format, options.output, io);
-    });
 }
 
 function clientCommand(parent: Command, name: string): Command {

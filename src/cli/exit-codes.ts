@@ -9,8 +9,10 @@ export const EXIT = {
   config: 3,
   /** No daemon answers on the admin socket. */
   noDaemon: 4,
-  /** `check` found something. */
+  /** `check` or `image verify` found something. */
   found: 5,
+  /** SIGINT or SIGTERM has canceled the work: as shells have it for SIGINT. */
+  interrupted: 130,
 } as const;
 
 /** Ends a command with an exit code; the message goes to standard error. */

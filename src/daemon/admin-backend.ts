@@ -10,6 +10,7 @@ import { compareInventory } from '../pod/leftovers.ts';
 import { readdir } from 'node:fs/promises';
 import type { DaemonParts } from './build.ts';
 import type { LoopWatch } from './loop-metrics.ts';
+import { imageBackend, verifyImages } from './image-backend.ts';
 import { debugBackend } from './debug-backend.ts';
 
 /** What the admin socket serves, out of the daemon's parts. */
@@ -30,10 +31,8 @@ export function adminBackend(parts: DaemonParts, metrics: Metrics, loop: LoopWat
       const loaded = await loadArchive(storage.imageParts, archive, { signal, progress, platform, trust });
       return loaded.map(({ id, names, sizeBytes }) => ({ id, names, sizeBytes }));
     },
-    verifyImages: async (isToRepair, signal) => {
-      const { verifyImages } = await import('../image/mend-layer.ts');
-      return await verifyImages(storage.imageParts, isToRepair, signal);
-    },
+    ...imageBackend(parts),
+    verifyImages: async (...asked) => verifyImages(parts, ...asked),
     saveImages: async (references, format, target, signal) => {
       const found = references.map(
         (reference) => images.resolve(reference) ?? fail('NotFound', `save images: ${reference} is not present`),

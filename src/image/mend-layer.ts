@@ -17,14 +17,19 @@ export interface LayerFinding {
 }
 
 /**
- * Compares what is stored of all images with what was recorded: trees with the digest of their making, blobs with their name. With
+ * Compares what is stored of all images, or of `only` one, with what was recorded: trees with the digest of their making, blobs with their name. With
  * `isToRepair` damaged layers are mended; one that a container stands on is left as it is.
  */
-export async function verifyImages(parts: ImageParts, isToRepair: boolean, signal: AbortSignal): Promise<LayerFinding[]> {
+export async function verifyImages(
+  parts: ImageParts,
+  isToRepair: boolean,
+  signal: AbortSignal,
+  only?: ImageRecord,
+): Promise<LayerFinding[]> {
   const seen = new Set<string>();
   const trees = new Map<Digest, LayerFinding['tree']>();
   const findings: LayerFinding[] = [];
-  for (const image of parts.images.list()) {
+  for (const image of only === undefined ? parts.images.list() : [only]) {
     for (const layer of image.layers) {
       const { chain, digest } = layer;
       // An artifact has one tree of all its blobs; two images may have one tree from different ones.

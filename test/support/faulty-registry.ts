@@ -64,6 +64,11 @@ export class FaultyRegistry {
     return digest(bytes);
   }
 
+  /** Serves nothing of a repository any more. */
+  remove(repository: string): void {
+    for (const path of this.#content.keys()) if (path.startsWith(`/v2/${repository}/`)) this.#content.delete(path);
+  }
+
   /** Serves an image by a tag. Returns the digest of its manifest. */
   addImage(
     image: Omit<ImageSource, 'name'>,
