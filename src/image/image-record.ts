@@ -44,6 +44,16 @@ export interface ImageRecord {
   readonly updatedAtMs: number;
 }
 
+/** Names of both, each once. */
+export function union(old: readonly string[], fresh: readonly string[]): string[] {
+  return [...new Set([...old, ...fresh])];
+}
+
+/** The name of the file that a record is in. */
+export function fileOf(id: ImageId): string {
+  return `${id.slice('sha256:'.length)}.json`;
+}
+
 function readLayer(field: Field): ImageLayer {
   return {
     ...field.object(), // what another version may have added

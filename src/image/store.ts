@@ -13,7 +13,7 @@ import type { RootfsStore } from '../storage/rootfs.ts';
 import { NO_SHORT_NAMES } from '../registry/short-names.ts';
 import type { ShortNames } from '../registry/short-names.ts';
 import { ImageIndex } from './image-index.ts';
-import { readImageRecord } from './image-record.ts';
+import { fileOf, readImageRecord, union } from './image-record.ts';
 import type { ImageRecord } from './image-record.ts';
 import { KeptSignatures } from './kept-signatures.ts';
 
@@ -53,6 +53,8 @@ export class ImageStore {
   readonly #users = new Map<ImageId, Set<string>>();
   /** Layers and blobs of images being made, which no record names yet. */
   readonly #retained = new Map<Digest, number>();
+  /** Of images that are set aside: ends the keeping of their layers. */
+  readonly #setAsides = new Map<ImageId, () => void>();
   readonly #mutex = new KeyedMutex<string>();
   #pinned: readonly { readonly expression: RegExp; readonly isOfDigests: boolean }[] = [];
 
@@ -218,6 +220,8 @@ export class ImageStore {
       };
       await this.#write(merged);
       stage('image.recorded');
+      this.#setAsides.get(merged.id)?.(); // its record keeps its layers again
+      this.#setAsides.delete(merged.id);
       for (const other of this.#own.all()) {
         const names = other.names.filter((name) => !record.names.includes(name));
         if (other.id !== merged.id && names.length < other.names.length) await this.#write({ ...other, names });
@@ -271,7 +275,9 @@ export class ImageStore {
     await this.#mutex.run(WHOLE_STORE, async () => {
       const record = this.#own.get(id);
       if (record === undefined) return;
-      setTimeout(this.retain(record.layers.flatMap(({ chain, digest }) => [chain, digest])), SET_ASIDE_MS).unref();
+      const release = this.retain(record.layers.flatMap(({ chain, digest }) => [chain, digest]));
+      this.#setAsides.set(id, release);
+      setTimeout(release, SET_ASIDE_MS).unref();
       this.#own.delete(id);
       await this.#setAside(fileOf(id));
       await syncDirectory(this.#parts.directory);
@@ -389,12 +395,4 @@ export class ImageStore {
       log.warn('bad image record cannot be moved away', { path: join(directory, file), error: messageOf(error) });
     }
   }
-}
-
-function fileOf(id: ImageId): string {
-  return `${id.slice('sha256:'.length)}.json`;
-}
-
-function union(old: readonly string[], fresh: readonly string[]): string[] {
-  return [...new Set([...old, ...fresh])];
 }

@@ -86,7 +86,7 @@ test('a retry is told below its layer, with who failed and why however narrow it
   assert.equal(head, 'a\\u001b[2J:1: fetching');
   assert.equal(who, '  for pod shop/web-1');
   assert.match(bar ?? '', /registry\.test a…$/);
-  assert.equal(retry, '             2 retries, the last after: GET http://mirro…er side closed');
+  assert.equal(retry, '             2 retries, the last after: GET http://mirror.t…: other side closed');
   for (const columns of [20, 80, 120, 200])
     assert.deepEqual(pullLines(report, columns, 24).filter((line) => line.length >= columns), []); // prettier-ignore
   assert.match(pullLines(report, 200, 24)[2] ?? '', /registry\.test after mirror\.test$/);
