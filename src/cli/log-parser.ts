@@ -24,15 +24,19 @@ export type LogOutput = (stream: LogStream, text: Buffer) => void;
 
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
+const EMPTY = Buffer.alloc(0);
 /** A time, a stream and a tag; a line whose third space is not within this is of another form, bytes. */
 export const LONGEST_HEADER_BYTES = 160;
+
+/** Of RFC 3339. */
+const LOOKS_LIKE_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/;
 
 /** Undefined where it is of another form. */
 export function parseHeader(text: string): LogHeader | undefined {
   const [time = '', stream, tags] = text.split(' ');
   if (stream !== 'stdout' && stream !== 'stderr') return undefined;
   const [tag] = (tags ?? '').split(':');
-  if ((tag !== 'P' && tag !== 'F') || Number.isNaN(Date.parse(time))) return undefined;
+  if ((tag !== 'P' && tag !== 'F') || !LOOKS_LIKE_TIME.test(time)) return undefined;
   return { time, stream, isPartial: tag === 'P' };
 }
 
@@ -44,7 +48,7 @@ export class LogParser {
   readonly #open = new Map<LogStream, boolean>();
   /** Streams that have come to the first time that counts. */
   readonly #reached = new Set<LogStream>();
-  #head: Buffer = Buffer.alloc(0);
+  #head: Buffer = EMPTY;
   #lineAt = 0;
   #line: { readonly header: LogHeader; readonly isShown: boolean } | undefined;
   /** Positions of an earlier file say nothing of this one. */
@@ -63,27 +67,29 @@ export class LogParser {
 
   /** What follows is another file, from its start. */
   nextFile(): void {
-    this.#head = Buffer.alloc(0);
+    this.#head = EMPTY;
     this.#line = undefined;
     this.#isFirstFile = false;
   }
 
   #takeHead(chunk: Buffer, at: number, position: number): number {
     if (this.#head.length === 0) this.#lineAt = position + at;
-    const end = endOfHead(this.#head, chunk, at);
-    this.#head = Buffer.concat([this.#head, chunk.subarray(at, end)]);
-    const last = this.#head.at(-1);
-    if (last !== NEWLINE && this.#head.length < LONGEST_HEADER_BYTES && countOf(this.#head, SPACE) < 3) return end; // more is to come
-    const header = parseHeader(this.#head.toString('latin1').trimEnd());
-    const text = this.#head;
-    this.#head = Buffer.alloc(0);
+    const { end, isWhole } = endOfHead(this.#head, chunk, at);
+    const text = this.#head.length === 0 ? chunk.subarray(at, end) : Buffer.concat([this.#head, chunk.subarray(at, end)]);
+    if (!isWhole) {
+      this.#head = Buffer.from(text); // what it stands in is used again
+      return end;
+    }
+    this.#head = EMPTY;
+    const isLine = text.at(-1) === NEWLINE;
+    const header = parseHeader(text.toString('latin1', 0, text.length - 1));
     if (header === undefined) {
-      this.#odd(text, last === NEWLINE);
+      this.#odd(text, isLine);
       return end;
     }
     const isShown = this.#begin(header);
     this.#line = { header, isShown };
-    if (last === NEWLINE) this.#end(header, isShown); // an empty line without the space before its text
+    if (isLine) this.#end(header, isShown); // an empty line without the space before its text
     return end;
   }
 
@@ -131,21 +137,15 @@ export class LogParser {
   }
 }
 
-/** Behind the third space, the newline, or all that may be taken, whichever comes first. */
-function endOfHead(head: Buffer, chunk: Buffer, at: number): number {
-  let spaces = countOf(head, SPACE);
-  const most = Math.min(chunk.length, at + LONGEST_HEADER_BYTES - head.length);
-  for (let end = at; end < most; end += 1) {
+/** Behind the third space, the newline, or all that may be taken, whichever comes first; or as far as there is something. */
+function endOfHead(head: Buffer, chunk: Buffer, at: number): { readonly end: number; readonly isWhole: boolean } {
+  let spaces = 0;
+  for (const byte of head) if (byte === SPACE) spaces += 1;
+  const most = at + LONGEST_HEADER_BYTES - head.length;
+  for (let end = at; end < Math.min(chunk.length, most); end += 1) {
     const byte = chunk[end];
-    if (byte === NEWLINE) return end + 1;
     if (byte === SPACE) spaces += 1;
-    if (spaces === 3) return end + 1;
+    if (byte === NEWLINE || spaces === 3) return { end: end + 1, isWhole: true };
   }
-  return most;
-}
-
-function countOf(bytes: Buffer, byte: number): number {
-  let count = 0;
-  for (let at = bytes.indexOf(byte); at >= 0; at = bytes.indexOf(byte, at + 1)) count += 1;
-  return count;
+  return most <= chunk.length ? { end: most, isWhole: true } : { end: chunk.length, isWhole: false };
 }
