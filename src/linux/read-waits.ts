@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { hasErrno } from '../base/errors.ts';
+import { parseMountInfo } from './mountinfo.ts';
 import { parseStat, type ProcessStat } from './proc-stat.ts';
-import { awaitedLock, meaningOf, parseStack, parseSystemCall, type ThreadFacts } from './wait-words.ts';
+import { awaitedLock, isServed, meaningOf, parseStack, parseSystemCall, servedMounts, type ThreadFacts } from './wait-words.ts';
 
 /** Of one process: the thread that tells most of what it waits for. */
 export interface ProcessWait extends ThreadFacts {
@@ -62,7 +63,7 @@ function readThread({ pid, parent }: { pid: number; parent: number | undefined }
   };
   const { words, weight } = meaningOf(facts);
   const file = call?.fd === undefined ? undefined : linkOf(`${directory}/fd/${call.fd}`);
-  const waitsFor = words === 'a file lock' ? lockWords(pid, file) : words;
+  const waitsFor = words === 'a file lock' ? lockWords(pid, file) : withMounts(words, pid);
   return { pid, parent, thread, name: nameIn(line), ...facts, file, waitsFor, weight };
 }
 
@@ -92,6 +93,20 @@ function lockWords(pid: number, file: string | undefined): string {
   return holder === undefined
     ? `${what}, taken by process ${lock.holder}, which has ended and left it to another`
     : `${what}, held by process ${lock.holder} (${nameIn(holder)})`;
+}
+
+/** Most mounts that are told, where any of them may be the one. */
+const MOST_MOUNTS = 3;
+
+/** Says where what does not answer is mounted; the kernel counts the requests that wait at each FUSE file system, fuse(4). */
+function withMounts(words: string | undefined, pid: number): string | undefined {
+  if (!isServed(words)) return words;
+  const mounts = servedMounts(words, parseMountInfo(read(`/proc/${pid}/mountinfo`) ?? ''));
+  const waiting = mounts.filter(({ device }) => Number(read(`/sys/fs/fuse/connections/${device.replace('0:', '')}/waiting`) ?? 0) > 0);
+  const targets = [...new Set((waiting.length > 0 ? waiting : mounts).map(({ target, source }) => `${target} (${source})`))];
+  if (targets.length === 0) return words;
+  const more = targets.length > MOST_MOUNTS ? ` and ${targets.length - MOST_MOUNTS} more` : '';
+  return `${words}: ${targets.length > 1 ? 'one of ' : ''}${targets.slice(0, MOST_MOUNTS).join(', ').slice(0, PATH_LENGTH)}${more}`;
 }
 
 function childrenOf(pid: number, thread: number): number[] {

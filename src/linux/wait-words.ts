@@ -1,3 +1,5 @@
+import type { MountEntry } from './mountinfo.ts';
+
 /** What one thread does, as /proc tells it; what the kernel does not give is empty. */
 export interface ThreadFacts {
   /** R, S, D, T ... */
@@ -133,6 +135,26 @@ const BY_FUNCTION: readonly (readonly [RegExp, string, number])[] = [
   [/^(do_sys_pause|__x64_sys_pause|sigsuspend|do_sigtimedwait)/, 'a signal', 2],
   [/^(futex_|__futex_|do_futex)/, 'another of its threads', 0],
 ];
+
+/** The types of file systems that such an answer may be of. */
+const SERVED: Readonly<Record<string, RegExp>> = {
+  'the answer of a FUSE file system': /^fuse(blk)?(\.|$)/,
+  'the answer of an NFS server': /^nfs4?$/,
+  'the answer of an SMB server': /^(cifs|smb3)$/,
+  'the answer of a Ceph server': /^ceph$/,
+  'the answer of a 9p server': /^9p$/,
+};
+
+/** The mounts whose server may be what is waited for, by the words of {@link meaningOf}; none where those are of something else. */
+export function servedMounts(words: string | undefined, mounts: readonly MountEntry[]): MountEntry[] {
+  const type = SERVED[words ?? ''];
+  return type === undefined ? [] : mounts.filter((mount) => type.test(mount.type));
+}
+
+/** Whether {@link servedMounts} may have any. */
+export function isServed(words: string | undefined): boolean {
+  return SERVED[words ?? ''] !== undefined;
+}
 
 /** Where the kernel gives no functions. */
 const BY_SYSTEM_CALL: Readonly<Record<string, readonly [string, number]>> = {

@@ -62,7 +62,9 @@ test('a process that waits for a FUSE file system is described while nothing can
     const reader = spawn('cat', [join(directory, 'x')], { stdio: 'ignore' });
     const described = await describedAs(
       reader,
-      /^cat \(process \d+, in the kernel, not to be interrupted\) waits in (openat|open) for the answer of a FUSE/,
+      new RegExp(
+        `^cat \\(process \\d+, in the kernel, not to be interrupted\\) waits in (openat|open) for the answer of a FUSE file system: (one of .*)?${directory} \\(hung\\)`,
+      ),
     );
     assert.ok(
       described.deepest.stack.some((name) => name.startsWith('fuse_')),

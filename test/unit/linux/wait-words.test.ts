@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { awaitedLock, meaningOf, parseStack, parseSystemCall } from '../../../src/linux/wait-words.ts';
+import { parseMountInfo } from '../../../src/linux/mountinfo.ts';
+import { awaitedLock, isServed, meaningOf, parseStack, parseSystemCall, servedMounts } from '../../../src/linux/wait-words.ts';
 
 /** As Linux 6.18 wrote them. */
 const FUSE = `[<0>] fuse_get_req+0x1ce/0x2b0
@@ -98,4 +99,18 @@ test('the holder of an awaited lock is the one above it', () => {
   assert.deepEqual(awaitedLock(LOCKS, 790), { holder: -1, kind: 'OFDLCK' });
   assert.equal(awaitedLock(LOCKS, 782), undefined);
   assert.equal(awaitedLock('', 1), undefined);
+});
+
+test('what does not answer is one of the mounts of its kind', () => {
+  const mounts = parseMountInfo(`63 43 0:39 / /data rw,relatime shared:1 - fuse.sshfs host:/data rw,user_id=0
+64 43 0:40 / /sys/fs/fuse/connections rw - fusectl none rw
+65 43 0:41 / /home rw - nfs4 nas:/home rw,vers=4.2
+66 43 254:0 / / rw - ext4 /dev/vda rw
+67 43 8:1 / /usb rw - fuseblk /dev/sda1 rw`);
+  const targets = (words: string): string[] => servedMounts(words, mounts).map(({ target }) => target);
+  assert.deepEqual(targets('the answer of a FUSE file system'), ['/data', '/usb']);
+  assert.deepEqual(targets('the answer of an NFS server'), ['/home']);
+  assert.deepEqual(targets('a disk'), []);
+  const served = [FUSE, NFS, FLOCK, PIPE].map((stack) => isServed(meaningOf(threadIn(stack)).words));
+  assert.deepEqual(served, [true, true, false, false]);
 });
