@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { kubeletProgram } from '../test/e2e/kubelet/build.ts';
+import { CADVISOR_CASES } from '../test/e2e/kubelet/cadvisor-cases.ts';
 import type { Case } from '../test/e2e/kubelet/cases.ts';
 import { CHECKPOINT_CASES } from '../test/e2e/kubelet/checkpoint-cases.ts';
 import { Skipped } from '../test/e2e/kubelet/cases.ts';
@@ -100,7 +101,7 @@ async function runCases(daemon: TestDaemon, kubelet: TestKubelet): Promise<void>
   };
   await Promise.all(wanted([...POD_CASES, ...PROBE_CASES, ...USER_NAMESPACE_CASES, ...CHECKPOINT_CASES]).map(run));
   await tellTimings(kubelet, 'with all pods at once');
-  for (const one of wanted(NODE_CASES)) await run(one);
+  for (const one of wanted([...NODE_CASES, ...CADVISOR_CASES])) await run(one);
   take(await outcomeOf('everything is removed', () => removeEverything(world)));
   await tellTimings(kubelet, 'at the end');
   take(await outcomeOf("the kubelet's log holds nothing unexplained", () => review(world)));

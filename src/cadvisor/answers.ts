@@ -10,8 +10,10 @@ const POD_CONTAINER = 'POD';
 /**
  * The answer to `GET /info`, in the words of CRI-O (pkg/types of cri-o/cri-o). cAdvisor takes the size of what a container has
  * written from its root's `diff` with the driver "overlay" alone, and with the cgroup driver "systemd" only scopes as containers.
+ * The place of images is told where it is the same, too: without it a kubelet whose endpoint is CRI-O's socket finds no file system of
+ * containers, and says so as an error.
  */
-export function infoAnswer({ root, images = '', cgroupDriver }: StorageFacts): Readonly<Record<string, unknown>> {
+export function infoAnswer({ root, images, cgroupDriver }: StorageFacts): Readonly<Record<string, unknown>> {
   return {
     storage_driver: 'overlay',
     storage_image: images,

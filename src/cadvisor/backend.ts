@@ -6,10 +6,10 @@ export interface CadvisorBackend {
 }
 
 export interface StorageFacts {
-  /** Has what containers write, and the images unless they have a place of their own. */
+  /** Has what containers write. */
   readonly root: string;
-  /** Has the images; undefined where `root` has them. */
-  readonly images: string | undefined;
+  /** Has the images; it may be the same. */
+  readonly images: string;
   readonly cgroupDriver: 'cgroupfs' | 'systemd';
 }
 

@@ -44,9 +44,8 @@ export async function openCadvisor(parts: Parts): Promise<CadvisorListener | und
 function cadvisorBackend(parts: Parts): CadvisorBackend {
   const { containers, sandboxes, placement, config } = parts;
   const layout = new DiskLayout(config.current);
-  const images = layout.imageStorage === layout.storage ? undefined : layout.imageStorage;
   return {
-    storage: () => ({ root: layout.storage, images, cgroupDriver: placement.driver }),
+    storage: () => ({ root: layout.storage, images: layout.imageStorage, cgroupDriver: placement.driver }),
     find: (id) => {
       const container = containers.store.recordOf(id);
       if (container !== undefined) return containerFacts(parts, container);

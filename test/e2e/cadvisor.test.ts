@@ -48,7 +48,7 @@ e2eTest('cAdvisor is told names, images, networks and what was written, and the 
   const { default_id_mappings: mappings, ...rest } = info.body as Record<string, unknown>;
   assert.equal(typeof mappings, 'object');
   const driver = isV1 ? 'cgroupfs' : rest['cgroup_driver'];
-  assert.deepEqual(rest, { storage_driver: 'overlay', storage_image: '', storage_root: storage, cgroup_driver: driver });
+  assert.deepEqual(rest, { storage_driver: 'overlay', storage_image: storage, storage_root: storage, cgroup_driver: driver });
 
   const pod = await runPod(daemon, { name: 'named' });
   const { name, uid } = pod.config.metadata ?? {};

@@ -17,7 +17,7 @@ const START_TIMEOUT_MS = 60_000;
 const LIMITS = { timeout: 30_000, killSignal: 'SIGKILL' } as const;
 
 /** Directories that the kubelet has no flag for, and that a kubelet of this machine's own may be using. */
-const FIXED_DIRECTORIES = ['/var/lib/kubelet', '/var/log/containers'];
+const FIXED_DIRECTORIES = ['/var/lib/kubelet', '/var/log/containers', '/var/run/crio'];
 /** What the kubelet sets at its start (pkg/kubelet/cm setupKernelTunables), for the whole machine. */
 const TUNABLES = [
   'vm/overcommit_memory',
@@ -51,6 +51,8 @@ export class TestKubelet {
   readonly podLogs: string;
   /** What the kubelet sees as /var/log/containers. */
   readonly containerLogs: string;
+  /** What its cAdvisor sees as CRI-O's socket. */
+  readonly crioSocket: string;
   /** As /var/lib/kubelet. */
   readonly root: string;
   readonly cgroup: string;
@@ -67,6 +69,7 @@ export class TestKubelet {
     this.podLogs = join(directory, 'pod-logs');
     this.root = join(directory, 'root');
     this.containerLogs = join(directory, 'fixed', 'var_log_containers');
+    this.crioSocket = join(directory, 'fixed', 'var_run_crio', 'crio.sock');
     this.cgroup = `${options.cgroupRoot}/kubepods`;
     this.#manifests = join(directory, 'manifests');
   }

@@ -155,10 +155,10 @@ interface PodSummary {
   }[];
 }
 
-/** What is missing in the summary of the pod that stays; empty when all is there. The kubelet has none in its first seconds. */
-async function missingInSummary(world: World): Promise<string[]> {
+/** What is missing in the summary of a pod; empty when all is there. The kubelet has none in its first seconds. */
+async function missingInSummary(world: World, podName: string): Promise<string[]> {
   const { node, pods } = JSON.parse(await world.kubelet.get('/stats/summary')) as Summary;
-  const found = pods.find(({ podRef }) => podRef.name.startsWith('stay-one-'));
+  const found = pods.find(({ podRef }) => podRef.name.startsWith(`${podName}-`));
   const main = found?.containers?.find(({ name }) => name === 'main');
   const values = {
     'image file system': node.runtime?.imageFs?.usedBytes,
@@ -177,12 +177,14 @@ async function missingInSummary(world: World): Promise<string[]> {
 }
 
 /** @param except what this way of collecting does not have. */
-async function untilSummaryIsWhole(world: World, except: readonly string[] = []): Promise<void> {
+export async function untilSummaryIsWhole(world: World, except: readonly string[] = [], podName = 'stay-one'): Promise<void> {
   let missing = ['an answer'];
   await until(
     'the stats summary is whole',
     async () => {
-      missing = (await missingInSummary(world).catch((error: unknown) => [String(error)])).filter((name) => !except.includes(name));
+      missing = (await missingInSummary(world, podName).catch((error: unknown) => [String(error)])).filter(
+        (name) => !except.includes(name),
+      );
       return missing.length === 0;
     },
     60_000,

@@ -47,8 +47,8 @@ test('a pod is the container POD, whatever its labels say, and pid 0 while nothi
 });
 
 test('/info names the storage and the cgroup driver', () => {
-  const { default_id_mappings: mappings, ...rest } = infoAnswer({ root: '/r', images: undefined, cgroupDriver: 'systemd' });
-  assert.deepEqual(rest, { storage_driver: 'overlay', storage_image: '', storage_root: '/r', cgroup_driver: 'systemd' });
+  const { default_id_mappings: mappings, ...rest } = infoAnswer({ root: '/r', images: '/r', cgroupDriver: 'systemd' });
+  assert.deepEqual(rest, { storage_driver: 'overlay', storage_image: '/r', storage_root: '/r', cgroup_driver: 'systemd' });
   assert.deepEqual(Object.keys(mappings as object), ['uids', 'gids']);
   assert.equal(infoAnswer({ root: '/r', images: '/i', cgroupDriver: 'cgroupfs' })['storage_image'], '/i');
 });
