@@ -1,11 +1,18 @@
 import { messageOf } from '../base/errors.ts';
 import type { ErrorKind } from '../base/errors.ts';
 import { RateMeter } from '../base/rate-meter.ts';
+import { note, stepIs } from '../base/steps.ts';
 import type { FetchObserver, Source } from '../registry/fetch-observer.ts';
 import type { SourceSnapshot } from './pull-snapshot.ts';
 
 /** What failed and was tried again: a stream that broke, a request at the same endpoint, or at the next. */
 export type RetryKind = 'stream' | 'request' | 'endpoint';
+
+const TRIED_AGAIN: Readonly<Record<RetryKind, string>> = {
+  stream: 'a stream broke, and is taken up where it broke',
+  request: 'a request failed, and is made again',
+  endpoint: 'an endpoint failed, and the next one is asked',
+};
 
 /** Counts pulls as they go on. */
 export interface PullCounts {
@@ -52,6 +59,7 @@ export class Arrivals implements FetchObserver {
 
   answered({ host }: Source): void {
     this.host = shortName(host);
+    stepIs({ also: `from ${this.host}` });
   }
 
   received(source: Source, bytes: number): void {
@@ -69,6 +77,7 @@ export class Arrivals implements FetchObserver {
     this.retries += 1;
     this.failed(error);
     this.#counts.retried(how);
+    note(`${TRIED_AGAIN[how]}: ${shortWords(error)}`);
   }
 
   failed(error: unknown): void {

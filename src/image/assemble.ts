@@ -5,6 +5,7 @@ import type { Digest, ImageId } from '../base/ids.ts';
 import type { JsonObject } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import { stage } from '../base/stage.ts';
+import { step } from '../base/steps.ts';
 import { UndoStack } from '../base/undo.ts';
 import type { FetchObserver } from '../registry/fetch-observer.ts';
 import type { BlobStore } from '../storage/blobs.ts';
@@ -18,6 +19,7 @@ import type { Release } from '../base/slots.ts';
 import { fetchChunks, listChunks } from './fetch-chunks.ts';
 import { fetchSeveral } from './fetch-several.ts';
 import type { FetchOptions } from './fetch-several.ts';
+import { makeManifest } from './make-manifest.ts';
 import { checkLayerTypes } from './media-types.ts';
 import { digestOf, MEDIA, readConfig } from './oci-types.ts';
 import type { Manifest, OciImageConfig } from './oci-types.ts';
@@ -140,7 +142,8 @@ export async function assembleImage(parts: ImageParts, image: NewImage, options:
     });
   } catch (error) {
     release();
-    for (const failure of await undo.run()) parts.log.warn(`${image.what}: ${failure.what} failed`, { error: messageOf(failure.error) });
+    for (const failure of await step('undo', async () => undo.run()))
+      parts.log.warn(`${image.what}: ${failure.what} failed`, { error: messageOf(failure.error) });
     throw error;
   } finally {
     release();
@@ -191,7 +194,11 @@ async function fetchLayer(
   const { source, progress, diffId } = part;
   const path = parts.blobs.newIngestPath();
   const what = `${image.what}: layer ${source.digest ?? diffId}`;
-  const ofChunks = await fetchChunks(parts, { what, source, diffId, progress }, options, slot, undo);
+  const ofChunks = await byChunks(
+    parts,
+    part,
+    async () => await fetchChunks(parts, { what, source, diffId, progress }, options, slot, undo),
+  );
   if (ofChunks !== undefined) {
     part.made = { ...ofChunks, path };
     return;
@@ -207,6 +214,26 @@ async function fetchLayer(
     await parts.layers.discard(staged);
   });
   await parts.layers.stage(staged);
+  part.made = { staged, path, unpacked: await receiveLayer(parts, part, options, { what, path, staged, slot }) };
+  progress.become('unpacked');
+  await listChunks(parts, { what, source }, staged, path, options.signal);
+  // Before the flush, which would write it out for nothing.
+  if (parts.images.discardsBlobs) await rm(path, { force: true });
+  stage(`${options.stages}.layer-unpacked`);
+}
+
+interface Receiving {
+  readonly what: string;
+  readonly path: string;
+  readonly staged: StagedLayer;
+  readonly slot: Release | undefined;
+}
+
+/** Receives a layer and unpacks it while it comes. */
+async function receiveLayer(parts: ImageParts, part: Part, options: AssembleOptions, receiving: Receiving): Promise<UnpackResult> {
+  const { what, path, staged, slot } = receiving;
+  const { source, progress, diffId } = part;
+  const title = titleOf(part);
   const stop = new AbortController();
   const unpacking = parts.layers.unpack(
     staged,
@@ -218,23 +245,26 @@ async function fetchLayer(
   unpacking.result.catch((error: unknown) => {
     stop.abort(error);
   });
+  const unpacked = step('unpack layer', async () => await unpacking.result, title);
+  unpacked.catch(() => undefined);
   let writtenBytes = 0;
-  const receiving = download(path, source, options.downloads, slot, {
+  const receive = {
     what,
     sizeBytes: source.sizeBytes,
     signal: AbortSignal.any([options.signal, stop.signal]),
     retries: options.retries,
     pause: options.pause,
     ...seenBy(progress),
-    written: (sizeBytes) => {
+    written: (sizeBytes: number): void => {
       // A blob that is not kept is written to no disk.
       if (!parts.images.discardsBlobs) parts.layers.disk.wrote(sizeBytes - writtenBytes);
       writtenBytes = sizeBytes;
       unpacking.grown(sizeBytes, false);
     },
-  });
+  };
+  const fetch = async (): Promise<number> => await download(path, source, options.downloads, slot, receive);
   try {
-    unpacking.grown(await receiving, true);
+    unpacking.grown(await step('fetch layer', fetch, title), true);
     progress.become('unpacking');
     slot?.();
     stage(`${options.stages}.layer-received`);
@@ -247,20 +277,25 @@ async function fetchLayer(
     throw isFirst ? error : explain(what, stop.signal.reason);
   }
   try {
-    part.made = { staged, path, unpacked: await unpacking.result };
+    return await unpacked;
   } catch (error) {
     throw explain(what, error);
   }
-  progress.become('unpacked');
-  await listChunks(parts, { what, source }, staged, path, options.signal);
-  // Before the flush, which would write it out for nothing.
-  if (parts.images.discardsBlobs) await rm(path, { force: true });
-  stage(`${options.stages}.layer-unpacked`);
 }
 
 function explain(what: string, error: unknown): DaemonError {
   if (!(error instanceof DaemonError)) return new DaemonError('Internal', `${what}: ${messageOf(error)}`, { cause: error });
   return new DaemonError(error.kind, `${what}: ${error.message}`, { cause: error });
+}
+
+/** As its steps tell it. */
+function titleOf({ source: { digest, sizeBytes }, diffId }: Part): string {
+  return `${digest ?? diffId}${sizeBytes === undefined ? '' : `, ${sizeBytes} bytes`}`;
+}
+
+/** Where chunks may be used, that is a step, though it may turn out that they cannot. */
+async function byChunks<T>({ reusesChunks }: ImageParts, part: Part, fetch: () => Promise<T>): Promise<T> {
+  return reusesChunks?.() === true ? await step('fetch layer', fetch, `${titleOf(part)}, by chunks`) : await fetch();
 }
 
 /** Gives each new layer its record, lowest first, as each looks at those below it. */
@@ -300,7 +335,7 @@ async function recordImage(
     }),
   );
   if (options.progress !== undefined) options.progress.step = 'syncing';
-  await options.disk.sync();
+  await step('flush image', async () => options.disk.sync());
   if (options.signal.aborted) throw reasonOf(options.signal);
   if (options.progress !== undefined) options.progress.step = 'recording';
   stage(`${options.stages}.synced`);
@@ -362,15 +397,4 @@ function describe(parts: ImageParts, { source, made, diffId, chain }: Part): Ima
 /** What the image takes by itself: unpacked layers and the blobs that are kept. */
 function sizeOf(parts: ImageParts, layers: readonly ImageLayer[]): number {
   return layers.reduce((sum, { chain, digest }) => sum + (parts.layers.get(chain)?.sizeBytes ?? 0) + parts.blobs.sizeOf(digest), 0);
-}
-
-/** A manifest for an image that came without one. */
-function makeManifest(config: Buffer, layers: readonly ImageLayer[]): Pick<NewManifest, 'bytes' | 'mediaType'> {
-  const manifest = {
-    schemaVersion: 2,
-    mediaType: MEDIA.ociManifest,
-    config: { mediaType: MEDIA.ociConfig, digest: digestOf(config), size: config.length },
-    layers: layers.map(({ mediaType, digest, sizeBytes }) => ({ mediaType, digest, size: sizeBytes })),
-  };
-  return { bytes: Buffer.from(JSON.stringify(manifest)), mediaType: MEDIA.ociManifest };
 }

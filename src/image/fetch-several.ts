@@ -1,7 +1,8 @@
 import { reasonOf } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
+import { step } from '../base/steps.ts';
 import type { Downloads } from './download.ts';
-import type { Release } from '../base/slots.ts';
+import type { Release, Slots } from '../base/slots.ts';
 
 export interface FetchOptions {
   readonly signal: AbortSignal;
@@ -31,8 +32,8 @@ export async function fetchSeveral<T>(
       let place: Release | undefined;
       let slot: Release | undefined;
       try {
-        place = await downloads?.layers?.acquire(signal);
-        slot = await downloads?.slots.acquire(signal);
+        place = await turn(downloads?.layers, signal);
+        slot = await turn(downloads?.slots, signal);
         await fetch(part, signal, slot);
       } catch (error) {
         failures.push(error);
@@ -45,4 +46,8 @@ export async function fetchSeveral<T>(
   };
   await Promise.all(Array.from({ length: Math.min(parallelLayers, queue.length) }, runner));
   if (failures.length > 0) throw failures[0];
+}
+
+async function turn(slots: Slots | undefined, signal: AbortSignal): Promise<Release | undefined> {
+  return slots?.tryAcquire() ?? (slots && (await step('wait for turn', async () => slots.acquire(signal), 'behind other layers')));
 }

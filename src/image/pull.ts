@@ -2,7 +2,9 @@ import { sleep } from '../base/deadline.ts';
 import { DaemonError, kindOf } from '../base/errors.ts';
 import type { ImageId } from '../base/ids.ts';
 import { JoinedWork } from '../base/joined-work.ts';
+import { present } from '../base/field.ts';
 import { stage } from '../base/stage.ts';
+import { operation, operationHas, step } from '../base/steps.ts';
 import { credentialsKey } from '../registry/credentials.ts';
 import type { Credentials } from '../registry/credentials.ts';
 import type { CredentialSource } from '../registry/credential-source.ts';
@@ -145,14 +147,23 @@ export class ImagePuller {
       this.#options.credentials?.keyOf(namespace) ?? '',
       trust?.key ?? '',
     ]);
+    const isJoined = this.#joined.has(key);
     const progress = this.#joined.get(key) ?? new PullProgress((this.#count += 1), name, this.#options.counts);
     const leave = progress.join(asker);
     this.#joined.set(key, progress);
     seen?.(progress);
     const options = { budgetMs: PULL_BUDGET_MS, what: `pull ${name}`, endsWithLastWaiter: true };
-    try {
-      return await this.#work.run(key, call, options, async (signal) =>
+    const subject = { image: name, ...present({ name: asker.pod }) };
+    // An operation of the work, which goes on for others when this caller leaves.
+    const pull = async (signal: AbortSignal): Promise<ImageRecord> =>
+      operation('pull image', subject, async () =>
         this.#watched(progress, async () => this.#pullFirst(references, given, { platform, namespace, trust, progress }, signal)),
+      );
+    const joined = async (): Promise<ImageRecord> => this.#work.run(key, call, options, pull);
+    try {
+      if (!isJoined) return await joined();
+      return await operation('pull image', subject, async () =>
+        step('wait for turn', joined, 'the same pull, which somebody else has begun'),
       );
     } finally {
       leave();
@@ -167,6 +178,7 @@ export class ImagePuller {
     try {
       const record = await work();
       progress.end();
+      operationHas({ imageId: record.id, bytes: progress.snapshot().transferredBytes });
       return record;
     } catch (error) {
       progress.end(error);
@@ -222,21 +234,28 @@ export class ImagePuller {
       watch,
     );
     const read = { signal, observer: progress.documents };
-    const top = await readDocument(repository, wanted, '', read);
-    const found = await findManifest(top, platform, {
-      document: async (descriptor) => await readDocument(repository, descriptor.digest, descriptor.mediaType, read),
-      config: async ({ config }) => readConfig(await this.#config(repository, config, read), `config ${config.digest}`),
-    });
+    const resolve = async () => {
+      const top = await readDocument(repository, wanted, '', read);
+      const found = await findManifest(top, platform, {
+        document: async (descriptor) => await readDocument(repository, descriptor.digest, descriptor.mediaType, read),
+        config: async ({ config }) => readConfig(await this.#config(repository, config, read), `config ${config.digest}`),
+      });
+      return { top, found, config: await this.#config(repository, found.document.config, read) };
+    };
+    const { top, found, config } = await step('resolve image', resolve, formatReference(reference));
     const { document: manifest, bytes, indexes } = found;
     stage('pull.resolved');
     const source = signatureSource(this.#options.registry, repository, watch, signal);
     const subject = { name: digest === undefined ? reference : { domain, path, digest }, manifestDigest: found.digest };
     const descriptor = { mediaType: top.document.mediaType, digest: top.digest, size: top.bytes.length };
-    await this.#options.trust?.runVerifiers({ name: formatReference(reference), descriptor }, signal);
-    const signatures = await trust?.check(subject, source, signal);
+    const check = async () => {
+      await this.#options.trust?.runVerifiers({ name: formatReference(reference), descriptor }, signal);
+      return await trust?.check(subject, source, signal);
+    };
+    const signatures = this.#options.trust === undefined ? undefined : await step('check trust', check);
     const image: NewImage = {
       what: `${domain}/${path}`,
-      config: await this.#config(repository, manifest.config, read),
+      config,
       manifest: { bytes, mediaType: manifest.mediaType, document: manifest },
       layers: manifest.layers.map((layer) => ({
         mediaType: layer.mediaType,
