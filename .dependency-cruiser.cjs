@@ -6,6 +6,7 @@ const adapters = ['cdi', 'hooks', 'cni', 'nri', 'ociruntime', 'storage', 'regist
 const may = {
   base: [],
   config: ['base'],
+  history: ['base'],
   metrics: ['base'],
   tracing: ['base'],
   linux: ['base'],
@@ -24,6 +25,7 @@ const may = {
   pod: ['base', 'linux', 'ociruntime', 'podsandbox', 'container'],
   lifecycle: ['base', 'nri', 'ocispec', 'podsandbox', 'container'],
   stats: ['base', 'linux', 'podsandbox', 'container'],
+  explain: ['base', 'history', 'image', 'podsandbox', 'container'],
   streaming: ['base'],
   runtimeservice: ['base', 'cni', 'ociruntime', 'stats', 'podsandbox', 'container', 'pod', 'streaming'],
   imageservice: ['base', 'image'],
@@ -38,7 +40,7 @@ const may = {
 may.daemon = Object.keys(may).filter((folder) => folder !== 'cli');
 
 /** Folders that adapters and everything under them make up; they speak OCI, CNI and registry types, not the CRI's. NRI has rules of its own. */
-const belowTheDomain = ['base', 'config', 'metrics', 'linux', ...adapters].filter((folder) => folder !== 'nri').join('|');
+const belowTheDomain = ['base', 'config', 'history', 'metrics', 'linux', ...adapters].filter((folder) => folder !== 'nri').join('|');
 
 const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
 

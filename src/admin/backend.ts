@@ -1,12 +1,14 @@
 import type { Readable, Writable } from 'node:stream';
 import type { DebugBackend } from './debug-backend.ts';
 import type { ImageBackend } from './image-backend.ts';
+import type { ExplainBackend } from './explain-routes.ts';
 import type { ArchiveFormat, ImageReport, LayerReport, LeakReport, ResolveReport, StatusReport } from './reports.ts';
 
 /** What the admin socket needs of the domain; main.ts hands it in. */
 export interface AdminBackend extends ImageBackend {
   status(): Promise<StatusReport>;
   leaks(): Promise<LeakReport>;
+  readonly explain: ExplainBackend;
   listImages(): Promise<readonly ImageReport[]>;
   /** Says where an image would be pulled from. @throws InvalidArgument for a name that cannot be pulled. */
   resolveImage(name: string, signal: AbortSignal): Promise<ResolveReport>;

@@ -5,6 +5,7 @@ import { answerJson } from './answer.ts';
 import type { AdminBackend } from './backend.ts';
 import { imageRoutes } from './image-routes.ts';
 import { debugRoutes } from './debug-routes.ts';
+import { explainRoutes } from './explain-routes.ts';
 import type { Exchange, Route } from './route.ts';
 import { FAILURE_TRAILER } from './reports.ts';
 import type { ArchiveFormat, LoadEvent } from './reports.ts';
@@ -62,6 +63,7 @@ export function adminRoutes(backend: AdminBackend): readonly Route[] {
       },
     },
     ...debugRoutes(backend.debug),
+    ...explainRoutes(backend.explain),
   ];
 }
 

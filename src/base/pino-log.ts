@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import type { DestinationStream, Logger } from 'pino';
 import type { Log, LogFields } from './log.ts';
+import { currentRequest } from './steps.ts';
 import { timed } from './timed.ts';
 import { escaped } from './escaped.ts';
 
@@ -47,19 +48,26 @@ export class PinoLog implements Log {
   }
 
   debug(message: string, fields?: LogFields): void {
-    this.#pino.debug({ ...this.#fields, ...fields }, message);
+    this.#pino.debug(this.#all(fields), message);
   }
 
   info(message: string, fields?: LogFields): void {
-    this.#pino.info({ ...this.#fields, ...fields }, message);
+    this.#pino.info(this.#all(fields), message);
   }
 
   warn(message: string, fields?: LogFields): void {
-    this.#pino.warn({ ...this.#fields, ...fields }, message);
+    this.#pino.warn(this.#all(fields), message);
   }
 
   error(message: string, fields?: LogFields): void {
-    this.#pino.error({ ...this.#fields, ...fields }, message);
+    this.#pino.error(this.#all(fields), message);
+  }
+
+  /** With the id of the call that the line is of. */
+  #all(fields: LogFields | undefined): LogFields {
+    const all = { ...this.#fields, ...fields };
+    const requestId = all.requestId ?? currentRequest()?.requestId;
+    return requestId === undefined ? all : { ...all, requestId };
   }
 
   // Not pino's own children: they keep the level they were made with.

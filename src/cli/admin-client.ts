@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { Readable, Writable } from 'node:stream';
 import { hasErrno, isSystemError, messageOf } from '../base/errors.ts';
+import type { Explanation } from '../base/explanation.ts';
 import type { LeakFixReport } from '../admin/debug-reports.ts';
 import { FAILURE_TRAILER } from '../admin/reports.ts';
 import type { ImageDetailReport, PruneReport } from '../admin/image-reports.ts';
@@ -39,6 +40,10 @@ export class AdminClient {
 
   async fixLeaks(): Promise<LeakFixReport> {
     return JSON.parse(await readAll(await this.#send('POST', '/v1/leaks/fix'))) as LeakFixReport;
+  }
+
+  async explain(object: string): Promise<Explanation> {
+    return (await this.#getJson(`/v1/explain?${new URLSearchParams({ object }).toString()}`)) as Explanation;
   }
 
   async images(): Promise<readonly ImageReport[]> {

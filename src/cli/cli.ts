@@ -11,6 +11,7 @@ import { addDebug } from './debug.ts';
 import { addDebugBundle } from './debug-bundle.ts';
 import { CLIENT_FLAGS, addConfigOptions, adminSocketPath, configSources, orConfigError } from './config-options.ts';
 import type { Options } from './config-options.ts';
+import { addExplain } from './explain.ts';
 import { CliError, EXIT } from './exit-codes.ts';
 import { addImage } from './image-commands.ts';
 import { jsonText } from './io.ts';
@@ -62,6 +63,7 @@ function program(host: CliHost, io: CliIo): Command {
   addDebugBundle(podwright, io);
   addImage(podwright, io);
   addViews(podwright, io);
+  addExplain(podwright, io);
   return podwright;
 }
 

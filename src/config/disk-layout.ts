@@ -34,6 +34,11 @@ export class DiskLayout {
     return join(this.#root, 'bad');
   }
 
+  /** What was done of late, for explanations. */
+  get history(): string {
+    return join(this.#root, 'history');
+  }
+
   /** What CNI plugins have attached, and what is still to be released. */
   get cni(): string {
     return join(this.#root, 'cni');

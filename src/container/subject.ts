@@ -1,4 +1,5 @@
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
+import { present } from '../base/field.ts';
 import type { Subject } from '../base/steps.ts';
 import type { SandboxRecord } from '../podsandbox/sandbox.ts';
 import type { Sandboxes } from '../podsandbox/sandboxes.ts';
@@ -15,12 +16,15 @@ export function subjectOfContainer(record: ContainerRecord | string, { sandboxes
 
 /** What a request for a container is about, which has no id yet. */
 export function subjectOfRequest({ record }: { readonly record: SandboxRecord }, config: ContainerConfig): Subject {
-  // The kubelet asks by an id, and says beside it what the pod says.
-  const image = config.image?.userSpecifiedImage || config.image?.image;
-  return { sandboxId: record.id, name: containerTitle(record, config), ...(image === undefined ? {} : { image }) };
+  return { sandboxId: record.id, name: containerTitle(record, config), ...present({ image: imageOf(config) }) };
+}
+
+/** Its image as the pod names it. The kubelet asks by an id, and says the name beside it. */
+export function imageOf({ image }: ContainerConfig): string | undefined {
+  return image?.userSpecifiedImage || image?.image;
 }
 
 /** `NAMESPACE/POD/CONTAINER`. */
-function containerTitle(sandbox: SandboxRecord, { metadata }: ContainerConfig): string {
+export function containerTitle(sandbox: SandboxRecord, { metadata }: ContainerConfig): string {
   return `${podTitle(sandbox.config.metadata)}/${metadata?.name ?? ''}`;
 }

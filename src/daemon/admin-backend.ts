@@ -1,6 +1,7 @@
 import type { AdminBackend } from '../admin/backend.ts';
 import type { ProgramReport, StatusReport, UnfinishedWork } from '../admin/reports.ts';
 import { fail, messageOf, unlessMissing } from '../base/errors.ts';
+import { operation } from '../base/steps.ts';
 import { VERSION } from '../base/version.ts';
 import type { PendingDetach } from '../cni/attachment.ts';
 import { DiskLayout } from '../config/disk-layout.ts';
@@ -12,6 +13,7 @@ import type { DaemonParts } from './build.ts';
 import type { LoopWatch } from './loop-metrics.ts';
 import { imageBackend, verifyImages } from './image-backend.ts';
 import { debugBackend } from './debug-backend.ts';
+import { explainBackend } from './explain-backend.ts';
 
 /** What the admin socket serves, out of the daemon's parts. */
 export function adminBackend(parts: DaemonParts, metrics: Metrics, loop: LoopWatch): AdminBackend {
@@ -28,7 +30,8 @@ export function adminBackend(parts: DaemonParts, metrics: Metrics, loop: LoopWat
     loadImages: async (archive, signal, progress) => {
       const { loadArchive } = await import('../image/load.ts');
       const { platform, trust } = storage;
-      const loaded = await loadArchive(storage.imageParts, archive, { signal, progress, platform, trust });
+      const load = async () => await loadArchive(storage.imageParts, archive, { signal, progress, platform, trust });
+      const loaded = await operation('load image', {}, load);
       return loaded.map(({ id, names, sizeBytes }) => ({ id, names, sizeBytes }));
     },
     ...imageBackend(parts),
@@ -41,6 +44,7 @@ export function adminBackend(parts: DaemonParts, metrics: Metrics, loop: LoopWat
       await saveArchive(storage.imageParts, found, target, { format, signal });
     },
     debug: debugBackend(parts, metrics),
+    explain: explainBackend(parts),
     metrics: async () => ({ contentType: metrics.contentType, text: await metrics.render() }),
   };
 }

@@ -12,6 +12,7 @@ import { Containers } from '../container/containers.ts';
 import { noContainerLifecycle } from '../container/lifecycle.ts';
 import type { ContainerParts } from '../container/parts.ts';
 import { HookDirectories } from '../hooks/hook-directories.ts';
+import { History } from '../history/history.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { Cgroups } from '../linux/cgroups/cgroups.ts';
 import { detectCgroups } from '../linux/cgroups/detect.ts';
@@ -45,6 +46,7 @@ import { openStorage, type Storage } from './storage.ts';
 export interface DaemonParts {
   readonly config: LiveConfig;
   readonly log: Log;
+  readonly history: History;
   readonly storage: Storage;
   readonly images: ImageStore;
   readonly networks: Networks;
@@ -59,6 +61,9 @@ export interface DaemonParts {
   /** Undefined where the configuration has no plugins. */
   readonly nri: Nri | undefined;
 }
+
+/** Most that the history of what was done takes on disk, bytes: some ten thousand operations. */
+const HISTORY_BYTES = 16 * 1024 * 1024;
 
 /** Hands each constructor its slice of the configuration. */
 export async function buildDaemon(config: LiveConfig, metrics: Metrics, log: Log): Promise<DaemonParts> {
@@ -88,11 +93,10 @@ export async function buildDaemon(config: LiveConfig, metrics: Metrics, log: Log
     createTimeoutMs: (handler: string) => createTimeoutMs(config.current, handler),
     log,
   };
-  const badDirectory = layout.bad;
   const nri = buildNri(config, metrics, log);
   const sandboxParts: SandboxParts = {
     ...common,
-    store: sandboxStore({ directory: layout.sandboxRecords, badDirectory, log }),
+    store: sandboxStore({ directory: layout.sandboxRecords, badDirectory: layout.bad, log }),
     directories,
     layersDirectory: layout.layers,
     defaultSysctls: () => config.current.defaultSysctls,
@@ -103,7 +107,7 @@ export async function buildDaemon(config: LiveConfig, metrics: Metrics, log: Log
   const { parkMs } = timeouts;
   const sandboxes = new Sandboxes(sandboxParts, { runBudgetMs: timeouts.runPodSandboxMs, parkMs });
   const recordDirectory = layout.containerRecords;
-  const store = containerStore({ directory: recordDirectory, badDirectory, log });
+  const store = containerStore({ directory: recordDirectory, badDirectory: layout.bad, log });
   const containerParts: ContainerParts = {
     ...common,
     store,
@@ -127,6 +131,7 @@ export async function buildDaemon(config: LiveConfig, metrics: Metrics, log: Log
   return {
     config,
     log,
+    history: new History({ directory: layout.history, mostBytes: HISTORY_BYTES, log }),
     storage,
     images,
     networks,

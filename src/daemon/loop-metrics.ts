@@ -1,5 +1,6 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import type { EventLoopReport } from '../admin/reports.ts';
+import { outsideOfRequests } from '../base/steps.ts';
 import type { Log, LogFields } from '../base/log.ts';
 import { EventLoopWatch, STANDSTILL_MS, type Standstill } from '../linux/event-loop-watch.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -56,7 +57,10 @@ export function watchEventLoop(metrics: Metrics, log: Log): LoopWatch {
   });
   const watch = EventLoopWatch.start(
     (standstill) => {
-      tellStandstill(standstill, metrics, log);
+      // Of no call: the timer that sees it may have been begun in one.
+      outsideOfRequests(() => {
+        tellStandstill(standstill, metrics, log);
+      });
       if (standstill.ownMs <= STANDSTILL_MS) return;
       standstills += 1;
       last = { what: standstill.what, startedAt: standstill.startedAt.toISOString(), ownMs: standstill.ownMs };

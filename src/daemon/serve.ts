@@ -84,6 +84,7 @@ export async function serve(config: LiveConfig): Promise<void> {
       sweep.stop();
     });
     const parts = await buildDaemon(config, metrics, log);
+    closers.push(async () => parts.history.close(), addStepSink(parts.history));
     await startAdapters(parts, closers);
     // After what is being made has settled: it is made as plugins want it to the end.
     closers.push(async () => parts.nri?.plugins.close());

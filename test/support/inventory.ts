@@ -38,6 +38,8 @@ export type Inventory = readonly string[];
 
 /** Deep enough for one entry per object, not for the files of layers. */
 const DEPTH = 4;
+/** What has been done is kept on purpose. */
+const HISTORY = /\/history\/operations(\.old)?\.jsonl$/;
 /** statfs(2). */
 const NSFS_MAGIC = 0x6e736673;
 
@@ -173,6 +175,7 @@ async function files({ directories }: InventoryScope): Promise<string[]> {
     const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
     for (const entry of entries) {
       const path = join(folder, entry.name);
+      if (HISTORY.test(path)) continue;
       // A directory with a plain word for its name is the daemon's furniture (.cache is crun's); objects have ids, digests or extensions.
       if (!entry.isDirectory() || !/^\.?[a-z-]+$/.test(entry.name)) found.push(`file ${path}`);
       if (entry.isDirectory() && depth > 1) await walk(path, depth - 1);

@@ -53,6 +53,7 @@ async function serve(parts: Partial<AdminBackend>): Promise<void> {
     saveImages: absent,
     metrics: absent,
     debug: { fixLeaks: absent, profile: absent, heap: absent, stacks: absent },
+    explain: { explain: absent },
     ...parts,
   };
   server = new AdminServer(socket, backend, silentLog);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DaemonError } from '../../../src/base/errors.ts';
 import { PinoLog } from '../../../src/base/pino-log.ts';
+import { inRequest } from '../../../src/base/steps.ts';
 import type { LogFormat } from '../../../src/base/pino-log.ts';
 
 function open(format: LogFormat): { log: PinoLog; lines: string[] } {
@@ -17,6 +18,21 @@ test('PinoLog writes JSON with the fields of with() and of the line', () => {
   const { time, ...rest } = JSON.parse(lines[0]!) as Record<string, unknown>;
   assert.match(String(time), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
   assert.deepEqual(rest, { level: 'info', message: 'pulled', requestId: 'r1', changes: [1], durationMs: 7 });
+});
+
+test('PinoLog gives a line the id of the call that it comes of, where it has none', () => {
+  const { log, lines } = open('json');
+
+  inRequest({ requestId: 'r7', rpc: 'RunPodSandbox' }, () => {
+    log.info('one');
+    log.with({ requestId: 'own' }).info('other');
+  });
+  log.info('none');
+
+  assert.deepEqual(
+    lines.map((line) => (JSON.parse(line) as { requestId?: string }).requestId),
+    ['r7', 'own', undefined],
+  );
 });
 
 test('PinoLog writes text in one line, quoting what has spaces or line ends', () => {

@@ -1,0 +1,99 @@
+import { DaemonError, fail } from '../base/errors.ts';
+import type { Operation, Subject } from '../base/steps.ts';
+import { formatReference, parseReference, withTag } from '../image/reference.ts';
+
+/** An object that is asked for. */
+export interface FoundObject {
+  readonly kind: 'pod' | 'container' | 'image';
+  readonly name: string;
+  /** Whose ids have this name or prefix, oldest first; empty where none is known. */
+  readonly ids: readonly string[];
+}
+
+/** Something that has an id or a name: of a store, of work under way, of the history. */
+export interface Candidate {
+  readonly kind: FoundObject['kind'];
+  readonly id: string;
+  readonly name: string;
+}
+
+/** Most that are named where several may be meant. */
+const MOST_NAMED = 8;
+/** Shorter words are no prefix of an id: everything begins so. */
+const SHORTEST_PREFIX = 3;
+const KINDS = ['pod', 'container', 'image'] as const;
+
+/**
+ * What `asked` means among `candidates`: an id or the beginning of one, a name, NAMESPACE/NAME, NAMESPACE/POD/CONTAINER, an image. A
+ * pod comes before containers that are called like it.
+ * @throws NotFound, or InvalidArgument that names what it may mean.
+ */
+export function findObject(asked: string, candidates: Iterable<Candidate>): FoundObject {
+  const found = new Map<string, { kind: FoundObject['kind']; name: string; ids: Set<string>; isById: boolean }>();
+  const image = imageName(asked);
+  for (const { kind, id, name } of candidates) {
+    const isById = asked.length >= SHORTEST_PREFIX && (id.startsWith(asked) || id.startsWith(`sha256:${asked}`));
+    const isByName = isNamed(name, asked) || (kind === 'image' && isOfImage(name, asked, image));
+    if (!isById && !isByName) continue;
+    const key = isById ? `${kind} ${id}` : `${kind} ${name}`;
+    const known = found.get(key) ?? { kind, name, ids: new Set(), isById };
+    if (id !== '') known.ids.add(id);
+    if (known.name === '') known.name = name;
+    found.set(key, known);
+  }
+  const all = [...found.values()];
+  const byId = all.filter((each) => each.isById);
+  for (const kind of KINDS) {
+    const ofKind = (byId.length > 0 ? byId : all).filter((each) => each.kind === kind);
+    const [first, ...others] = ofKind;
+    if (first === undefined) continue;
+    if (others.length > 0)
+      refuse(
+        asked,
+        ofKind.map(({ name, ids }) => (byId.length > 0 ? [...ids].join() : name)),
+      );
+    return { kind, name: first.name, ids: [...first.ids] };
+  }
+  return fail(
+    'NotFound',
+    `explain ${asked}: no pod, container or image of this name or id is known, nor was one as far as the history goes`,
+  );
+}
+
+function refuse(asked: string, names: readonly string[]): never {
+  const shown = names.slice(0, MOST_NAMED).join(', ');
+  const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '';
+  throw new DaemonError('InvalidArgument', `explain ${asked}: it may be ${shown}${more}; ask for one of them`);
+}
+
+/** `web` and `shop/web` name `shop/web`; `nginx`, `shop/web/nginx` name `shop/web/nginx`. */
+function isNamed(name: string, asked: string): boolean {
+  return name !== '' && (name === asked || name.endsWith(`/${asked}`));
+}
+
+/** Tag, digest and default registry may be left out. */
+function isOfImage(name: string, asked: string, image: string | undefined): boolean {
+  return isNamed(name.replace(/[:@][^/]*$/, ''), asked) || (image !== undefined && imageName(name) === image);
+}
+
+/** The name in full, so that `busybox` finds `docker.io/library/busybox:latest`. */
+export function imageName(text: string): string | undefined {
+  try {
+    return formatReference(withTag(parseReference(text)));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The objects that an operation was about. */
+export function candidatesOf({ what, subject }: Operation): Candidate[] {
+  const { containerId, sandboxId, name = '', image } = subject;
+  if (what === 'pull image' || what === 'load image') return image === undefined ? [] : [{ kind: 'image', id: '', name: image }];
+  const pod: Candidate[] = sandboxId === undefined ? [] : [{ kind: 'pod', id: sandboxId, name: podOf(subject) }];
+  const isOfContainer = containerId !== undefined || name.split('/').length === 3;
+  return isOfContainer ? [...pod, { kind: 'container', id: containerId ?? '', name }] : pod;
+}
+
+function podOf({ name = '' }: Subject): string {
+  return name.split('/').slice(0, 2).join('/');
+}

@@ -1,0 +1,95 @@
+import { mkdir, open, rename } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { unlessMissing } from '../base/errors.ts';
+
+const READ_BYTES = 256 * 1024;
+/** A longer line is none of ours, bytes. */
+const MOST_LINE_BYTES = 1024 * 1024;
+const LINE_FEED = 10;
+
+/** Two files of lines, of which the newer one is appended to; where it is full, it takes the place of the older one. */
+export class HistoryFiles {
+  readonly #directory: string;
+  readonly #mostBytes: number;
+  #file: FileHandle | undefined;
+  #sizeBytes = 0;
+
+  /** @param mostBytes of both together. */
+  constructor(directory: string, mostBytes: number) {
+    this.#directory = directory;
+    this.#mostBytes = mostBytes;
+  }
+
+  /** Adds whole lines. Nothing is flushed. After a failure the next call begins anew. */
+  async append(lines: string): Promise<void> {
+    try {
+      const bytes = Buffer.from(lines);
+      if (this.#file !== undefined && this.#sizeBytes + bytes.length > this.#mostBytes / 2) await this.#rotate();
+      this.#file ??= await this.#open();
+      await this.#file.appendFile(bytes);
+      this.#sizeBytes += bytes.length;
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.close().catch(() => undefined);
+  }
+
+  /** The lines that have one of `texts` in them, oldest first. */
+  async *lines(texts: readonly string[]): AsyncGenerator<string> {
+    // Both are opened before one is read: a rotation meanwhile changes nothing then.
+    const files = await Promise.all([this.#older, this.#newer].map(async (path) => unlessMissing(open(path, 'r'), undefined)));
+    const wanted = texts.map((text) => Buffer.from(text));
+    try {
+      for (const file of files) if (file !== undefined) yield* linesOf(file, wanted);
+    } finally {
+      for (const file of files) await file?.close();
+    }
+  }
+
+  async #open(): Promise<FileHandle> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    const file = await open(this.#newer, 'a', 0o600);
+    this.#sizeBytes = (await file.stat()).size;
+    // A daemon that was killed may have left a line without an end.
+    if (this.#sizeBytes > 0) await file.appendFile('\n');
+    return file;
+  }
+
+  async #rotate(): Promise<void> {
+    await this.close();
+    await rename(this.#newer, this.#older);
+  }
+
+  get #newer(): string {
+    return join(this.#directory, 'operations.jsonl');
+  }
+
+  get #older(): string {
+    return join(this.#directory, 'operations.old.jsonl');
+  }
+}
+
+async function* linesOf(file: FileHandle, wanted: readonly Buffer[]): AsyncGenerator<string> {
+  let rest = Buffer.alloc(0);
+  for (let at = 0; ;) {
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, at);
+    if (bytesRead === 0) return;
+    at += bytesRead;
+    const piece = Buffer.concat([rest, buffer.subarray(0, bytesRead)]);
+    let start = 0;
+    for (let end = piece.indexOf(LINE_FEED); end !== -1; end = piece.indexOf(LINE_FEED, start)) {
+      const line = piece.subarray(start, end);
+      start = end + 1;
+      if (wanted.some((text) => line.includes(text))) yield line.toString();
+    }
+    const left = piece.subarray(start);
+    rest = left.length > MOST_LINE_BYTES ? Buffer.alloc(0) : left;
+  }
+}
