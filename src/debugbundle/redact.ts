@@ -26,23 +26,38 @@ export function redactRecord(value: unknown, key = ''): unknown {
   return TOLD.has(key) ? scrub(value) : LEFT_OUT;
 }
 
-/** What in a text of programs and people looks like a secret, and what stands for it. */
+/**
+ * What in a text of programs and people looks like a secret, and what stands for it. Every repetition has an end: a text is up to some
+ * megabytes long, and a word in it may be as long.
+ */
 const PATTERNS: readonly (readonly [RegExp, string])[] = [
-  // https://user:password@host
-  [/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@"']+@/gi, `$1${LEFT_OUT}@`],
+  // https://user:p@ssword@host
+  [/\b([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/"']{1,1000}@/gi, `$1${LEFT_OUT}@`],
+  // https://host/blob?X-Amz-Signature=x: who has such an address needs no password
+  [/\b([a-z][a-z0-9+.-]{0,20}:\/\/[^\s"'<>?\\]{1,1000}\?)[^\s"'<>\\]+/gi, `$1${LEFT_OUT}`],
   // Authorization: Bearer x; Basic "x"
-  [/\b(bearer|basic)(["'=:\s]+)[\w+/=.~-]{6,}/gi, `$1$2${LEFT_OUT}`],
+  [/\b(bearer|basic)(["'=:\s]{1,10})[\w+/=.~-]{6,}/gi, `$1$2${LEFT_OUT}`],
   // a JSON web token, wherever it stands
-  [/\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g, LEFT_OUT],
-  [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)/g, LEFT_OUT],
+  [/(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g, LEFT_OUT],
+  // tokens that their own beginning tells: of GitHub, GitLab, Slack, AWS
+  [/\b(gh[opsur]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{15,}|xox[abeprs]-[\w-]{10,}|A[KS]IA[A-Z0-9]{16}\b)/g, LEFT_OUT],
+  [/-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]{0,40}PRIVATE KEY-----|$)/g, LEFT_OUT],
+  // --password x
+  [/((?<![\w-])--[\w-]{0,40}(?:passw(?:or)?d|passphrase|secret|token)[\w-]{0,40}\s{1,10})[^\s"']+/gi, `$1${LEFT_OUT}`],
 ];
-/** password=x, "registry-token": "x", AWS_SECRET_ACCESS_KEY=x, "auth": "x"; the value keeps its quotes, so that JSON stays such. */
-const NAMED =
-  /((?:[\w.-]*(?:passw(?:or)?d|secret|token|credential|api[_-]?key|access[_-]?key|private[_-]?key)[\w.-]*|\bauth)\\?["']?\s*[=:]\s*)(\\?["'])?([^\s,;&"'[\]{}\\]+)/gi;
+/**
+ * password=x, "registry-token": "x y", AWS_SECRET_ACCESS_KEY=x, "auth": "x". A value in quotes keeps these, so that JSON stays such; one
+ * without ends at a blank, and behind a colon also where a value of JSON does.
+ */
+const NAMED = new RegExp(
+  String.raw`(?<name>(?:(?:passw(?:or)?d|passphrase|[_-]pass\b|[_-]pwd\b|secret|token|credential|api[_-]?key|access[_-]?key|private[_-]?key)[\w.-]{0,60}|\bauth)\\?["']?)` +
+    String.raw`(?:(?<escaped>\s{0,10}[=:]\s{0,10}\\")(?:\\\\\\"|[^"\\]|\\[^"\\])+|(?<double>\s{0,10}[=:]\s{0,10}")(?:[^"\\\n]|\\.)+|(?<single>\s{0,10}[=:]\s{0,10}')[^'\n]+|(?<equal>\s{0,10}=\s{0,10})[^\s"'\\]+|(?<colon>\s{0,10}:\s{0,10})[^\s,;&"'[\]{}\\]+)`,
+  'gi',
+);
 
 /** A text without what looks like a secret in it. */
 export function scrub(text: string): string {
-  const named = text.replaceAll(NAMED, (_all, name: string, quote: string | undefined) => `${name}${quote ?? ''}${LEFT_OUT}`);
+  const named = text.replaceAll(NAMED, `$<name>$<escaped>$<double>$<single>$<equal>$<colon>${LEFT_OUT}`);
   return PATTERNS.reduce((rest, [pattern, stand]) => rest.replaceAll(pattern, stand), named);
 }
 

@@ -35,13 +35,48 @@ test('scrub() takes out what looks like a secret, and leaves JSON as such', () =
     ['AWS_SECRET_ACCESS_KEY: "x/y+z"', 'AWS_SECRET_ACCESS_KEY: "(left out)"'],
     ['got eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.sig-1 back', 'got (left out) back'],
     ['-----BEGIN EC PRIVATE KEY-----\nabc\n-----END EC PRIVATE KEY-----\nx', '(left out)\nx'],
+    ['{"password": "correct horse battery"}', '{"password": "(left out)"}'],
+    ["PGPASSWORD='a b' psql", "PGPASSWORD='(left out)' psql"],
+    ['{"secret":"a\\"b","x":1}', '{"secret":"(left out)","x":1}'],
+    ['password=a,b;c next', 'password=(left out) next'],
+    ['MYSQL_PWD=a DB_PASS=b passphrase: c', 'MYSQL_PWD=(left out) DB_PASS=(left out) passphrase: (left out)'],
+    ['login --password pa55 r.example', 'login --password (left out) r.example'],
+    ['https://me:p@55@r.example/v2/', 'https://(left out)@r.example/v2/'],
+    ['GET https://cdn.example/blob?X-Amz-Signature=00ff&x=1: 403', 'GET https://cdn.example/blob?(left out) 403'],
+    [`got ghp_${'a1'.repeat(18)}, AKIA${'ABCD'.repeat(4)}`, 'got (left out), (left out)'],
     ['no secret here, author=me', 'no secret here, author=me'],
+    [
+      'https://r.example:5000/a/b@sha256:00 "tokens": [] "token": null, pwd=/x',
+      'https://r.example:5000/a/b@sha256:00 "tokens": [] "token": (left out), pwd=/x',
+    ],
   ];
   for (const [text, expected] of cases) assert.equal(scrub(text), expected);
   const document = { authFiles: ['/a', '/b'], registryToken: 't0k', nested: JSON.stringify({ password: 'x y' }), credentialHelpers: ['a'] };
   const scrubbed = JSON.parse(scrub(JSON.stringify(document))) as typeof document;
   assert.deepEqual([scrubbed.authFiles, scrubbed.registryToken, scrubbed.credentialHelpers], [['/a', '/b'], '(left out)', ['a']]);
 });
+
+test('scrub() takes a time that grows with the text, whatever is in it', () => {
+  for (const word of [
+    'a',
+    'a.b-',
+    'a://',
+    'a://b?',
+    'eyJ-',
+    'password=',
+    'token',
+    '-----BEGIN A PRIVATE KEY-----',
+    '"secret\\"',
+    'bearer ',
+  ])
+    assert.ok(timeOf(word.repeat(Math.ceil(300_000 / word.length))) < 4_000, word);
+});
+
+function timeOf(text: string): number {
+  const startedMs = performance.now();
+  scrub(text);
+  return performance.now() - startedMs;
+}
 
 test('of the configuration, values of variables and passwords of proxies are left out', () => {
   const config = { defaultEnv: ['TOKEN=secret1', 'B=secret2=secret3'], proxy: { https: 'http://me:secret4@p:1' }, root: '/r' };
