@@ -1,6 +1,7 @@
 import { operationsUnderWay } from '../base/steps.ts';
 import { OPERATIONS } from '../base/step-names.ts';
 import type { ContainerState, ExitReason } from '../container/container.ts';
+import type { OomLevel } from '../container/oom-report.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { InventoryKind } from '../pod/inventory.ts';
 import type { TellRemoval } from '../pod/leftovers.ts';
@@ -34,6 +35,7 @@ const EXIT_REASONS = {
   NodeRebooted: 0,
   Unknown: 0,
 } as const satisfies Record<ExitReason, 0>;
+const OOM_LEVELS = { container: 0, pod: 0, node: 0, unknown: 0 } as const satisfies Record<OomLevel, 0>;
 
 /** Counts pods, containers, images and the work on them, when the metrics are read; and containers that end. */
 export function objectMetrics(parts: Pick<DaemonParts, 'sandboxes' | 'containers' | 'images'>, metrics: Metrics): void {
@@ -50,6 +52,7 @@ export function objectMetrics(parts: Pick<DaemonParts, 'sandboxes' | 'containers
     setOperations(metrics);
   });
   for (const reason of Object.keys(EXIT_REASONS)) metrics.add('containerExits', { reason }, 0);
+  for (const level of Object.keys(OOM_LEVELS)) metrics.add('oomKills', { level }, 0);
   containers.store.onChange(({ before, after }) => {
     if (after?.is === 'Exited' && before?.is !== 'Exited') metrics.add('containerExits', { reason: after.reason });
   });

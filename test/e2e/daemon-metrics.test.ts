@@ -23,6 +23,7 @@ test('pods, containers, exits, CNI plugins and programs are counted', async (dae
   assert.equal(of('container_exits_total{reason="Error"}'), 1);
   assert.equal(of('container_exits_total{reason="Completed"}'), 1);
   assert.equal(of('container_exits_total{reason="OOMKilled"}'), 0);
+  assert.equal(of('oom_kills_total{level="pod"}'), 0);
   assert.equal(of('cni_plugin_duration_seconds_count{plugin="bridge",verb="ADD",outcome="ok"}'), 1);
   assert.equal(of('program_starts_total{program="conmon",outcome="ok"}'), 3);
   assert.ok(of('program_starts_total{program="CNI plugin",outcome="ok"}')! >= 2, text);
