@@ -15,6 +15,7 @@ import type { TarEntry } from '../../../scripts/tar-writer.ts';
 import type { Digest } from '../../../src/base/ids.ts';
 import { silentLog } from '../../../src/base/log.ts';
 import { loadArchive } from '../../../src/image/load.ts';
+import type { PullSnapshot } from '../../../src/image/pull-snapshot.ts';
 import type { ImageRecord } from '../../../src/image/store.ts';
 import { FaultyRegistry } from '../../support/faulty-registry.ts';
 import type { FaultyRegistryOptions } from '../../support/faulty-registry.ts';
@@ -27,7 +28,7 @@ import { scratchDirectory } from '../../support/scratch.ts';
 import { killAtEachStage } from '../../support/take-image.ts';
 import { chunkedLayer, noChunked } from '../../support/zstd-chunked.ts';
 
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(480_000);
 const MIB = 1 << 20;
 const NAME = 'registry.example/team/app';
 
@@ -145,7 +146,11 @@ function bytesOf(ranges: readonly string[]): number {
 
 /** The layer has come whole, and is right; nothing is left of the attempt. */
 async function assertWhole(t: TestContext, lab: Lab, why: RegExp, layer = V2): Promise<void> {
+  const ended: PullSnapshot[] = [];
+  lab.puller.onEnded((pull) => ended.push(pull));
   const record = await lab.puller.pull(`${NAME}:2`, undefined, signal);
+  const shown = ended[0]?.layers[0];
+  assert.deepEqual([shown?.isOfChunks, shown?.receivedBytes, shown?.wantedBytes], [false, layer?.blob.length, layer?.blob.length]);
   assert.equal(treeOf(lab, record), await plainTree(t, layer));
   const told = lab.log.filter((line) => line.includes('is fetched whole'));
   assert.equal(told.length, 1, lab.log.join('\n'));
@@ -169,10 +174,15 @@ test(
     const first = await bench.puller.pull(`${NAME}:1`, undefined, signal);
     assert.equal(treeOf(bench, first), await plainTree(t, V1));
     const before = await registry.sentBytes();
+    const ended: PullSnapshot[] = [];
+    bench.puller.onEnded((pull) => ended.push(pull));
     const second = await bench.puller.pull(`${NAME}:2`, undefined, signal);
     const sent = (await registry.sentBytes()) - before;
     t.diagnostic(`${sent} bytes on the wire, the blob has ${V2!.blob.length}`);
     assert.ok(sent < V2!.blob.length * 0.2, `${sent} of ${V2!.blob.length}`);
+    const { isOfChunks, receivedBytes, wantedBytes, sources } = ended[0]?.layers[0] ?? assert.fail('it was not told of');
+    assert.deepEqual([isOfChunks, receivedBytes, sources[0]?.bytes], [true, wantedBytes, receivedBytes]);
+    assert.ok(receivedBytes < sent && receivedBytes > sent * 0.9, `${receivedBytes} of ${sent}, the rest is manifest and config`);
     assert.equal(treeOf(bench, second), await plainTree(t));
     assert.equal(second.layers[0]?.digest, V2!.digest);
     assert.equal(await bench.stores.layers.verify(second.chain), 'sound');

@@ -21,7 +21,7 @@ import type { ImageStorage } from '../../support/image-storage.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
 const NAME = 'registry.example/team/app:1';
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(480_000);
 
 async function image(megabytes = 0): Promise<Omit<ImageSource, 'name'>> {
   const noise = Buffer.alloc(megabytes << 20);

@@ -10,6 +10,7 @@ import { makeLayer } from '../../../scripts/make-demo-image.ts';
 import { FaultyRegistry } from '../../support/faulty-registry.ts';
 import type { FaultyRegistryOptions } from '../../support/faulty-registry.ts';
 import { inventoryOf } from '../../support/image-storage.ts';
+import type { PullSnapshot } from '../../../src/image/pull-snapshot.ts';
 import { pullBench } from '../../support/pull-bench.ts';
 import type { PullBench } from '../../support/pull-bench.ts';
 
@@ -79,7 +80,15 @@ async function start(
 
 /** Pulls, and compares what is unpacked and what is kept with what was served. */
 async function pullRight({ bench }: Counted): Promise<void> {
+  const ended: PullSnapshot[] = [];
+  const stop = bench.puller.onEnded((pull) => ended.push(pull));
   const { layers, chain } = await bench.puller.pull(NAME, undefined, signal);
+  stop();
+  // What is told of it is right, however often parts of it were given up or came again.
+  const { receivedBytes = 0, wantedBytes, sources = [] } = ended[0]?.layers[0] ?? {};
+  assert.deepEqual([receivedBytes, wantedBytes], [LAYER.blob.length, LAYER.blob.length]);
+  assert.equal(ended[0]?.transferredBytes, sources[0]?.bytes);
+  assert.ok((sources[0]?.bytes ?? 0) >= receivedBytes);
   const [tree = ''] = bench.stores.layers.lowerDirs(chain);
   assert.ok((await readFile(join(tree, 'noise'))).equals(noise));
   assert.ok((await readFile(bench.stores.blobs.path(layers[0]!.digest))).equals(LAYER.blob));
