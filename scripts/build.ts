@@ -1,7 +1,7 @@
-/** Bundles the daemon into dist/: podwright.js, a file for each worker, a thread or a process (src/**\/*-worker.ts), and client.js for the commands. */
+/** Bundles the daemon into dist/: podwright.js, a file for each worker, a thread or a process (src/**\/*-worker.ts), and client.js with its parts for the commands. */
 import { glob } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { build as bundleFiles, type Plugin } from 'esbuild';
+import { build as bundleFiles, type BuildOptions, type Plugin } from 'esbuild';
 import { remove } from 'fs-extra/esm';
 
 const REPOSITORY = join(import.meta.dirname, '..');
@@ -22,18 +22,14 @@ const APART: Plugin = {
  * @throws what esbuild found wrong; it has told it on standard error.
  */
 export async function bundle(outdir: string, hasStages = false): Promise<void> {
-  const entryPoints = [
-    { in: join(REPOSITORY, 'src/main.ts'), out: 'podwright' },
-    { in: join(REPOSITORY, 'src/client.ts'), out: 'client' },
-  ];
+  const entryPoints = [{ in: join(REPOSITORY, 'src/main.ts'), out: 'podwright' }];
   for await (const file of glob('src/**/*-worker.ts', { cwd: REPOSITORY })) {
     // A worker is found beside the file that starts it: there `./NAME-worker.ts`, in the bundle `./NAME-worker.js`.
     entryPoints.push({ in: join(REPOSITORY, file), out: basename(file, '.ts') });
   }
   entryPoints.push({ in: join(REPOSITORY, 'src/tracing/otlp.ts'), out: 'otlp' });
   await remove(outdir);
-  await bundleFiles({
-    entryPoints,
+  const options: BuildOptions = {
     outdir,
     bundle: true,
     platform: 'node',
@@ -50,7 +46,11 @@ export async function bundle(outdir: string, hasStages = false): Promise<void> {
     logLevel: 'warning',
     // Bundled CommonJS packages call require() for Node's own modules; ESM has none.
     banner: { js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);" },
-  });
+  };
+  await bundleFiles({ ...options, entryPoints });
+  // What only some commands need is loaded by those. The daemon is whole instead: it outlives the files it was started from.
+  const client = [{ in: join(REPOSITORY, 'src/client.ts'), out: 'client' }];
+  await bundleFiles({ ...options, entryPoints: client, splitting: true, chunkNames: 'client-[hash]' });
 }
 
 if (import.meta.main) await bundle(join(REPOSITORY, 'dist')).catch(() => (process.exitCode = 1));

@@ -1,11 +1,13 @@
 /** The build that tests run: with the marks at which the crash tests kill the daemon. It starts in two thirds of the time that src/ needs. */
-import { mkdir, readdir, rename } from 'node:fs/promises';
+import { mkdir, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { remove } from 'fs-extra/esm';
 import { bundle } from './build.ts';
 
 /** Below node_modules, where the bundle finds koffi. */
 const DIRECTORY = join(import.meta.dirname, '../node_modules/.cache/test-build');
+
+const KEPT_MS = 60 * 60 * 1000;
 
 /**
  * Builds src/ and has the daemons of this process and its children run that (bin/podwright reads PODWRIGHT_DIST). Files are
@@ -15,7 +17,16 @@ export async function useTestBuild(): Promise<void> {
   const fresh = `${DIRECTORY}.${process.pid}`;
   await bundle(fresh, true);
   await mkdir(DIRECTORY, { recursive: true });
-  for (const name of await readdir(fresh)) await rename(join(fresh, name), join(DIRECTORY, name));
+  // Sorted: client.js comes behind its parts, whose names change with what is in them.
+  const names = (await readdir(fresh)).sort();
+  for (const name of names) await rename(join(fresh, name), join(DIRECTORY, name));
   await remove(fresh);
+  for (const name of await readdir(DIRECTORY)) if (!names.includes(name)) await removeOld(join(DIRECTORY, name));
   process.env['PODWRIGHT_DIST'] = DIRECTORY;
+}
+
+/** What another run may still be reading stays for a while. */
+async function removeOld(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined); // that other run may have removed it
+  if (found !== undefined && Date.now() - found.mtimeMs > KEPT_MS) await remove(path);
 }

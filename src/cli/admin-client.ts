@@ -1,4 +1,3 @@
-import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { Readable, Writable } from 'node:stream';
@@ -18,6 +17,9 @@ import type {
   StatusReport,
 } from '../admin/reports.ts';
 import { CliError, EXIT } from './exit-codes.ts';
+
+/** Not imported: for that, Node would load its fetch as well, which takes longer than most commands. */
+const { request } = process.getBuiltinModule('node:http');
 
 /** A client of the daemon's admin socket. Every method throws {@link CliError}: no daemon, or the daemon's own words. */
 export class AdminClient {
