@@ -63,11 +63,12 @@ export class PinoLog implements Log {
     this.#pino.error(this.#all(fields), message);
   }
 
-  /** With the id of the call that the line is of. */
+  /** With the id of the call that the line is of, and its span where its trace is kept. */
   #all(fields: LogFields | undefined): LogFields {
     const all = { ...this.#fields, ...fields };
-    const requestId = all.requestId ?? currentRequest()?.requestId;
-    return requestId === undefined ? all : { ...all, requestId };
+    const request = currentRequest();
+    if (request === undefined || (all.requestId ?? request.requestId) !== request.requestId) return all;
+    return { ...all, requestId: request.requestId, ...request.trace };
   }
 
   // Not pino's own children: they keep the level they were made with.

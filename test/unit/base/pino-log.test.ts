@@ -73,3 +73,15 @@ test('PinoLog.setLevel() holds for logs that with() made before', () => {
 
   assert.equal(lines.length, 1);
 });
+
+test('PinoLog gives a line the span of the call that it comes of, where its trace is kept', () => {
+  const { log, lines } = open('text');
+
+  inRequest({ requestId: 'r7', rpc: 'RunPodSandbox', trace: { traceId: 't1', spanId: 's1' } }, () => {
+    log.info('one');
+    log.with({ requestId: 'own' }).info('other');
+  });
+
+  assert.match(lines[0] ?? '', /one requestId=r7 traceId=t1 spanId=s1\n$/);
+  assert.match(lines[1] ?? '', /other requestId=own\n$/);
+});
