@@ -7,6 +7,7 @@ import { DaemonError, fail, withWords } from '../base/errors.ts';
 import { canonicalJson } from '../base/json.ts';
 import { allSettledOrThrow, runAllInOrder } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
+import { step } from '../base/steps.ts';
 import { run } from '../linux/spawn.ts';
 import type { SavedSpec } from '../ocispec/read-spec.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
@@ -97,8 +98,10 @@ async function capture(parts: ContainerParts, sandbox: Sandbox, steps: readonly 
   try {
     await allSettledOrThrow(steps.map(async ({ container: { record } }) => runtimeOf(parts, record).pause(record.id, signal)));
     stage('pod-checkpoint.frozen');
-    for (const { container, files, spec, environment } of prepared)
-      await captureFrozen(parts, container.record, files, { spec, environment, signal });
+    for (const { container, files, spec, environment } of prepared) {
+      const write = async (): Promise<void> => captureFrozen(parts, container.record, files, { spec, environment, signal });
+      await step('write checkpoint', write, container.record.config.metadata?.name);
+    }
     const [first] = steps;
     if (first !== undefined && sandbox.record.namespaces.ipc === 'pod')
       await tar([`--file=${join(first.target, SHM)}`, `--directory=${parts.sandboxes.pathsOf(sandbox.record.id).shm}`, '--format=posix', '--xattrs', '--sparse', '--numeric-owner', '.'], { signal }); // prettier-ignore

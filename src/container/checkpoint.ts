@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { reasonOf } from '../base/deadline.ts';
 import { DaemonError, fail, withWords } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
+import { step } from '../base/steps.ts';
 import type { ImageRecord } from '../image/store.ts';
 import { run } from '../linux/spawn.ts';
 import { beginCheckpoint, captureFrozen, DAY_MS, requireCheckpoint, takeBack, tar, thaw, writeDocuments } from './checkpoint-capture.ts';
@@ -44,7 +45,7 @@ export async function writeCheckpoint(
     try {
       await runtimeOf(parts, record).pause(record.id, signal);
       stage('checkpoint.frozen');
-      await captureFrozen(parts, record, files, { spec, environment, signal });
+      await step('write checkpoint', async () => captureFrozen(parts, record, files, { spec, environment, signal }));
     } finally {
       await thaw(parts, record);
     }

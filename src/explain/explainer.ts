@@ -63,7 +63,9 @@ export class Explainer {
       return { asked, at, object, containers: [], pulls: await this.#told(own) };
     }
     const ofPod = all.filter(
-      ({ subject }) => subject.sandboxId !== undefined && (found.ids.includes(subject.sandboxId) || podOf(subject.name) === found.name),
+      ({ what, subject }) =>
+        what !== 'pull image' &&
+        (podOf(subject.name) === found.name || (subject.sandboxId !== undefined && found.ids.includes(subject.sandboxId))),
     );
     const containers = await Promise.all(this.#containersOf(found, ofPod).map(async (each) => this.#container(each, ofPod)));
     return { asked, at, object: await this.#pod(found, ofPod), containers, pulls: await this.#told(pulls) };

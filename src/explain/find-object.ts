@@ -89,7 +89,8 @@ export function imageName(text: string): string | undefined {
 export function candidatesOf({ what, subject }: Operation): Candidate[] {
   const { containerId, sandboxId, name = '', image } = subject;
   if (what === 'pull image' || what === 'load image') return image === undefined ? [] : [{ kind: 'image', id: '', name: image }];
-  const pod: Candidate[] = sandboxId === undefined ? [] : [{ kind: 'pod', id: sandboxId, name: podOf(subject) }];
+  const podName = podOf(subject);
+  const pod: Candidate[] = sandboxId === undefined && podName === '' ? [] : [{ kind: 'pod', id: sandboxId ?? '', name: podName }];
   const isOfContainer = containerId !== undefined || name.split('/').length === 3;
   return isOfContainer ? [...pod, { kind: 'container', id: containerId ?? '', name }] : pod;
 }

@@ -6,9 +6,11 @@ import { fail, messageOf } from '../base/errors.ts';
 import type { ContainerId, SandboxId } from '../base/ids.ts';
 import { idField } from '../base/log.ts';
 import { stage } from '../base/stage.ts';
+import { operation, operationIsAbout, step } from '../base/steps.ts';
 import { awaitsRestore } from '../container/container.ts';
 import { unpackShm, type PodRestorePlan } from '../container/plan-pod-restore.ts';
 import { isBeingRestored, sandboxName, type Sandbox } from '../podsandbox/sandbox.ts';
+import { podTitle } from '../podsandbox/subject.ts';
 import { removePod, type PodParts } from './stop-pod.ts';
 
 export interface PodRestore {
@@ -32,10 +34,15 @@ const underWay = new Set<string>();
  * request again gets the pod that is there, while none of its containers was started.
  */
 export async function restorePod(parts: PodParts, request: PodRestore, call: Call): Promise<RestoredPod> {
+  const subject = { name: podTitle(request.config.metadata) };
+  return operation('restore pod', subject, async () => restore(parts, request, call));
+}
+
+async function restore(parts: PodParts, request: PodRestore, call: Call): Promise<RestoredPod> {
   const { sandboxes, containers } = parts;
   const { config, checkpointPath } = request;
   const metadata = config.metadata ?? fail('InvalidArgument', 'restore pod: config.metadata is missing, must be given');
-  const plan = await containers.planPodRestore(request, call.signal);
+  const plan = await step('read checkpoint', async () => containers.planPodRestore(request, call.signal));
   const draft = await sandboxes.draft(config, request.runtimeHandler);
   for (const { config: container, origin } of plan.containers) await containers.checkFrom(origin, draft, container);
   const name = sandboxName(metadata);
@@ -45,6 +52,7 @@ export async function restorePod(parts: PodParts, request: PodRestore, call: Cal
     // Its end is waited for, whatever becomes of the caller: what it makes must be known to be removed.
     const patient = { requestId: call.requestId, log: call.log, hasDeadline: true, signal: new AbortController().signal };
     const sandbox = await sandboxes.run(config, request.runtimeHandler, patient, checkpointPath);
+    operationIsAbout({ sandboxId: sandbox.record.id });
     if (isBeingRestored(sandbox.state)) return await makeContainers(parts, sandbox, plan, call);
     return thatIsThere(parts, sandbox, plan);
   } finally {

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { messageOf } from '../base/errors.ts';
 import type { SandboxId } from '../base/ids.ts';
+import { operation } from '../base/steps.ts';
 import type { Container, ContainerRecord } from '../container/container.ts';
 import { isAliveState } from '../container/container.ts';
 import { madeOf } from '../container/start.ts';
@@ -35,7 +36,11 @@ const END = { stallMs: 1_500, mostMs: 10_000 };
  * that were never finished are removed, stops and removals that were cut short are finished. What takes long goes on beside the
  * calls, as for a caller that left.
  */
-export async function restore(parts: RestoreParts, { afterwards, signal }: RestoreOptions): Promise<void> {
+export async function restore(parts: RestoreParts, options: RestoreOptions): Promise<void> {
+  await operation('restore state', {}, async () => bringInLine(parts, options));
+}
+
+async function bringInLine(parts: RestoreParts, { afterwards, signal }: RestoreOptions): Promise<void> {
   const { sandboxes, containers, log } = parts;
   await Promise.all([sandboxes.store.load(), containers.store.load()]);
   containers.holdImages();

@@ -28,7 +28,7 @@ import {
   type SandboxState,
 } from './sandbox.ts';
 import { stopSandbox } from './stop.ts';
-import { subjectOfPod } from './subject.ts';
+import { podTitle, subjectOfPod } from './subject.ts';
 
 export interface SandboxesOptions {
   /** Most a RunPodSandbox may take on its own, milliseconds. */
@@ -65,7 +65,10 @@ export class Sandboxes extends JoinedObjects<SandboxRecord, SandboxState> {
    * @param restoredFrom the checkpoint that its containers are to be restored from.
    */
   async run(config: PodSandboxConfig, runtimeHandler: string, call: Pick<Call, 'signal' | 'log'>, restoredFrom?: string): Promise<Sandbox> {
-    const plan = await this.#plan(config, runtimeHandler);
+    // A refusal is told too: the kubelet asks again and again.
+    const plan = await this.#plan(config, runtimeHandler).catch(async (error: unknown) =>
+      operation('run pod sandbox', { name: podTitle(config.metadata) }, async () => Promise.reject(error as Error)),
+    );
     const name = sandboxName(plan.metadata);
     const from = present({ restoredFrom });
     return this.make(name, requestOf({ ...plan.record, ...from }), call, async ({ signal, makeWay }) => {

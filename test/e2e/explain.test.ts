@@ -132,6 +132,14 @@ test('a pod that cannot be stopped since DEL fails: the plugin and its words', a
   await daemon.runtime.stopPodSandbox({ podSandboxId: pod.id });
 });
 
+test('a pod that is refused before anything is made: why, by its name', async (daemon) => {
+  const config = podConfig(daemon, { name: 'refused' });
+  const { message } = await failureOf(daemon.runtime.runPodSandbox({ config, runtimeHandler: 'no-such-handler' }));
+  const { object } = await explain(daemon, 'refused');
+  assert.deepEqual([object.kind, object.id, object.state], ['pod', '', 'gone']);
+  assert.ok(message.includes(object.operations[0]?.error ?? 'nothing'), message);
+});
+
 test("a command that is not there: the runtime's words, on the container and on its pod", async (daemon) => {
   const pod = await runPod(daemon, { name: 'wrong-command' });
   await failureOf(createContainer(daemon, pod, ['/no/such/program'], { name: 'wrong' }));
