@@ -1,5 +1,6 @@
 import { messageOf } from './errors.ts';
 import { idField, type Log, type ObjectKind } from './log.ts';
+import { outsideOfRequests } from './steps.ts';
 
 export interface ParkingOptions {
   /** What is parked, for log lines. */
@@ -29,7 +30,9 @@ export class Parking {
   start(id: string, expire: () => Promise<void>): void {
     const { kind, parkMs, log } = this.#options;
     log.info(`${kind} finished after its caller had left; kept for the retry`, { ...idField(kind, id), keptMs: parkMs });
-    this.#wait(id, parkMs, 0, expire);
+    outsideOfRequests(() => {
+      this.#wait(id, parkMs, 0, expire);
+    });
   }
 
   /** The object was claimed, or is being removed otherwise. Idempotent. */

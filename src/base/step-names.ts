@@ -3,6 +3,7 @@ export const OPERATIONS = [
   'run pod sandbox',
   'stop pod sandbox',
   'remove pod sandbox',
+  'release network',
   'create container',
   'start container',
   'stop container',

@@ -3,6 +3,7 @@ import { sleep } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import { allSettledOrThrow } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
+import { operation } from '../base/steps.ts';
 import { attachmentOf, checkId, existing, IFNAME, targetOf, UNKNOWN_POD } from './attachment.ts';
 import { AttachmentRecords } from './attachment-records.ts';
 import { Configurations, type ConfiguredNetwork } from './configurations.ts';
@@ -65,7 +66,11 @@ export class Networks {
     this.#pending = new AttachmentRecords(join(cacheDir, 'pending'), log);
     this.#queue = new RetryQueue({
       what: 'queued detach from the network, sandbox',
-      work: async (id, signal, failures) => this.#releaseQueued(id, signal, failures),
+      work: async (id, signal, failures) => {
+        const { namespace, name } = this.#pending.get(id)?.pod ?? UNKNOWN_POD;
+        const subject = { sandboxId: id, ...(name === '' ? {} : { name: `${namespace}/${name}` }) };
+        await operation('release network', subject, async () => this.#releaseQueued(id, signal, failures));
+      },
       log,
       firstDelayMs: options.retryMs ?? 1000,
       longestDelayMs: RETRY_LONGEST_MS,

@@ -1,5 +1,6 @@
 import { DaemonError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { outsideOfRequests } from '../base/steps.ts';
 
 export interface RetryQueueOptions {
   /** What is tried, for the log: `detach from the network`. */
@@ -68,7 +69,10 @@ export class RetryQueue {
     entry.timer = undefined;
     this.#entries.set(id, entry);
     this.#due.push(entry);
-    this.#pump();
+    // It goes on when the call has its answer.
+    outsideOfRequests(() => {
+      this.#pump();
+    });
   }
 
   list(): QueuedWork[] {
