@@ -18,7 +18,8 @@ export function tellSlowPrograms(config: LiveConfig, metrics: Metrics, log: Log)
       const requestId = currentRequest()?.requestId;
       note(words);
       metrics.add('slowPrograms', { program: program.program });
-      log.warn(words, {
+      // A command in a container is slow by its owner's doing.
+      log[program.program === 'exec' ? 'info' : 'warn'](words, {
         pid: program.pid,
         durationMs: program.ranMs,
         ...(sandboxId === undefined ? {} : { sandboxId }),

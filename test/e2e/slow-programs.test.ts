@@ -84,8 +84,9 @@ e2eTest(
     for (let times = 0; times < 3; times += 1) assert.equal((await failureOf(execSync(daemon, id, command, 1))).code, 'DEADLINE_EXCEEDED');
     await execSync(daemon, id, ['sleep', '3'], 10);
     const lines = await slowLines(daemon);
+    assert.equal(lines[0]?.level, 'info');
     assert.equal(lines.length, 1, 'one line for three probes, none for a command that is given the time it takes');
-    assert.match(lines[0]?.message ?? '', new RegExp(`^exec "sleep" in container ${id} has not ended after 1\\.\\d s: sleep \\(process \\d+, sleeping\\) waits in clock_nanosleep for time to pass`)); // prettier-ignore
+    assert.match(lines[0].message, new RegExp(`^exec "sleep" in container ${id} has not ended after 1\\.\\d s: sleep \\(process \\d+, sleeping\\) waits in clock_nanosleep for time to pass`)); // prettier-ignore
 
     await installPlugin(daemon.cniBinDir, 'slow', 'hangs', ['ADD']);
     await daemon.writeCniConf([...daemon.bridgePlugins(), { type: 'slow' }]);
