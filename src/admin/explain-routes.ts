@@ -4,7 +4,7 @@ import type { Route } from './route.ts';
 
 export interface ExplainBackend {
   /** What was done of an object, is being done, and is waited for. @throws NotFound; InvalidArgument where several may be meant. */
-  explain(object: string): Promise<Explanation>;
+  explain(object: string, signal: AbortSignal): Promise<Explanation>;
 }
 
 export function explainRoutes(backend: ExplainBackend): readonly Route[] {
@@ -12,8 +12,8 @@ export function explainRoutes(backend: ExplainBackend): readonly Route[] {
     {
       method: 'GET',
       path: '/v1/explain',
-      handle: async ({ url, response }) => {
-        answerJson(response, await backend.explain(url.searchParams.get('object') ?? ''));
+      handle: async ({ url, response, signal }) => {
+        answerJson(response, await backend.explain(url.searchParams.get('object') ?? '', signal));
       },
     },
   ];

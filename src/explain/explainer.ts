@@ -25,10 +25,12 @@ export interface ExplainerParts {
 
 /** Most that a question may have, characters. */
 const MOST_ASKED = 512;
-/** Of one object, the newest are told. */
+/** Of one object, the newest are told; of the containers of a pod so many together, and some of each. */
 const MOST_OPERATIONS = 64;
-/** Of one pod, the newest are looked at; and the newest of its containers. */
+const MOST_OF_CONTAINERS = 256;
+/** Of one pod, the newest are looked at, by their number and their steps; and the newest of its containers. */
 const MOST_LOOKED_AT = 2000;
+const MOST_STEPS_LOOKED_AT = 40_000;
 const MOST_CONTAINERS = 64;
 
 /** Says of a pod, container or image what was done, what is being done and what is waited for. It takes no lock and waits for no object. */
@@ -67,7 +69,9 @@ export class Explainer {
         what !== 'pull image' &&
         (podOf(subject.name) === found.name || (subject.sandboxId !== undefined && found.ids.includes(subject.sandboxId))),
     );
-    const containers = await Promise.all(this.#containersOf(found, ofPod).map(async (each) => this.#container(each, ofPod)));
+    const itsContainers = this.#containersOf(found, ofPod);
+    const most = Math.min(MOST_OPERATIONS, Math.floor(MOST_OF_CONTAINERS / Math.max(1, itsContainers.length)));
+    const containers = await Promise.all(itsContainers.map(async (each) => this.#container(each, ofPod, most)));
     return { asked, at, object: await this.#pod(found, ofPod), containers, pulls: await this.#told(pulls) };
   }
 
@@ -91,7 +95,7 @@ export class Explainer {
     };
   }
 
-  async #container({ kind, name, ids }: FoundObject, all: readonly Operation[]): Promise<ExplainedObject> {
+  async #container({ kind, name, ids }: FoundObject, all: readonly Operation[], most = MOST_OPERATIONS): Promise<ExplainedObject> {
     const { store } = this.#parts.containers;
     const creating = store.listCreating().find(({ id }) => ids.includes(id));
     const id = creating?.id ?? ids.findLast((each) => store.get(each) !== undefined) ?? ids.at(-1) ?? '';
@@ -115,7 +119,7 @@ export class Explainer {
       }),
       ...(live === undefined ? endOf(own, id) : stateOf(live)),
       ...othersOf(ids, id),
-      ...(await this.#toldLast(own)),
+      ...(await this.#toldLast(own, most)),
     };
   }
 
@@ -182,15 +186,17 @@ export class Explainer {
 
   async #past(texts: readonly string[]): Promise<Operation[]> {
     const found: Operation[] = [];
+    let steps = 0;
     for await (const operation of this.#parts.history.find(texts)) {
       found.push(operation);
-      if (found.length > MOST_LOOKED_AT) found.shift();
+      steps += weightOf(operation);
+      while (found.length > MOST_LOOKED_AT || steps > MOST_STEPS_LOOKED_AT) steps -= weightOf(found.shift());
     }
     return found;
   }
 
-  async #toldLast(operations: readonly Operation[]): Promise<Pick<ExplainedObject, 'operations' | 'left'>> {
-    const last = operations.slice(-MOST_OPERATIONS);
+  async #toldLast(operations: readonly Operation[], most = MOST_OPERATIONS): Promise<Pick<ExplainedObject, 'operations' | 'left'>> {
+    const last = operations.slice(-most);
     return { operations: await this.#told(last), left: operations.length - last.length };
   }
 
@@ -232,6 +238,10 @@ function joinedBy(pulls: readonly Operation[]): Operation[] {
 function othersOf(ids: readonly string[], id: string): Pick<ExplainedObject, 'others'> {
   const others = ids.filter((each) => each !== id);
   return others.length === 0 ? {} : { others };
+}
+
+function weightOf(operation: Operation | undefined): number {
+  return (operation?.steps.length ?? 0) + (operation?.notes.length ?? 0);
 }
 
 function isOfContainer({ containerId, name = '' }: Operation['subject']): boolean {

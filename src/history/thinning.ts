@@ -33,7 +33,7 @@ export class Thinning {
       this.#execs.set(id, [...(this.#execs.get(id) ?? []).slice(1 - LAST_EXECS), ended]);
       return [];
     }
-    if (error !== undefined) return this.#isNews(`${what} ${subject.name ?? subject.image ?? id} ${error}`) ? [ended] : [];
+    if (error !== undefined) return this.#isNews(`${what} ${subject.name ?? subject.image ?? id} ${withoutNumbers(error)}`) ? [ended] : [];
     if (what !== 'container exit' && what !== 'remove container') return [ended];
     const execs = this.#execs.get(id) ?? [];
     this.#execs.delete(id);
@@ -54,4 +54,9 @@ export class Thinning {
     known.keptAtMs = now;
     return true;
   }
+}
+
+/** Ids, pids and addresses are others at each attempt; more of it than this says nothing new. */
+function withoutNumbers(error: string): string {
+  return error.slice(0, 300).replaceAll(/\b[0-9a-f]{8,}\b|\d+/g, '#');
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -184,4 +185,17 @@ test('a disk that takes nothing costs the history alone, and is said once', asyn
   }
   await history.close();
   assert.equal(warnings.length, 1);
+});
+
+test('a failure that comes again with other ids, pids and addresses is the same failure', async (t) => {
+  const directory = await newDirectory(t);
+  const history = open(directory);
+  for (let round = 0; round < 50; round += 1) {
+    const id = randomBytes(32).toString('hex');
+    const error = `CNI plugin bridge for ${id}: 10.1.0.${round} is taken by process ${1000 + round}`;
+    history.operationEnded(operation({ what: 'run pod sandbox', subject: { sandboxId: id, name: 'shop/web' }, error }));
+  }
+  await history.close();
+  const lines = (await readFile(join(directory, 'operations.jsonl'), 'utf8')).trimEnd().split('\n');
+  assert.equal(lines.length, 8);
 });
