@@ -2,11 +2,9 @@ import { buffer } from 'node:stream/consumers';
 import { PassThrough, type Writable } from 'node:stream';
 import type { Command } from 'commander';
 import type { StacksReport } from '../admin/debug-reports.ts';
-import { messageOf } from '../base/errors.ts';
 import { AdminClient } from './admin-client.ts';
 import { CLIENT_FLAGS, addConfigOptions, adminSocketPath } from './config-options.ts';
 import type { Options } from './config-options.ts';
-import { CliError, EXIT } from './exit-codes.ts';
 import { jsonText } from './io.ts';
 import type { CliIo } from './io.ts';
 import { defaultFile, writePrivateFile } from './private-file.ts';
@@ -61,15 +59,17 @@ async function download(options: Options, path: string, limitMs: number, file: s
 
 /** What the daemon tells or, where it does not, what the kernel does of its process. */
 export async function takeStacks(socketPath: string): Promise<StacksReport> {
-  const client = new AdminClient(socketPath, AbortSignal.timeout(STACKS_MS));
+  const limit = AbortSignal.timeout(STACKS_MS);
+  const client = new AdminClient(socketPath, limit);
   try {
     const target = new PassThrough();
     const [bytes] = await Promise.all([buffer(target), client.download('GET', '/v1/debug/stacks', target)]);
     return JSON.parse(bytes.toString()) as StacksReport;
   } catch (error) {
+    if (!limit.aborted) throw error;
     const { stacksOfListener } = await import('../nodecheck/daemon-process.ts');
     const found = await stacksOfListener(socketPath);
-    if (found === undefined) throw error instanceof CliError ? error : new CliError(EXIT.failed, messageOf(error), { cause: error });
+    if (found === undefined) throw error;
     return { ...found, at: new Date().toISOString(), answered: false, resources: {}, operations: [] };
   }
 }

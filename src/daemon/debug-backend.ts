@@ -16,7 +16,8 @@ const FIX_MS = 5 * 60_000;
 export function debugBackend(parts: DaemonParts, metrics: Metrics): DebugBackend {
   const count = leakMetrics(metrics);
   const fixing = new OneAtATime('check --leaks --fix');
-  const looking = new OneAtATime('debug');
+  const looking = new OneAtATime('debug profile, heap');
+  const telling = new OneAtATime('debug stacks');
   return {
     fixLeaks: async (signal) => fixing.run(async () => fixReport(parts, signal, count)),
     profile: async (seconds, signal) => looking.run(async () => (await import('./cpu-profile.ts')).takeCpuProfile(seconds * 1000, signal)),
@@ -25,7 +26,7 @@ export function debugBackend(parts: DaemonParts, metrics: Metrics): DebugBackend
         await send((await import('./heap-snapshot.ts')).takeHeapSnapshot());
         trimHeap();
       }),
-    stacks: async () => looking.run(async () => (await import('./stacks.ts')).takeStacks()),
+    stacks: async () => telling.run(async () => (await import('./stacks.ts')).takeStacks()),
   };
 }
 

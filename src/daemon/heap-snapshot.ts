@@ -4,10 +4,10 @@ import { fail } from '../base/errors.ts';
 import { timed } from '../base/timed.ts';
 
 /** With more in use the loop would stand still for too long, and the snapshot take too much memory, bytes. */
-const HEAP_LIMIT_BYTES = 512 * 1024 * 1024;
+const HEAP_LIMIT_BYTES = 256 * 1024 * 1024;
 
 /**
- * All objects of the heap, as DevTools reads it (.heapsnapshot). The loop stands still while it is taken, some 10 ms for each
+ * All objects of the heap, as DevTools reads it (.heapsnapshot). The loop stands still while it is taken, some 30 ms for each
  * megabyte, and as much memory again is in use until it is sent.
  * @throws {DaemonError} ResourceExhausted for a heap that is too large.
  */

@@ -12,6 +12,7 @@ export const logPart: Part = {
   what: "the end of the daemon's log",
   limitMs: JOURNAL_MS + 1_000,
   keepsEnd: true,
+  isLate: true,
   read: async ({ daemonPid }) => {
     const pid = await daemonPid();
     const target = pid === undefined ? '' : await readlink(`/proc/${pid}/fd/2`).catch(() => '');

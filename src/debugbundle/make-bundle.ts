@@ -25,12 +25,11 @@ const BUNDLE_LIMIT_BYTES = 64 * 1024 * 1024;
 export async function makeBundle(context: BundleContext, told: (outcome: PartOutcome) => void): Promise<Buffer> {
   const now = new Date();
   const folder = `podwright-debug-${now.toISOString().replaceAll(/[:.]/g, '-')}`;
-  const works = PARTS.map((part) => ({ part, work: begin(part, context) }));
+  const outcomes = [...(await gather(false, context)), ...(await gather(true, context))];
   const entries: Buffer[] = [];
   const lines: string[] = [];
   let total = 0;
-  for (const { part, work } of works) {
-    const { text, fault } = await outcomeOf(part, work);
+  for (const { part, text, fault } of outcomes) {
     const content = Buffer.from(text);
     const fits = total + content.length <= BUNDLE_LIMIT_BYTES;
     const words = fits ? fault : `left out: the bundle has ${BUNDLE_LIMIT_BYTES} bytes already`;
@@ -46,6 +45,12 @@ export async function makeBundle(context: BundleContext, told: (outcome: PartOut
   return promisify(gzip)(Buffer.concat([readme, ...entries, TAR_END]));
 }
 
+/** All parts of one kind, side by side. */
+async function gather(isLate: boolean, context: BundleContext): Promise<{ part: Part; text: string; fault?: string }[]> {
+  const parts = PARTS.filter((part) => (part.isLate ?? false) === isLate);
+  return Promise.all(parts.map(async (part) => ({ part, ...(await outcomeOf(part, begin(part, context))) })));
+}
+
 /** Begins a part. What it fails with is told when its turn comes. */
 function begin(part: Part, context: BundleContext): Promise<string> {
   const work = part.read(context);
@@ -57,6 +62,7 @@ async function outcomeOf({ limitMs, keepsEnd = false }: Part, work: Promise<stri
   if (!(await settledWithin(work, limitMs))) return { text: '', fault: `not there: it took longer than ${limitMs / 1000} s` };
   try {
     const whole = Buffer.from(scrub(await work));
+    if (whole.length === 0) return { text: '', fault: 'not there: it is empty' };
     if (whole.length <= PART_LIMIT_BYTES) return { text: whole.toString() };
     const part = keepsEnd ? whole.subarray(-PART_LIMIT_BYTES) : whole.subarray(0, PART_LIMIT_BYTES);
     return { text: part.toString(), fault: `only its ${keepsEnd ? 'last' : 'first'} ${PART_LIMIT_BYTES} of ${whole.length} bytes` };

@@ -30,6 +30,8 @@ export interface Part {
   readonly read: (context: BundleContext) => Promise<string>;
   /** Where its end counts more than its beginning: logs. */
   readonly keepsEnd?: boolean;
+  /** Whether it reads a disk that may hang: it begins when the others are done, since each such read may keep a thread of file work. */
+  readonly isLate?: boolean;
 }
 
 /** Most one part may have, bytes. */

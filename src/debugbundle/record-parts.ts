@@ -1,3 +1,4 @@
+import type { Dirent } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, unlessMissing } from '../base/errors.ts';
@@ -8,13 +9,14 @@ import { redactRecord } from './redact.ts';
 /** Most objects of a kind, the newest; and bytes of one file. */
 const MOST_OBJECTS = 300;
 const FILE_LIMIT_BYTES = 256 * 1024;
-const RECORDS_MS = 15_000;
+const RECORDS_MS = 8_000;
 
 function part(file: string, what: string, directoryOf: (layout: DiskLayout) => string): Part {
   return {
     file,
     what: `${what}; of texts only those that can hold no secret`,
     limitMs: RECORDS_MS,
+    isLate: true,
     read: async ({ config }) => `${JSON.stringify(await readRecords(directoryOf(new DiskLayout(config))), undefined, 1)}\n`,
   };
 }
@@ -30,9 +32,12 @@ export const recordParts: readonly Part[] = [
 /** The JSON files of a directory, and of those in it, by name. */
 async function readRecords(directory: string): Promise<Record<string, unknown>> {
   const entries = await unlessMissing(readdir(directory, { withFileTypes: true }), []);
-  const dated = await Promise.all(
-    entries.map(async (entry) => ({ entry, at: await stat(join(directory, entry.name)).then(({ mtimeMs }) => mtimeMs, () => 0) })), // prettier-ignore
-  );
+  const dated: { entry: Dirent; at: number }[] = [];
+  // One after the other: each may hang, and keep a thread (bin/podwright).
+  for (const entry of entries) {
+    const { mtimeMs: at } = await stat(join(directory, entry.name)).catch(() => ({ mtimeMs: 0 }));
+    dated.push({ entry, at });
+  }
   dated.sort((one, other) => other.at - one.at);
   const found: Record<string, unknown> = {};
   for (const { entry } of dated.slice(0, MOST_OBJECTS)) {

@@ -70,6 +70,11 @@ export function countThread(ended: Promise<unknown>): void {
 
 const exitNow = bind<(status: number) => void>('void _exit(int status)');
 
+/** Ends the process at once, whatever its threads do, those of libuv's pool too. */
+export function exitWithoutWaiting(status: number): void {
+  exitNow(status);
+}
+
 /** Ends the process. Node would wait for each thread first, and so for ever for one that hangs in the kernel. */
 export function exitProcess(status: number): never {
   if (threadsAreBusy()) exitNow(status);

@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict';
 import { glob, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { test } from 'node:test';
 import { execa } from 'execa';
 import { ensureDir, outputFile, remove } from 'fs-extra/esm';
-import type { TestDaemon } from '../support/daemon.ts';
+import { TestDaemon } from '../support/daemon.ts';
 import { e2eTest } from '../support/e2e-test.ts';
+import { hungMount, noFuse, release } from '../support/hung-mount.ts';
 import { createContainer, podConfig, runContainer } from '../support/pods.ts';
 
 /** Each is planted in another place; none may be in the archive. */
@@ -29,10 +31,10 @@ interface Bundle {
   readonly tookMs: number;
 }
 
-async function bundleOf(daemon: TestDaemon, name: string): Promise<Bundle> {
+async function bundleOf(daemon: TestDaemon, name: string, root = daemon.root): Promise<Bundle> {
   const file = join(daemon.directory, `${name}.tar.gz`);
   const begin = performance.now();
-  const table = await daemon.cli('debug-bundle', '-o', file, '--root', daemon.root, '--cni-conf-dir', daemon.cniConfDir);
+  const table = await daemon.cli('debug-bundle', '-o', file, '--root', root, '--cni-conf-dir', daemon.cniConfDir);
   const tookMs = performance.now() - begin;
   assert.equal((await stat(file)).mode & 0o777, 0o600);
   const directory = join(daemon.directory, name);
@@ -72,6 +74,22 @@ async function plant(daemon: TestDaemon): Promise<{ pod: string; container: stri
   await writeFile(daemon.logFile, `2026 INFO GET https://me:${SECRETS.log}@r.example password=${SECRETS.log}\n`, { flag: 'a' });
   return { pod: id, container };
 }
+
+test('a disk that hangs costs a bundle what is on it, and the command ends', { skip: noFuse, timeout: 90_000 }, async () => {
+  const daemon = await TestDaemon.prepare();
+  const hung = join(daemon.directory, 'hung');
+  const fuse = await hungMount(hung);
+  try {
+    const bundle = await bundleOf(daemon, 'out', hung);
+    assert.match(bundle.files.get('README') ?? '', /^records\/containers\.json: .*\n {2}not there: it took longer than/m);
+    for (const file of ['kernel/mounts.txt', 'node.json', 'config.json']) assert.ok(bundle.files.has(file), `${file} is missing`);
+    assert.match(bundle.files.get('check.json') ?? '', /does not answer/);
+    assert.ok(bundle.tookMs < 45_000, `it took ${bundle.tookMs} ms`);
+  } finally {
+    await release(fuse, hung);
+    await daemon.destroy();
+  }
+});
 
 e2eTest(
   'a bundle has the parts that a report needs and none of the planted secrets: of a daemon that works, that hangs, and that is gone',

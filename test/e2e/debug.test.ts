@@ -39,18 +39,20 @@ e2eTest(
   'a profile of a working daemon has its functions and its time, and calls go on; one at a time, a minute at most',
   async (daemon) => {
     const file = join(daemon.directory, 'out.cpuprofile');
-    const profile = daemon.cli('debug', 'profile', '--seconds', '3', '-o', file);
+    const profile = daemon.cli('debug', 'profile', '--seconds', '4', '-o', file);
     const busy = listMeanwhile(daemon, profile);
     await sleep(1_500);
     const second = await refusalOf(daemon.cli('debug', 'profile', '--seconds', '1', '-o', join(daemon.directory, 'second')));
-    assert.match(second, /debug: one is under way since .*, must have ended before the next/);
+    const beside = JSON.parse(await daemon.cli('debug', 'stacks', '--json')) as StacksReport;
+    assert.equal(beside.answered, true);
+    assert.match(second, /debug profile, heap: one is under way since .*, must have ended before the next/);
     assert.equal(await profile, `${file}\n`);
     await busy;
 
     assert.equal(await modeOf(file), 0o600);
     const { startTime, endTime, samples, nodes } = JSON.parse(await readFile(file, 'utf8')) as Profile;
     const seconds = (endTime - startTime) / 1e6;
-    assert.ok(seconds >= 2.9 && seconds < 6, `it is of ${seconds} s`);
+    assert.ok(seconds >= 3.9 && seconds < 8, `it is of ${seconds} s`);
     assert.ok(samples.length > 100, `it has ${samples.length} samples`);
     const ours = nodes.filter(({ callFrame: { url, functionName } }) => /podwright\.js$|\/src\//.test(url) && functionName !== '');
     assert.ok(ours.length > 10, `it has ${ours.length} calls of functions of ours`);
@@ -69,14 +71,18 @@ e2eTest(
 
 e2eTest(
   'a snapshot of the heap is whole, and the log names it where the loop stood still for it',
-  async (daemon) => {
+  async (daemon, context) => {
     const file = join(daemon.directory, 'out.heapsnapshot');
     await daemon.cli('debug', 'heap', '-o', file);
     assert.equal(await modeOf(file), 0o600);
     const snapshot = JSON.parse(await readFile(file, 'utf8')) as { snapshot: { node_count: number }; nodes: number[]; strings: string[] };
     assert.ok(snapshot.snapshot.node_count > 10_000);
     assert.ok(snapshot.strings.includes('ObjectStore'), 'a class of ours is not in it');
-    await until('the standstill is named', async () => (await readFile(daemon.logFile, 'utf8')).includes('what="heap snapshot"'));
+    const told = await until(
+      'the standstill is named',
+      async () => /^.*what="heap snapshot".*$/m.exec(await readFile(daemon.logFile, 'utf8'))?.[0],
+    );
+    context.diagnostic(`${(await stat(file)).size} bytes; ${/durationMs=\d+/.exec(told)?.[0]}`);
     await runPod(daemon);
   },
   { isHeldUp: true },
