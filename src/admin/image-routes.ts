@@ -11,7 +11,7 @@ const TELL_MS = 250;
 /** A client that does not read what it has asked for is left when so much waits for it, bytes. */
 const MOST_UNREAD_BYTES = 4 * 1024 * 1024;
 /** Most that watch pulls at once. */
-const MOST_WATCHERS = 32;
+const MOST_WATCHERS = 8;
 /** Longest reference: a host, a path of 255 characters, tag and digest fit. */
 const MOST_REFERENCE = 1024;
 
