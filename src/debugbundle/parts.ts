@@ -1,4 +1,5 @@
 import { checkPart } from './check-part.ts';
+import { historyPart } from './history-part.ts';
 import { dmesgPart, kernelParts, processesPart } from './kernel-parts.ts';
 import { logPart } from './log-part.ts';
 import type { Part } from './part.ts';
@@ -21,6 +22,7 @@ export const PARTS: readonly Part[] = [
   { file: 'metrics.txt', what: 'the metrics', limitMs: DAEMON_MS, read: async ({ daemon }) => daemon.metrics() },
   checkPart,
   ...recordParts,
+  historyPart,
   logPart,
   ...kernelParts,
   dmesgPart,

@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import { glob, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { ensureDir, outputFile, remove } from 'fs-extra/esm';
 import { TestDaemon } from '../support/daemon.ts';
 import { e2eTest } from '../support/e2e-test.ts';
 import { hungMount, noFuse, release } from '../support/hung-mount.ts';
-import { createContainer, podConfig, runContainer } from '../support/pods.ts';
+import { createContainer, execSync, podConfig, runContainer } from '../support/pods.ts';
 
 /** Each is planted in another place; none may be in the archive. */
 const SECRETS = {
@@ -66,6 +67,8 @@ async function plant(daemon: TestDaemon): Promise<{ pod: string; container: stri
     labels: { 'io.kubernetes.container.name': 'main', secret: SECRETS.label },
   };
   const container = await runContainer(daemon, pod, ['sh', '-c', `: ${SECRETS.argument}; sleep 3600`], { name: 'main', change });
+  await execSync(daemon, container, ['sh', '-c', `echo ${SECRETS.argument}; exit 3`]);
+  await assert.rejects(execSync(daemon, container, ['sh', '-c', `sleep 5; : ${SECRETS.argument}`], 1));
   await assert.rejects(createContainer(daemon, pod, ['x'], { name: 'wrong', change: { ...change, image: { image: 'none', userSpecifiedImage: 'none' } } })); // prettier-ignore
   await outputFile(join(daemon.directory, 'auth.json'), JSON.stringify({ auths: { r: { auth: Buffer.from(`a:${SECRETS.authFile}`).toString('base64') } } })); // prettier-ignore
   await outputFile(join(daemon.directory, 'certs.d/r.example/hosts.toml'), `[host."https://r.example"]\n[host."https://r.example".header]\nauthorization = "Basic ${SECRETS.header}"\n`); // prettier-ignore
@@ -95,6 +98,7 @@ e2eTest(
   'a bundle has the parts that a report needs and none of the planted secrets: of a daemon that works, that hangs, and that is gone',
   async (daemon, context) => {
     const { pod, container } = await plant(daemon);
+    await sleep(2_000); // the history is written a second after what it tells
     const whole = await bundleOf(daemon, 'whole');
     context.diagnostic(`it took ${whole.tookMs.toFixed(0)} ms`);
     const expected = [
@@ -130,6 +134,8 @@ e2eTest(
     has(whole, 'daemon.log', 'https://(left out)@r.example');
     has(whole, 'config.json', 'TOKEN=(left out)');
     has(whole, 'check.json', 'kernel');
+    has(whole, 'history.jsonl', container);
+    has(whole, 'history.jsonl', '"what":"exec"');
     has(whole, 'kernel/mounts.txt', `${daemon.runDir}/`);
 
     process.kill(daemon.pid, 'SIGSTOP');
