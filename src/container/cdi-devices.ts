@@ -1,5 +1,6 @@
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { fail } from '../base/errors.ts';
+import { step } from '../base/steps.ts';
 import { parseDeviceName, QUALIFIED_NAME } from '../cdi/device-name.ts';
 import { completeNodes } from '../cdi/device-nodes.ts';
 import { findDevices } from '../cdi/find-devices.ts';
@@ -40,12 +41,13 @@ interface CdiRequest {
  * What the CDI devices of a request want done to its spec; undefined where it names none, which costs nothing.
  * @throws DaemonError InvalidArgument, NotFound or FailedPrecondition for what cannot be done, with the device and the file named.
  */
-export async function planCdiDevices(
-  directories: SpecDirectories,
-  { config, sandbox, runtime }: CdiRequest,
-): Promise<CdiEdits | undefined> {
-  const asked = askedCdiDevices(config);
+export async function planCdiDevices(directories: SpecDirectories, request: CdiRequest): Promise<CdiEdits | undefined> {
+  const asked = askedCdiDevices(request.config);
   if (asked.length === 0) return undefined;
+  return step('find CDI devices', async () => editsOf(directories, asked, request), asked.join(', '));
+}
+
+async function editsOf(directories: SpecDirectories, asked: readonly string[], { sandbox, runtime }: CdiRequest): Promise<CdiEdits> {
   const found = findDevices(await directories.current(), asked);
   for (const { of, edits } of found) {
     const what = `create container: ${of}`;
