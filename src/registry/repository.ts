@@ -58,6 +58,9 @@ const MANIFEST_TYPES = [
   'application/vnd.docker.distribution.manifest.v2+json',
 ].join(', ');
 
+/** An endpoint whose answers broke off so often is asked after the others: it may be a mirror that has half of a layer. */
+const MOST_BREAKS = 2;
+
 /** One repository at the endpoints that have it, mirrors first. */
 export class Repository {
   readonly #get: (fetch: Fetch) => Promise<HttpResponse>;
@@ -67,6 +70,8 @@ export class Repository {
   readonly #watch: StallWatch;
   /** The endpoint that answered last is asked first. */
   #good: Endpoint | undefined;
+  /** How many answers of an endpoint broke off. */
+  readonly #breaks = new Map<Endpoint, number>();
 
   /** @param name to be shown, `docker.io/library/busybox` */
   constructor(name: string, { get, endpoints, logins, watch }: RepositoryParts) {
@@ -111,12 +116,21 @@ export class Repository {
     const isRange = response.status === 206;
     const start = isRange ? rangeStart(response, offsetBytes) : 0;
     const seen = (bytes: number): void => observer?.received(endpoint, bytes);
+    const broken = (): void => {
+      if (!signal.aborted) this.#breaks.set(endpoint, (this.#breaks.get(endpoint) ?? 0) + 1);
+    };
     return {
-      content: watched(piecesOf(response, signal), offsetBytes - start, this.#watch, seen),
+      content: watched(piecesOf(response, signal), offsetBytes - start, this.#watch, { seen, broken }),
       offsetBytes: start,
       isRange,
       isHandedOver: true,
     };
+  }
+
+  /** The one that answered last comes first, those that break off come last. */
+  #placeOf(endpoint: Endpoint): number {
+    if ((this.#breaks.get(endpoint) ?? 0) >= MOST_BREAKS) return 2;
+    return endpoint === this.#good ? 0 : 1;
   }
 
   /** Asks the endpoints in turn. Where all fail, the error is the registry's own, not a mirror's. */
@@ -128,8 +142,7 @@ export class Repository {
     const able = isByDigest ? this.#endpoints : this.#endpoints.filter(({ resolves }) => resolves);
     if (able.length === 0)
       throw new DaemonError('FailedPrecondition', `fetch ${this.#name}: no endpoint that is configured for it may resolve a tag`);
-    const good = able.filter((endpoint) => endpoint === this.#good);
-    const order = [...good, ...able.filter((endpoint) => endpoint !== this.#good)];
+    const order = able.toSorted((one, other) => this.#placeOf(one) - this.#placeOf(other));
     // An endpoint that takes connections and never answers must leave time for the next.
     const answerTimeoutMs = Math.ceil(this.#watch.timeoutMs / order.length);
     let failure: unknown;
@@ -162,12 +175,17 @@ async function* watched(
   pieces: AsyncGenerator<Uint8Array, void>,
   oldBytes: number,
   watch: StallWatch,
-  seen: (bytes: number) => void,
+  { seen, broken }: { readonly seen: (bytes: number) => void; readonly broken: () => void },
 ): AsyncGenerator<Uint8Array, void> {
   let old = oldBytes;
   try {
     for (;;) {
-      const next = await watch.during(async () => pieces.next());
+      const next = await watch
+        .during(async () => pieces.next())
+        .catch((error: unknown) => {
+          broken();
+          throw error;
+        });
       if (next.done === true) return;
       if (old > 0) watch.resent(next.value.length);
       else watch.received(next.value.length);
