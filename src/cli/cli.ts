@@ -14,7 +14,7 @@ import type { Options } from './config-options.ts';
 import { addExplain } from './explain.ts';
 import { CliError, EXIT } from './exit-codes.ts';
 import { addImage } from './image-commands.ts';
-import { jsonText } from './io.ts';
+import { jsonText, shownLines } from './io.ts';
 import type { CliIo } from './io.ts';
 import { statusText } from './status.ts';
 import { addViews } from './views.ts';
@@ -37,7 +37,7 @@ export async function runCli(args: readonly string[], host: CliHost, io: CliIo):
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage; // commander has printed it
     if (error instanceof CliError && error.message === '') return error.exitCode; // the command has said all itself
-    io.stderr.write(`podwright: ${messageOf(error)}\n`);
+    io.stderr.write(shownLines(`podwright: ${messageOf(error)}`));
     return error instanceof CliError ? error.exitCode : EXIT.failed;
   }
 }

@@ -4,6 +4,7 @@ import { escaped } from '../base/escaped.ts';
 import type { CriClient } from './cri-client.ts';
 import { CliError, EXIT } from './exit-codes.ts';
 import { listObjects, shortId } from './find-object.ts';
+import { jsonLine } from './io.ts';
 import type { CliIo } from './io.ts';
 import { timeText } from './words.ts';
 
@@ -39,13 +40,7 @@ export async function printEvents(runtime: CriClient['runtime'], json: boolean, 
     for (const { id, metadata } of event.containersStatuses) names.set(id, metadata?.name ?? '');
     const view = eventView(event, names.get(event.containerId));
     if (view.event === 'deleted') names.delete(view.id);
-    io.stdout.write(
-      json
-        ? `${JSON.stringify(view)}
-`
-        : `${eventText(view)}
-`,
-    );
+    io.stdout.write(json ? jsonLine(view) : `${eventText(view)}\n`);
   }
   throw new CliError(EXIT.noDaemon, 'events: the daemon has ended');
 }

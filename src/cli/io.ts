@@ -39,8 +39,19 @@ export function sizeText(bytes: number): string {
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit] ?? ''}`;
 }
 
+/** JSON that a terminal may be shown: what would steer it is escaped, also that which JSON itself lets through (U+007F to U+009F). */
 export function jsonText(value: unknown): string {
-  return `${JSON.stringify(value, undefined, 2)}\n`;
+  return shownLines(JSON.stringify(value, undefined, 2));
+}
+
+/** The same in one line. */
+export function jsonLine(value: unknown): string {
+  return shownLines(JSON.stringify(value));
+}
+
+/** Words of programs and other people, with their lines. */
+export function shownLines(text: string): string {
+  return `${text.split('\n').map(escaped).join('\n')}\n`;
 }
 
 /** Writes, and resolves when there is room for more. @throws where nobody reads it any more */

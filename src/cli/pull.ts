@@ -1,6 +1,7 @@
 import type { PullEvent, PullReport, PullsEvent } from '../admin/image-reports.ts';
 import type { AdminClient } from './admin-client.ts';
 import { CliError, EXIT } from './exit-codes.ts';
+import { jsonLine } from './io.ts';
 import type { CliIo } from './io.ts';
 import { PlainProgress } from './plain-progress.ts';
 import { headText, pullLines } from './pull-view.ts';
@@ -12,7 +13,7 @@ export async function pullImage(client: AdminClient, reference: string, json: bo
   await untilInterrupted('image pull: canceled', async (signal) => {
     const path = `/v1/images/pull?${new URLSearchParams({ ref: reference }).toString()}`;
     for await (const event of client.events<PullEvent>('POST', path, signal)) {
-      if (json) io.stdout.write(`${JSON.stringify(event)}\n`);
+      if (json) io.stdout.write(jsonLine(event));
       if (event.event === 'progress') show(event.pull);
       else if (event.event === 'image' && !json) io.stdout.write(`${event.image.id} ${event.image.names.join(' ')}`.trimEnd() + '\n');
       else if (event.event === 'failed') throw new CliError(EXIT.failed, event.message);
@@ -47,7 +48,7 @@ export async function showPulls(
   await untilInterrupted(undefined, async (signal) => {
     const view = new PullsView(io, follow);
     for await (const event of client.events<PullsEvent>('GET', `/v1/pulls?follow=${follow}`, signal)) {
-      if (json) io.stdout.write(`${JSON.stringify(event.event === 'pulls' && !follow ? event.pulls : event)}\n`);
+      if (json) io.stdout.write(jsonLine(event.event === 'pulls' && !follow ? event.pulls : event));
       else view.show(event);
       if (!follow) return;
     }

@@ -2,7 +2,7 @@ import type { ImageDetailReport, PruneReport } from '../admin/image-reports.ts';
 import type { LayerReport } from '../admin/reports.ts';
 import type { AdminClient } from './admin-client.ts';
 import { CliError, EXIT } from './exit-codes.ts';
-import { sizeText, table } from './io.ts';
+import { jsonText, sizeText, table } from './io.ts';
 import type { CliIo } from './io.ts';
 
 /** What of a config people look for. */
@@ -81,7 +81,7 @@ export async function removeImages(client: AdminClient, references: readonly str
 /** `image prune` */
 export function tellPruned(report: PruneReport, json: boolean, io: CliIo): void {
   const { isDryRun, removed, freedBytes, failures } = report;
-  if (json) io.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
+  if (json) io.stdout.write(jsonText(report));
   else {
     io.stdout.write(table(removed.map(({ id, names }) => [id.replace('sha256:', '').slice(0, 12), names.join(' ') || '(no name)'])));
     const count = removed.length === 1 ? '1 image' : `${removed.length} images`;
@@ -107,7 +107,7 @@ export function tellFindings(findings: readonly LayerReport[], json: boolean, io
     ({ tree, repair, error }) =>
       repair === 'none' || repair === 'in use' || error !== undefined || (repair === 'dropped' && tree === 'damaged'),
   );
-  if (json) io.stdout.write(`${JSON.stringify(findings, undefined, 2)}\n`);
+  if (json) io.stdout.write(jsonText(findings));
   else {
     io.stdout.write(
       table(

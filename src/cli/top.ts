@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CriClient } from './cri-client.ts';
 import { cutText } from './fit-table.ts';
-import { widthOf } from './io.ts';
+import { jsonLine, jsonText, widthOf } from './io.ts';
 import type { CliIo } from './io.ts';
 import { withRestored } from './restore-terminal.ts';
 import type { SortKey } from './sort-keys.ts';
@@ -36,7 +36,7 @@ async function printReports(runtime: CriClient['runtime'], { once, json, interva
     const now = await reader.read();
     const report = reportOf(before, now, sort);
     before = now;
-    if (json) io.stdout.write(`${once ? JSON.stringify(report, undefined, 2) : JSON.stringify(report)}\n`);
+    if (json) io.stdout.write(once ? jsonText(report) : jsonLine(report));
     else io.stdout.write(plainText(report, widthOf(io), once));
     if (once) return;
   }
