@@ -1,9 +1,10 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, realpath } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { basename, dirname, join } from 'node:path';
 import type { PodSandboxMetadata } from '../../api/cri/runtime.ts';
 import type { CadvisorBackend, ContainerFacts } from '../cadvisor/backend.ts';
 import { CadvisorListener } from '../cadvisor/listener.ts';
-import { messageOf } from '../base/errors.ts';
+import { fail, messageOf } from '../base/errors.ts';
 import { DiskLayout } from '../config/disk-layout.ts';
 import { isAliveState, type ContainerRecord } from '../container/container.ts';
 import type { SandboxRecord } from '../podsandbox/sandbox.ts';
@@ -22,23 +23,51 @@ type Parts = Pick<DaemonParts, 'config' | 'log' | 'containers' | 'sandboxes' | '
  * cAdvisor would ask another about them, and drop what that one does not know.
  */
 export async function openCadvisor(parts: Parts): Promise<CadvisorListener | undefined> {
-  const { cadvisor, socketMode: mode, socketUid: uid, socketGid: gid } = parts.config.current;
+  const { cadvisor, listenPath, socketMode: mode, socketUid: uid, socketGid: gid } = parts.config.current;
   const { log, placement } = parts;
   if (!cadvisor.crioCompat) return undefined;
   const { socketPath: path } = cadvisor;
   try {
+    if (await isSamePlace(path, listenPath))
+      fail('FailedPrecondition', `cadvisor.socket is ${path}, the place of listen, must be another: the CRI is served there too`);
     await mkdir(join(new DiskLayout(parts.config.current).noLayer, 'diff'), { recursive: true, mode: 0o755 });
     const listener = await CadvisorListener.bind({ path, mode, uid, gid }, cadvisorBackend(parts), log);
     placement.naming = 'crio';
     log.info("answering cAdvisor in CRI-O's place", { path });
     return listener;
   } catch (error) {
-    log.warn('cAdvisor gets no names of pods and containers, and new cgroups are named as without cadvisor.crio_compat', {
-      path,
-      error: messageOf(error),
-    });
+    tellNoNames(parts, error);
     return undefined;
   }
+}
+
+/** Shows the socket. Where that fails, the CRI is served all the same. @param serveCri takes a connection that speaks gRPC. */
+export async function publishCadvisor(parts: Parts, listener: CadvisorListener, serveCri: (connection: Socket) => void): Promise<void> {
+  try {
+    await listener.publish(serveCri);
+  } catch (error) {
+    parts.placement.naming = 'own';
+    tellNoNames(parts, error);
+  }
+}
+
+function tellNoNames({ config, log }: Parts, error: unknown): void {
+  log.warn('cAdvisor gets no names of pods and containers, and new cgroups are named as without cadvisor.crio_compat', {
+    path: config.current.cadvisor.socketPath,
+    error: messageOf(error),
+  });
+}
+
+/** Whether two paths are one: `/var/run` is a link to `/run` on most nodes. */
+async function isSamePlace(one: string, other: string): Promise<boolean> {
+  if (basename(one) !== basename(other)) return false;
+  const directories = await Promise.all(
+    [one, other].map(async (path) => {
+      await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+      return realpath(dirname(path));
+    }),
+  );
+  return directories[0] === directories[1];
 }
 
 function cadvisorBackend(parts: Parts): CadvisorBackend {

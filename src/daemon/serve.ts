@@ -35,7 +35,7 @@ import { Sampler } from '../stats/sampler.ts';
 import { listen, unimplementedRpcs } from '../server/listen.ts';
 import { StreamingServer } from '../streaming/server.ts';
 import { streamingBackend } from './streaming-backend.ts';
-import { openCadvisor } from './cadvisor.ts';
+import { openCadvisor, publishCadvisor } from './cadvisor.ts';
 import { adminBackend } from './admin-backend.ts';
 import { nodeLacksForUserNamespaces } from './user-namespaces.ts';
 import { buildDaemon, type DaemonParts } from './build.ts';
@@ -234,9 +234,10 @@ async function openEdge(parts: DaemonParts, { metrics, loop }: { metrics: Metric
   await mkdir(dirname(listenPath), { recursive: true, mode: 0o711 });
   const server = await listen({ path: listenPath, mode: socketMode, uid: socketUid, gid: socketGid, runtime, image, log, metrics });
   closers.push(async () => server.close(GRACE_MS));
-  await cadvisor?.publish((connection) => {
-    server.take(connection);
-  });
+  if (cadvisor !== undefined)
+    await publishCadvisor(parts, cadvisor, (connection) => {
+      server.take(connection);
+    });
   closers.push(async () => cadvisor?.close());
   const missing = unimplementedRpcs({ runtime, image });
   log.info('serving the CRI', { version: VERSION, path: listenPath, cgroupManager: placement.driver });

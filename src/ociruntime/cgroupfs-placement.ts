@@ -95,7 +95,7 @@ export class CgroupfsPlacement implements CgroupPlacement {
   }
 
   async removeNetworkCgroup(parent: string, id: string, cgroupsPath: string): Promise<void> {
-    await this.#cgroups.remove(this.containerDirectory(parent, id, cgroupsPath));
+    await this.#cgroups.removeLeaf(this.containerDirectory(parent, id, cgroupsPath));
   }
 
   async removeContainer(parent: string, id: string, cgroupsPath?: string): Promise<void> {

@@ -84,7 +84,7 @@ export interface CgroupPlacement {
    */
   makeNetworkCgroup(parent: string, id: string, cgroupsPath: string): Promise<void>;
 
-  /** Idempotent. */
+  /** Ends what somebody has put into it: it is in the way of the pod's end. Idempotent. */
   removeNetworkCgroup(parent: string, id: string, cgroupsPath: string): Promise<void>;
 }
 

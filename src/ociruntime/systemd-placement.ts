@@ -121,7 +121,7 @@ export class SystemdPlacement implements CgroupPlacement {
   }
 
   async removeNetworkCgroup(parent: string, id: string, cgroupsPath: string): Promise<void> {
-    await this.#cgroups.remove(this.containerDirectory(parent, id, cgroupsPath));
+    await this.#cgroups.removeLeaf(this.containerDirectory(parent, id, cgroupsPath));
   }
 
   /**

@@ -2,10 +2,11 @@
 /** cAdvisor finds names, networks and what containers have written, as on a CRI-O node: docs/cadvisor.md. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { access, lstat, readFile, readlink, readdir, rm, stat } from 'node:fs/promises';
+import { access, lstat, readFile, readlink, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { connect as connectSocket, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
 import { ensureDir } from 'fs-extra/esm';
 import { NamespaceMode } from '../../api/cri/enums.ts';
 import { connect } from '../../src/cli/cri-client.ts';
@@ -256,4 +257,29 @@ e2eTest('a socket on which another runtime answers is left to it, and cgroups ar
   // Nobody answers any more: it is in the way of nobody.
   await daemon.restart();
   assert.equal((await askAsCadvisor(socket, '/info')).status, 200);
+});
+
+e2eTest('the socket of the CRI in the place of the one for cAdvisor, by another name: the CRI is served', async (daemon) => {
+  const link = join(daemon.directory, 'link');
+  await symlink(daemon.directory, link);
+  await configureCadvisor(daemon, true, join(link, 'cri.sock'));
+  await daemon.restart();
+  assert.match(await readFile(daemon.logFile, 'utf8'), /WARN.*cAdvisor gets no names/i);
+  const pod = await runPod(daemon);
+  const id = await runContainer(daemon, pod, SLEEP);
+  assert.equal(await cgroupOf(await pidOf(daemon, id)), `${parentOf(pod)}/${id}`);
+});
+
+e2eTest('a process that somebody has put into the cgroup of a network does not keep the pod from ending', async (daemon) => {
+  await switchOn(daemon);
+  const pod = await runPod(daemon);
+  const stray = execa('sleep', ['3600'], { reject: false });
+  try {
+    await writeFile(join(directoryOf(crioCgroup(pod, pod.id)), 'cgroup.procs'), String(stray.pid));
+    await daemon.runtime.stopPodSandbox({ podSandboxId: pod.id });
+    assert.equal(await isThere(crioCgroup(pod, pod.id)), false);
+  } finally {
+    stray.kill('SIGKILL');
+    await stray;
+  }
 });

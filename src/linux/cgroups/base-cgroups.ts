@@ -71,6 +71,17 @@ export abstract class BaseCgroups implements Cgroups {
     );
   }
 
+  async removeLeaf(path: string): Promise<void> {
+    refuseRoot(path, 'remove');
+    await Promise.all(
+      this.leafTrees().map(async (tree) => {
+        const directory = below(tree, path);
+        for (const pid of await processesIn(directory)) if (pid !== process.pid) killOne(pid);
+      }),
+    );
+    await this.remove(path);
+  }
+
   async move(path: string, pid: number): Promise<void> {
     await Promise.all(this.trees.map(async (tree) => writeFile(join(below(tree, path), 'cgroup.procs'), String(pid))));
   }

@@ -40,6 +40,9 @@ export interface Cgroups {
    */
   makeLeaf(path: string): Promise<void>;
 
+  /** Removes such a one. What somebody has put into it is killed. */
+  removeLeaf(path: string): Promise<void>;
+
   /** Moves a process with all its threads. @throws ESRCH when it is gone, ENOENT when the cgroup is. */
   move(path: string, pid: number): Promise<void>;
 

@@ -114,7 +114,7 @@ test('the cgroup of a network is made in the slice that is named, and in none of
   const made: string[] = [];
   const placement = new SystemdPlacement({
     makeLeaf: async (path: string) => void made.push(path),
-    remove: async (path: string) => void made.push(`without ${path}`),
+    removeLeaf: async (path: string) => void made.push(`without ${path}`),
   } as unknown as Cgroups);
   placement.naming = 'crio';
   for (const parent of [SLICE, placement.parent('', 'abc')])
