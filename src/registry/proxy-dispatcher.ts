@@ -12,7 +12,7 @@ export type ConnectOptions = buildConnector.BuildOptions & { readonly timeout: n
  * request. The certificate of an https proxy is checked against the machine's authorities, whatever is said of the registry.
  */
 export async function proxyingAgent(connect: ConnectOptions, configured: ProxySettings): Promise<Dispatcher> {
-  const { Agent, Pool, ProxyAgent } = await import('undici');
+  const { Agent, Pool, ProxyAgent } = await import('./http-library.ts');
   const settings = effectiveProxies(configured, process.env);
   if (settings.http === '' && settings.https === '') return new Agent({ connect });
   return new Agent({

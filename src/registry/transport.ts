@@ -75,7 +75,7 @@ export class Transport {
     const { idleTimeoutMs } = this;
     const answerTimeoutMs = Math.min(options.answerTimeoutMs ?? idleTimeoutMs, this.#options.answerTimeoutMs?.() ?? Infinity);
     const limits = { headersTimeout: answerTimeoutMs, bodyTimeout: idleTimeoutMs };
-    const { request } = await import('undici');
+    const { request } = await import('./http-library.ts');
     let { method = 'GET', body } = options;
     let at = new URL(url);
     const own = at.host === hostOf(access) ? access.headers : {};
