@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { settledWithin } from '../base/deadline.ts';
 import { escaped } from '../base/escaped.ts';
 import type { Cgroups } from '../linux/cgroups/cgroups.ts';
 import { onThread } from '../linux/kernel-threads.ts';
@@ -40,17 +41,23 @@ export interface OomReportParts {
   readonly placement: Pick<CgroupPlacement, 'containerDirectory' | 'parentDirectory'>;
 }
 
+/** How long an end waits for its figures, milliseconds. */
+const READ_MS = 3000;
+
 /** Says by which limit a container in which there was a kill ran out of memory, and with what figures. Never rejects. */
 export async function reportOom(parts: OomReportParts, container: Container): Promise<OomReport> {
   const { record, state } = container;
   const containerCgroup = parts.placement.containerDirectory(record.cgroupParent, record.id, cgroupsPathOf(container));
   const podCgroup = parts.placement.parentDirectory(record.cgroupParent);
   try {
-    const [log, ofContainer, ofPod] = await Promise.all([
+    const reading = Promise.all([
       onThread('readOomLog', {}),
       levelFigures(parts.cgroups, containerCgroup),
       levelFigures(parts.cgroups, podCgroup),
     ]);
+    // The threads may all hang at file systems that do, and the end is to be on record all the same.
+    if (!(await settledWithin(reading, READ_MS))) return { level: 'unknown', message: 'out of memory' };
+    const [log, ofContainer, ofPod] = await reading;
     const places = { containerCgroup, podCgroup };
     const logged = killOf(log, state.process.pid, places);
     return describeOom(logged, { ofContainer: ofContainer ?? limitOf(container), ofPod }, places);
