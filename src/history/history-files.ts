@@ -12,8 +12,8 @@ const LINE_FEED = 10;
 export class HistoryFiles {
   readonly #directory: string;
   readonly #mostBytes: number;
-  #file: FileHandle | undefined;
-  #sizeBytes = 0;
+  /** Of the newer file; undefined until it is known. */
+  #sizeBytes: number | undefined;
 
   /** @param mostBytes of both together. */
   constructor(directory: string, mostBytes: number) {
@@ -21,24 +21,26 @@ export class HistoryFiles {
     this.#mostBytes = mostBytes;
   }
 
-  /** Adds whole lines. Nothing is flushed. After a failure the next call begins anew. */
+  /**
+   * Adds whole lines. Nothing is flushed, and no file stays open: one that is open for writing keeps its mount from being made
+   * read-only. After a failure the next call begins anew.
+   */
   async append(lines: string): Promise<void> {
+    const bytes = Buffer.from(lines);
     try {
-      const bytes = Buffer.from(lines);
-      if (this.#file !== undefined && this.#sizeBytes + bytes.length > this.#mostBytes / 2) await this.#rotate();
-      this.#file ??= await this.#open();
-      await this.#file.appendFile(bytes);
-      this.#sizeBytes += bytes.length;
+      if (this.#sizeBytes !== undefined && this.#sizeBytes + bytes.length > this.#mostBytes / 2) await this.#rotate();
+      const file = await open(this.#newer, 'a', 0o600).catch(async () => this.#openFirst());
+      try {
+        this.#sizeBytes ??= await endLine(file);
+        await file.appendFile(bytes);
+        this.#sizeBytes += bytes.length;
+      } finally {
+        await file.close();
+      }
     } catch (error) {
-      await this.close();
+      this.#sizeBytes = undefined;
       throw error;
     }
-  }
-
-  async close(): Promise<void> {
-    const file = this.#file;
-    this.#file = undefined;
-    await file?.close().catch(() => undefined);
   }
 
   /** The lines that have one of `texts` in them, oldest first. */
@@ -53,18 +55,14 @@ export class HistoryFiles {
     }
   }
 
-  async #open(): Promise<FileHandle> {
+  async #openFirst(): Promise<FileHandle> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    const file = await open(this.#newer, 'a', 0o600);
-    this.#sizeBytes = (await file.stat()).size;
-    // A daemon that was killed may have left a line without an end.
-    if (this.#sizeBytes > 0) await file.appendFile('\n');
-    return file;
+    return open(this.#newer, 'a', 0o600);
   }
 
   async #rotate(): Promise<void> {
-    await this.close();
     await rename(this.#newer, this.#older);
+    this.#sizeBytes = undefined;
   }
 
   get #newer(): string {
@@ -74,6 +72,14 @@ export class HistoryFiles {
   get #older(): string {
     return join(this.#directory, 'operations.old.jsonl');
   }
+}
+
+/** A daemon that was killed may have left a line without an end. @returns the size. */
+async function endLine(file: FileHandle): Promise<number> {
+  const { size } = await file.stat();
+  if (size === 0) return 0;
+  await file.appendFile('\n');
+  return size + 1;
 }
 
 async function* linesOf(file: FileHandle, wanted: readonly Buffer[]): AsyncGenerator<string> {

@@ -78,7 +78,6 @@ export class History implements StepSink {
     const last = async (): Promise<void> => {
       await this.#work;
       await this.#write();
-      await this.#files.close();
     };
     await settledWithin(last(), CLOSE_MS);
   }

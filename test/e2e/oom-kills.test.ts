@@ -10,7 +10,7 @@ import { containerStatus, runContainer, runPod, shell, waitForExit, waitForOutpu
 const test = sharedDaemon({ images: ['busybox'] });
 const MEMORY_BYTES = 20n << 20n;
 const VICTIM = String.raw`; killed process \d+ \(dd\), which had \d+(\.\d)? MiB$`;
-const OF_CONTAINER = new RegExp(String.raw`^out of memory at the container's limit of 20 MiB \((20|19\.9) MiB in use\)${VICTIM}`);
+const OF_CONTAINER = new RegExp(String.raw`^out of memory at the container's limit of 20 MiB \((20|19\.\d) MiB in use\)${VICTIM}`);
 const EATER = shell('sleep 0.5; exec dd if=/dev/zero of=/dev/null bs=64M');
 
 test('a container whose child alone is killed for lack of memory goes on, and ends as OOMKilled with its own code', async (daemon) => {
