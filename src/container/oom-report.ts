@@ -89,9 +89,16 @@ function numberOf(value: bigint | undefined): number | undefined {
   return value === undefined ? undefined : Number(value);
 }
 
-/** The last kill of a container that tells most; the pid of its first process may be of another by now only in an old line. */
+/**
+ * The last kill of a container that tells most; the pid of its first process may be of another by now only in an old line. Where many
+ * are killed the kernel leaves reasons out, and a line may have that of a whole cgroup that was killed before it.
+ */
 export function killOf(log: readonly LoggedOomKill[], firstPid: number, { containerCgroup }: OomPlaces): LoggedOomKill | undefined {
-  const own = log.filter(({ pid, cgroup }) => pid === firstPid || (cgroup !== undefined && isWithin(cgroup, containerCgroup)));
+  const own = log.flatMap((kill) => {
+    if (kill.cgroup !== undefined && isWithin(kill.cgroup, containerCgroup)) return [kill];
+    if (kill.pid !== firstPid) return [];
+    return [kill.cgroup === undefined ? kill : { ...kill, cgroup: undefined, shortage: undefined }];
+  });
   return own.findLast(({ shortage }) => shortage !== undefined) ?? own.at(-1);
 }
 

@@ -64,8 +64,9 @@ export function parseOomLog(text: string): LoggedOomKill[] {
     const tasksIn = /^Tasks in (\/.*) are going to be killed due to memory\.oom\.group set$/.exec(message);
     const first = kills.at(-1);
     if (tasksIn !== null && first !== undefined) {
-      whole = { cgroup: tasksIn[1] ?? '', shortage: first.shortage };
-      kills[kills.length - 1] = { ...first, cgroup: whole.cgroup };
+      // Of a kill whose reason the kernel has left out, what is known is of an earlier one.
+      whole = { cgroup: tasksIn[1] ?? '', shortage: victim?.pid === first.pid ? first.shortage : undefined };
+      kills[kills.length - 1] = { ...first, ...whole };
     }
     const kill = killIn(message);
     if (kill === undefined) continue;

@@ -66,6 +66,10 @@ test('a kill is found by the first process, or by the cgroup, and the last one t
   assert.equal(killOf([first, child, other], 7, PLACES), child);
   assert.equal(killOf([held], 7, PLACES), held);
   assert.equal(killOf([other], 7, PLACES), undefined);
+  // Where reasons are held back, a line has that of a cgroup that was killed as a whole before.
+  const { pid, name, residentBytes } = first;
+  const others = { ...kill('/pods/pod2/c2', 16 * MIB), cgroup: '/pods/pod2/c2' };
+  assert.deepEqual(killOf([others], 7, PLACES), { pid, name, residentBytes, cgroup: undefined, shortage: undefined });
   // A unified hierarchy may be seen from below its root.
   assert.equal(killOf([{ ...child, cgroup: '/outer/pods/pod1/c1' }], 7, PLACES)?.pid, 8);
 });

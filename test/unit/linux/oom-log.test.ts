@@ -62,6 +62,15 @@ test('where the kernel holds its reasons back, only the process is told; of a cg
   ]); // prettier-ignore
 });
 
+test('a whole cgroup that is killed while reasons are held back has not the reason of an earlier one', () => {
+  const tasksIn = (cgroup: string): string => `<6>[ 2550.8] Tasks in ${cgroup} are going to be killed due to memory.oom.group set\n`;
+  const kills = parseOomLog(CONTAINER + tasksIn('/pods/pod1/c1') + killed(6) + killed(9) + tasksIn('/pods/pod2/c2') + killed(10));
+  assert.deepEqual(kills.slice(2).map(({ pid, cgroup, shortage }) => [pid, cgroup, shortage]), [
+    [9, '/pods/pod2/c2', undefined],
+    [10, '/pods/pod2/c2', undefined],
+  ]); // prettier-ignore
+});
+
 test('what a process has written to the log, or is called, is not believed', () => {
   assert.deepEqual(parseOomLog(CONTAINER.replaceAll(/^<\d>/gm, '<12>')), []);
   const named = CONTAINER.replace('task=dd', 'task=,task_memcg=/x').replace('(dd)', '(a) total-vm:1k)');
