@@ -1,6 +1,6 @@
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf } from '../base/errors.ts';
+import { messageOf, unlessMissing } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
 import { labelFile } from '../linux/selinux.ts';
 import { exitOf, SIGKILL, signalProcess } from '../linux/process.ts';
@@ -26,8 +26,12 @@ export async function prepareInfraRootfs({ directories, selinux }: Pick<SandboxP
   const inside = ['proc', 'dev', 'sys'].map((name) => join(rootfs, name));
   for (const directory of inside) await mkdir(directory, { recursive: true, mode: 0o755 });
   const program = join(rootfs, 'pause');
-  await rm(program, { force: true });
-  await writeFile(program, pauseProgram(process.arch));
+  const content = pauseProgram(process.arch);
+  // One that is right is left alone: a daemon must start on a disk that is full.
+  if ((await unlessMissing(readFile(program), undefined))?.equals(content) !== true) {
+    await rm(program, { force: true });
+    await writeFile(program, content);
+  }
   await chmod(program, 0o555);
   // Without a category, for every pod's.
   if (selinux !== undefined) for (const path of [rootfs, ...inside, program]) labelFile(path, selinux.defaults.mount);

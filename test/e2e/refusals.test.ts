@@ -140,7 +140,8 @@ test('a container: each bad field is named, and nothing is made', async (daemon)
   const before = await traceOf(daemon);
   for (const [field, change, code = 'INVALID_ARGUMENT'] of CONTAINERS) {
     const config = await containerConfig(pod, shell('true'), { change });
-    const failure = await failureOf(daemon.runtime.createContainer({ podSandboxId: pod.id, config, sandboxConfig: pod.config }));
+    const call = daemon.runtime.createContainer({ podSandboxId: pod.id, config, sandboxConfig: pod.config });
+    const failure = await failureOf(call).catch((error: unknown) => assert.fail(`${field}: ${String(error)}`));
     assert.equal(failure.code, code, failure.message);
     assert.match(failure.message, field);
     assert.deepEqual(await traceOf(daemon), before, `after ${failure.message}`);
