@@ -1,4 +1,4 @@
-import { settledWithin } from '../base/deadline.ts';
+import { settledWithin, sleep } from '../base/deadline.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { isPinned } from '../linux/namespaces.ts';
@@ -31,7 +31,19 @@ async function findUnclaimed(kinds: readonly InventoryKind[]): Promise<{ readonl
   return found;
 }
 
+/** How long after its end a container's end is on record, milliseconds, on a busy node too. */
+const SETTLE_MS = 2_000;
+
+/** What ends while it is looked at is on record a moment later: only what both of two looks find is missing. */
 async function findMissing(parts: RestoreParts): Promise<Difference[]> {
+  const first = await lookForMissing(parts);
+  if (first.length === 0) return first;
+  await sleep(SETTLE_MS);
+  const again = new Set((await lookForMissing(parts)).map(({ kind, name }) => `${kind} ${name}`));
+  return first.filter(({ kind, name }) => again.has(`${kind} ${name}`));
+}
+
+async function lookForMissing(parts: RestoreParts): Promise<Difference[]> {
   const missing: Difference[] = [];
   for (const { record, state } of parts.sandboxes.list()) {
     if (state.is !== 'Ready') continue;

@@ -86,9 +86,14 @@ e2eTest('cAdvisor is told names, images, networks and what was written, and the 
   assert.deepEqual([next, await networkOf(next)], [await pidOf(daemon, second), network]);
 
   // What is not a container to cAdvisor must not look like one.
-  const cgroups = await readdir(directoryOf(parentOf(pod)), { withFileTypes: true });
-  const all = cgroups.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
-  assert.deepEqual(all.filter((each) => each.startsWith('crio')).sort(), [`crio-${pod.id}.scope`, `crio-${second}.scope`].sort());
+  const wanted = [`crio-${pod.id}.scope`, `crio-${second}.scope`].toSorted();
+  const named = async (): Promise<string[]> => {
+    const cgroups = await readdir(directoryOf(parentOf(pod)), { withFileTypes: true });
+    return cgroups.flatMap((entry) => (entry.isDirectory() && entry.name.startsWith('crio') ? [entry.name] : [])).toSorted();
+  };
+  // That of the container that was stopped goes a moment after its end.
+  await until('its cgroup goes', async () => (await named()).length <= wanted.length);
+  assert.deepEqual(await named(), wanted);
 
   for (const [path, method] of [
     [`/containers/${'0'.repeat(64)}`, 'GET'],
