@@ -26,9 +26,10 @@ export async function openPage(
 ): Promise<BrowserPage> {
   const profile = await scratchDirectory(t);
   const args = ['--no-sandbox', '--disable-gpu', '--remote-debugging-port=0', `--user-data-dir=${profile}`, 'about:blank'];
-  const browser = execa(BROWSER, args, { reject: false, stdio: 'ignore', cleanup: true });
+  // The program is a script that waits for the browser: a group of its own is ended whole.
+  const browser = execa(BROWSER, args, { reject: false, stdio: 'ignore', detached: true });
   t.after(async () => {
-    browser.kill('SIGKILL');
+    if (browser.pid !== undefined) process.kill(-browser.pid, 'SIGKILL');
     await browser;
   });
   const port = await devtoolsPort(profile);
