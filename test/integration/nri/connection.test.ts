@@ -18,6 +18,7 @@ import {
   TtrpcTimeoutError,
 } from '../../../src/nri/ttrpc/errors.ts';
 import { FrameReader, MAX_MESSAGE_BYTES } from '../../../src/nri/ttrpc/frame.ts';
+import { memoryHeld } from '../../support/memory.ts';
 import { bytesValue, frameBytes, valueOf } from '../../support/nri-recorded.ts';
 import { answering, connectPeer, noPeer, SERVICE, startPeer } from './peer-lab.ts';
 
@@ -176,7 +177,7 @@ test('a peer that exits in a call ends it', options, async (t) => {
 test('a peer that stands still takes little memory, and what it had taken is answered when it goes on', options, async (t) => {
   const peer = await connectPeer(t);
   peer.kill('SIGSTOP');
-  const before = process.memoryUsage();
+  const before = memoryHeld();
   const value = noise(1 << 20, 3);
   const payload = bytesValue(value);
   let refused = 0;
@@ -188,7 +189,7 @@ test('a peer that stands still takes little memory, and what it had taken is ans
     }),
   );
   await sleep(300);
-  const grownMb = (process.memoryUsage().arrayBuffers - before.arrayBuffers) / 2 ** 20;
+  const grownMb = (memoryHeld().arrayBuffers - before.arrayBuffers) / 2 ** 20;
   t.diagnostic(`${refused} of 300 calls of 1 MiB refused, ${grownMb.toFixed(0)} MB held`);
   assert.ok(refused > 200, `${refused} calls were refused`);
   assert.ok(grownMb < 60, `${grownMb} MB are held`);

@@ -7,8 +7,6 @@ import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { makeLayer } from '../../../scripts/make-demo-image.ts';
 import { Logins } from '../../../src/registry/logins.ts';
 import { RegistriesConf } from '../../../src/registry/registries-conf.ts';
@@ -18,6 +16,7 @@ import { FaultyRegistry } from '../../support/faulty-registry.ts';
 import { RecordingServer } from '../../support/recording-server.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 import { takeImage } from '../../support/take-image.ts';
+import { memoryHeld } from '../../support/memory.ts';
 
 const NAME = 'registry.example/team/app:1';
 const MEBIBYTE = 1 << 20;
@@ -200,9 +199,7 @@ test('what is remembered of repositories has a limit', async (t) => {
       registry.received.length = 0;
     }
   };
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  const heapMib = (): number => (collect(), process.memoryUsage().heapUsed / MEBIBYTE);
+  const heapMib = (): number => memoryHeld().heapUsed / MEBIBYTE;
 
   await ask(200);
   const before = heapMib();

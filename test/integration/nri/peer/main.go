@@ -148,9 +148,11 @@ func run(client *ttrpc.Client, o order) result {
 }
 
 func connect(path string) {
-	mux := multiplex.Multiplex(must(net.Dial("unix", path)))
+	// What comes for a connection that is not open yet is dropped, and the test may call at once.
+	mux := multiplex.Multiplex(must(net.Dial("unix", path)), multiplex.WithBlockedRead())
 	listener := must(mux.Listen(multiplex.PluginServiceConn))
 	client := ttrpc.NewClient(must(mux.Open(multiplex.RuntimeServiceConn)))
+	mux.Unblock()
 	go newServer().Serve(context.Background(), listener)
 	lines := bufio.NewScanner(os.Stdin)
 	out := json.NewEncoder(os.Stdout)
