@@ -32,6 +32,8 @@ const MOST_OF_CONTAINERS = 256;
 const MOST_LOOKED_AT = 2000;
 const MOST_STEPS_LOOKED_AT = 40_000;
 const MOST_CONTAINERS = 64;
+/** The history is looked through for so many ids, or names, on the event loop: each is compared with all of it. */
+const MOST_TEXTS = 32;
 
 /** Says of a pod, container or image what was done, what is being done and what is waited for. It takes no lock and waits for no object. */
 export class Explainer {
@@ -54,7 +56,8 @@ export class Explainer {
     const at = new Date().toISOString();
     if (found.kind === 'image') return { asked, at, object: await this.#image(found), containers: [], pulls: [] };
     const pod = podOf(found.name);
-    const all = await this.#operations([...found.ids, found.name, pod]);
+    // The name begins with the pod's. What has no name is found by its id alone.
+    const all = await this.#operations([pod, ...found.ids.slice(-MOST_TEXTS)]);
     const ownPulls = all.filter(({ what, subject }) => what === 'pull image' && subject.name === pod);
     const pulls = [...ownPulls, ...joinedBy(ownPulls)].sort((one, other) => one.startedAtMs - other.startedAtMs);
     if (found.kind === 'container') {
@@ -127,12 +130,14 @@ export class Explainer {
     const { images } = this.#parts;
     const record = images.resolve(ids[0] ?? name);
     const names = [name, ...(record?.names ?? [])];
-    const found = await this.#operations([...names, ...names.map(lastPart)]);
+    // In whatever spelling a name is written, its last part is in it.
+    const parts = [...new Set(names.map(lastPart))].slice(0, MOST_TEXTS);
+    const found = await this.#operations([record?.id ?? '', ...parts]);
+    const whole = new Set([wholeName(name), ...(record?.names ?? [])]); // those of a record are whole
     const own = found.filter(
-      ({ what, subject, facts }) =>
+      ({ what, subject: { image }, facts }) =>
         (what === 'pull image' || what === 'load image') &&
-        ((record !== undefined && facts['imageId'] === record.id) ||
-          (subject.image !== undefined && names.some((each) => sameImage(each, subject.image ?? '')))),
+        ((record !== undefined && facts['imageId'] === record.id) || (image !== undefined && whole.has(wholeName(image)))),
     );
     const isPulled = own.some(({ durationMs }) => durationMs === undefined);
     return {
@@ -180,7 +185,10 @@ export class Explainer {
   async #operations(texts: readonly string[]): Promise<Operation[]> {
     const wanted = texts.filter((text) => text !== '');
     const past = await this.#past(wanted);
-    const now = operationsUnderWay().filter(({ subject }) => wanted.some((text) => JSON.stringify(subject).includes(text)));
+    const now = operationsUnderWay().filter(({ subject }) => {
+      const written = JSON.stringify(subject);
+      return wanted.some((text) => written.includes(text));
+    });
     return [...past, ...now].sort((one, other) => one.startedAtMs - other.startedAtMs);
   }
 
@@ -258,7 +266,12 @@ function lastPart(name: string): string {
 }
 
 function sameImage(one: string, other: string): boolean {
-  return one === other || (imageName(one) !== undefined && imageName(one) === imageName(other));
+  return wholeName(one) === wholeName(other);
+}
+
+/** The same for all spellings of one name. */
+function wholeName(text: string): string {
+  return imageName(text) ?? text;
 }
 
 function layerWords(pulls: readonly PullSnapshot[], image: string | undefined, detail: string): string {
