@@ -15,7 +15,7 @@ export function explainBackend({ sandboxes, containers, images, history, storage
       const pulls = () => storage.puller.inProgress.map((pull) => pull.snapshot());
       const release = await slots.acquire(signal);
       try {
-        return await new Explainer({ sandboxes, containers, images, history, pulls, describeWait }).explain(object);
+        return await new Explainer({ sandboxes, containers, images, history, pulls, describeWait }).explain(object, signal);
       } finally {
         release();
       }

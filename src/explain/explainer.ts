@@ -48,16 +48,16 @@ export class Explainer {
     };
   }
 
-  /** @throws NotFound; InvalidArgument where several may be meant. */
-  async explain(asked: string): Promise<Explanation> {
+  /** @throws NotFound; InvalidArgument where several may be meant; the signal's reason. */
+  async explain(asked: string, signal: AbortSignal): Promise<Explanation> {
     if (asked === '' || asked.length > MOST_ASKED)
       fail('InvalidArgument', `explain: the object has ${asked.length} characters, must have 1 to ${MOST_ASKED}`);
-    const found = findObject(asked, [...(await this.#past([asked, lastPart(asked)])).flatMap(candidatesOf), ...this.#present()]);
+    const found = findObject(asked, [...(await this.#past([asked, lastPart(asked)], signal)).flatMap(candidatesOf), ...this.#present()]);
     const at = new Date().toISOString();
-    if (found.kind === 'image') return { asked, at, object: await this.#image(found), containers: [], pulls: [] };
+    if (found.kind === 'image') return { asked, at, object: await this.#image(found, signal), containers: [], pulls: [] };
     const pod = podOf(found.name);
     // The name begins with the pod's. What has no name is found by its id alone.
-    const all = await this.#operations([pod, ...found.ids.slice(-MOST_TEXTS)]);
+    const all = await this.#operations([pod, ...found.ids.slice(-MOST_TEXTS)], signal);
     const ownPulls = all.filter(({ what, subject }) => what === 'pull image' && subject.name === pod);
     const pulls = [...ownPulls, ...joinedBy(ownPulls)].sort((one, other) => one.startedAtMs - other.startedAtMs);
     if (found.kind === 'container') {
@@ -126,13 +126,13 @@ export class Explainer {
     };
   }
 
-  async #image({ kind, name, ids }: FoundObject): Promise<ExplainedObject> {
+  async #image({ kind, name, ids }: FoundObject, signal: AbortSignal): Promise<ExplainedObject> {
     const { images } = this.#parts;
     const record = images.resolve(ids[0] ?? name);
     const names = [name, ...(record?.names ?? [])];
     // In whatever spelling a name is written, its last part is in it.
     const parts = [...new Set(names.map(lastPart))].slice(0, MOST_TEXTS);
-    const found = await this.#operations([record?.id ?? '', ...parts]);
+    const found = await this.#operations([record?.id ?? '', ...parts], signal);
     const whole = new Set([wholeName(name), ...(record?.names ?? [])]); // those of a record are whole
     const own = found.filter(
       ({ what, subject: { image }, facts }) =>
@@ -182,9 +182,9 @@ export class Explainer {
   }
 
   /** What was and is done that has one of `texts` in it, oldest first. */
-  async #operations(texts: readonly string[]): Promise<Operation[]> {
+  async #operations(texts: readonly string[], signal: AbortSignal): Promise<Operation[]> {
     const wanted = texts.filter((text) => text !== '');
-    const past = await this.#past(wanted);
+    const past = await this.#past(wanted, signal);
     const now = operationsUnderWay().filter(({ subject }) => {
       const written = JSON.stringify(subject);
       return wanted.some((text) => written.includes(text));
@@ -192,10 +192,10 @@ export class Explainer {
     return [...past, ...now].sort((one, other) => one.startedAtMs - other.startedAtMs);
   }
 
-  async #past(texts: readonly string[]): Promise<Operation[]> {
+  async #past(texts: readonly string[], signal: AbortSignal): Promise<Operation[]> {
     const found: Operation[] = [];
     let steps = 0;
-    for await (const operation of this.#parts.history.find(texts)) {
+    for await (const operation of this.#parts.history.find(texts, signal)) {
       found.push(operation);
       steps += weightOf(operation);
       while (found.length > MOST_LOOKED_AT || steps > MOST_STEPS_LOOKED_AT) steps -= weightOf(found.shift());

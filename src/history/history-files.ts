@@ -1,6 +1,7 @@
 import { mkdir, open, rename } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { reasonOf } from '../base/deadline.ts';
 import { unlessMissing } from '../base/errors.ts';
 
 const READ_BYTES = 256 * 1024;
@@ -43,13 +44,13 @@ export class HistoryFiles {
     }
   }
 
-  /** The lines that have one of `texts` in them, oldest first. */
-  async *lines(texts: readonly string[]): AsyncGenerator<string> {
+  /** The lines that have one of `texts` in them, oldest first. @throws the signal's reason. */
+  async *lines(texts: readonly string[], signal?: AbortSignal): AsyncGenerator<string> {
     // Both are opened before one is read: a rotation meanwhile changes nothing then.
     const files = await Promise.all([this.#older, this.#newer].map(async (path) => unlessMissing(open(path, 'r'), undefined)));
     const wanted = texts.map((text) => Buffer.from(text));
     try {
-      for (const file of files) if (file !== undefined) yield* linesOf(file, wanted);
+      for (const file of files) if (file !== undefined) yield* linesOf(file, wanted, signal);
     } finally {
       for (const file of files) await file?.close();
     }
@@ -82,9 +83,10 @@ async function endLine(file: FileHandle): Promise<number> {
   return size + 1;
 }
 
-async function* linesOf(file: FileHandle, wanted: readonly Buffer[]): AsyncGenerator<string> {
+async function* linesOf(file: FileHandle, wanted: readonly Buffer[], signal: AbortSignal | undefined): AsyncGenerator<string> {
   let rest = Buffer.alloc(0);
   for (let at = 0; ;) {
+    if (signal?.aborted === true) throw reasonOf(signal);
     const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, at);
     if (bytesRead === 0) return;
     at += bytesRead;

@@ -57,12 +57,12 @@ export class History implements StepSink {
     this.#timer = outsideOfRequests(() => setTimeout(() => void this.#write(), this.#options.pauseMs ?? 1_000).unref());
   }
 
-  /** The operations whose lines have one of `texts` in them, oldest first, also those that are not on disk yet. */
-  async *find(texts: readonly string[]): AsyncGenerator<Operation> {
+  /** The operations whose lines have one of `texts` in them, oldest first, also those that are not on disk yet. @throws the signal's reason. */
+  async *find(texts: readonly string[], signal?: AbortSignal): AsyncGenerator<Operation> {
     const inMemory = [...this.#writing, ...this.#waiting, ...this.#thinning.waiting];
     const known = new Set(inMemory.map(keyOf));
     const written = texts.map((text) => JSON.stringify(text).slice(1, -1));
-    for await (const line of this.#files.lines(written)) {
+    for await (const line of this.#files.lines(written, signal)) {
       const operation = readLine(line);
       if (operation !== undefined && !known.has(keyOf(operation))) yield operation;
     }

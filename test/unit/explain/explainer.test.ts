@@ -10,6 +10,7 @@ import { Explainer, type ExplainerParts } from '../../../src/explain/explainer.t
 import { History } from '../../../src/history/history.ts';
 import { lineOf } from '../../../src/history/line.ts';
 
+const { signal } = new AbortController();
 const none = { store: { list: () => [], listCreating: () => [], get: () => undefined } };
 
 function explainerOf(parts: object): Explainer {
@@ -53,7 +54,7 @@ test('what is told of a pod with a long history has an end, however many contain
   });
   await writeFile(join(directory, 'operations.jsonl'), lines.join(''));
   const history = new History({ directory, mostBytes: 64 * 1024 * 1024, log: silentLog });
-  const { containers, object } = await explainerOf({ history }).explain('shop/web');
+  const { containers, object } = await explainerOf({ history }).explain('shop/web', signal);
   assert.equal(object.state, 'gone');
   assert.equal(containers.length, 60);
   const told = containers.flatMap(({ operations }) => operations);
@@ -96,7 +97,7 @@ test('a container that was made again and again is told whole, and the history i
   );
   const nameless = operation(500, { what: 'stop container', subject: { containerId: idOf(499) } });
   const { asked, history } = listening([...made, nameless]);
-  const { object } = await explainerOf({ history }).explain('shop/web/app');
+  const { object } = await explainerOf({ history }).explain('shop/web/app', signal);
   assert.deepEqual([object.id, object.others?.length], [idOf(499), 499]);
   assert.deepEqual([object.operations.length, object.left, object.operations.at(-1)?.number], [64, 437, 500]);
   assert.deepEqual(Math.max(...asked.map((texts) => texts.length)), 33);
@@ -110,7 +111,7 @@ test('an image of ten thousand names is told with its pulls by any of them, and 
   const other = operation(3, { what: 'pull image', subject: { image: 'registry.test/team/app-7:2' } });
   const { asked, history } = listening([byName, byId, other]);
   const images = { list: () => [{ id, names }], resolve: () => ({ id, names }) };
-  const { object } = await explainerOf({ history, images }).explain('registry.test/team/app-9999:1');
+  const { object } = await explainerOf({ history, images }).explain('registry.test/team/app-9999:1', signal);
   assert.deepEqual(
     object.operations.map(({ number }) => number),
     [1, 2],

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { DaemonError } from '../../../src/base/errors.ts';
 import { silentLog, type Log } from '../../../src/base/log.ts';
 import type { Operation, Step } from '../../../src/base/steps.ts';
 import { History } from '../../../src/history/history.ts';
@@ -64,6 +65,24 @@ test('what has ended is found again, as it was, before and after it is on disk, 
   for await (const each of open(directory).find(['shop/web'])) found.push(each);
   assert.deepEqual(found, [{ ...one, steps: one.steps.map((step) => ({ ...step, pid: undefined })) }]);
   assert.equal((await stat(directory)).mode & 0o777, 0o700);
+});
+
+test('a reader that has left ends the reading of what is on disk', async (t) => {
+  const directory = await newDirectory(t);
+  const history = open(directory);
+  const error = 'e'.repeat(2000);
+  for (let each = 0; each < 300; each += 1) history.operationEnded(operation({ steps: [{ ...operation().steps[0]!, error }] }));
+  await history.close();
+  const reader = new AbortController();
+  const found: number[] = [];
+  const read = async (): Promise<void> => {
+    for await (const { number } of open(directory).find(['c1'], reader.signal)) {
+      found.push(number);
+      reader.abort(new DaemonError('Canceled', 'the client left'));
+    }
+  };
+  await assert.rejects(read(), { kind: 'Canceled', message: 'the client left' });
+  assert.ok(found.length > 0 && found.length < 300, String(found.length));
 });
 
 test('lines come to disk by themselves', async (t) => {
