@@ -23,34 +23,38 @@ const MOST_NAMED = 8;
 const SHORTEST_PREFIX = 3;
 const KINDS = ['pod', 'container', 'image'] as const;
 
+/** How well it fits what is asked for. Only what fits best counts. */
+type Fit = 'whole id' | 'name' | 'prefix';
+const FITS: readonly Fit[] = ['whole id', 'name', 'prefix'];
+
 /**
- * What `asked` means among `candidates`: an id or the beginning of one, a name, NAMESPACE/NAME, NAMESPACE/POD/CONTAINER, an image. A
- * pod comes before containers that are called like it.
+ * What `asked` means among `candidates`: a whole id, or else a name, NAMESPACE/NAME, NAMESPACE/POD/CONTAINER, an image, or else the
+ * beginning of an id. A pod comes before containers that are called like it.
  * @throws NotFound, or InvalidArgument that names what it may mean.
  */
 export function findObject(asked: string, candidates: Iterable<Candidate>): FoundObject {
-  const found = new Map<string, { kind: FoundObject['kind']; name: string; ids: Set<string>; isById: boolean }>();
+  const found = new Map<string, { kind: FoundObject['kind']; name: string; ids: Set<string>; fit: Fit }>();
   const image = imageName(asked);
-  for (const { kind, id, name } of candidates) {
-    const isById = asked.length >= SHORTEST_PREFIX && (id.startsWith(asked) || id.startsWith(`sha256:${asked}`));
-    const isByName = isNamed(name, asked) || (kind === 'image' && isOfImage(name, asked, image));
-    if (!isById && !isByName) continue;
-    const key = isById ? `${kind} ${id}` : `${kind} ${name}`;
-    const known = found.get(key) ?? { kind, name, ids: new Set(), isById };
+  for (const candidate of candidates) {
+    const { kind, id, name } = candidate;
+    const fit = fitOf(candidate, asked, image);
+    if (fit === undefined) continue;
+    const key = `${fit} ${kind} ${fit === 'name' ? name : id}`;
+    const known = found.get(key) ?? { kind, name, ids: new Set(), fit };
     if (id !== '') known.ids.add(id);
     if (known.name === '') known.name = name;
     found.set(key, known);
   }
   const all = [...found.values()];
-  const byId = all.filter((each) => each.isById);
+  const best = FITS.find((fit) => all.some((each) => each.fit === fit));
   for (const kind of KINDS) {
-    const ofKind = (byId.length > 0 ? byId : all).filter((each) => each.kind === kind);
+    const ofKind = all.filter((each) => each.fit === best && each.kind === kind);
     const [first, ...others] = ofKind;
     if (first === undefined) continue;
     if (others.length > 0)
       refuse(
         asked,
-        ofKind.map(({ name, ids }) => (byId.length > 0 ? [...ids].join() : name)),
+        ofKind.map(({ name, ids }) => (best === 'name' ? name : [...ids].join())),
       );
     return { kind, name: first.name, ids: [...first.ids] };
   }
@@ -58,6 +62,13 @@ export function findObject(asked: string, candidates: Iterable<Candidate>): Foun
     'NotFound',
     `explain ${asked}: no pod, container or image of this name or id is known, nor was one as far as the history goes`,
   );
+}
+
+function fitOf({ kind, id, name }: Candidate, asked: string, image: string | undefined): Fit | undefined {
+  if (id !== '' && (id === asked || id === `sha256:${asked}`)) return 'whole id';
+  if (isNamed(name, asked) || (kind === 'image' && isOfImage(name, asked, image))) return 'name';
+  const isPrefix = asked.length >= SHORTEST_PREFIX && (id.startsWith(asked) || id.startsWith(`sha256:${asked}`));
+  return isPrefix ? 'prefix' : undefined;
 }
 
 function refuse(asked: string, names: readonly string[]): never {

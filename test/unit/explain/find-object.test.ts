@@ -35,6 +35,26 @@ test('a name, NAMESPACE/NAME or the beginning of an id finds its object; a pod c
     assert.deepEqual(found(asked), ['image', 'registry.test/team/slow:1']);
 });
 
+test('a whole id comes before a name, and a name before the beginning of an id', () => {
+  const one = 'abc'.padEnd(64, '0');
+  const candidates: readonly Candidate[] = [
+    { kind: 'pod', id: one, name: 'shop/web' },
+    { kind: 'container', id: 'def'.padEnd(64, '0'), name: 'shop/web/abc' },
+    { kind: 'container', id: 'fed'.padEnd(64, '0'), name: `shop/web/${one}` },
+    { kind: 'image', id: `sha256:${'def'.padEnd(64, '1')}`, name: 'docker.io/library/feed:latest' },
+    { kind: 'pod', id: 'feed'.padEnd(64, '0'), name: 'shop/other' },
+  ];
+  const found = (asked: string): unknown => {
+    const { kind, name } = findObject(asked, candidates);
+    return [kind, name];
+  };
+  assert.deepEqual(found(one), ['pod', 'shop/web']);
+  assert.deepEqual(found('abc'), ['container', 'shop/web/abc']);
+  assert.deepEqual(found('abc0'), ['pod', 'shop/web']);
+  assert.deepEqual(found('feed'), ['image', 'docker.io/library/feed:latest']);
+  assert.deepEqual(found('feed0'), ['pod', 'shop/other']);
+});
+
 test('what may be several is refused with their names, and what nobody knows too', () => {
   assert.throws(() => findObject('db', CANDIDATES), /explain db: it may be shop\/db, test\/db; ask for one of them/);
   assert.throws(() => findObject('ccc', CANDIDATES), /it may be ccc555, ccc666/);
