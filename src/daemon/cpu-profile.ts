@@ -1,5 +1,5 @@
 import { Session } from 'node:inspector';
-import { sleep } from '../base/deadline.ts';
+import { reasonOf, sleep } from '../base/deadline.ts';
 import { fail } from '../base/errors.ts';
 import { timed } from '../base/timed.ts';
 
@@ -23,7 +23,7 @@ export async function takeCpuProfile(durationMs: number, signal: AbortSignal): P
       session.post('Profiler.start');
     });
     await sleep(durationMs, signal);
-    if (signal.aborted) throw signal.reason;
+    if (signal.aborted) throw reasonOf(signal);
     const text = timed('cpu profile', () => {
       let found: unknown;
       session.post('Profiler.stop', (error, answer) => {
