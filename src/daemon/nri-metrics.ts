@@ -1,17 +1,14 @@
+import { firstNames } from '../metrics/first-names.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { PluginsOptions } from '../nri/plugins.ts';
 
-/** Most plugins that have numbers of their own: one may come back under ever new names, and numbers are never forgotten. */
+/** Most plugins that have numbers of their own: one may come back under ever new names. */
 const MOST_PLUGINS = 100;
 
 /** Counts what NRI plugins do. */
 export function nriMetrics(metrics: Metrics): Required<Pick<PluginsOptions, 'onCall' | 'onWish' | 'onCount'>> {
   metrics.set('nriPlugins', {}, 0);
-  const names = new Set<string>();
-  const nameOf = (plugin: string): string => {
-    if (names.size < MOST_PLUGINS) names.add(plugin);
-    return names.has(plugin) ? plugin : 'other';
-  };
+  const nameOf = firstNames(MOST_PLUGINS);
   return {
     onCall: ({ plugin: name, call, ms, failed }) => {
       const plugin = nameOf(name);

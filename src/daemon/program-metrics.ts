@@ -2,9 +2,10 @@ import { basename, dirname } from 'node:path';
 import type { PluginRun } from '../cni/plugin.ts';
 import type { Config } from '../config/schema.ts';
 import { observeSpawns } from '../linux/spawn-posix.ts';
+import { firstNames } from '../metrics/first-names.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 
-/** Most plugins that have numbers of their own: configurations may name ever new ones, and numbers are never forgotten. */
+/** Most plugins that have numbers of their own: configurations may name ever new ones. */
 const MOST_PLUGINS = 100;
 
 /** Counts the programs that are started. Only what the configuration names has a name of its own, so that there are few. */
@@ -22,10 +23,8 @@ export function countPrograms(config: Config, metrics: Metrics): void {
 
 /** Times CNI plugins. */
 export function cniMetrics(metrics: Metrics): (run: PluginRun) => void {
-  const names = new Set<string>();
-  return ({ plugin: name, command, seconds, ok }) => {
-    if (names.size < MOST_PLUGINS) names.add(name);
-    const plugin = names.has(name) ? name : 'other';
-    metrics.observe('cniSeconds', { plugin, verb: command, outcome: ok ? 'ok' : 'failed' }, seconds);
+  const nameOf = firstNames(MOST_PLUGINS);
+  return ({ plugin, command, seconds, ok }) => {
+    metrics.observe('cniSeconds', { plugin: nameOf(plugin), verb: command, outcome: ok ? 'ok' : 'failed' }, seconds);
   };
 }

@@ -3,13 +3,18 @@ import { currentOperation, currentRequest, note } from '../base/steps.ts';
 import type { LiveConfig } from '../config/live-config.ts';
 import type { ProcessWait } from '../linux/describe-wait.ts';
 import { watchSlowPrograms, type SlowProgram } from '../linux/slow-programs.ts';
+import { firstNames } from '../metrics/first-names.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 
 /** Functions of the kernel that are told of one process; the rest says how a system call is entered. */
 const FRAMES_TOLD = 10;
 
+/** Most programs that have numbers of their own: configurations may name ever new ones. */
+const MOST_PROGRAMS = 100;
+
 /** Logs and counts programs that take long, and notes it for the work that waits for them. Returns what ends that. */
 export function tellSlowPrograms(config: LiveConfig, metrics: Metrics, log: Log): () => void {
+  const nameOf = firstNames(MOST_PROGRAMS);
   return watchSlowPrograms({
     thresholdMs: () => config.current.log.slowProgramMs,
     tell: (program) => {
@@ -17,7 +22,7 @@ export function tellSlowPrograms(config: LiveConfig, metrics: Metrics, log: Log)
       const { sandboxId, containerId } = currentOperation()?.subject ?? {};
       const requestId = currentRequest()?.requestId;
       note(words);
-      metrics.add('slowPrograms', { program: program.program });
+      metrics.add('slowPrograms', { program: nameOf(program.program) });
       // A command in a container is slow by its owner's doing.
       log[program.program === 'exec' ? 'info' : 'warn'](words, {
         pid: program.pid,

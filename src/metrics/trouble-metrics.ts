@@ -12,6 +12,6 @@ export const TROUBLE_METRICS = {
     name: 'slow_programs_total',
     kind: 'counter',
     labels: ['program'],
-    help: 'Programs that took longer than log.slow_program, and commands in containers (`exec`) whose timeout was over, by program. The log says what they waited for.',
+    help: 'Programs that took longer than log.slow_program, and commands in containers (`exec`) whose timeout was over, by program (`other` after a hundred of them). The log says what they waited for.',
   },
 } as const satisfies MetricSpecs;
