@@ -1,5 +1,5 @@
 import type { Log } from '../base/log.ts';
-import { currentOperation, currentRequest, note } from '../base/steps.ts';
+import { currentOperation, note } from '../base/steps.ts';
 import type { LiveConfig } from '../config/live-config.ts';
 import type { ProcessWait } from '../linux/describe-wait.ts';
 import { watchSlowPrograms, type SlowProgram } from '../linux/slow-programs.ts';
@@ -20,7 +20,6 @@ export function tellSlowPrograms(config: LiveConfig, metrics: Metrics, log: Log)
     tell: (program) => {
       const words = wordsOf(program);
       const { sandboxId, containerId } = currentOperation()?.subject ?? {};
-      const requestId = currentRequest()?.requestId;
       note(words);
       metrics.add('slowPrograms', { program: nameOf(program.program) });
       // A command in a container is slow by its owner's doing.
@@ -29,7 +28,6 @@ export function tellSlowPrograms(config: LiveConfig, metrics: Metrics, log: Log)
         durationMs: program.ranMs,
         ...(sandboxId === undefined ? {} : { sandboxId }),
         ...(containerId === undefined ? {} : { containerId }),
-        ...(requestId === undefined ? {} : { requestId }),
         processes: program.waits?.processes.map(lineOf) ?? [],
       });
     },
