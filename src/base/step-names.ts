@@ -46,7 +46,6 @@ export const STEPS = {
   'ask NRI plugins': 'asking NRI plugins, or telling them',
   'create by monitor': 'having conmon and the OCI runtime create it',
   'run OCI runtime': 'one command of the OCI runtime',
-  'run program': 'one other program',
   'send signal': 'sending the stop signal and waiting for the end',
   'run command': 'the command of an exec, until its end',
   'sweep processes': 'ending what is left of its processes and cgroups',

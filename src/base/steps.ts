@@ -81,7 +81,6 @@ export interface StepSink {
   /** @returns the call's span, where its trace is kept. */
   requestBegan?(request: RequestContext): RequestContext['trace'];
   requestEnded?(request: RequestContext, end: RequestEnd): void;
-  operationBegan?(operation: Operation): void;
   /** `operation` is undefined of a step of work that nobody asked for. Its durationMs is there. */
   stepEnded?(step: Step, operation: Operation | undefined): void;
   operationEnded?(operation: Operation): void;
@@ -178,7 +177,6 @@ export async function operation<T>(what: OperationName, subject: Subject, work: 
   };
   const root: Context['root'] = { open: made };
   open.add(made);
-  for (const sink of sinks) sink.operationBegan?.(made);
   try {
     return await contexts.run({ request, root, parent: -1 }, work);
   } catch (error) {
