@@ -4,7 +4,7 @@ import { withTimeout } from '../base/deadline.ts';
 import { fail } from '../base/errors.ts';
 import { trimHeap } from '../linux/heap.ts';
 import { inventoryOf } from '../pod/inventory.ts';
-import { compareInventory, fixLeaks, type TellRemoval } from '../pod/leftovers.ts';
+import { findMissing, fixLeaks, type TellRemoval } from '../pod/leftovers.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { DaemonParts } from './build.ts';
 import { leakMetrics } from './object-metrics.ts';
@@ -68,6 +68,5 @@ async function fixReport({ restoreParts, log }: DaemonParts, signal: AbortSignal
   } finally {
     limit.clear();
   }
-  const { missing } = await compareInventory(restoreParts);
-  return { removed, kept, missing };
+  return { removed, kept, missing: await findMissing(restoreParts) };
 }

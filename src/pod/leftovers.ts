@@ -34,8 +34,8 @@ async function findUnclaimed(kinds: readonly InventoryKind[]): Promise<{ readonl
 /** How long after its end a container's end is on record, milliseconds, on a busy node too. */
 const SETTLE_MS = 2_000;
 
-/** What ends while it is looked at is on record a moment later: only what both of two looks find is missing. */
-async function findMissing(parts: RestoreParts): Promise<Difference[]> {
+/** What records claim that is not there. What ends meanwhile is on record a moment later: only what both of two looks find is missing. */
+export async function findMissing(parts: RestoreParts): Promise<Difference[]> {
   const first = await lookForMissing(parts);
   if (first.length === 0) return first;
   await sleep(SETTLE_MS);
