@@ -3,8 +3,8 @@ import type { MetricSpecs } from './metric-spec.ts';
 /** An RPC takes from a millisecond (Version) to minutes (a pull, an exec without a timeout). */
 const RPC_SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 
-/** A step takes from a part of a millisecond (a record) to minutes (a layer, a CNI plugin that hangs). */
-const STEP_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 300];
+/** A step takes from a part of a millisecond (a record) to minutes (a layer, a CNI plugin that hangs, until timeouts.cni_add). */
+export const STEP_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 300];
 
 /** What is asked of the daemon, and the pieces of work that come of it. */
 export const CALL_METRICS = {

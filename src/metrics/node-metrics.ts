@@ -1,7 +1,5 @@
+import { STEP_SECONDS } from './call-metrics.ts';
 import type { MetricSpecs } from './metric-spec.ts';
-
-/** As steps. A plugin that hangs takes timeouts.cni_add. */
-const CNI_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 300];
 
 /** Pods, containers, and the programs that are run for them. */
 export const NODE_METRICS = {
@@ -28,7 +26,7 @@ export const NODE_METRICS = {
     kind: 'histogram',
     labels: ['plugin', 'verb', 'outcome'],
     help: 'Time of CNI plugins, by plugin (`other` after a hundred of them), verb (ADD, DEL, CHECK, STATUS, GC, VERSION) and `outcome`: `ok` or `failed`.',
-    buckets: CNI_SECONDS,
+    buckets: STEP_SECONDS,
   },
   spawns: {
     name: 'program_starts_total',
