@@ -1,9 +1,6 @@
-import { anyText, duration, layerStore, listOf, optionalPath, path, platform, trueOrFalse, wholeNumber } from './kinds.ts';
+import { MINUTE_MS, anyText, duration, layerStore, listOf, optionalPath, paths, platform, trueOrFalse, wholeNumber } from './kinds.ts';
 import { key, section } from './schema-nodes.ts';
 import { trustKeys } from './trust-schema.ts';
-
-const MINUTE_MS = 60_000;
-const paths = listOf(path, 'a list of absolute paths');
 
 /** Images: how they are pulled, whom they come from, what is kept of them. */
 export const imageSection = section('Images.', {

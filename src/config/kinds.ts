@@ -166,7 +166,8 @@ export function oneOf<const T extends string>(...choices: readonly T[]): Kind<T>
   };
 }
 
-const DURATION_UNITS = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
+export const MINUTE_MS = 60_000;
+const DURATION_UNITS = { h: 60 * MINUTE_MS, m: MINUTE_MS, s: 1000, ms: 1 } as const;
 
 /** A time such as "4m", "90s", "1h30m" or "500ms"; in code milliseconds. */
 export function duration(leastMs: number): Kind<number> {
@@ -242,6 +243,8 @@ export function listOf<T>(entry: Kind<T>, is: string): Kind<readonly T[]> {
     write: (values) => values.map((value) => entry.write(value)),
   };
 }
+
+export const paths = listOf(path, 'a list of absolute paths');
 
 /** A capability; in code with its CAP_ prefix. */
 export const capability: Kind<string> = {

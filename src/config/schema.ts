@@ -1,4 +1,5 @@
 import {
+  MINUTE_MS,
   address,
   anyText,
   capability,
@@ -11,6 +12,7 @@ import {
   optionalPath,
   optionalUnixSocket,
   path,
+  paths,
   program,
   proxyUrl,
   sizeOrUnlimited,
@@ -28,9 +30,7 @@ import { tracingSection } from './tracing-schema.ts';
 import { key, named, section, type SchemaKeys, type ValuesOf } from './schema-nodes.ts';
 import { defaultMount, deviceMapping, timezone, variable } from './container-kinds.ts';
 
-const MINUTE_MS = 60_000;
 const UNBOUNDED = Number.MAX_SAFE_INTEGER;
-const paths = listOf(path, 'a list of absolute paths');
 const devices = listOf(deviceMapping, 'a list of devices "HOST_PATH:CONTAINER_PATH:rwm"');
 
 /**
