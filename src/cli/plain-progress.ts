@@ -10,7 +10,7 @@ export class PlainProgress {
   readonly #print: (line: string) => void;
   #step: PullReport['step'] | undefined;
   #toldAtMs = Date.now();
-  /** What was told of each layer. */
+  /** What was told of each layer: by its digest, which an image may have more than once, and which of these it is. */
   readonly #layers = new Map<string, { isHere: boolean; retries: number }>();
 
   constructor(print: (line: string) => void) {
@@ -19,22 +19,28 @@ export class PlainProgress {
 
   tell(pull: PullReport): void {
     const nowMs = Date.now();
-    for (const layer of pull.layers) this.#tellLayer(layer);
+    const counts = new Map<string, number>();
+    for (const layer of pull.layers) {
+      const { digest = '' } = layer;
+      const count = counts.get(digest) ?? 0;
+      counts.set(digest, count + 1);
+      this.#tellLayer(layer, `${digest} ${count}`);
+    }
     if (this.#step === pull.step && nowMs - this.#toldAtMs < TELL_MS) return;
     this.#step = pull.step;
     this.#toldAtMs = nowMs;
     this.#print(headText(pull));
   }
 
-  #tellLayer(layer: PullLayerReport): void {
-    const { state, retries, lastError, digest = '' } = layer;
-    const told = this.#layers.get(digest) ?? { isHere: false, retries: 0 };
+  #tellLayer(layer: PullLayerReport, key: string): void {
+    const { state, retries, lastError } = layer;
+    const told = this.#layers.get(key) ?? { isHere: false, retries: 0 };
     const isHere = state === 'unpacking' || state === 'unpacked' || state === 'present';
     const name = `layer ${idText(layer).trim()}`;
     if (retries > told.retries && lastError !== undefined)
       this.#print(escaped(`${name}: tried again (${retries}), after: ${briefly(lastError)}`));
     if (isHere && !told.isHere) this.#print(escaped(`${name}: ${hereText(layer)}`));
-    this.#layers.set(digest, { isHere, retries });
+    this.#layers.set(key, { isHere, retries });
   }
 }
 

@@ -124,6 +124,21 @@ test('without a terminal each thing is told once', () => {
   ]);
 });
 
+test('without a terminal each of two layers with one digest is told once', () => {
+  const lines: string[] = [];
+  const plain = new PlainProgress((line) => lines.push(line));
+  const here = layer({ letter: 'a', state: 'present' });
+  const [waiting, tried] = [layer({ letter: 'a' }), layer({ letter: 'a', state: 'fetching', retries: 1, lastError: 'it broke' })];
+  const received = { ...tried, state: 'unpacked', receivedBytes: 5 } as const;
+  for (const second of [waiting, waiting, tried, tried, received, received]) plain.tell(pull({ layers: [here, second] }));
+  assert.deepEqual(lines, [
+    'layer aaaaaaaaaaaa: is here already',
+    'registry.test/app:1: fetching',
+    'layer aaaaaaaaaaaa: tried again (1), after: it broke',
+    'layer aaaaaaaaaaaa: received 5 B',
+  ]);
+});
+
 test('lines are drawn over those of before, also where the terminal has become narrower', () => {
   let written = '';
   const stdout = Object.assign(
