@@ -60,6 +60,7 @@ export class LayerProgress {
   restart(wantedBytes: number | undefined, isOfChunks: boolean): void {
     this.wantedBytes = wantedBytes;
     this.receivedBytes = 0;
+    this.#receivedAtMs = undefined;
     this.isOfChunks = isOfChunks;
   }
 

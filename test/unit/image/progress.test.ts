@@ -94,6 +94,9 @@ test('a layer of chunks wants less than its size, and its size again where it is
   layer.restart(100, true);
   layer.took(100);
   assert.deepEqual([layer.wantedBytes, layer.receivedBytes, layer.snapshot(Date.now()).isOfChunks], [100, 100, true]);
+  layer.become('unpacking');
   layer.restart(1000, false);
+  layer.become('fetching');
+  assert.equal(layer.snapshot(Date.now()).receivedAt, undefined);
   assert.deepEqual([layer.wantedBytes, layer.receivedBytes, layer.snapshot(Date.now()).isOfChunks], [1000, 0, false]);
 });
