@@ -112,9 +112,12 @@ class LiveTop {
     stdout.write(SCREEN.enter);
     stdin.on('data', onKey);
     stdout.on('resize', onResize);
-    await withRestored(restore, async () => this.#renew());
-    stdout.off('resize', onResize);
-    stdin.destroy();
+    try {
+      await withRestored(restore, async () => this.#renew());
+    } finally {
+      stdout.off('resize', onResize);
+      stdin.destroy(); // else it keeps the process
+    }
   }
 
   async #renew(): Promise<void> {
