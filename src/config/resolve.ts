@@ -32,14 +32,19 @@ const OCI_ARCHITECTURES: Partial<Record<NodeJS.Architecture, string>> = { x64: '
 
 /** Looks at this machine. */
 export async function detectHost(): Promise<Host> {
-  const fromPath = (process.env['PATH'] ?? '').split(':').filter((directory) => isAbsolute(directory));
   const cgroup2 = (await unlessMissing(statfs('/sys/fs/cgroup'), undefined))?.type === CGROUP2_MAGIC;
   return {
     systemdOnCgroup2: cgroup2 && (await exists('/run/systemd/system')),
     cgroup2,
-    programDirs: [...new Set([...fromPath, ...USUAL_DIRS])],
+    programDirs: programDirs(),
     platform: `linux/${OCI_ARCHITECTURES[process.arch] ?? process.arch}`,
   };
+}
+
+/** Where programs are looked for: in our PATH, and then where a login would, whatever our PATH is. */
+export function programDirs(): readonly string[] {
+  const fromPath = (process.env['PATH'] ?? '').split(':').filter((directory) => isAbsolute(directory));
+  return [...new Set([...fromPath, ...USUAL_DIRS])];
 }
 
 /** Decides what the settings left open. A program that is not found keeps its bare name: whoever starts it says that it is missing. */
@@ -71,7 +76,8 @@ async function autoHandlers({ default: name, handlers }: Settings['runtime'], ho
   return { [CRUN]: handlerDefaults() };
 }
 
-async function findProgram(program: string, directories: readonly string[]): Promise<string> {
+/** Where a program is; its bare name where it is not found. */
+export async function findProgram(program: string, directories: readonly string[]): Promise<string> {
   if (isAbsolute(program)) return program;
   for (const directory of directories) {
     const candidate = join(directory, program);

@@ -1,8 +1,9 @@
 import { basename, isAbsolute } from 'node:path';
 import { messageOf } from '../base/errors.ts';
+import { findProgram, programDirs } from '../config/resolve.ts';
 import type { Config } from '../config/schema.ts';
 import { isApparmorOn } from '../linux/apparmor.ts';
-import { run } from '../linux/spawn.ts';
+import { PLAIN_ENVIRONMENT, run } from '../linux/spawn.ts';
 import type { HandlerFeatures } from '../ociruntime/answers.ts';
 import { OciRuntime } from '../ociruntime/oci-runtime.ts';
 import { findingsOf, isAtLeast, type Finding } from './finding.ts';
@@ -34,7 +35,6 @@ export interface ProgramsFacts {
 
 /** How long a program may take to say its version, milliseconds. */
 const VERSION_MS = 3_000;
-const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
 
 export async function readPrograms({
   runtime,
@@ -44,19 +44,21 @@ export async function readPrograms({
 }: Pick<Config, 'runtime' | 'conmon' | 'checkpoint' | 'runDir'>): Promise<ProgramsFacts> {
   // prettier-ignore
   const ask = async (path: string): Promise<ProgramFacts> => askProgram(basename(path), path);
+  // Who is no root may lack the directories of sbin in the PATH.
+  const find = async (name: string): Promise<ProgramFacts> => ask(await findProgram(name, programDirs()));
   const [handlers, monitor, criu, iptables, apparmorParser] = await Promise.all([
     Promise.all(Object.entries(runtime.handlers).map(async ([name, handler]) => askHandler(name, handler.path, name === runtime.default, runDir))), // prettier-ignore
     ask(conmon),
     checkpoint.containers === 'none' ? undefined : ask(checkpoint.criu),
-    ask('iptables'),
-    (await isApparmorOn()) ? ask('apparmor_parser') : undefined,
+    find('iptables'),
+    (await isApparmorOn()) ? find('apparmor_parser') : undefined,
   ]);
   return { handlers, conmon: monitor, criu, iptables, apparmorParser };
 }
 
 async function askProgram(name: string, path: string): Promise<ProgramFacts> {
   try {
-    const { stdout, stderr, exit } = await run(path, { args: ['--version'], env: ENVIRONMENT, timeoutMs: VERSION_MS });
+    const { stdout, stderr, exit } = await run(path, { args: ['--version'], env: PLAIN_ENVIRONMENT, timeoutMs: VERSION_MS });
     const words = `${stdout.toString()}\n${stderr.toString()}`.trim().split('\n')[0] ?? '';
     if (exit.code === 0) return { name, path, version: words };
     return { name, path, version: undefined, fault: words };
@@ -69,7 +71,7 @@ async function askHandler(name: string, path: string, isDefault: boolean, runDir
   const program = await askProgram(name, path);
   if (program.version === undefined) return { ...program, isDefault, features: undefined };
   const root = `${runDir}/runtime/${name}`;
-  const runtime = new OciRuntime({ name, path, root, systemdCgroup: false, environment: ENVIRONMENT });
+  const runtime = new OciRuntime({ name, path, root, systemdCgroup: false, environment: PLAIN_ENVIRONMENT });
   const features = await runtime.features(VERSION_MS).catch(() => undefined);
   return { ...program, isDefault, features };
 }
