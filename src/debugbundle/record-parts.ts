@@ -3,10 +3,10 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, unlessMissing } from '../base/errors.ts';
 import { DiskLayout } from '../config/disk-layout.ts';
-import type { Part } from './part.ts';
+import { PART_LIMIT_BYTES, type Part } from './part.ts';
 import { redactRecord } from './redact.ts';
 
-/** Most objects of a kind, the newest; and bytes of one file. */
+/** Most objects of a kind, the newest, and fewer where these fill the part; and bytes of one file. */
 const MOST_OBJECTS = 300;
 const FILE_LIMIT_BYTES = 256 * 1024;
 const RECORDS_MS = 8_000;
@@ -40,28 +40,37 @@ async function readRecords(directory: string): Promise<Record<string, unknown>> 
   }
   dated.sort((one, other) => other.at - one.at);
   const found: Record<string, unknown> = {};
+  let [objects, bytes] = [0, 0];
   for (const { entry } of dated.slice(0, MOST_OBJECTS)) {
+    if (bytes >= PART_LIMIT_BYTES) break;
+    objects += 1;
     const path = join(directory, entry.name);
     const files = entry.isDirectory() ? (await unlessMissing(readdir(path), [])).map((name) => join(path, name)) : [path];
-    for (const file of files.filter((name) => /\.(json|result|corrupt)$/.test(name)).slice(0, 8))
-      found[file.slice(directory.length + 1)] = await readRecord(file);
+    for (const file of files.filter((name) => /\.(json|result|corrupt)$/.test(name)).slice(0, 8)) {
+      const record = await readRecord(file);
+      found[file.slice(directory.length + 1)] = record.told;
+      bytes += record.bytes;
+    }
   }
-  if (dated.length > MOST_OBJECTS) found['left out'] = `${dated.length - MOST_OBJECTS} older ones`;
+  if (objects < dated.length) found['left out'] = `${dated.length - objects} older ones`;
   return found;
 }
 
-async function readRecord(path: string): Promise<unknown> {
+/** What may be told of a record, and how many bytes were read for that. */
+async function readRecord(path: string): Promise<{ readonly told: unknown; readonly bytes: number }> {
+  let bytes = 0;
   try {
     const file = await open(path);
     try {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(FILE_LIMIT_BYTES), 0, FILE_LIMIT_BYTES, 0);
-      if (bytesRead === 0) return '(empty)';
-      return redactRecord(JSON.parse(buffer.toString('utf8', 0, bytesRead)));
+      bytes = bytesRead;
+      const told = bytes === 0 ? '(empty)' : redactRecord(JSON.parse(buffer.toString('utf8', 0, bytes)));
+      return { told, bytes };
     } finally {
       await file.close();
     }
   } catch (error) {
     // What JSON.parse says repeats some of the text.
-    return error instanceof SyntaxError ? '(no JSON)' : `(${messageOf(error)})`;
+    return { told: error instanceof SyntaxError ? '(no JSON)' : `(${messageOf(error)})`, bytes };
   }
 }
