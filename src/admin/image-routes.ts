@@ -10,6 +10,8 @@ import type { Exchange, Route } from './route.ts';
 const TELL_MS = 250;
 /** A client that does not read what it has asked for is left when so much waits for it, bytes. */
 const MOST_UNREAD_BYTES = 4 * 1024 * 1024;
+/** What is told at once of many pulls, bytes; the others come at the next time. */
+const MOST_AT_ONCE_BYTES = 1024 * 1024;
 /** Most that watch pulls at once. */
 const MOST_WATCHERS = 8;
 /** Longest reference: a host, a path of 255 characters, tag and digest fit. */
@@ -62,19 +64,21 @@ export function imageRoutes(backend: ImageBackend): readonly Route[] {
 async function watchPulls(backend: ImageBackend, { url, response, signal }: Exchange): Promise<void> {
   const follow = flagOf(url, 'follow');
   const lines = new Lines<PullsEvent>(response);
+  /** By id, last what was told last. */
   const told = new Map<number, string>();
   const stop = backend.onPullEnded((pull) => {
     lines.tell({ event: 'ended', pull });
   });
   try {
-    const first = backend.pulls();
-    lines.tell({ event: 'pulls', ...first });
-    for (const pull of first.pulls) told.set(pull.id, JSON.stringify(pull));
-    for (let { pulls } = first; !signal.aborted && (follow || pulls.length > 0);) {
+    let { pulls, leftOut } = backend.pulls();
+    lines.tellText(firstLine(told, pulls, leftOut));
+    while (!signal.aborted && (follow || pulls.length > 0)) {
       await sleep(TELL_MS, signal);
-      ({ pulls } = backend.pulls());
+      ({ pulls, leftOut } = backend.pulls());
       if (lines.isBehind) continue;
-      for (const pull of pulls) tellChange(lines, told, pull);
+      const order = [...told.keys()]; // those first of which least was told of late, or nothing yet
+      for (const pull of pulls.toSorted((one, other) => order.indexOf(one.id) - order.indexOf(other.id)))
+        if (lines.unreadBytes < MOST_AT_ONCE_BYTES) tellChange(lines, told, pull);
       for (const id of told.keys()) if (!pulls.some((pull) => pull.id === id)) told.delete(id);
     }
   } finally {
@@ -87,8 +91,21 @@ async function watchPulls(backend: ImageBackend, { url, response, signal }: Exch
 function tellChange(lines: Lines<PullsEvent>, told: Map<number, string>, pull: PullReport): void {
   const text = JSON.stringify(pull);
   if (told.get(pull.id) === text) return;
+  told.delete(pull.id);
   told.set(pull.id, text);
-  lines.tell({ event: 'pull', pull });
+  lines.tellText(`{"event":"pull","pull":${text}}`);
+}
+
+/** The event `pulls`. Pulls that it has no room for count as left out, and are told as changes. */
+function firstLine(told: Map<number, string>, pulls: readonly PullReport[], leftOut: number): string {
+  let bytes = 0;
+  for (const pull of pulls) {
+    const text = JSON.stringify(pull);
+    bytes += Buffer.byteLength(text);
+    if (bytes > MOST_AT_ONCE_BYTES) break;
+    told.set(pull.id, text);
+  }
+  return `{"event":"pulls","pulls":[${[...told.values()].join(',')}],"leftOut":${leftOut + pulls.length - told.size}}`;
 }
 
 /** Tells how far the pull is while it goes on. A client that leaves ends it, where nobody else waits for it. */
@@ -141,10 +158,20 @@ class Lines<Event> {
     return this.#response.writableNeedDrain;
   }
 
+  /** What the client has yet to read. */
+  get unreadBytes(): number {
+    return this.#response.writableLength;
+  }
+
   tell(event: Event): void {
+    this.tellText(JSON.stringify(event));
+  }
+
+  /** Tells an event that is JSON already. */
+  tellText(event: string): void {
     if (this.#response.destroyed) return;
     if (this.#response.writableLength > MOST_UNREAD_BYTES) this.#response.destroy();
-    else this.#response.write(`${JSON.stringify(event)}\n`);
+    else this.#response.write(`${event}\n`);
   }
 }
 

@@ -5,12 +5,13 @@ import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { remove } from 'fs-extra/esm';
 import type { AdminBackend } from '../../../src/admin/backend.ts';
-import type { PullReport } from '../../../src/admin/image-reports.ts';
+import type { PullReport, PullsEvent } from '../../../src/admin/image-reports.ts';
 import { AdminServer } from '../../../src/admin/server.ts';
 import { silentLog } from '../../../src/base/log.ts';
 
@@ -66,6 +67,22 @@ test('pulls are told all at once, then what changes, and what has ended', async 
     { event: 'ended', pull: { ...PULL, receivedBytes: 9, outcome: 'OK' } },
     { event: 'done' },
   ]);
+});
+
+test('of pulls that are too large for one line the first are told, how many are not, and those then as changes', async (t) => {
+  const all = Array.from({ length: 30 }, (_, id) => ({ ...PULL, id, error: 'x'.repeat(60_000) }));
+  const pulls: PullReport[] = [...all];
+  const { socketPath } = await serve(t, pulls);
+  const answer = await get(socketPath, '/v1/pulls');
+  const events: PullsEvent[] = [];
+  for await (const line of createInterface({ input: answer })) {
+    events.push(JSON.parse(line) as PullsEvent);
+    if (events.length === 14) pulls.length = 0; // all that did not fit have been told
+  }
+  const [first, ...others] = events;
+  assert.ok(first?.event === 'pulls');
+  assert.deepEqual([first.pulls, first.leftOut], [all.slice(0, 17), 13]);
+  assert.deepEqual(others, [...all.slice(17).map((pull) => ({ event: 'pull', pull })), { event: 'done' }]);
 });
 
 test('eight may watch pulls at once; one that has left makes room', async (t) => {
