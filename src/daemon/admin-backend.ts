@@ -11,7 +11,7 @@ import { compareInventory } from '../pod/leftovers.ts';
 import { readdir } from 'node:fs/promises';
 import type { DaemonParts } from './build.ts';
 import type { LoopWatch } from './loop-metrics.ts';
-import { imageBackend, verifyImages } from './image-backend.ts';
+import { imageBackend, reportOf, verifyImages } from './image-backend.ts';
 import { debugBackend } from './debug-backend.ts';
 import { explainBackend } from './explain-backend.ts';
 
@@ -25,14 +25,14 @@ export function adminBackend(parts: DaemonParts, metrics: Metrics, loop: LoopWat
       const { unclaimed, missing } = await compareInventory(parts.restoreParts);
       return { leaked: unclaimed, missing };
     },
-    listImages: async () => images.list().map(({ id, names, sizeBytes }) => ({ id, names, sizeBytes })),
+    listImages: async () => images.list().map(reportOf),
     resolveImage: async (name, signal) => storage.resolveName(name, signal),
     loadImages: async (archive, signal, progress) => {
       const { loadArchive } = await import('../image/load.ts');
       const { platform, trust } = storage;
       const load = async () => await loadArchive(storage.imageParts, archive, { signal, progress, platform, trust });
       const loaded = await operation('load image', {}, load);
-      return loaded.map(({ id, names, sizeBytes }) => ({ id, names, sizeBytes }));
+      return loaded.map(reportOf);
     },
     ...imageBackend(parts),
     verifyImages: async (...asked) => verifyImages(parts, ...asked),
