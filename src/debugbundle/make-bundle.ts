@@ -48,14 +48,7 @@ export async function makeBundle(context: BundleContext, told: (outcome: PartOut
 /** All parts of one kind, side by side. */
 async function gather(isLate: boolean, context: BundleContext): Promise<{ part: Part; text: string; fault?: string }[]> {
   const parts = PARTS.filter((part) => (part.isLate ?? false) === isLate);
-  return Promise.all(parts.map(async (part) => ({ part, ...(await outcomeOf(part, begin(part, context))) })));
-}
-
-/** Begins a part. What it fails with is told when its turn comes. */
-function begin(part: Part, context: BundleContext): Promise<string> {
-  const work = part.read(context);
-  work.catch(() => undefined);
-  return work;
+  return Promise.all(parts.map(async (part) => ({ part, ...(await outcomeOf(part, part.read(context))) })));
 }
 
 async function outcomeOf({ limitMs, keepsEnd = false }: Part, work: Promise<string>): Promise<{ text: string; fault?: string }> {

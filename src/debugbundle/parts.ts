@@ -10,7 +10,7 @@ import { redactConfig } from './redact.ts';
 const DAEMON_MS = 10_000;
 
 function json(value: unknown): string {
-  return `${JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner), 2)}\n`;
+  return `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
 /** Everything that a bundle has, in its order. A further part is a row here. */
