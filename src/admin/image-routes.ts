@@ -3,7 +3,8 @@ import { sleep } from '../base/deadline.ts';
 import { DaemonError, kindOf, messageOf } from '../base/errors.ts';
 import { answerJson } from './answer.ts';
 import type { ImageBackend } from './image-backend.ts';
-import type { PullEvent, PullReport, PullsEvent } from './image-reports.ts';
+import type { PullEvent, PullsEvent } from './image-reports.ts';
+import type { PullSnapshot } from '../base/pull-snapshot.ts';
 import type { Exchange, Route } from './route.ts';
 
 /** Changes are told at most so often, milliseconds. */
@@ -88,7 +89,7 @@ async function watchPulls(backend: ImageBackend, { url, response, signal }: Exch
   response.end();
 }
 
-function tellChange(lines: Lines<PullsEvent>, told: Map<number, string>, pull: PullReport): void {
+function tellChange(lines: Lines<PullsEvent>, told: Map<number, string>, pull: PullSnapshot): void {
   const text = JSON.stringify(pull);
   if (told.get(pull.id) === text) return;
   told.delete(pull.id);
@@ -97,7 +98,7 @@ function tellChange(lines: Lines<PullsEvent>, told: Map<number, string>, pull: P
 }
 
 /** The event `pulls`. Pulls that it has no room for count as left out, and are told as changes. */
-function firstLine(told: Map<number, string>, pulls: readonly PullReport[], leftOut: number): string {
+function firstLine(told: Map<number, string>, pulls: readonly PullSnapshot[], leftOut: number): string {
   let bytes = 0;
   for (const pull of pulls) {
     const text = JSON.stringify(pull);
@@ -113,7 +114,7 @@ async function pullImage(backend: ImageBackend, { url, response, signal }: Excha
   const name = referenceOf(url, 'pull image');
   const lines = new Lines<PullEvent>(response);
   const over = new AbortController();
-  let progress: (() => PullReport) | undefined;
+  let progress: (() => PullSnapshot) | undefined;
   const tellProgress = (): void => {
     if (progress !== undefined && !lines.isBehind) lines.tell({ event: 'progress', pull: progress() });
   };

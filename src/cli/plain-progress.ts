@@ -1,4 +1,4 @@
-import type { PullLayerReport, PullReport } from '../admin/image-reports.ts';
+import type { LayerSnapshot, PullSnapshot } from '../base/pull-snapshot.ts';
 import { escaped } from '../base/escaped.ts';
 import { briefly, bytesText, headText, idText, sourceText } from './pull-view.ts';
 
@@ -8,7 +8,7 @@ const TELL_MS = 5000;
 /** A pull as lines for a file or a log: what has happened, and now and then how far it is. */
 export class PlainProgress {
   readonly #print: (line: string) => void;
-  #step: PullReport['step'] | undefined;
+  #step: PullSnapshot['step'] | undefined;
   #toldAtMs = Date.now();
   /** What was told of each layer: by its digest, which an image may have more than once, and which of these it is. */
   readonly #layers = new Map<string, { isHere: boolean; retries: number }>();
@@ -17,7 +17,7 @@ export class PlainProgress {
     this.#print = print;
   }
 
-  tell(pull: PullReport): void {
+  tell(pull: PullSnapshot): void {
     const nowMs = Date.now();
     const counts = new Map<string, number>();
     for (const layer of pull.layers) {
@@ -32,7 +32,7 @@ export class PlainProgress {
     this.#print(headText(pull));
   }
 
-  #tellLayer(layer: PullLayerReport, key: string): void {
+  #tellLayer(layer: LayerSnapshot, key: string): void {
     const { state, retries, lastError } = layer;
     const told = this.#layers.get(key) ?? { isHere: false, retries: 0 };
     const isHere = state === 'unpacking' || state === 'unpacked' || state === 'present';
@@ -44,7 +44,7 @@ export class PlainProgress {
   }
 }
 
-function hereText(layer: PullLayerReport): string {
+function hereText(layer: LayerSnapshot): string {
   const { state, receivedBytes, bytesPerSecond } = layer;
   if (state === 'present') return 'is here already';
   const rate = bytesPerSecond === 0 ? '' : `, ${bytesText(bytesPerSecond)}/s`;

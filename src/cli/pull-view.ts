@@ -1,4 +1,4 @@
-import type { PullLayerReport, PullReport } from '../admin/image-reports.ts';
+import type { LayerSnapshot, PullSnapshot } from '../base/pull-snapshot.ts';
 import { escaped } from '../base/escaped.ts';
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
@@ -42,7 +42,7 @@ export function durationText(seconds: number): string {
 }
 
 /** `docker.io/library/app:1: fetching, 12/98 MiB, 5.2 MiB/s, 17 s left` */
-export function headText(pull: PullReport): string {
+export function headText(pull: PullSnapshot): string {
   const { image, step, wantedBytes, receivedBytes, bytesPerSecond, secondsLeft, outcome, retries, startedAt, endedAt } = pull;
   const words: string[] = [];
   if (outcome === undefined) words.push(STEPS[step]);
@@ -56,7 +56,7 @@ export function headText(pull: PullReport): string {
   return escaped(`${image}: ${words.join(', ')}`);
 }
 
-const STEPS: Readonly<Record<PullReport['step'], string>> = {
+const STEPS: Readonly<Record<PullSnapshot['step'], string>> = {
   resolving: 'asking for its manifest',
   fetching: 'fetching',
   syncing: 'writing it to the disk',
@@ -68,7 +68,7 @@ function retriesText(retries: number): string {
 }
 
 /** `for pod shop/web-1`; whoever asks by the CRI is the kubelet, nearly always. */
-export function askersText({ askers, askersLeftOut }: PullReport): string {
+export function askersText({ askers, askersLeftOut }: PullSnapshot): string {
   const names = askers.map(({ by, pod }) => (by === 'admin' ? 'podwright image pull' : pod === undefined ? 'the CRI' : `pod ${pod}`));
   const words = [...new Set(names)];
   if (askersLeftOut > 0) words.push(`${askersLeftOut} more`);
@@ -76,7 +76,7 @@ export function askersText({ askers, askersLeftOut }: PullReport): string {
 }
 
 /** A pull for a terminal: a line for the whole, and a bar for each layer, those under way first where not all fit. */
-export function pullLines(pull: PullReport, columns: number, rows: number): string[] {
+export function pullLines(pull: PullSnapshot, columns: number, rows: number): string[] {
   const lines = [headText(pull), ...askerLines(pull)];
   if (pull.host !== undefined && pull.step === 'resolving') lines.push(escaped(`  ${pull.host}`));
   if (pull.lastError !== undefined) lines.push(escaped(`  last failure: ${briefly(pull.lastError)}`));
@@ -86,17 +86,17 @@ export function pullLines(pull: PullReport, columns: number, rows: number): stri
   return lines.map((line) => cut(line, columns));
 }
 
-function askerLines(pull: PullReport): string[] {
+function askerLines(pull: PullSnapshot): string[] {
   const others = pull.askers.some(({ by }) => by === 'cri') || pull.askersLeftOut > 0;
   return others ? [`  ${askersText(pull)}`] : [];
 }
 
-function fit({ layers, layerCount }: PullReport, rows: number): { shown: readonly PullLayerReport[]; leftOut: number } {
-  const heightOf = (layer: PullLayerReport): number => (layer.lastError === undefined ? 1 : 2);
+function fit({ layers, layerCount }: PullSnapshot, rows: number): { shown: readonly LayerSnapshot[]; leftOut: number } {
+  const heightOf = (layer: LayerSnapshot): number => (layer.lastError === undefined ? 1 : 2);
   const whole = layers.reduce((sum, layer) => sum + heightOf(layer), 0);
   if (whole + (layerCount > layers.length ? 1 : 0) <= rows) return { shown: layers, leftOut: layerCount - layers.length };
   const urgent = layers.toSorted((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state));
-  const chosen = new Set<PullLayerReport>();
+  const chosen = new Set<LayerSnapshot>();
   let height = 1;
   for (const layer of urgent) {
     height += heightOf(layer);
@@ -106,9 +106,9 @@ function fit({ layers, layerCount }: PullReport, rows: number): { shown: readonl
   return { shown: layers.filter((layer) => chosen.has(layer)), leftOut: layerCount - chosen.size };
 }
 
-const ORDER: readonly PullLayerReport['state'][] = ['failed', 'fetching', 'unpacking', 'waiting', 'unpacked', 'present'];
+const ORDER: readonly LayerSnapshot['state'][] = ['failed', 'fetching', 'unpacking', 'waiting', 'unpacked', 'present'];
 
-function layerLines(layer: PullLayerReport, columns: number): string[] {
+function layerLines(layer: LayerSnapshot, columns: number): string[] {
   const { state, wantedBytes, receivedBytes, bytesPerSecond, retries, lastError, sizeBytes } = layer;
   const barWidth = Math.min(Math.max(columns - FIXED_WIDTH - LEAST_WORDS, 6), MOST_BAR);
   const isMoving = state === 'fetching' || state === 'failed';
@@ -127,7 +127,7 @@ function sizeText(bytes: number | undefined): string {
   return bytes === undefined ? '' : bytesText(bytes);
 }
 
-export function idText({ digest }: PullLayerReport): string {
+export function idText({ digest }: LayerSnapshot): string {
   return (digest ?? '').replace('sha256:', '').slice(0, ID_WIDTH).padEnd(ID_WIDTH);
 }
 
@@ -151,7 +151,7 @@ function cutInside(words: string, room: number): string {
 }
 
 /** The hosts that have sent something; the last one is asked now. */
-export function sourceText({ sources, host, isOfChunks }: PullLayerReport): string {
+export function sourceText({ sources, host, isOfChunks }: LayerSnapshot): string {
   const hosts = sources.map((source) => source.host);
   if (host !== undefined && hosts.at(-1) !== host) hosts.push(host);
   const words = hosts.length === 0 ? '' : hosts.toReversed().join(' after ');

@@ -1,4 +1,5 @@
-import type { PullEvent, PullReport, PullsEvent } from '../admin/image-reports.ts';
+import type { PullEvent, PullsEvent } from '../admin/image-reports.ts';
+import type { PullSnapshot } from '../base/pull-snapshot.ts';
 import type { AdminClient } from './admin-client.ts';
 import { CliError, EXIT } from './exit-codes.ts';
 import { jsonLine } from './io.ts';
@@ -23,7 +24,7 @@ export async function pullImage(client: AdminClient, reference: string, json: bo
   });
 }
 
-function shower(io: CliIo): (pull: PullReport) => void {
+function shower(io: CliIo): (pull: PullSnapshot) => void {
   if (io.stdout.isTTY !== true) {
     const plain = new PlainProgress((line) => {
       io.stderr.write(`${line}\n`);
@@ -60,7 +61,7 @@ const WIDE = 200;
 class PullsView {
   readonly #io: CliIo;
   readonly #screen: Redraw | undefined;
-  readonly #pulls = new Map<number, PullReport>();
+  readonly #pulls = new Map<number, PullSnapshot>();
   readonly #plain = new Map<number, PlainProgress>();
 
   constructor(io: CliIo, follow: boolean) {
@@ -84,14 +85,14 @@ class PullsView {
   }
 
   /** The pulls as they are, for who does not follow them. */
-  #print(pulls: readonly PullReport[], leftOut: number): void {
+  #print(pulls: readonly PullSnapshot[], leftOut: number): void {
     const columns = this.#io.stdout.isTTY === true ? (this.#io.stdout.columns ?? WIDE) : WIDE;
     for (const pull of pulls) this.#line(...pullLines(pull, columns, Infinity));
     if (leftOut > 0) this.#line(`and ${leftOut} more pulls`);
     if (pulls.length === 0) this.#line('no pull is under way');
   }
 
-  #plainOf(pull: PullReport): PlainProgress {
+  #plainOf(pull: PullSnapshot): PlainProgress {
     const plain =
       this.#plain.get(pull.id) ??
       new PlainProgress((line) => {
@@ -102,7 +103,7 @@ class PullsView {
   }
 
   /** What has ended stays above what is drawn. */
-  #end(pull: PullReport): void {
+  #end(pull: PullSnapshot): void {
     this.#screen?.draw([]);
     const words = pull.error === undefined ? '' : `: ${pull.error}`;
     this.#line(`${headText(pull)}${words}`);

@@ -6,7 +6,7 @@ import type { Container } from '../container/container.ts';
 import type { Containers } from '../container/containers.ts';
 import { containerTitle, imageOf } from '../container/subject.ts';
 import type { History } from '../history/history.ts';
-import type { PullSnapshot } from '../image/pull-snapshot.ts';
+import type { PullSnapshot } from '../base/pull-snapshot.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { Sandboxes } from '../podsandbox/sandboxes.ts';
 import { podTitle } from '../podsandbox/subject.ts';

@@ -3,7 +3,7 @@ import type { ErrorKind } from '../base/errors.ts';
 import { RateMeter } from '../base/rate-meter.ts';
 import { note, stepIs } from '../base/steps.ts';
 import type { FetchObserver, Source } from '../registry/fetch-observer.ts';
-import type { SourceSnapshot } from './pull-snapshot.ts';
+import type { SourceSnapshot } from '../base/pull-snapshot.ts';
 
 /** What failed and was tried again: a stream that broke, a request at the same endpoint, or at the next. */
 export type RetryKind = 'stream' | 'request' | 'endpoint';

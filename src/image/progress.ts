@@ -5,7 +5,7 @@ import type { Digest } from '../base/ids.ts';
 import { RateMeter } from '../base/rate-meter.ts';
 import { Arrivals, NO_COUNTS, shortName, shortWords } from './arrivals.ts';
 import type { LayerOutcome, PullCounts } from './arrivals.ts';
-import type { LayerSnapshot, LayerState, PullAsker, PullSnapshot } from './pull-snapshot.ts';
+import type { LayerSnapshot, LayerState, PullAsker, PullSnapshot } from '../base/pull-snapshot.ts';
 
 /** What is shown of one pull, at most. */
 const MAX_LAYERS = 100;

@@ -27,7 +27,7 @@ import type { Descriptor, Platform } from './oci-types.ts';
 import { hostPlatform } from './platform.ts';
 import type { PullCounts } from './arrivals.ts';
 import { PullProgress } from './progress.ts';
-import type { PullAsker, PullSnapshot } from './pull-snapshot.ts';
+import type { PullAsker, PullSnapshot } from '../base/pull-snapshot.ts';
 import { credentialsFor, type PullCredentials } from './pull-credentials.ts';
 import { formatReference, parseReference, repositoryOf, suffixOf, withTag } from './reference.ts';
 import type { ImageReference } from './reference.ts';

@@ -13,7 +13,8 @@ import { stripVTControlCharacters } from 'node:util';
 import { execa } from 'execa';
 import { makeLayer } from '../../scripts/make-demo-image.ts';
 import type { ImageSource } from '../../scripts/make-demo-image.ts';
-import type { PullEvent, PullReport, PullsEvent } from '../../src/admin/image-reports.ts';
+import type { PullEvent, PullsEvent } from '../../src/admin/image-reports.ts';
+import type { PullSnapshot } from '../../src/base/pull-snapshot.ts';
 import { atEnd } from '../support/at-end.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { assertNothingNew, inventoryOf, sharedDaemon } from '../support/e2e-test.ts';
@@ -87,7 +88,7 @@ async function linesOf<Event>(
   return { events, atMs };
 }
 
-async function underWay(daemon: TestDaemon): Promise<readonly PullReport[]> {
+async function underWay(daemon: TestDaemon): Promise<readonly PullSnapshot[]> {
   const { events } = await linesOf<PullsEvent>(daemon, 'GET', '/v1/pulls', () => true);
   return events[0]?.event === 'pulls' ? events[0].pulls : [];
 }
@@ -137,7 +138,7 @@ test('the stream of pulls agrees with what the registry sends, and says for whic
   assert.ok(middle.bytesPerSecond > RATE && middle.bytesPerSecond < 4 * RATE, `${middle.bytesPerSecond} bytes a second`);
   assert.ok(middle.secondsLeft !== undefined && middle.secondsLeft <= 20, `${middle.secondsLeft} s left`);
 
-  const ended = events.at(-2)?.event === 'ended' ? (events.at(-2) as { pull: PullReport }).pull : assert.fail('it has not ended');
+  const ended = events.at(-2)?.event === 'ended' ? (events.at(-2) as { pull: PullSnapshot }).pull : assert.fail('it has not ended');
   const sizes = ended.layers.map(({ digest = '' }) => slow.sent.get(digest) ?? 0);
   assert.deepEqual(ended.layers.map(({ sources }) => sources[0]?.bytes), sizes); // prettier-ignore
   assert.deepEqual(
@@ -250,7 +251,7 @@ test('image pulls shows the pulls of the CRI, once and as they go on', async (da
   await until('layers come', async () => (await underWay(daemon))[0]?.step === 'fetching');
   const text = await daemon.cli('image', 'pulls');
   assert.match(text, /^slow\.test\/stream:1: fetching, [^\n]*\n {2}for pod shop\/web-1\n([0-9a-f]{12} \w+ [^\n]*\n){3}$/);
-  const pulls = JSON.parse(await daemon.cli('image', 'pulls', '--json')) as PullReport[];
+  const pulls = JSON.parse(await daemon.cli('image', 'pulls', '--json')) as PullSnapshot[];
   assert.deepEqual([pulls.length, pulls[0]?.layers.length], [1, 3]);
   await pulling;
   await sleep(500);

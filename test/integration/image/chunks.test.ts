@@ -15,7 +15,7 @@ import type { TarEntry } from '../../../scripts/tar-writer.ts';
 import type { Digest } from '../../../src/base/ids.ts';
 import { silentLog } from '../../../src/base/log.ts';
 import { loadArchive } from '../../../src/image/load.ts';
-import type { PullSnapshot } from '../../../src/image/pull-snapshot.ts';
+import type { PullSnapshot } from '../../../src/base/pull-snapshot.ts';
 import type { ImageRecord } from '../../../src/image/store.ts';
 import { FaultyRegistry } from '../../support/faulty-registry.ts';
 import type { FaultyRegistryOptions } from '../../support/faulty-registry.ts';

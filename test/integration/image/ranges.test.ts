@@ -10,7 +10,7 @@ import { makeLayer } from '../../../scripts/make-demo-image.ts';
 import { FaultyRegistry } from '../../support/faulty-registry.ts';
 import type { FaultyRegistryOptions } from '../../support/faulty-registry.ts';
 import { inventoryOf } from '../../support/image-storage.ts';
-import type { PullSnapshot } from '../../../src/image/pull-snapshot.ts';
+import type { PullSnapshot } from '../../../src/base/pull-snapshot.ts';
 import { pullBench } from '../../support/pull-bench.ts';
 import type { PullBench } from '../../support/pull-bench.ts';
 

@@ -11,22 +11,23 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { remove } from 'fs-extra/esm';
 import type { AdminBackend } from '../../../src/admin/backend.ts';
-import type { PullReport, PullsEvent } from '../../../src/admin/image-reports.ts';
+import type { PullsEvent } from '../../../src/admin/image-reports.ts';
+import type { PullSnapshot } from '../../../src/base/pull-snapshot.ts';
 import { AdminServer } from '../../../src/admin/server.ts';
 import { silentLog } from '../../../src/base/log.ts';
 
-const PULL = { id: 1, image: 'registry.test/app:1', receivedBytes: 0 } as unknown as PullReport;
+const PULL = { id: 1, image: 'registry.test/app:1', receivedBytes: 0 } as unknown as PullSnapshot;
 
 /** A server for pulls that are as the test says. @returns the path of its socket, and what ends a pull. */
 async function serve(
   t: TestContext,
-  pulls: PullReport[],
-): Promise<{ readonly socketPath: string; readonly end: (pull: PullReport) => void }> {
+  pulls: PullSnapshot[],
+): Promise<{ readonly socketPath: string; readonly end: (pull: PullSnapshot) => void }> {
   const folder = await mkdtemp(join(tmpdir(), 'podwright-admin-'));
-  const listeners = new Set<(pull: PullReport) => void>();
+  const listeners = new Set<(pull: PullSnapshot) => void>();
   const backend = {
     pulls: () => ({ pulls: [...pulls], leftOut: 0 }),
-    onPullEnded: (listener: (pull: PullReport) => void) => {
+    onPullEnded: (listener: (pull: PullSnapshot) => void) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
@@ -38,7 +39,7 @@ async function serve(
     await remove(folder);
     assert.equal(listeners.size, 0, 'who has left is told no more');
   });
-  const end = (pull: PullReport): void => {
+  const end = (pull: PullSnapshot): void => {
     pulls.splice(0, 1);
     for (const listener of listeners) listener(pull);
   };
@@ -71,7 +72,7 @@ test('pulls are told all at once, then what changes, and what has ended', async 
 
 test('of pulls that are too large for one line the first are told, how many are not, and those then as changes', async (t) => {
   const all = Array.from({ length: 30 }, (_, id) => ({ ...PULL, id, error: 'x'.repeat(60_000) }));
-  const pulls: PullReport[] = [...all];
+  const pulls: PullSnapshot[] = [...all];
   const { socketPath } = await serve(t, pulls);
   const answer = await get(socketPath, '/v1/pulls');
   const events: PullsEvent[] = [];

@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { test } from 'node:test';
-import type { PullLayerReport, PullReport } from '../../../src/admin/image-reports.ts';
+import type { LayerSnapshot, PullSnapshot } from '../../../src/base/pull-snapshot.ts';
 import { PlainProgress } from '../../../src/cli/plain-progress.ts';
 import { bytesText, durationText, partText, pullLines } from '../../../src/cli/pull-view.ts';
 import { Redraw } from '../../../src/cli/redraw.ts';
 
 const MIB = 1024 * 1024;
 
-function layer(fields: Partial<PullLayerReport> & { readonly letter: string }): PullLayerReport {
+function layer(fields: Partial<LayerSnapshot> & { readonly letter: string }): LayerSnapshot {
   const { letter, ...rest } = fields;
   const digest = `sha256:${letter.repeat(64)}`;
   return { digest, state: 'waiting', receivedBytes: 0, bytesPerSecond: 0, isOfChunks: false, sources: [], retries: 0, ...rest };
 }
 
-function pull(fields: Partial<PullReport> = {}): PullReport {
+function pull(fields: Partial<PullSnapshot> = {}): PullSnapshot {
   const layers = fields.layers ?? [];
   return {
     id: 1,

@@ -1,4 +1,4 @@
-import type { ErrorKind } from '../base/errors.ts';
+import type { ErrorKind } from './errors.ts';
 
 /** `present`: it was here. `unpacking`: all of it has come. */
 export type LayerState = 'waiting' | 'fetching' | 'unpacking' | 'present' | 'unpacked' | 'failed';
@@ -18,7 +18,7 @@ export interface SourceSnapshot {
   readonly bytes: number;
 }
 
-/** How far one layer is: plain data. Times are ISO 8601. */
+/** How far one layer is. Times are ISO 8601. */
 export interface LayerSnapshot {
   readonly digest?: string;
   readonly state: LayerState;
@@ -42,7 +42,7 @@ export interface LayerSnapshot {
   readonly endedAt?: string;
 }
 
-/** How far a pull is, or what became of it: plain data of bounded size. Times are ISO 8601. */
+/** How far a pull is, or what became of it: plain JSON of bounded size, also of the admin socket. Times are ISO 8601. */
 export interface PullSnapshot {
   /** Tells the pulls of one daemon apart. */
   readonly id: number;
@@ -72,6 +72,6 @@ export interface PullSnapshot {
   readonly host?: string;
   readonly lastError?: string;
   readonly layerCount: number;
-  /** Those under way first, where there are too many to show; else in the image's order, lowest first. */
+  /** A hundred at most: those under way first, where there are more; else in the image's order, lowest first. */
   readonly layers: readonly LayerSnapshot[];
 }
