@@ -1,3 +1,4 @@
+import type { ThreadReport } from '../base/thread-report.ts';
 import type { Item } from './reports.ts';
 
 /** What became of the things that no record claims. */
@@ -26,17 +27,6 @@ export interface StacksReport {
     readonly requestId?: string;
     readonly steps: readonly { readonly name: string; readonly detail: string; readonly since: string }[];
   }[];
-  readonly threads: readonly StackReport[];
-  readonly children: readonly StackReport[];
-}
-
-/** Where a thread or a child is in the kernel. */
-export interface StackReport {
-  readonly id: number;
-  readonly name: string;
-  readonly state: string;
-  readonly waitsIn: string;
-  readonly stack: readonly string[];
-  /** In words, where it can be told. */
-  readonly waitsFor?: string;
+  readonly threads: readonly ThreadReport[];
+  readonly children: readonly ThreadReport[];
 }

@@ -1,4 +1,5 @@
-import type { StackReport, StacksReport } from '../admin/debug-reports.ts';
+import type { StacksReport } from '../admin/debug-reports.ts';
+import type { ThreadReport } from '../base/thread-report.ts';
 import { table } from './io.ts';
 
 /** Where the daemon is, as a person reads it. */
@@ -21,6 +22,6 @@ function rowsOfOperation({ what, about, since, requestId, steps }: StacksReport[
   ];
 }
 
-function rowsOfStack({ id, name, state, waitsIn, stack, waitsFor }: StackReport): string[][] {
+function rowsOfStack({ id, name, state, waitsIn, stack, waitsFor }: ThreadReport): string[][] {
   return [[' ', String(id), name, state, waitsFor ?? (stack.length === 0 ? waitsIn : stack.slice(0, 6).join(' < '))]];
 }

@@ -1,23 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
+import type { ThreadReport } from '../base/thread-report.ts';
 import { mayBeChildrenOf } from './children.ts';
 import { describeWait } from './describe-wait.ts';
 import { statOfProcess } from './proc-stat.ts';
 import { parseStack } from './wait-words.ts';
-
-/** Where a thread, or a process by its first thread, is in the kernel. */
-export interface ThreadReport {
-  /** A thread's or a process's id. */
-  readonly id: number;
-  readonly name: string;
-  /** R, S, D, Z ..., proc_pid_stat(5). */
-  readonly state: string;
-  /** The function of the kernel that it sleeps in; empty where it runs, or the kernel does not say. */
-  readonly waitsIn: string;
-  /** Innermost first; none where it runs in user space, or we lack CAP_SYS_ADMIN. */
-  readonly stack: readonly string[];
-  /** In words, of a child: what it, or the descendant that tells most, waits for. */
-  readonly waitsFor?: string;
-}
 
 /** Most threads or children that are told. */
 const MOST = 200;

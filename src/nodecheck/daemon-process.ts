@@ -1,7 +1,8 @@
 import { connect } from 'node:net';
+import type { ThreadReport } from '../base/thread-report.ts';
 import { peerPid } from '../linux/peer.ts';
 import { openFilesLimit } from '../linux/process-counters.ts';
-import { readChildren, readThreads, type ThreadReport } from '../linux/thread-stacks.ts';
+import { readChildren, readThreads } from '../linux/thread-stacks.ts';
 
 const CONNECT_MS = 2_000;
 
