@@ -7,7 +7,8 @@ import { loadConfig } from '../config/load.ts';
 import type { DaemonFacts } from '../nodecheck/daemon.ts';
 import { AdminClient } from './admin-client.ts';
 import { findingsText } from './check-report.ts';
-import { addConfigOptions, adminSocketPath, configSources, orConfigError } from './config-options.ts';
+import { connect } from './client-command.ts';
+import { addConfigOptions, configSources, orConfigError } from './config-options.ts';
 import type { Options } from './config-options.ts';
 import { CliError, EXIT } from './exit-codes.ts';
 import { jsonText, table } from './io.ts';
@@ -32,7 +33,7 @@ export function addCheck(podwright: Command, io: CliIo): void {
       await checkThisNode(options, io);
       return;
     }
-    const client = new AdminClient(await adminSocketPath(options));
+    const client = await connect(options);
     await (options['fix'] === true ? fixLeaks(client, options, io) : findLeaks(client, options, io));
   });
 }

@@ -5,11 +5,11 @@ import { LiveConfig } from '../config/live-config.ts';
 import { loadConfig } from '../config/load.ts';
 import { defaultSettings } from '../config/overlay.ts';
 import { printToml } from '../config/print.ts';
-import { AdminClient } from './admin-client.ts';
 import { addCheck } from './check.ts';
 import { addDebug } from './debug.ts';
 import { addDebugBundle } from './debug-bundle.ts';
-import { CLIENT_FLAGS, addConfigOptions, adminSocketPath, configSources, orConfigError } from './config-options.ts';
+import { clientCommand, connect } from './client-command.ts';
+import { addConfigOptions, configSources, orConfigError } from './config-options.ts';
 import type { Options } from './config-options.ts';
 import { addExplain } from './explain.ts';
 import { CliError, EXIT } from './exit-codes.ts';
@@ -99,14 +99,6 @@ function addStatus(podwright: Command, io: CliIo): void {
     const report = await (await connect(options)).status();
     io.stdout.write(options['json'] === true ? jsonText(report) : statusText(report));
   });
-}
-
-function clientCommand(parent: Command, name: string): Command {
-  return addConfigOptions(parent.command(name), CLIENT_FLAGS);
-}
-
-async function connect(options: Options): Promise<AdminClient> {
-  return new AdminClient(await adminSocketPath(options));
 }
 
 function versionText(): string {

@@ -3,7 +3,8 @@ import { PassThrough, type Writable } from 'node:stream';
 import type { Command } from 'commander';
 import type { StacksReport } from '../admin/debug-reports.ts';
 import { AdminClient } from './admin-client.ts';
-import { CLIENT_FLAGS, addConfigOptions, adminSocketPath } from './config-options.ts';
+import { clientCommand, connect } from './client-command.ts';
+import { adminSocketPath } from './config-options.ts';
 import type { Options } from './config-options.ts';
 import { jsonText } from './io.ts';
 import type { CliIo } from './io.ts';
@@ -20,8 +21,7 @@ const SECONDS = '10';
 /** `debug`: what a running daemon is doing. */
 export function addDebug(podwright: Command, io: CliIo): void {
   const debug = podwright.command('debug').description('what a running daemon is doing, for reports of faults');
-  const subcommand = (name: string): Command => addConfigOptions(debug.command(name), CLIENT_FLAGS);
-  subcommand('profile')
+  clientCommand(debug, 'profile')
     .description('a CPU profile of the running daemon, for DevTools or VS Code (.cpuprofile)')
     .option('--seconds <N>', 'how long, at most 60', SECONDS)
     .option('-o, --output <FILE>', 'where to write it (default: podwright-profile-TIME.cpuprofile)')
@@ -32,13 +32,13 @@ export function addDebug(podwright: Command, io: CliIo): void {
       const file = text(options['output'], defaultFile('profile', 'cpuprofile'));
       await download(options, `/v1/debug/profile?${query}`, Number.isFinite(limitMs) ? limitMs : PROFILE_MORE_MS, file, io);
     });
-  subcommand('heap')
+  clientCommand(debug, 'heap')
     .description('a snapshot of the heap of the running daemon, which stands still while it is taken (.heapsnapshot)')
     .option('-o, --output <FILE>', 'where to write it (default: podwright-heap-TIME.heapsnapshot)')
     .action(async (options: Options) => {
       await download(options, '/v1/debug/heap', HEAP_MS, text(options['output'], defaultFile('heap', 'heapsnapshot')), io);
     });
-  subcommand('stacks')
+  clientCommand(debug, 'stacks')
     .description('where the daemon is now: work under way, threads and children with what they wait for in the kernel')
     .option('--json', 'print the whole report as JSON')
     .action(async (options: Options) => {
@@ -52,7 +52,7 @@ function text(value: Options[string], otherwise: string): string {
 }
 
 async function download(options: Options, path: string, limitMs: number, file: string, io: CliIo): Promise<void> {
-  const client = new AdminClient(await adminSocketPath(options), AbortSignal.timeout(limitMs));
+  const client = await connect(options, AbortSignal.timeout(limitMs));
   await writePrivateFile(file, async (target: Writable) => client.download('POST', path, target));
   io.stdout.write(`${file}\n`);
 }

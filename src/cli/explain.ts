@@ -2,8 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import type { ExplainedObject, Explanation } from '../base/explanation.ts';
-import { AdminClient } from './admin-client.ts';
-import { CLIENT_FLAGS, addConfigOptions, adminSocketPath } from './config-options.ts';
+import { clientCommand, connect } from './client-command.ts';
 import type { Options } from './config-options.ts';
 import { adviceOn } from './explain-advice.ts';
 import { pageHtml } from './explain-page.ts';
@@ -17,13 +16,13 @@ const MOST_COLUMNS = 200;
 
 /** `explain OBJECT` */
 export function addExplain(podwright: Command, io: CliIo): void {
-  const explain = addConfigOptions(podwright.command('explain'), CLIENT_FLAGS);
+  const explain = clientCommand(podwright, 'explain');
   explain.description('what happened to a pod, container or image, where the time went, and what is waited for');
   explain.argument('<OBJECT>', 'an id or its beginning, a name, namespace/pod, namespace/pod/container, or an image');
   explain.option('--json', 'print the whole report as JSON');
   explain.option('--html <FILE>', 'write it as a page with its timelines drawn');
   explain.action(async (object: string, options: Options) => {
-    const explanation = await new AdminClient(await adminSocketPath(options)).explain(object);
+    const explanation = await (await connect(options)).explain(object);
     const file = options['html'];
     if (typeof file === 'string') await writePage(file, explanation);
     if (options['json'] === true) io.stdout.write(jsonText(explanation));

@@ -1,8 +1,7 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { ArchiveFormat } from '../admin/reports.ts';
-import { AdminClient } from './admin-client.ts';
-import { CLIENT_FLAGS, addConfigOptions, adminSocketPath } from './config-options.ts';
+import { clientCommand, connect } from './client-command.ts';
 import type { Options } from './config-options.ts';
 import { jsonText } from './io.ts';
 import type { CliIo } from './io.ts';
@@ -99,12 +98,4 @@ function addArchives(image: Command, io: CliIo): void {
     .action(async (references: string[], options: { format: ArchiveFormat; output?: string }) => {
       await (await import('./images.ts')).saveImages(await connect({ ...options }), references, options.format, options.output, io);
     });
-}
-
-function clientCommand(parent: Command, name: string): Command {
-  return addConfigOptions(parent.command(name), CLIENT_FLAGS);
-}
-
-async function connect(options: Options): Promise<AdminClient> {
-  return new AdminClient(await adminSocketPath(options));
 }
