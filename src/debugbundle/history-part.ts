@@ -1,9 +1,10 @@
-import { open, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlessMissing } from '../base/errors.ts';
 import { isObject } from '../base/json.ts';
 import { DiskLayout } from '../config/disk-layout.ts';
 import type { Part } from './part.ts';
+import { readEnd } from './read-end.ts';
 
 /** Of each of the two files of the history, bytes. */
 const FILE_BYTES = 1024 * 1024;
@@ -22,22 +23,10 @@ export const historyPart: Part = {
     for (const name of names) files.push({ path: join(directory, name), at: (await stat(join(directory, name))).mtimeMs });
     files.sort((one, other) => one.at - other.at);
     const lines: string[] = [];
-    for (const { path } of files) lines.push(...(await lastLines(path)));
+    for (const { path } of files) lines.push(...(await readEnd(path, FILE_BYTES)).split('\n'));
     return lines.flatMap(tellable).join('');
   },
 };
-
-async function lastLines(path: string): Promise<string[]> {
-  const file = await open(path);
-  try {
-    const { size } = await file.stat();
-    const length = Math.min(size, FILE_BYTES);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length);
-    return buffer.toString('utf8', 0, bytesRead).split('\n');
-  } finally {
-    await file.close();
-  }
-}
 
 /** A line that can be shown; none for the first, of which the beginning is missing. What an exec says may repeat its arguments. */
 function tellable(line: string): string[] {

@@ -1,6 +1,7 @@
-import { open, readlink } from 'node:fs/promises';
+import { readlink } from 'node:fs/promises';
 import { PLAIN_ENVIRONMENT, run } from '../linux/spawn.ts';
 import type { Part } from './part.ts';
+import { readEnd } from './read-end.ts';
 
 const JOURNAL_LINES = 5_000;
 const JOURNAL_MS = 10_000;
@@ -16,21 +17,9 @@ export const logPart: Part = {
   read: async ({ daemonPid }) => {
     const pid = await daemonPid();
     const target = pid === undefined ? '' : await readlink(`/proc/${pid}/fd/2`).catch(() => '');
-    return target.startsWith('/') && !target.startsWith('/dev/') ? readEnd(target) : readJournal();
+    return target.startsWith('/') && !target.startsWith('/dev/') ? readEnd(target, FILE_BYTES) : readJournal();
   },
 };
-
-async function readEnd(path: string): Promise<string> {
-  const file = await open(path);
-  try {
-    const { size } = await file.stat();
-    const length = Math.min(size, FILE_BYTES);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length);
-    return buffer.toString('utf8', 0, bytesRead);
-  } finally {
-    await file.close();
-  }
-}
 
 async function readJournal(): Promise<string> {
   const args = ['--unit', 'podwright', '--no-pager', '--quiet', '--output', 'short-iso-precise', '--lines', String(JOURNAL_LINES)];
