@@ -16,6 +16,7 @@ import { CliError, EXIT } from './exit-codes.ts';
 import { addImage } from './image-commands.ts';
 import { jsonText, shownLines } from './io.ts';
 import type { CliIo } from './io.ts';
+import { addMigrate } from './migrate.ts';
 import { statusText } from './status.ts';
 import { addViews } from './views.ts';
 
@@ -49,7 +50,7 @@ function program(host: CliHost, io: CliIo): Command {
     .showHelpAfterError('(podwright --help shows what there is)')
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 failed, 2 wrong command line, 3 wrong configuration, 4 no daemon answers, 5 check or verify found something.',
+      '\nExit codes: 0 done, 1 failed, 2 wrong command line, 3 wrong configuration, 4 no daemon answers, 5 check or verify found something, or migrate lost something.',
     )
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
     .enablePositionalOptions() // those of `exec` end where its command begins
@@ -82,6 +83,7 @@ function addConfig(podwright: Command, io: CliIo): void {
     const settings = options['default'] === true ? defaultSettings() : (await orConfigError(loadConfig(sources))).config;
     io.stdout.write(printToml(settings));
   });
+  addMigrate(config, io);
 }
 
 function addVersion(podwright: Command, io: CliIo): void {

@@ -54,6 +54,7 @@ export async function orConfigError<T>(loading: Promise<T>): Promise<T> {
   try {
     return await loading;
   } catch (error) {
+    if (error instanceof CliError) throw error;
     throw new CliError(EXIT.config, `configuration: ${messageOf(error)}`, { cause: error });
   }
 }

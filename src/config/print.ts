@@ -53,7 +53,7 @@ function comment(text: string): string[] {
 }
 
 /** A value in TOML: JSON's strings, numbers and lists are TOML's too, tables are not. */
-function writeValue(value: TomlValue): string {
+export function writeValue(value: TomlValue): string {
   if (Array.isArray(value)) return `[${value.map(writeValue).join(', ')}]`;
   if (typeof value !== 'object') return writeScalar(value);
   const entries = Object.entries(value).map(([name, inner]) => `${writeKey(name)} = ${writeValue(inner)}`);
