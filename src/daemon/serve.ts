@@ -37,6 +37,7 @@ import { StreamingServer } from '../streaming/server.ts';
 import { streamingBackend } from './streaming-backend.ts';
 import { openCadvisor, publishCadvisor } from './cadvisor.ts';
 import { adminBackend } from './admin-backend.ts';
+import { startWatchdog } from './watchdog.ts';
 import { nodeLacksForUserNamespaces } from './user-namespaces.ts';
 import { buildDaemon, type DaemonParts } from './build.ts';
 import { watchEventLoop, type LoopWatch } from './loop-metrics.ts';
@@ -97,6 +98,7 @@ export async function serve(config: LiveConfig): Promise<void> {
     reloads.follow(parts, log);
     metrics.set('startSeconds', {}, performance.now() / 1000);
     sdNotify('READY=1');
+    closers.push(startWatchdog(config.current.listenPath, log));
     const signal = await ended;
     sdNotify('STOPPING=1');
     log.info('stopping', { signal });
