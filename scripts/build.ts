@@ -16,12 +16,22 @@ const APART: Plugin = {
   },
 };
 
+export interface BuildChoices {
+  /** Leaves in the marks of src/base/stage.ts, at which the crash tests kill the daemon. @default false */
+  readonly hasStages?: boolean;
+  /** @default true */
+  readonly hasSourceMaps?: boolean;
+  /** What the build says that it is, in place of src/base/version.ts. */
+  readonly version?: string | undefined;
+}
+
 /**
  * Replaces `outdir` by a build.
- * @param hasStages Leaves in the marks of src/base/stage.ts, at which the crash tests kill the daemon.
+ * @returns every file that is in it, by its path from the repository, sorted.
  * @throws what esbuild found wrong; it has told it on standard error.
  */
-export async function bundle(outdir: string, hasStages = false): Promise<void> {
+export async function bundle(outdir: string, choices: BuildChoices = {}): Promise<readonly string[]> {
+  const { hasStages = false, hasSourceMaps = true, version } = choices;
   const entryPoints = [{ in: join(REPOSITORY, 'src/main.ts'), out: 'podwright' }];
   for await (const file of glob('src/**/*-worker.ts', { cwd: REPOSITORY })) {
     // A worker is found beside the file that starts it: there `./NAME-worker.ts`, in the bundle `./NAME-worker.js`.
@@ -31,26 +41,39 @@ export async function bundle(outdir: string, hasStages = false): Promise<void> {
   await remove(outdir);
   const options: BuildOptions = {
     outdir,
+    // Comments and the names of files have paths from here: the same bytes wherever the build is started.
+    absWorkingDir: REPOSITORY,
     bundle: true,
+    metafile: true,
     platform: 'node',
     target: 'node24',
     format: 'esm',
-    plugins: [APART],
+    plugins: version === undefined ? [APART] : [APART, versionIs(version)],
     external: ['koffi'], // loads its native part from its own directory
     define: { PODWRIGHT_STAGES: String(hasStages) },
     minifySyntax: true,
     keepNames: true,
     legalComments: 'linked',
-    sourcemap: 'linked',
-    sourcesContent: false,
+    ...(hasSourceMaps ? { sourcemap: 'linked', sourcesContent: false } : {}),
     logLevel: 'warning',
     // Bundled CommonJS packages call require() for Node's own modules; ESM has none.
     banner: { js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);" },
   };
-  await bundleFiles({ ...options, entryPoints });
+  const daemon = await bundleFiles({ ...options, entryPoints });
   // What only some commands need is loaded by those. The daemon is whole instead: it outlives the files it was started from.
   const client = [{ in: join(REPOSITORY, 'src/client.ts'), out: 'client' }];
-  await bundleFiles({ ...options, entryPoints: client, splitting: true, chunkNames: 'client-[hash]' });
+  const commands = await bundleFiles({ ...options, entryPoints: client, splitting: true, chunkNames: 'client-[hash]' });
+  const inputs = [daemon, commands].flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}));
+  return [...new Set(inputs)].sort();
+}
+
+function versionIs(version: string): Plugin {
+  return {
+    name: 'version',
+    setup: (build) => {
+      build.onLoad({ filter: /\/src\/base\/version\.ts$/ }, () => ({ contents: `export const VERSION = ${JSON.stringify(version)};` }));
+    },
+  };
 }
 
 if (import.meta.main) await bundle(join(REPOSITORY, 'dist')).catch(() => (process.exitCode = 1));

@@ -10,7 +10,7 @@ what=${1:-run}
 packages=(runc conmon containernetworking-plugins iptables iproute2 busybox ca-certificates procps)
 case "$what" in
 run) ;;
-test) packages+=(chromium-headless-shell crun curl docker-registry e2fsprogs fuse3 gcc git gpg gpg-agent gpgconf gpgv libc-bin libc6-dev libseccomp-dev mount nftables openssl patchelf pkg-config psmisc python3-minimal skopeo socat strace util-linux xz-utils zstd) ;;
+test) packages+=(binutils chromium-headless-shell crun curl docker-registry e2fsprogs fuse3 gcc git gpg gpg-agent gpgconf gpgv libc-bin libc6-dev libseccomp-dev mount nftables openssl patchelf pkg-config psmisc python3-minimal skopeo socat strace util-linux xz-utils zstd) ;;
 *) echo "usage: install-deps.sh [run|test]" >&2; exit 2 ;;
 esac
 command -v npm >/dev/null && command -v node >/dev/null || packages+=(nodejs npm)

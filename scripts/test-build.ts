@@ -15,7 +15,7 @@ const KEPT_MS = 60 * 60 * 1000;
  */
 export async function useTestBuild(): Promise<void> {
   const fresh = `${DIRECTORY}.${process.pid}`;
-  await bundle(fresh, true);
+  await bundle(fresh, { hasStages: true });
   await mkdir(DIRECTORY, { recursive: true });
   // Sorted: client.js comes behind its parts, whose names change with what is in them.
   const names = (await readdir(fresh)).sort();
