@@ -16,6 +16,7 @@ export interface LogReview {
 export const KNOWN_MESSAGES: readonly { readonly about: string; readonly pattern: RegExp }[] = [
   // About us.
   { about: 'ContainerStatus: NotFound', pattern: /"ContainerStatus from runtime service failed" err="rpc error: code = NotFound/ },
+  { about: 'a container that another worker has removed', pattern: /"Failed to remove container" err="failed to get container status .*: rpc error: code = NotFound desc = container [0-9a-f]{64}: not found"/ },
   { about: 'Canceled', pattern: / from (runtime|image) service failed" err="rpc error: code = Canceled/ },
   { about: 'PodSandboxStats without an id', pattern: /"PodSandbox from runtime service failed" err="rpc error: code = InvalidArgument.*podSandboxID=""/ },
   { about: 'no imagefs label', pattern: /no imagefs label for configured runtime/ },

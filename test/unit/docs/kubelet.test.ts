@@ -41,3 +41,15 @@ test('timings reads means and quantiles from the kubelet, slowest first', () => 
     'PLEG relist: 2 times, mean 2.0 ms, 99 of 100 within 0.005 s',
   ]);
 });
+
+test('reviewLog lets a removal that came second pass, and no other that failed', () => {
+  const id = '15'.repeat(32);
+  const line = (words: string): string =>
+    `E0102 03:04:10.000000    77 kuberuntime_gc.go:151] "Failed to remove container" err="${words}" containerID="${id}"`;
+  const notFound = `rpc error: code = NotFound desc = container ${id}: not found`;
+
+  const { known, unknown } = reviewLog([line(`failed to get container status \\"${id}\\": ${notFound}`), line(notFound)].join('\n'), []);
+
+  assert.deepEqual([...known], [['a container that another worker has removed', 1]]);
+  assert.deepEqual([...unknown].map(([, { example }]) => example), [line(notFound)]); // prettier-ignore
+});
