@@ -2,7 +2,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultSettings } from '../src/config/overlay.ts';
-import { printMarkdown, printToml } from '../src/config/print.ts';
+import { printMarkdown } from '../src/config/pages.ts';
+import { printToml } from '../src/config/print.ts';
 import { metricsPage } from '../src/metrics/page.ts';
 import { fieldsPage } from './fields/page.ts';
 import { REQUESTS } from './fields/requests.ts';

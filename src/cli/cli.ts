@@ -9,6 +9,7 @@ import { addCheck } from './check.ts';
 import { addDebug } from './debug.ts';
 import { addDebugBundle } from './debug-bundle.ts';
 import { clientCommand, connect } from './client-command.ts';
+import { addCompletion } from './completion-commands.ts';
 import { addConfigOptions, configSources, orConfigError } from './config-options.ts';
 import type { Options } from './config-options.ts';
 import { addExplain } from './explain.ts';
@@ -16,6 +17,7 @@ import { CliError, EXIT } from './exit-codes.ts';
 import { addImage } from './image-commands.ts';
 import { jsonText, shownLines } from './io.ts';
 import type { CliIo } from './io.ts';
+import { addMan } from './man.ts';
 import { addMigrate } from './migrate.ts';
 import { statusText } from './status.ts';
 import { addViews } from './views.ts';
@@ -65,6 +67,8 @@ function program(host: CliHost, io: CliIo): Command {
   addImage(podwright, io);
   addViews(podwright, io);
   addExplain(podwright, io);
+  addCompletion(podwright, io);
+  addMan(podwright, io);
   return podwright;
 }
 

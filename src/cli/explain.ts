@@ -6,6 +6,7 @@ import { clientCommand, connect } from './client-command.ts';
 import type { Options } from './config-options.ts';
 import { adviceOn } from './explain-advice.ts';
 import { pageHtml } from './explain-page.ts';
+import { HeldArgument } from './held-argument.ts';
 import { timelineText, wrapped, type Columns } from './explain-timeline.ts';
 import { jsonText, type CliIo } from './io.ts';
 
@@ -18,7 +19,8 @@ const MOST_COLUMNS = 200;
 export function addExplain(podwright: Command, io: CliIo): void {
   const explain = clientCommand(podwright, 'explain');
   explain.description('what happened to a pod, container or image, where the time went, and what is waited for');
-  explain.argument('<OBJECT>', 'an id or its beginning, a name, namespace/pod, namespace/pod/container, or an image');
+  const help = 'an id or its beginning, a name, namespace/pod, namespace/pod/container, or an image';
+  explain.addArgument(new HeldArgument('<OBJECT>', help, ['pod', 'container', 'image']));
   explain.option('--json', 'print the whole report as JSON');
   explain.option('--html <FILE>', 'write it as a page with its timelines drawn');
   explain.action(async (object: string, options: Options) => {

@@ -1,6 +1,6 @@
 import type { Container, PodSandbox } from '../../api/cri/runtime.ts';
 import { escaped } from '../base/escaped.ts';
-import type { CriClient } from './cri-client.ts';
+import type { CallOptions, CriClient } from './cri-client.ts';
 import { CliError, EXIT } from './exit-codes.ts';
 
 /** The pods and containers that are here. */
@@ -27,10 +27,10 @@ const SHOWN_ID_LENGTH = 12;
 /** How many of several matches a refusal names. */
 const SHOWN_MATCHES = 20;
 
-export async function listObjects(runtime: CriClient['runtime']): Promise<Objects> {
+export async function listObjects(runtime: CriClient['runtime'], options: CallOptions = {}): Promise<Objects> {
   // Containers first: the pod of each was there before it.
-  const { containers } = await runtime.listContainers();
-  const { items } = await runtime.listPodSandbox();
+  const { containers } = await runtime.listContainers({}, options);
+  const { items } = await runtime.listPodSandbox({}, options);
   return { pods: items, containers };
 }
 
@@ -79,7 +79,8 @@ export function shortId(id: string): string {
   return id.slice(0, SHOWN_ID_LENGTH);
 }
 
-function everything({ pods, containers }: Objects): Found[] {
+/** Each with its pod. */
+export function everything({ pods, containers }: Objects): Found[] {
   const byId = new Map(pods.map((pod) => [pod.id, pod]));
   return [
     ...pods.map((pod): Found => ({ kind: 'pod', pod })),

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { ArchiveFormat } from '../admin/reports.ts';
 import { clientCommand, connect } from './client-command.ts';
 import type { Options } from './config-options.ts';
+import { HeldArgument } from './held-argument.ts';
 import { jsonText } from './io.ts';
 import type { CliIo } from './io.ts';
 
@@ -17,7 +18,7 @@ export function addImage(podwright: Command, io: CliIo): void {
 function addPulls(image: Command, io: CliIo): void {
   clientCommand(image, 'pull')
     .description("pull an image as the kubelet would, with the node's own credentials; shows how far each layer is")
-    .argument('<REF>', 'the name as a pod has it')
+    .addArgument(new HeldArgument('<REF>', 'the name as a pod has it', ['image']))
     .option('--json', 'print what happens as lines of JSON')
     .action(async (reference: string, options: Options) => {
       const { pullImage } = await import('./pull.ts');
@@ -33,7 +34,7 @@ function addPulls(image: Command, io: CliIo): void {
     });
   clientCommand(image, 'resolve')
     .description('print where an image would be pulled from, in order, and why')
-    .argument('<REF>', 'the name as a pod has it')
+    .addArgument(new HeldArgument('<REF>', 'the name as a pod has it', ['image']))
     .option('--json', 'print it as JSON')
     .action(async (name: string, options: Options) => {
       const report = await (await connect(options)).resolveImage(name);
@@ -52,7 +53,7 @@ function addStored(image: Command, io: CliIo): void {
     });
   clientCommand(image, 'inspect')
     .description('print what is known of an image: names, digests, config, layers, the containers that use it')
-    .argument('<REF>', 'a name, an id or a digest')
+    .addArgument(new HeldArgument('<REF>', 'a name, an id or a digest', ['image']))
     .option('--json', 'print all of it as JSON')
     .action(async (reference: string, options: Options) => {
       const report = await (await connect(options)).inspectImage(reference);
@@ -60,7 +61,7 @@ function addStored(image: Command, io: CliIo): void {
     });
   clientCommand(image, 'rm')
     .description('remove images with all their names; one that a container uses is refused')
-    .argument('<REF...>', 'names, ids or digests')
+    .addArgument(new HeldArgument('<REF...>', 'names, ids or digests', ['image']))
     .action(async (references: string[], options: Options) => {
       await (await import('./stored-images.ts')).removeImages(await connect(options), references, io);
     });
@@ -74,7 +75,7 @@ function addStored(image: Command, io: CliIo): void {
     });
   clientCommand(image, 'verify')
     .description('compare what is stored of images with what was recorded, layer by layer')
-    .argument('[REF]', 'one image; all where not given')
+    .addArgument(new HeldArgument('[REF]', 'one image; all where not given', ['image']))
     .option('--repair', 'mend what is damaged, from what is here or by pulling it again')
     .option('--json', 'print all findings as JSON')
     .action(async (reference: string | undefined, options: Options) => {
@@ -92,7 +93,7 @@ function addArchives(image: Command, io: CliIo): void {
     });
   clientCommand(image, 'save')
     .description('write images to one archive')
-    .argument('<REF...>', 'names, ids or digests')
+    .addArgument(new HeldArgument('<REF...>', 'names, ids or digests', ['image']))
     .option('-o, --output <FILE>', 'where to write it (default: standard output)')
     .addOption(new Option('--format <FORMAT>', 'the layout of the archive').choices(['oci', 'docker']).default('oci'))
     .action(async (references: string[], options: { format: ArchiveFormat; output?: string }) => {

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { CRI_CLIENT_FLAGS, addConfigOptions, textOption } from './config-options.ts';
 import type { Options } from './config-options.ts';
 import { CliError, EXIT } from './exit-codes.ts';
+import { HeldArgument } from './held-argument.ts';
 import { jsonText, widthOf } from './io.ts';
 import type { CliIo } from './io.ts';
 import { SORT_KEYS } from './sort-keys.ts';
@@ -35,7 +36,7 @@ function addPs(podwright: Command, io: CliIo): void {
 
 function addInspect(podwright: Command, io: CliIo): void {
   const inspect = criCommand(podwright, 'inspect').description('all that the daemon says of a pod or container, as JSON');
-  inspect.argument('<OBJECT>', OBJECT_HELP).action(async (words: string, options: Options) => {
+  inspect.addArgument(new HeldArgument('<OBJECT>', OBJECT_HELP, ['pod', 'container'])).action(async (words: string, options: Options) => {
     const [{ withCri }, { inspectionOf }] = await Promise.all([import('./cri-session.ts'), import('./inspect.ts')]);
     await withCri(options, async ({ runtime }) => {
       io.stdout.write(jsonText(await inspectionOf(runtime, words)));
@@ -53,7 +54,7 @@ function addEvents(podwright: Command, io: CliIo): void {
 
 function addLogs(podwright: Command, io: CliIo): void {
   const logs = criCommand(podwright, 'logs').description('what a container has written: its stdout on stdout, its stderr on stderr');
-  logs.argument('<OBJECT>', OBJECT_HELP);
+  logs.addArgument(new HeldArgument('<OBJECT>', OBJECT_HELP, ['container']));
   logs.option('-f, --follow', 'go on with what it writes, through rotations of the log, until it ends');
   logs.option('--tail <N>', 'the last N lines only');
   logs.option('--since <TIME>', 'only what came since then: a duration such as 90s or 1h30m, or a time such as 2026-01-31T10:00:00Z');
@@ -79,7 +80,8 @@ function addLogs(podwright: Command, io: CliIo): void {
 
 function addExec(podwright: Command, io: CliIo): void {
   const exec = criCommand(podwright, 'exec').description('run a command in a container, and end with its exit code');
-  exec.argument('<OBJECT>', OBJECT_HELP).argument('<COMMAND...>', 'the program and its arguments');
+  exec.addArgument(new HeldArgument('<OBJECT>', OBJECT_HELP, ['container']));
+  exec.addArgument(new HeldArgument('<COMMAND...>', 'the program and its arguments', ['command line']));
   exec.option('-i, --stdin', 'hand standard input on');
   exec.option('-t, --tty', 'give it a terminal');
   exec.passThroughOptions(); // what follows OBJECT is the command's

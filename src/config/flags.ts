@@ -1,5 +1,5 @@
 import { DaemonError } from '../base/errors.ts';
-import type { TomlValue } from './kinds.ts';
+import type { Kind, TomlValue } from './kinds.ts';
 import type { FlagSetting } from './load.ts';
 import { tomlName } from './schema-nodes.ts';
 import type { Flag, SchemaKeys } from './schema-nodes.ts';
@@ -10,13 +10,18 @@ export interface ConfigFlag extends Flag {
   /** `--cni-bin-dir` */
   readonly name: string;
   readonly doc: string;
+  /** All texts that it may be, where these are few. */
+  readonly choices: readonly string[];
   /** What the texts given for it say, as a configuration file would have said it. */
   setting(values: readonly string[]): FlagSetting;
 }
 
+/** They are asked for by every command that is declared. */
+let all: readonly ConfigFlag[] | undefined;
+
 /** Every flag of the schema, in its order. */
-export function configFlags(): ConfigFlag[] {
-  return flagsOf(schema, []);
+export function configFlags(): readonly ConfigFlag[] {
+  return (all ??= flagsOf(schema, []));
 }
 
 function flagsOf(keys: SchemaKeys, path: readonly string[]): ConfigFlag[] {
@@ -27,7 +32,8 @@ function flagsOf(keys: SchemaKeys, path: readonly string[]): ConfigFlag[] {
     const { usage, repeatable } = node.flag;
     const [name = usage] = usage.split(' ');
     const read = node.node === 'named' ? readNamed : repeatable === true ? readList : readLast;
-    return [{ ...node.flag, name, doc: node.doc, setting: (values) => ({ flag: name, tree: treeOf(inner, read(values, name)) }) }];
+    const choices = node.node === 'key' ? ((node.kind as Kind<unknown>).choices ?? []) : [];
+    return [{ ...node.flag, name, doc: node.doc, choices, setting: (values) => ({ flag: name, tree: treeOf(inner, read(values, name)) }) }];
   });
 }
 

@@ -11,6 +11,8 @@ export interface Kind<T> {
   readonly is: string;
   /** The unit or noun that the field's name carries in code and the TOML key does not: `Ms` of `cniAddMs`. */
   readonly suffix?: string;
+  /** All texts that it may be, where these are few. */
+  readonly choices?: readonly string[];
   /** @throws Error whose message goes on after the key's name: `is 7, must be text`. */
   read(value: unknown): T;
   write(value: T): TomlValue;
@@ -161,6 +163,7 @@ export function oneOf<const T extends string>(...choices: readonly T[]): Kind<T>
   const is = choices.map((choice) => `"${choice}"`).join(' or ');
   return {
     is,
+    choices,
     read: (value) => choices.find((choice) => choice === value) ?? refuse(value, is),
     write: (value) => value,
   };

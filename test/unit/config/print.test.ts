@@ -6,7 +6,8 @@ import { test } from 'node:test';
 import { remove } from 'fs-extra/esm';
 import { loadConfig } from '../../../src/config/load.ts';
 import { defaultSettings } from '../../../src/config/overlay.ts';
-import { printMarkdown, printToml } from '../../../src/config/print.ts';
+import { printMarkdown } from '../../../src/config/pages.ts';
+import { printToml } from '../../../src/config/print.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../../..');
 const HOST = { systemdOnCgroup2: true, cgroup2: true, programDirs: ['/usr/sbin', '/usr/bin'], platform: 'linux/amd64' };
