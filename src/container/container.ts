@@ -5,6 +5,7 @@ import type { Field } from '../base/field.ts';
 import type { ContainerId, ImageId, SandboxId } from '../base/ids.ts';
 import type { ProcessIdentity } from '../linux/process.ts';
 import { isImageVolume } from '../ocispec/mounts.ts';
+import type { CgroupPlacement } from '../ociruntime/placement.ts';
 import { readCriMessage } from '../podsandbox/cri-message.ts';
 import { readProcessIdentity } from '../podsandbox/sandbox.ts';
 
@@ -124,6 +125,12 @@ export function requireState(container: Container, action: keyof typeof ALLOWED)
 /** OCI linux.cgroupsPath as it is. */
 export function cgroupsPathOf({ record, state }: Container): string {
   return state.chosenCgroup ?? record.cgroupsPath;
+}
+
+/** The cgroup of a container's processes, below every hierarchy's root. */
+export function cgroupOf(placement: Pick<CgroupPlacement, 'containerDirectory'>, container: Container): string {
+  const { cgroupParent, id } = container.record;
+  return placement.containerDirectory(cgroupParent, id, cgroupsPathOf(container));
 }
 
 /** Every image that must stay while the container is there. */

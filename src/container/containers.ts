@@ -21,7 +21,7 @@ import { takeBackCheckpoint } from './checkpoint-capture.ts';
 import { writePodCheckpoint } from './checkpoint-pod.ts';
 import { writeCheckpoint } from './checkpoint.ts';
 import type { CheckpointOrigin, Container, ContainerRecord, ContainerState } from './container.ts';
-import { awaitsRestore, cgroupsPathOf, imagesOf, isAliveState, requireState } from './container.ts';
+import { awaitsRestore, cgroupOf, imagesOf, isAliveState, requireState } from './container.ts';
 import { createContainer } from './create.ts';
 import type { ContainerRequest } from './create-request.ts';
 import { ExecFiles } from './exec-files.ts';
@@ -322,7 +322,7 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
 
   /** The cgroup of the container's processes, below every hierarchy's root. */
   cgroupOf(container: Container): string {
-    return this.#parts.placement.containerDirectory(container.record.cgroupParent, container.record.id, cgroupsPathOf(container));
+    return cgroupOf(this.#parts.placement, container);
   }
 
   /** The image it was made from; undefined where it is gone. */

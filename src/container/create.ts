@@ -147,7 +147,8 @@ async function showCreated(
 async function volumesOfHost(parts: ContainerParts, { specPlan, selinux }: CreateRequest, work: AbortSignal): Promise<ResolvedMount[]> {
   if (specPlan.mounts.length === 0) return [];
   const mounts = await step('find volumes', async () => resolveVolumes(specPlan.mounts, work, parts.absentMountSourcesToReject()));
-  if (selinux?.relabels === true) await step('relabel volumes', async () => relabelVolumes(mounts, selinux, specPlan.trySkipRelabel, work));
+  if (selinux?.relabels === true)
+    await step('relabel volumes', async () => relabelVolumes(mounts, selinux.labels.mount, specPlan.trySkipRelabel, work));
   return mounts;
 }
 

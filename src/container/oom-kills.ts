@@ -11,7 +11,7 @@ import { bootId } from '../linux/process.ts';
 import { readExit } from '../ociruntime/exit-directory.ts';
 import type { CgroupPlacement, PlacedContainer } from '../ociruntime/placement.ts';
 import type { Container, ContainerRecord } from './container.ts';
-import { cgroupsPathOf, isAliveState } from './container.ts';
+import { cgroupOf, cgroupsPathOf, isAliveState } from './container.ts';
 import { levelFigures } from './oom-report.ts';
 import { bundleOf, type ContainerParts } from './parts.ts';
 import { loggedKillsOf, shareOomKills } from './share-oom-kills.ts';
@@ -210,8 +210,7 @@ export class OomKills {
   }
 
   #cgroupOf(container: Container): string {
-    const { cgroupParent, id } = container.record;
-    return this.#parts.placement.containerDirectory(cgroupParent, id, cgroupsPathOf(container));
+    return cgroupOf(this.#parts.placement, container);
   }
 
   async #isTold(container: Container): Promise<boolean> {

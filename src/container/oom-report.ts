@@ -5,7 +5,7 @@ import type { Cgroups } from '../linux/cgroups/cgroups.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import type { LoggedOomKill, MemoryShortage } from '../linux/oom-log.ts';
 import type { CgroupPlacement } from '../ociruntime/placement.ts';
-import { cgroupsPathOf, type Container } from './container.ts';
+import { cgroupOf, type Container } from './container.ts';
 
 /** Whose memory ran out: the limit of the container, or one that it made inside; the pod's; the node's, or of a cgroup above the pod. */
 export type OomLevel = 'container' | 'pod' | 'node' | 'unknown';
@@ -47,7 +47,7 @@ const READ_MS = 3000;
 /** Says by which limit a container in which there was a kill ran out of memory, and with what figures. Never rejects. */
 export async function reportOom(parts: OomReportParts, container: Container): Promise<OomReport> {
   const { record, state } = container;
-  const containerCgroup = parts.placement.containerDirectory(record.cgroupParent, record.id, cgroupsPathOf(container));
+  const containerCgroup = cgroupOf(parts.placement, container);
   const podCgroup = parts.placement.parentDirectory(record.cgroupParent);
   try {
     const reading = Promise.all([

@@ -52,18 +52,12 @@ function refuseWithoutLabels(options: SELinuxOption | undefined): void {
 }
 
 /**
- * Labels the volumes whose mounts ask for it with the label of the container's files.
+ * Labels the volumes whose mounts ask for it.
+ * @param label that of the container's files.
  * @param trySkip whether one whose top has that label already is left as it is.
  * @throws InvalidArgument for what belongs to the node, Internal for what cannot be labelled.
  */
-export async function relabelVolumes(
-  mounts: readonly ResolvedMount[],
-  selinux: ContainerSelinux | undefined,
-  trySkip: boolean,
-  work: AbortSignal,
-): Promise<void> {
-  if (selinux?.relabels !== true) return;
-  const label = selinux.labels.mount;
+export async function relabelVolumes(mounts: readonly ResolvedMount[], label: string, trySkip: boolean, work: AbortSignal): Promise<void> {
   const sources = new Set(mounts.filter(({ request }) => request.selinuxRelabel).map(({ source }) => source));
   for (const source of sources) refuseSystemPath(source);
   for (const source of sources) {

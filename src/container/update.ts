@@ -9,7 +9,7 @@ import { mergeResources } from '../ocispec/merge-resources.ts';
 import type { OciResources, OciSpec } from '../ocispec/oci-types.ts';
 import { ociResources, refuseSwapAlone } from '../ocispec/resources.ts';
 import { exactIntegers, jsonOf, specFromJson } from '../ocispec/spec-json.ts';
-import { cgroupsPathOf, type Container, type ContainerRecord } from './container.ts';
+import { cgroupOf, type Container, type ContainerRecord } from './container.ts';
 import { inNameOfUnified } from './in-name-of-field.ts';
 import type { ResourceChange } from './lifecycle.ts';
 import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
@@ -112,11 +112,13 @@ export function hugepagesAsBefore(
 
 async function refuseBelowUsage({ placement, cgroups }: ContainerParts, container: Container, limit: bigint): Promise<void> {
   if (limit <= 0n) return;
-  const { id, cgroupParent } = container.record;
-  const usage = await cgroups.usage(placement.containerDirectory(cgroupParent, id, cgroupsPathOf(container)));
+  const usage = await cgroups.usage(cgroupOf(placement, container));
   const working = usage?.memory?.workingSetBytes;
   if (working === undefined || limit >= working) return;
-  fail('FailedPrecondition', `update container ${id}: memory_limit_in_bytes is ${limit}, must be at least the ${working} bytes in use`);
+  fail(
+    'FailedPrecondition',
+    `update container ${container.record.id}: memory_limit_in_bytes is ${limit}, must be at least the ${working} bytes in use`,
+  );
 }
 
 /** The spec that `inspect` shows follows, one level deep: cpu, memory and so on. Nothing else reads it after the creation. */
