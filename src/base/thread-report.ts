@@ -1,4 +1,4 @@
-/** Where a thread, or a process by its first thread, is in the kernel: plain JSON of the admin socket. */
+/** Where a thread, or a process by its thread that tells most, is in the kernel: plain JSON of the admin socket. */
 export interface ThreadReport {
   /** A thread's or a process's id. */
   readonly id: number;

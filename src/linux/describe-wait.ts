@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { settledWithin } from '../base/deadline.ts';
 import { escaped } from '../base/escaped.ts';
+import { KeyedMutex } from '../base/keyed-mutex.ts';
 import { onThread } from './kernel-threads.ts';
 import { parseStat } from './proc-stat.ts';
 import type { ProcessWait } from './read-waits.ts';
@@ -16,26 +17,26 @@ export interface WaitDescription {
   readonly deepest: ProcessWait;
   /** The process first, then its descendants, at most 32; a child names its parent. */
   readonly processes: readonly ProcessWait[];
-  /** Whether the kernel did not answer in time, so that only the process itself was looked at, without its stack. */
-  readonly isCut: boolean;
 }
 
 /** How long the kernel may take to tell; it does so in a millisecond. */
 const LOOK_MS = 1_000;
 
+/** One look at a time: where one hangs, those beside it would lose a thread each. */
+const looks = new KeyedMutex<'look'>();
 /** The look that hangs: another one would lose another thread. */
 let hanging: Promise<unknown> | undefined;
 
 /**
- * What a process and its descendants wait for: their states, system calls and stacks in the kernel. Never waits for longer than a
- * second, and reads nothing that a process stuck in the kernel holds locked.
+ * What a process and its descendants wait for: their states, system calls and stacks in the kernel. A look takes a second at most,
+ * one after the other; where the kernel does not answer in it, and until it has, only the process itself is looked at, without its
+ * stack. Reads nothing that a process stuck in the kernel holds locked.
  * @returns undefined where the process is gone.
  */
 export async function describeWait(pid: number): Promise<WaitDescription | undefined> {
-  const processes = await look(pid);
-  const all = processes ?? (await lookBriefly(pid));
-  const deepest = tellingMost(all);
-  return deepest === undefined ? undefined : { words: wordsOf(deepest), deepest, processes: all, isCut: processes === undefined };
+  const processes = (await looks.run('look', async () => look(pid))) ?? (await lookBriefly(pid));
+  const deepest = tellingMost(processes);
+  return deepest === undefined ? undefined : { words: wordsOf(deepest), deepest, processes };
 }
 
 async function look(pid: number): Promise<readonly ProcessWait[] | undefined> {

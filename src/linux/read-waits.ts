@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { hasErrno } from '../base/errors.ts';
 import { parseMountInfo } from './mountinfo.ts';
 import { parseStat, type ProcessStat } from './proc-stat.ts';
-import { awaitedLock, isServed, meaningOf, parseStack, parseSystemCall, servedMounts, type ThreadFacts } from './wait-words.ts';
+import { isServed, lockHolder, meaningOf, parseStack, parseSystemCall, servedMounts, type ThreadFacts } from './wait-words.ts';
 
 /** Of one process: the thread that tells most of what it waits for. */
 export interface ProcessWait extends ThreadFacts {
@@ -43,7 +43,7 @@ export function readWaits(pid: number): ProcessWait[] {
       .reduce<ProcessWait | undefined>((best, each) => (best === undefined || each.weight > best.weight ? each : best), undefined);
     if (wait === undefined) continue;
     found.push(wait);
-    const children = threads.flatMap((thread) => childrenOf(next.pid, thread));
+    const children = threads.flatMap((thread) => childrenOf(next.pid, thread)).slice(0, MOST_PROCESSES);
     queue.push(...children.map((child) => ({ pid: child, parent: next.pid })));
   }
   return found;
@@ -85,14 +85,14 @@ function nameIn(stat: string): string {
 }
 
 function lockWords(pid: number, file: string | undefined): string {
-  const lock = awaitedLock(read('/proc/locks') ?? '', pid);
+  const holder = lockHolder(read('/proc/locks') ?? '', pid);
   const what = `a lock on ${file ?? 'a file'}`;
-  if (lock === undefined || lock.holder <= 0) return what;
-  const holder = read(`/proc/${lock.holder}/stat`);
+  if (holder === undefined || holder <= 0) return what;
+  const stat = read(`/proc/${holder}/stat`);
   // A lock of flock(2) stays with the descriptor, which others may have got.
-  return holder === undefined
-    ? `${what}, taken by process ${lock.holder}, which has ended and left it to another`
-    : `${what}, held by process ${lock.holder} (${nameIn(holder)})`;
+  return stat === undefined
+    ? `${what}, taken by process ${holder}, which has ended and left it to another`
+    : `${what}, held by process ${holder} (${nameIn(stat)})`;
 }
 
 /** Most mounts that are told, where any of them may be the one. */

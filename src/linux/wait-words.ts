@@ -69,22 +69,15 @@ export function parseSystemCall(line: string, architecture: string): SystemCall 
   return WITHOUT_FD.has(name) ? { name } : { name, fd: Number.parseInt(first, 16) };
 }
 
-/** A process that waits for a file lock, and the one that the kernel says has it. */
-export interface AwaitedLock {
-  readonly holder: number;
-  /** FLOCK, POSIX, OFDLCK, LEASE. */
-  readonly kind: string;
-}
-
-/** What /proc/locks says of the lock that a process waits for; `holder` is -1 where it belongs to a descriptor and not to a process. */
-export function awaitedLock(locks: string, pid: number): AwaitedLock | undefined {
+/** Who has the file lock that a process waits for, by /proc/locks; -1 where it belongs to a descriptor and not to a process. */
+export function lockHolder(locks: string, pid: number): number | undefined {
   let holder = -1;
   for (const line of locks.split('\n')) {
-    const found = /^\d+:\s+(->\s+)?(\w+)\s+\w+\s+\w+\s+(-?\d+)\s/.exec(line);
+    const found = /^\d+:\s+(->\s+)?\w+\s+\w+\s+\w+\s+(-?\d+)\s/.exec(line);
     if (found === null) continue;
-    const owner = Number(found[3]);
+    const owner = Number(found[2]);
     if (found[1] === undefined) holder = owner;
-    else if (owner === pid) return { holder, kind: found[2] ?? '' };
+    else if (owner === pid) return holder;
   }
   return undefined;
 }

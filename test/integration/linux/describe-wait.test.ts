@@ -49,7 +49,6 @@ test('a process that waits for a lock is described with the file and who holds i
       );
       assert.deepEqual(described.processes.map(({ name, parent }) => [name, parent]), [['sh', undefined], ['flock', waiter.pid]]); // prettier-ignore
       assert.equal(described.processes[0]?.waitsFor, 'a child process');
-      assert.equal(described.isCut, false);
       process.kill(described.deepest.pid, 'SIGKILL');
     });
   });
