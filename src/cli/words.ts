@@ -1,4 +1,5 @@
 import { ContainerState, PodSandboxState } from '../../api/cri/enums.ts';
+import { isoTime } from '../base/time.ts';
 
 const NS_PER_MS = 1_000_000n;
 const STEPS: readonly (readonly [seconds: number, unit: string])[] = [
@@ -21,7 +22,7 @@ export function ageText(ns: bigint, nowMs: number): string {
 
 /** A time of the CRI as RFC 3339 has it, in UTC; undefined for 0, which says that it never was. */
 export function timeText(ns: bigint): string | undefined {
-  return ns === 0n ? undefined : new Date(Number(ns / NS_PER_MS)).toISOString();
+  return ns === 0n ? undefined : isoTime(ns);
 }
 
 export function podStateText(state: PodSandboxState): string {

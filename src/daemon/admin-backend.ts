@@ -2,6 +2,7 @@ import type { AdminBackend } from '../admin/backend.ts';
 import type { ProgramReport, StatusReport, UnfinishedWork } from '../admin/reports.ts';
 import { fail, messageOf, unlessMissing } from '../base/errors.ts';
 import { operation } from '../base/steps.ts';
+import { isoTime } from '../base/time.ts';
 import { VERSION } from '../base/version.ts';
 import type { PendingDetach } from '../cni/attachment.ts';
 import { DiskLayout } from '../config/disk-layout.ts';
@@ -105,10 +106,6 @@ function releaseOf({ containerId, network, pod }: PendingDetach): string {
     pod.name === '' ? `of sandbox ${containerId}` : `of pod ${pod.namespace}/${pod.name}, sandbox ${containerId}`,
   ];
   return words.join(' ');
-}
-
-function isoTime(ns: bigint): string {
-  return new Date(Number(ns / 1_000_000n)).toISOString();
 }
 
 async function programs(parts: DaemonParts): Promise<ProgramReport[]> {

@@ -2,6 +2,7 @@ import type { Explanation, ExplainedObject, ExplainedOperation } from '../base/e
 import { fail } from '../base/errors.ts';
 import { present } from '../base/field.ts';
 import { operationsUnderWay, type Operation } from '../base/steps.ts';
+import { isoTime } from '../base/time.ts';
 import type { Container } from '../container/container.ts';
 import type { Containers } from '../container/containers.ts';
 import { containerTitle, imageOf } from '../container/subject.ts';
@@ -283,8 +284,4 @@ function layerWords(pulls: readonly PullSnapshot[], image: string | undefined, d
   if (host !== undefined) words.push(`from ${host}`);
   if (retries > 0) words.push(`${retries} retries, the last for: ${lastError ?? ''}`);
   return words.join(', ');
-}
-
-function isoTime(ns: bigint): string {
-  return new Date(Number(ns / 1_000_000n)).toISOString();
 }
