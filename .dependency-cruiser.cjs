@@ -33,9 +33,10 @@ const may = {
   admin: ['base'],
   cadvisor: ['base'],
   migrate: ['base', 'config'],
+  runtimeclass: ['base'],
   nodecheck: ['base', 'config', 'linux', 'cni', 'ociruntime', 'registry', 'admin'], // admin: the daemon's report
   debugbundle: ['base', 'config', 'linux', 'nodecheck', 'admin'],
-  cli: ['base', 'config', 'admin', 'linux', 'migrate', 'nodecheck', 'debugbundle'], // admin: its report types only, linux: the terminal only, see cli-is-a-thin-client
+  cli: ['base', 'config', 'admin', 'linux', 'migrate', 'runtimeclass', 'nodecheck', 'debugbundle'], // admin: its report types only, linux: the terminal only, see cli-is-a-thin-client
 };
 // The composition root puts all of them together.
 may.daemon = Object.keys(may).filter((folder) => folder !== 'cli');

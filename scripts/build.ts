@@ -10,8 +10,8 @@ const REPOSITORY = join(import.meta.dirname, '..');
 const APART: Plugin = {
   name: 'apart',
   setup: (build) => {
-    build.onResolve({ filter: /\/otlp\.ts$/ }, ({ kind }) =>
-      kind === 'dynamic-import' ? { path: './otlp.js', external: true } : undefined,
+    build.onResolve({ filter: /\/(otlp|cluster-client)\.ts$/ }, ({ kind, path }) =>
+      kind === 'dynamic-import' ? { path: `./${basename(path, '.ts')}.js`, external: true } : undefined,
     );
   },
 };
@@ -37,7 +37,8 @@ export async function bundle(outdir: string, choices: BuildChoices = {}): Promis
     // A worker is found beside the file that starts it: there `./NAME-worker.ts`, in the bundle `./NAME-worker.js`.
     entryPoints.push({ in: join(REPOSITORY, file), out: basename(file, '.ts') });
   }
-  entryPoints.push({ in: join(REPOSITORY, 'src/tracing/otlp.ts'), out: 'otlp' });
+  for (const file of ['src/tracing/otlp.ts', 'src/runtimeclass/cluster-client.ts'])
+    entryPoints.push({ in: join(REPOSITORY, file), out: basename(file, '.ts') });
   await remove(outdir);
   const options: BuildOptions = {
     outdir,

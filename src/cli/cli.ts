@@ -19,6 +19,7 @@ import { jsonText, shownLines } from './io.ts';
 import type { CliIo } from './io.ts';
 import { addMan } from './man.ts';
 import { addMigrate } from './migrate.ts';
+import { addRuntimeClass } from './runtimeclass.ts';
 import { statusText } from './status.ts';
 import { addViews } from './views.ts';
 
@@ -52,7 +53,7 @@ function program(host: CliHost, io: CliIo): Command {
     .showHelpAfterError('(podwright --help shows what there is)')
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 failed, 2 wrong command line, 3 wrong configuration, 4 no daemon answers, 5 check or verify found something, or migrate lost something.',
+      '\nExit codes: 0 done, 1 failed, 2 wrong command line, 3 wrong configuration, 4 no daemon answers, 5 check, verify or runtimeclass found something, or migrate lost something.',
     )
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
     .enablePositionalOptions() // those of `exec` end where its command begins
@@ -62,6 +63,7 @@ function program(host: CliHost, io: CliIo): Command {
   addVersion(podwright, io);
   addStatus(podwright, io);
   addCheck(podwright, io);
+  addRuntimeClass(podwright, io);
   addDebug(podwright, io);
   addDebugBundle(podwright, io);
   addImage(podwright, io);

@@ -9,7 +9,7 @@ export const EXIT = {
   config: 3,
   /** No daemon answers on the admin socket. */
   noDaemon: 4,
-  /** `check` or `image verify` found something, or `config migrate` lost something. */
+  /** `check`, `image verify` or `runtimeclass` found something, or `config migrate` lost something. */
   found: 5,
   /** SIGINT or SIGTERM has canceled the work: as shells have it for SIGINT. */
   interrupted: 130,

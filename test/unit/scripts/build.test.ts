@@ -20,6 +20,7 @@ test('bundle() makes a daemon and a client that run, without the marks of the cr
   assert.deepEqual(scripts.filter((file) => !file.startsWith('client-')).sort(), [
     'additional-store-worker.js',
     'client.js',
+    'cluster-client.js',
     'kernel-worker.js',
     'otlp.js',
     'podwright.js',
