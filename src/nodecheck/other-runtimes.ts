@@ -8,6 +8,8 @@ export interface OtherRuntimeFacts {
   readonly sockets: readonly { readonly path: string; readonly answers: boolean }[];
   readonly processes: readonly { readonly name: string; readonly pid: number }[];
   readonly directories: readonly string[];
+  /** Monitors of pods that another runtime has made, by the runtime's name; they run on without it. */
+  readonly monitors: readonly { readonly of: 'containerd' | 'CRI-O'; readonly pid: number }[];
 }
 
 const SOCKETS = [
@@ -31,7 +33,24 @@ export async function readOtherRuntimes(ours: readonly string[]): Promise<OtherR
     }),
   );
   const directories = await Promise.all(DIRECTORIES.map(async (path) => ((await exists(path)) ? [path] : [])));
-  return { sockets: sockets.flat(), processes: await processesNamed(PROGRAMS), directories: directories.flat() };
+  return {
+    sockets: sockets.flat(),
+    processes: await processesNamed(PROGRAMS),
+    directories: directories.flat(),
+    monitors: await foreignMonitors(),
+  };
+}
+
+/** Shims of containerd, and those conmons whose exit directory is CRI-O's. */
+async function foreignMonitors(): Promise<OtherRuntimeFacts['monitors']> {
+  const found = await Promise.all(
+    (await processesNamed(['containerd-shim', 'containerd-shim-runc-v2', 'conmon'])).map(async ({ name, pid }) => {
+      if (name !== 'conmon') return [{ of: 'containerd' as const, pid }];
+      const args = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+      return args.includes('/crio/exits') ? [{ of: 'CRI-O' as const, pid }] : [];
+    }),
+  );
+  return found.flat();
 }
 
 /** The processes whose program has one of these names. */
@@ -76,8 +95,18 @@ async function answers(path: string): Promise<boolean> {
 
 const { ok, note, warning } = findingsOf('other runtimes');
 
-export function judgeOtherRuntimes({ sockets, processes, directories }: OtherRuntimeFacts): Finding[] {
+export function judgeOtherRuntimes({ sockets, processes, directories, monitors }: OtherRuntimeFacts): Finding[] {
   const findings: Finding[] = [];
+  for (const peer of ['containerd', 'CRI-O'] as const) {
+    const pids = monitors.filter((each) => each.of === peer).map(({ pid }) => pid);
+    if (pids.length === 0) continue;
+    findings.push(
+      warning(`pods that ${peer} has made still run: ${pids.length} monitors of theirs, the first with pid ${Math.min(...pids)}`, {
+        must: 'none: the kubelet does not see them, and nothing counts or ends them',
+        advice: `start ${peer} once more and remove them: crictl rmp -fa on its socket.`,
+      }),
+    );
+  }
   for (const { name, pid } of processes)
     findings.push(
       warning(`${name} runs, pid ${pid}`, {

@@ -187,7 +187,7 @@ test('registries that do not answer, and a clock that is wrong by the middle one
 });
 
 test('what another runtime has left is told, and what of it is alive as a warning', () => {
-  assert.deepEqual(wrong(judgeOtherRuntimes({ sockets: [], processes: [], directories: [] })), []);
+  assert.deepEqual(wrong(judgeOtherRuntimes({ sockets: [], processes: [], directories: [], monitors: [] })), []);
   const facts = {
     sockets: [
       { path: '/run/crio/crio.sock', answers: false },
@@ -195,8 +195,13 @@ test('what another runtime has left is told, and what of it is alive as a warnin
     ],
     processes: [{ name: 'containerd', pid: 7 }],
     directories: ['/var/lib/containerd'],
+    monitors: [
+      { of: 'CRI-O' as const, pid: 12 },
+      { of: 'CRI-O' as const, pid: 9 },
+    ],
   };
   assert.deepEqual(wrong(judgeOtherRuntimes(facts)), [
+    'warning pods that CRI-O has made still run: 2 monitors of theirs, the first with pid 9',
     'warning containerd runs, pid 7',
     'note /run/crio/crio.sock is there, and nobody answers on it',
     'warning another runtime answers on /run/containerd/containerd.sock',
