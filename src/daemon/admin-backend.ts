@@ -1,11 +1,13 @@
 import type { AdminBackend } from '../admin/backend.ts';
 import type { ProgramReport, StatusReport, UnfinishedWork } from '../admin/reports.ts';
 import { fail, messageOf, unlessMissing } from '../base/errors.ts';
-import { operation } from '../base/steps.ts';
+import { present } from '../base/field.ts';
+import { operation, operationHas, operationIsAbout } from '../base/steps.ts';
 import { isoTime } from '../base/time.ts';
 import { VERSION } from '../base/version.ts';
 import type { PendingDetach } from '../cni/attachment.ts';
 import { DiskLayout } from '../config/disk-layout.ts';
+import type { ImageRecord } from '../image/store.ts';
 import { run } from '../linux/spawn.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { compareInventory } from '../pod/leftovers.ts';
@@ -15,6 +17,10 @@ import type { LoopWatch } from './loop-metrics.ts';
 import { imageBackend, reportOf, verifyImages } from './image-backend.ts';
 import { debugBackend } from './debug-backend.ts';
 import { explainBackend } from './explain-backend.ts';
+
+/** Of a load, so many images are told, and so many names of each: a line of the history has 64 KiB. */
+const MOST_TOLD_IMAGES = 16;
+const MOST_TOLD_NAMES = 4;
 
 /** What the admin socket serves, out of the daemon's parts. */
 export function adminBackend(parts: DaemonParts, metrics: Metrics, loop: LoopWatch): AdminBackend {
@@ -31,8 +37,11 @@ export function adminBackend(parts: DaemonParts, metrics: Metrics, loop: LoopWat
     loadImages: async (archive, signal, progress) => {
       const { loadArchive } = await import('../image/load.ts');
       const { platform, trust } = storage;
-      const load = async () => await loadArchive(storage.imageParts, archive, { signal, progress, platform, trust });
-      const loaded = await operation('load image', {}, load);
+      const loaded = await operation('load image', {}, async () => {
+        const found = await loadArchive(storage.imageParts, archive, { signal, progress, platform, trust });
+        tellLoaded(found);
+        return found;
+      });
       return loaded.map(reportOf);
     },
     ...imageBackend(parts),
@@ -48,6 +57,14 @@ export function adminBackend(parts: DaemonParts, metrics: Metrics, loop: LoopWat
     explain: explainBackend(parts),
     metrics: async () => ({ contentType: metrics.contentType, text: await metrics.render() }),
   };
+}
+
+/** Says of the load under way what it is about: some of a thousand images, the newest of each one's names. */
+function tellLoaded(images: readonly ImageRecord[]): void {
+  const told = images.slice(0, MOST_TOLD_IMAGES);
+  const names = told.flatMap((image) => image.names.slice(-MOST_TOLD_NAMES));
+  operationIsAbout(present({ image: names[0] }));
+  operationHas({ images: images.length, imageIds: told.map(({ id }) => id).join(' '), names: names.join(' ') });
 }
 
 async function statusReport(parts: DaemonParts, startedAt: string, loop: LoopWatch): Promise<StatusReport> {

@@ -11,7 +11,7 @@ import type { PullSnapshot } from '../base/pull-snapshot.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { Sandboxes } from '../podsandbox/sandboxes.ts';
 import { podTitle } from '../podsandbox/subject.ts';
-import { candidatesOf, findObject, imageName, type Candidate, type FoundObject } from './find-object.ts';
+import { candidatesOf, findObject, imageName, imagesOf, isOfContainer, podOf, type Candidate, type FoundObject } from './find-object.ts';
 import { explainOperation, type TellWait } from './report.ts';
 
 export interface ExplainerParts {
@@ -135,11 +135,13 @@ export class Explainer {
     const parts = [...new Set(names.map(lastPart))].slice(0, MOST_TEXTS);
     const found = await this.#operations([record?.id ?? '', ...parts], signal);
     const whole = new Set([wholeName(name), ...(record?.names ?? [])]); // those of a record are whole
-    const own = found.filter(
-      ({ what, subject: { image }, facts }) =>
-        (what === 'pull image' || what === 'load image') &&
-        ((record !== undefined && facts['imageId'] === record.id) || (image !== undefined && whole.has(wholeName(image)))),
-    );
+    const own = found.filter((operation) => {
+      const { what, facts } = operation;
+      if (what !== 'pull image' && what !== 'load image') return false;
+      if (imagesOf(operation).some((image) => whole.has(wholeName(image)))) return true;
+      const { imageId, imageIds = '' } = facts;
+      return record !== undefined && [imageId, ...String(imageIds).split(' ')].includes(record.id);
+    });
     const isPulled = own.some(({ durationMs }) => durationMs === undefined);
     return {
       kind,
@@ -251,14 +253,6 @@ function othersOf(ids: readonly string[], id: string): Pick<ExplainedObject, 'ot
 
 function weightOf(operation: Operation | undefined): number {
   return (operation?.steps.length ?? 0) + (operation?.notes.length ?? 0);
-}
-
-function isOfContainer({ containerId, name = '' }: Operation['subject']): boolean {
-  return containerId !== undefined || name.split('/').length === 3;
-}
-
-function podOf(name = ''): string {
-  return name.split('/').slice(0, 2).join('/');
 }
 
 /** Of an image's name what all its spellings have: `busybox` of `docker.io/library/busybox:1`. */

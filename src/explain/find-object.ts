@@ -97,15 +97,26 @@ export function imageName(text: string): string | undefined {
 }
 
 /** The objects that an operation was about. */
-export function candidatesOf({ what, subject }: Operation): Candidate[] {
-  const { containerId, sandboxId, name = '', image } = subject;
-  if (what === 'pull image' || what === 'load image') return image === undefined ? [] : [{ kind: 'image', id: '', name: image }];
-  const podName = podOf(subject);
+export function candidatesOf(operation: Operation): Candidate[] {
+  const { what, subject } = operation;
+  const { containerId, sandboxId, name = '' } = subject;
+  if (what === 'pull image' || what === 'load image') return imagesOf(operation).map((image) => ({ kind: 'image', id: '', name: image }));
+  const podName = podOf(name);
   const pod: Candidate[] = sandboxId === undefined && podName === '' ? [] : [{ kind: 'pod', id: sandboxId ?? '', name: podName }];
-  const isOfContainer = containerId !== undefined || name.split('/').length === 3;
-  return isOfContainer ? [...pod, { kind: 'container', id: containerId ?? '', name }] : pod;
+  return isOfContainer(subject) ? [...pod, { kind: 'container', id: containerId ?? '', name }] : pod;
 }
 
-function podOf({ name = '' }: Subject): string {
+/** The names of what was pulled or loaded. */
+export function imagesOf({ subject: { image }, facts }: Operation): readonly string[] {
+  const { names } = facts;
+  return [...new Set([...(image === undefined ? [] : [image]), ...(typeof names === 'string' ? names.split(' ') : [])])];
+}
+
+export function isOfContainer({ containerId, name = '' }: Subject): boolean {
+  return containerId !== undefined || name.split('/').length === 3;
+}
+
+/** `NAMESPACE/POD` of the name of a pod or of its container. */
+export function podOf(name = ''): string {
   return name.split('/').slice(0, 2).join('/');
 }

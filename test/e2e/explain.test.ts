@@ -2,8 +2,9 @@
 // long: 60 s
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { makeLayer } from '../../scripts/make-demo-image.ts';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeLayer, ociArchive } from '../../scripts/make-demo-image.ts';
 import type { ExplainedObject, Explanation } from '../../src/base/explanation.ts';
 import { atEnd } from '../support/at-end.ts';
 import { installPlugin } from '../support/cni.ts';
@@ -168,6 +169,27 @@ test('what was done is told after the daemon was killed, and what an image name 
   assert.ok(containers[0] && workOf(containers[0]).includes('create container'));
   const { stdout, lines } = await daemon.cli('explain', id).then((text) => ({ stdout: text, lines: text.split('\n') }));
   assert.match(lines[0] ?? '', /container e2e\/outlives\/stays .*Running/, stdout);
+});
+
+test('an image that was loaded: its load, also when another name of the same archive is asked for, and when it is gone', async (daemon) => {
+  const files = await makeLayer([{ path: 'file', kind: 'file', data: 'loaded' }]);
+  const names = ['one', 'two'].map((name) => `localhost/explained/${name}:1`);
+  const archive = join(daemon.directory, 'explained.tar');
+  await writeFile(archive, ociArchive(names.map((name) => ({ name, layers: [files], config: { Env: [`NAME=${name}`] } }))));
+  await daemon.cli('image', 'load', archive);
+  const loadOf = async (asked: string): Promise<string> => {
+    const { object } = await explain(daemon, asked);
+    assert.deepEqual([object.kind, workOf(object)], ['image', ['load image']], asked);
+    assert.equal(object.operations[0]?.facts['images'], 2);
+    return object.state;
+  };
+  for (const name of names) {
+    assert.equal(await loadOf(name), 'present');
+    const { image } = await daemon.images.imageStatus({ image: { image: name } });
+    assert.equal(await loadOf(image?.id ?? 'none'), 'present');
+    await daemon.images.removeImage({ image: { image: name } });
+    assert.equal(await loadOf(name), 'gone');
+  }
 });
 
 let gate: Gate;

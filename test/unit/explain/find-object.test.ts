@@ -61,11 +61,13 @@ test('what may be several is refused with their names, and what nobody knows too
   assert.throws(() => findObject('we', CANDIDATES), /no pod, container or image of this name/);
 });
 
-test('an operation tells of a container, of its pod, and a pull of an image', () => {
-  const of = (what: Operation['what'], subject: Operation['subject']): unknown =>
-    candidatesOf({ what, subject } as Operation).map(({ kind, id, name }) => `${kind} ${id} ${name}`);
+test('an operation tells of a container, of its pod, a pull of an image, and a load of several', () => {
+  const of = (what: Operation['what'], subject: Operation['subject'], facts: Operation['facts'] = {}): unknown =>
+    candidatesOf({ what, subject, facts } as Operation).map(({ kind, id, name }) => `${kind} ${id} ${name}`);
   assert.deepEqual(of('start container', { containerId: 'c', sandboxId: 's', name: 'n/p/c' }), ['pod s n/p', 'container c n/p/c']);
   assert.deepEqual(of('create container', { sandboxId: 's', name: 'n/p/c', image: 'i' }), ['pod s n/p', 'container  n/p/c']);
   assert.deepEqual(of('run pod sandbox', { sandboxId: 's', name: 'n/p' }), ['pod s n/p']);
   assert.deepEqual(of('pull image', { image: 'i', name: 'n/p' }), ['image  i']);
+  assert.deepEqual(of('load image', { image: 'i' }, { names: 'i j' }), ['image  i', 'image  j']);
+  assert.deepEqual(of('load image', {}), []);
 });
