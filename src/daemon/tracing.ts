@@ -1,5 +1,5 @@
 import type { Log } from '../base/log.ts';
-import { addStepSink } from '../base/steps.ts';
+import { addStepSink, outsideOfRequests } from '../base/steps.ts';
 import { VERSION } from '../base/version.ts';
 import type { Config } from '../config/schema.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -16,11 +16,14 @@ export async function startTracing({ tracing }: Config, metrics: Metrics, log: L
     version: VERSION,
     samplesPerMillion: samplingRatePerMillion,
     tell: (outcome, count, why) => {
-      metrics.add('traceSpans', { outcome }, count);
-      // One line when it begins to fail, and one when it works again.
-      if (outcome === 'failed' && !isTold) log.warn('the receiver of traces does not take them', { url: endpoint, error: why });
-      if (outcome === 'sent' && isTold) log.info('the receiver of traces takes them again', { url: endpoint });
-      if (outcome !== 'dropped') isTold = outcome === 'failed';
+      // It comes in the turn of a timer that some call has begun.
+      outsideOfRequests(() => {
+        metrics.add('traceSpans', { outcome }, count);
+        // One line when it begins to fail, and one when it works again.
+        if (outcome === 'failed' && !isTold) log.warn('the receiver of traces does not take them', { url: endpoint, error: why });
+        if (outcome === 'sent' && isTold) log.info('the receiver of traces takes them again', { url: endpoint });
+        if (outcome !== 'dropped') isTold = outcome === 'failed';
+      });
     },
   });
   for (const outcome of ['sent', 'dropped', 'failed']) metrics.add('traceSpans', { outcome }, 0);

@@ -182,7 +182,9 @@ e2eTest(
       await until('spans have failed', failed, 60_000);
     }
     const log = await readFile(daemon.logFile, 'utf8');
-    assert.equal(log.split('\n').filter((line) => line.includes('the receiver of traces does not take them')).length, 1, log);
+    const told = log.split('\n').filter((line) => line.includes('the receiver of traces does not take them'));
+    assert.equal(told.length, 1, log);
+    assert.doesNotMatch(told.join(''), /requestId|traceId/, 'it is of no call');
   },
   { config: tracing('http://127.0.0.1:9', 1_000_000) },
 );
