@@ -49,7 +49,7 @@ export const STEPS = {
   'send signal': 'sending the stop signal and waiting for the end',
   'run command': 'the command of an exec, until its end',
   'sweep processes': 'ending what is left of its processes and cgroups',
-  'resolve image': 'finding the manifest at a registry',
+  'resolve image': 'finding the manifest at a registry, or reading the config',
   'check trust': 'checking signatures against the policy',
   'fetch layer': 'receiving one layer',
   'unpack layer': 'unpacking one layer',

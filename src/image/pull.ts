@@ -240,9 +240,9 @@ export class ImagePuller {
         document: async (descriptor) => await readDocument(repository, descriptor.digest, descriptor.mediaType, read),
         config: async ({ config }) => readConfig(await this.#config(repository, config, read), `config ${config.digest}`),
       });
-      return { top, found, config: await this.#config(repository, found.document.config, read) };
+      return { top, found };
     };
-    const { top, found, config } = await step('resolve image', resolve, formatReference(reference));
+    const { top, found } = await step('resolve image', resolve, formatReference(reference));
     const { document: manifest, bytes, indexes } = found;
     stage('pull.resolved');
     const source = signatureSource(this.#options.registry, repository, watch, signal);
@@ -253,9 +253,11 @@ export class ImagePuller {
       return await trust?.check(subject, source, signal);
     };
     const signatures = this.#options.trust === undefined ? undefined : await step('check trust', check);
+    // Only of what may be used: it may be large.
+    const readImageConfig = async () => await this.#config(repository, manifest.config, read);
     const image: NewImage = {
       what: `${domain}/${path}`,
-      config,
+      config: await step('resolve image', readImageConfig, `config ${manifest.config.digest}`),
       manifest: { bytes, mediaType: manifest.mediaType, document: manifest },
       layers: manifest.layers.map((layer) => ({
         mediaType: layer.mediaType,

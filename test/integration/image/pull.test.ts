@@ -19,6 +19,11 @@ import type { FaultyRegistryOptions } from '../../support/faulty-registry.ts';
 import { inventoryOf, startImageStorage } from '../../support/image-storage.ts';
 import type { ImageStorage } from '../../support/image-storage.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
+import { writeJson } from 'fs-extra/esm';
+import { silentLog } from '../../../src/base/log.ts';
+import { parseReference } from '../../../src/image/reference.ts';
+import { Gpg } from '../../../src/trust/gpg.ts';
+import { ImageTrust } from '../../../src/trust/image-trust.ts';
 
 const NAME = 'registry.example/team/app:1';
 const signal = AbortSignal.timeout(480_000);
@@ -42,7 +47,7 @@ interface Bench {
   readonly root: string;
 }
 
-async function bench(t: TestContext, conf: string): Promise<Bench> {
+async function bench(t: TestContext, conf: string, trust?: ImageTrust): Promise<Bench> {
   const scratch = await scratchDirectory(t);
   const root = join(scratch, 'root');
   await mkdir(root);
@@ -55,12 +60,19 @@ async function bench(t: TestContext, conf: string): Promise<Bench> {
     parallelDownloads: () => 2,
     platform: { os: 'linux', architecture: 'amd64' },
     shortNames: () => registries.shortNames,
+    ...(trust === undefined ? {} : { trust }),
   });
   t.after(async () => {
     await registry.close();
     await stores.close();
   });
   return { stores, puller, root };
+}
+
+function trustBy(signaturePolicy: string): ImageTrust {
+  const places = { signaturePolicy, signaturePolicyDir: '', registriesD: '', verifierBinDir: '', verifierMax: 0, verifierTimeoutMs: 0 };
+  const gpg = new Gpg('', {});
+  return new ImageTrust({ places: () => places, gpg, parseName: parseReference, environment: {}, log: silentLog });
 }
 
 async function serve(t: TestContext, options: FaultyRegistryOptions = {}): Promise<FaultyRegistry> {
@@ -318,6 +330,19 @@ test('content that is not what its digest says is refused and leaves nothing', a
     kind: 'FailedPrecondition',
     message: /must be sha256:0000/,
   });
+});
+
+test('an image that the policy refuses costs its manifest alone', async (t) => {
+  const registry = await serve(t);
+  const { config } = registry.addImage(await image(), 'team/app', '1');
+  const policy = join(await scratchDirectory(t), 'policy.json');
+  await writeJson(policy, { default: [{ type: 'reject' }] });
+  const { puller } = await bench(t, registry.conf, trustBy(policy));
+  await assert.rejects(puller.pull(NAME, undefined, signal), { kind: 'SignatureValidationFailed' });
+  assert.deepEqual(registry.requests, ['GET /v2/team/app/manifests/1']);
+  await writeJson(policy, { default: [{ type: 'insecureAcceptAnything' }] });
+  await puller.pull(NAME, undefined, signal);
+  assert.ok(registry.requests.includes(`GET /v2/team/app/blobs/${config}`));
 });
 
 test('equal pulls are one, pulls with other credentials are their own', async (t) => {
