@@ -14,6 +14,8 @@ export interface LayerFinding {
   readonly blob: 'sound' | 'damaged' | 'absent';
   /** What was done about a damaged one. */
   readonly repair: 'none' | 'mended' | 'dropped' | 'in use';
+  /** The images that were set aside for that. */
+  readonly setAside?: readonly ImageRecord[];
 }
 
 /**
@@ -58,7 +60,8 @@ async function verifyLayer(
   if (tree !== 'damaged' && image.artifact === undefined) return { ...found, repair: 'dropped' };
   const isUsed = imagesOn(parts, chain).some(({ id }) => parts.images.usersOf(id).length > 0);
   if (isUsed) return { ...found, repair: 'in use' };
-  return { ...found, repair: (await mendLayer(parts, chain)) ? 'mended' : 'dropped' };
+  const setAside = await mendOrSetAside(parts, chain);
+  return setAside === undefined ? { ...found, repair: 'mended' } : { ...found, repair: 'dropped', setAside };
 }
 
 async function verifyBlob({ blobs, layers }: ImageParts, digest: Digest, signal?: AbortSignal): Promise<LayerFinding['blob']> {
@@ -76,6 +79,11 @@ function imagesOn({ images }: ImageParts, chain: Digest): ImageRecord[] {
  * @returns whether the layer is sound now.
  */
 export async function mendLayer(parts: ImageParts, chain: Digest): Promise<boolean> {
+  return (await mendOrSetAside(parts, chain)) === undefined;
+}
+
+/** @returns the images that were set aside; undefined where the layer is sound now. */
+async function mendOrSetAside(parts: ImageParts, chain: Digest): Promise<readonly ImageRecord[] | undefined> {
   const { layers, images, log } = parts;
   const affected = imagesOn(parts, chain);
   // The files of an artifact are its blobs, by hard links: there is nothing to make them of.
@@ -84,19 +92,21 @@ export async function mendLayer(parts: ImageParts, chain: Digest): Promise<boole
   for (const layer of own) {
     if (await remake(parts, layer)) {
       log.warn('damaged layer made anew from its blob', { layer: chain });
-      return true;
+      return undefined;
     }
   }
-  for (const { id, names, artifact, layers: own } of affected) {
+  const setAside: ImageRecord[] = [];
+  for (const image of affected) {
+    const { id, names, artifact, layers: own } = image;
     // Its blobs are what the next pull makes it of, those that are here unseen.
     for (const { digest } of artifact === undefined ? [] : own)
       if ((await verifyBlob(parts, digest)) === 'damaged') await parts.blobs.remove(digest);
     log.error('image set aside: a layer of it is damaged; it is to be pulled or loaded again', { image: names[0] ?? id, layer: chain });
-    await images.setAside(id);
+    if (await images.setAside(id)) setAside.push(image);
   }
   await layers.remove(chain);
   await images.collect();
-  return false;
+  return setAside;
 }
 
 async function remake(parts: ImageParts, { chain, digest, diffId }: ImageLayer): Promise<boolean> {

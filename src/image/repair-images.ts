@@ -6,7 +6,10 @@ import type { ImagePuller } from './pull.ts';
 import type { ImageRecord } from './store.ts';
 
 /** A finding, and why what is damaged could not be fetched. */
-export type RepairedLayer = Omit<LayerFinding, 'repair'> & { readonly repair: LayerFinding['repair'] | 'fetched'; readonly error?: string };
+export type RepairedLayer = Omit<LayerFinding, 'repair' | 'setAside'> & {
+  readonly repair: LayerFinding['repair'] | 'fetched';
+  readonly error?: string;
+};
 
 /**
  * Verifies images and mends what is damaged; those that cannot be mended from what is here are pulled again, by their digest, so
@@ -20,12 +23,12 @@ export async function repairImages(
   signal: AbortSignal,
 ): Promise<RepairedLayer[]> {
   const { images } = parts;
-  const before = images.list().filter(({ store }) => store === undefined);
   const findings = await verifyImages(parts, true, signal, only);
-  const lost = before.filter(({ id }) => images.own(id) === undefined);
+  // None that somebody has removed meanwhile, nor one that somebody has pulled again.
+  const lost = findings.flatMap(({ setAside = [] }) => setAside).filter(({ id }) => images.own(id) === undefined);
   const failures = new Map<ImageRecord, string | undefined>();
   for (const image of lost) failures.set(image, await fetchAgain(parts, puller, image, signal));
-  return findings.map((finding): RepairedLayer => {
+  return findings.map(({ setAside: _, ...finding }): RepairedLayer => {
     const affected = lost.filter(({ layers }) => layers.some(({ chain }) => chain === finding.chain));
     if (finding.repair !== 'dropped' || affected.length === 0) return finding;
     const error = affected.map((image) => failures.get(image)).find((words) => words !== undefined);

@@ -269,18 +269,19 @@ export class ImageStore {
 
   /**
    * Takes an image away whose layer is damaged, whoever uses it. Its other layers and blobs are kept until it is here again, an
-   * hour at most, so that a pull need not fetch them.
+   * hour at most, so that a pull need not fetch them. @returns whether it was here.
    */
-  async setAside(id: ImageId): Promise<void> {
-    await this.#mutex.run(WHOLE_STORE, async () => {
+  async setAside(id: ImageId): Promise<boolean> {
+    return await this.#mutex.run(WHOLE_STORE, async () => {
       const record = this.#own.get(id);
-      if (record === undefined) return;
+      if (record === undefined) return false;
       const release = this.retain(record.layers.flatMap(({ chain, digest }) => [chain, digest]));
       this.#setAsides.set(id, release);
       setTimeout(release, SET_ASIDE_MS).unref();
       this.#own.delete(id);
       await this.#setAside(fileOf(id));
       await syncDirectory(this.#parts.directory);
+      return true;
     });
   }
 

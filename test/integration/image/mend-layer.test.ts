@@ -11,6 +11,7 @@ import { artifactManifest, EMPTY } from '../../../scripts/push-image.ts';
 import type { Digest } from '../../../src/base/ids.ts';
 import { loadArchive } from '../../../src/image/load.ts';
 import { mendLayer, verifyImages } from '../../../src/image/mend-layer.ts';
+import { repairImages } from '../../../src/image/repair-images.ts';
 import type { ImageRecord } from '../../../src/image/store.ts';
 import { openDirectory, setAttribute } from '../../../src/linux/at-calls.ts';
 import { close } from '../../../src/linux/libc.ts';
@@ -181,6 +182,31 @@ test('the digest of a tree tells every kind of change, and nothing else', async 
     root: async (tree) => chmod(tree, 0o700),
   };
   for (const [what, change] of Object.entries(changes)) assert.notEqual(await make(what, ['a', 'b', 'd/c'], change), same, what);
+});
+
+test('what is lost by a repair is pulled again; what somebody removes meanwhile is not', async (t) => {
+  const registry = await FaultyRegistry.start();
+  t.after(async () => registry.stop());
+  const { puller, stores } = await pullBench(t, registry.conf);
+  const pulled: Record<string, ImageRecord> = {};
+  for (const name of ['torn', 'removed']) {
+    registry.addImage({ config: {}, layers: [await makeLayer([{ path: name, kind: 'file', data: `${name} `.repeat(5000) }])] }, name, '1');
+    pulled[name] = await puller.pull(`registry.example/${name}:1`, undefined, signal);
+  }
+  const { torn = assert.fail(), removed = assert.fail() } = pulled;
+  await tear(join(stores.layers.lowerDirs(torn.chain)[0] ?? assert.fail(), 'torn'));
+  await tear(stores.blobs.path(torn.layers[0]?.digest ?? assert.fail()));
+  const verify = stores.layers.verify.bind(stores.layers);
+  stores.layers.verify = async (...asked) => {
+    await stores.images.remove(removed.id);
+    return await verify(...asked);
+  };
+  const findings = await repairImages(stores, puller, undefined, signal);
+  assert.deepEqual(
+    findings.filter(({ chain }) => chain === torn.chain),
+    [{ image: torn.names[0], chain: torn.chain, digest: torn.layers[0]?.digest, tree: 'damaged', blob: 'damaged', repair: 'fetched' }],
+  );
+  assert.deepEqual(stores.images.list().map(({ id, names }) => [id, names]), [[torn.id, torn.names]]); // prettier-ignore
 });
 
 test('a torn file of an artifact is found by its blob; the next pull fetches that one alone', async (t) => {
