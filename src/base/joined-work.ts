@@ -51,6 +51,11 @@ export class JoinedWork<T> {
     }
   }
 
+  /** Whether a {@link run} in this turn would join work that is under way. */
+  has(key: string): boolean {
+    return this.#running.has(key);
+  }
+
   /** How many pieces of work are under way. */
   get size(): number {
     return this.#running.size;

@@ -147,8 +147,9 @@ export class ImagePuller {
       this.#options.credentials?.keyOf(namespace) ?? '',
       trust?.key ?? '',
     ]);
-    const isJoined = this.#joined.has(key);
-    const progress = this.#joined.get(key) ?? new PullProgress((this.#count += 1), name, this.#options.counts);
+    // In the turn of the run: the work may have ended, and its callers not know it yet.
+    const isJoined = this.#work.has(key);
+    const progress = (isJoined ? this.#joined.get(key) : undefined) ?? new PullProgress((this.#count += 1), name, this.#options.counts);
     const leave = progress.join(asker);
     this.#joined.set(key, progress);
     seen?.(progress);

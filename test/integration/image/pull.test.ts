@@ -370,6 +370,28 @@ test('equal pulls are one, pulls with other credentials are their own', async (t
   assert.equal(registry.requests.filter((line) => line.includes('/manifests/')).length, 3);
 });
 
+test('a pull that begins when an equal one has just failed is its own, or has the failure of that one', async (t) => {
+  const registry = await serve(t);
+  const { puller } = await bench(t, registry.conf);
+  for (let turns = 0; turns < 20; turns += 1) {
+    const ended: number[] = [];
+    const second = Promise.withResolvers<unknown>();
+    const stop = puller.onEnded(({ id }) => {
+      ended.push(id);
+      if (ended.length > 1) return;
+      const later = async (): Promise<void> => {
+        for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+        await puller.pull(NAME, undefined, signal);
+      };
+      later().then(second.resolve, second.resolve);
+    });
+    await assert.rejects(puller.pull(NAME, undefined, signal), { kind: 'NotFound' });
+    assert.ok((await second.promise) instanceof DaemonError);
+    stop();
+    assert.equal(new Set(ended).size, ended.length, `${turns} turns later`);
+  }
+});
+
 test('a deadline ends the call at once, and the pull when its last caller has left', async (t) => {
   const content = await image(1);
   const registry = await serve(t, {
