@@ -3,6 +3,7 @@ import type { ImageDetailReport, ImageUserReport } from '../admin/image-reports.
 import type { ImageReport, LayerReport } from '../admin/reports.ts';
 import { fail } from '../base/errors.ts';
 import { present } from '../base/field.ts';
+import type { Digest } from '../base/ids.ts';
 import type { ImageParts } from '../image/assemble.ts';
 import type { ImageRecord } from '../image/store.ts';
 import type { DaemonParts } from './build.ts';
@@ -64,7 +65,9 @@ export function reportOf({ id, names, sizeBytes }: ImageRecord): ImageReport {
 }
 
 function detailOf({ images, layers, blobs }: ImageParts, image: ImageRecord): Omit<ImageDetailReport, 'config' | 'usedBy'> {
-  const others = images.list().filter(({ id }) => id !== image.id);
+  const othersWith = new Map<Digest, number>();
+  for (const other of images.list().filter(({ id }) => id !== image.id))
+    for (const chain of new Set(other.layers.map((layer) => layer.chain))) othersWith.set(chain, (othersWith.get(chain) ?? 0) + 1);
   return {
     ...reportOf(image),
     digests: image.digests,
@@ -81,7 +84,7 @@ function detailOf({ images, layers, blobs }: ImageParts, image: ImageRecord): Om
       sizeBytes,
       unpackedBytes: layers.get(chain)?.sizeBytes ?? 0,
       isBlobKept: blobs.has(digest),
-      sharedWith: others.filter((other) => other.layers.some((layer) => layer.chain === chain)).length,
+      sharedWith: othersWith.get(chain) ?? 0,
     })),
   };
 }
