@@ -13,15 +13,20 @@ export interface Pruned {
 export async function pruneImages(parts: ImageParts, isDryRun: boolean, signal: AbortSignal): Promise<Pruned> {
   const { images } = parts;
   const unused = images.list().filter(({ id, pinned, store }) => !pinned && store === undefined && images.usersOf(id).length === 0);
-  if (isDryRun) return { removed: unused, freedBytes: bytesOfAlone(parts, unused), failures: [] };
   const removed: ImageRecord[] = [];
   const failures: string[] = [];
   let freedBytes = 0;
+  const imagesWith = new Map<Digest, number>();
+  for (const digest of images.list().flatMap(contentOf)) imagesWith.set(digest, (imagesWith.get(digest) ?? 0) + 1);
   for (const image of unused) {
     if (signal.aborted) break;
+    const content = contentOf(image);
+    const own = content.filter((digest) => imagesWith.get(digest) === 1);
+    const bytes = bytesOf(parts, own);
     try {
-      const bytes = bytesOfAlone(parts, [image]);
-      if ((await images.remove(image.id)) === undefined) continue; // somebody else has
+      const isOurs = isDryRun || (await images.remove(image.id)) !== undefined; // else somebody else has removed it
+      for (const digest of content) imagesWith.set(digest, (imagesWith.get(digest) ?? 0) - 1);
+      if (!isOurs) continue;
       removed.push(image);
       freedBytes += bytes;
     } catch (error) {
@@ -31,23 +36,12 @@ export async function pruneImages(parts: ImageParts, isDryRun: boolean, signal: 
   return { removed, freedBytes, failures };
 }
 
-/** What these images have on the disk that no other has: unpacked layers and blobs. */
-function bytesOfAlone({ images, layers, blobs }: ImageParts, gone: readonly ImageRecord[]): number {
-  const ids = new Set(gone.map(({ id }) => id));
-  const kept = contentOf(images.list().filter(({ id }) => !ids.has(id)));
-  let bytes = 0;
-  for (const digest of contentOf(gone)) if (!kept.has(digest)) bytes += (layers.get(digest)?.sizeBytes ?? 0) + blobs.sizeOf(digest);
-  return bytes;
+/** What this takes on the disk: unpacked layers and blobs. */
+function bytesOf({ layers, blobs }: ImageParts, content: readonly Digest[]): number {
+  return content.reduce((sum, digest) => sum + (layers.get(digest)?.sizeBytes ?? 0) + blobs.sizeOf(digest), 0);
 }
 
-/** Chains and digests together: none is both, but of a lowest layer that came plain, whose two sizes both count. */
-function contentOf(images: readonly ImageRecord[]): Set<Digest> {
-  return new Set(
-    images.flatMap(({ layers, chain, configDigest, manifestDigest }) => [
-      chain,
-      configDigest,
-      manifestDigest,
-      ...layers.flatMap((layer) => [layer.chain, layer.digest]),
-    ]),
-  );
+/** Chains and digests together, each once: none is both, but of a lowest layer that came plain, whose two sizes both count. */
+function contentOf({ layers, chain, configDigest, manifestDigest }: ImageRecord): readonly Digest[] {
+  return [...new Set([chain, configDigest, manifestDigest, ...layers.flatMap((layer) => [layer.chain, layer.digest])])];
 }
