@@ -97,12 +97,7 @@ async function fetchFiles(
     [...work.values()].filter(({ isNew }) => isNew),
     options,
     async (part, signal, slot) => {
-      try {
-        await fetchFile(parts, what, part, { ...options, signal }, undo, slot);
-      } catch (error) {
-        if (!signal.aborted) part.progress.fail(error);
-        throw error;
-      }
+      await fetchFile(parts, what, part, { ...options, signal }, undo, slot);
     },
   );
   return work;

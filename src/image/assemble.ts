@@ -174,12 +174,7 @@ async function fetchLayers(
     return false;
   });
   await fetchSeveral(missing, options, async (part, signal, slot) => {
-    try {
-      await fetchLayer(parts, image, part, { ...options, signal }, undo, slot);
-    } catch (error) {
-      if (!signal.aborted) part.progress.fail(error);
-      throw error;
-    }
+    await fetchLayer(parts, image, part, { ...options, signal }, undo, slot);
   });
 }
 

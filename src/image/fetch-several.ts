@@ -3,6 +3,7 @@ import { DaemonError, messageOf } from '../base/errors.ts';
 import { step } from '../base/steps.ts';
 import type { Downloads } from './download.ts';
 import type { Release, Slots } from '../base/slots.ts';
+import type { LayerProgress } from './progress.ts';
 
 export interface FetchOptions {
   readonly signal: AbortSignal;
@@ -14,10 +15,10 @@ export interface FetchOptions {
 
 /**
  * Fetches the parts of an image, several at once, in their order, each with a slot of the downloads. The first failure stops the rest,
- * and is thrown when all have stopped.
+ * is told by the progress of its part, and is thrown when all have stopped.
  * @param fetch gets the signal that stops it; it may give its slot back when it has all that it downloads.
  */
-export async function fetchSeveral<T>(
+export async function fetchSeveral<T extends { readonly progress: LayerProgress }>(
   parts: readonly T[],
   { signal: caller, parallelLayers, downloads }: FetchOptions,
   fetch: (part: T, signal: AbortSignal, slot: Release | undefined) => Promise<void>,
@@ -36,6 +37,7 @@ export async function fetchSeveral<T>(
         slot = await turn(downloads?.slots, signal);
         await fetch(part, signal, slot);
       } catch (error) {
+        if (!signal.aborted) part.progress.fail(error);
         failures.push(error);
         stop.abort(error instanceof DaemonError ? error : new DaemonError('Internal', messageOf(error), { cause: error }));
       } finally {
