@@ -20,6 +20,7 @@ const INSTALLED: Readonly<Record<string, string>> = {
   'sysctl.conf': 'usr/lib/sysctl.d/50-podwright.conf',
   'crictl.yaml': 'usr/share/podwright/crictl.yaml',
   '10-podwright-bridge.conflist': 'usr/share/podwright/10-podwright-bridge.conflist',
+  kubernetes: 'usr/share/podwright/kubernetes',
   prometheus: 'usr/share/podwright/prometheus',
   grafana: 'usr/share/podwright/grafana',
   selinux: 'usr/share/podwright/selinux',
