@@ -140,6 +140,33 @@ test('a key in a table that containerd does not read in this version is unknown'
   ]);
 });
 
+test('the tables of servers that version 4 has as plugins are carried as those of version 3', async (t) => {
+  const lab = await MigrateLab.make(t, {
+    'config.toml': `version = 4
+[plugins."io.containerd.server.v1.grpc"]
+gid = 999
+[plugins."io.containerd.server.v1.metrics"]
+address = "127.0.0.1:1338"
+[plugins."io.containerd.server.v1.grpc-tcp"]
+address = "127.0.0.1:9"
+[plugins."io.containerd.cri.v1.images".pinned_images]
+sandbox = "registry.test/pause:1"
+base = "registry.test/base:1"
+[plugins."io.containerd.transfer.v1.local"]
+max_concurrent_downloads = 5
+[plugins."io.containerd.tracing.processor.v1.otlp"]
+endpoint = "collector:4317"
+`,
+  });
+  const { config, migration } = await lab.load(await readContainerd(lab.at('config.toml'), undefined));
+  assert.deepEqual([config.socketGid, config.metrics.listen, config.image.maxParallelDownloads], [999, '127.0.0.1:1338', 5]);
+  assert.deepEqual(config.image.pinned, ['registry.test/base:1']);
+  assert.deepEqual(Object.keys(fates(migration, 'lost')), [
+    'plugins."io.containerd.server.v1.grpc-tcp".address',
+    'plugins."io.containerd.tracing.processor.v1.otlp".endpoint',
+  ]);
+});
+
 test('versions that are not known, or not the same, are refused with what to do', async (t) => {
   const lab = await MigrateLab.make(t, {
     'old.toml': 'root = "/r"\n',
