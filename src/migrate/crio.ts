@@ -1,7 +1,8 @@
-import { textOf } from './rule.ts';
+import { isEmpty, textOf } from './rule.ts';
 import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasErrno } from '../base/errors.ts';
+import { findProgram, programDirs } from '../config/resolve.ts';
 import { CRIO_BUILT_IN, CRIO_KEYS } from './crio-keys.ts';
 import type { Peer } from './migrate.ts';
 import { PeerTree, readPeerFile } from './peer-tree.ts';
@@ -10,6 +11,7 @@ import type { Setting } from './peer-tree.ts';
 export const CRIO_FILE = '/etc/crio/crio.conf';
 export const CRIO_DIRECTORY = '/etc/crio/crio.conf.d';
 
+const CRUN = 'crun';
 const HANDLERS = ['crio', 'runtime', 'runtimes'];
 /** Entries of these are replaced as a whole by a later file's: its TOML library makes each anew. */
 const REPLACED = [HANDLERS, ['crio', 'runtime', 'workloads']];
@@ -18,9 +20,15 @@ const REPLACED = [HANDLERS, ['crio', 'runtime', 'workloads']];
  * CRI-O's configuration: the file, then all files of the directory and those below it, in the order of their names; the later wins.
  * @param directory undefined: none
  * @param isRequired whether the file must be there
+ * @param programDirectories where CRI-O finds crun, which is then a handler of it that no file need name
  * @throws {DaemonError} InvalidArgument that names the file that is wrong
  */
-export async function readCrio(file: string, directory: string | undefined, isRequired: boolean): Promise<Peer> {
+export async function readCrio(
+  file: string,
+  directory: string | undefined,
+  isRequired: boolean,
+  programDirectories: readonly string[] = programDirs(),
+): Promise<Peer> {
   const dropIns = directory === undefined ? [] : await filesBelow(directory);
   const paths = [...(isRequired || (await isThere(file)) ? [file] : []), ...dropIns];
   const tree = new PeerTree();
@@ -30,14 +38,15 @@ export async function readCrio(file: string, directory: string | undefined, isRe
       REPLACED.some((above) => table.length === above.length + 1 && above.every((part, index) => table[index] === part)),
     );
   }
-  return crio(tree, paths);
+  return crio(tree, paths, (await findProgram(CRUN, programDirectories)) !== CRUN);
 }
 
-export function crio(tree: PeerTree, files: readonly string[]): Peer {
-  const chosen = textOf(tree.at(['crio', 'runtime', 'default_runtime'])?.value ?? 'crun');
-  // crun is built in; of others' tables there must be one.
-  if (chosen === 'crun' && !tree.namesIn(HANDLERS).includes('crun'))
-    tree.lay([{ path: [...HANDLERS, 'crun', 'runtime_path'], value: '', file: 'built into CRI-O' }]);
+function crio(tree: PeerTree, files: readonly string[], hasCrun: boolean): Peer {
+  const named = tree.at(['crio', 'runtime', 'default_runtime'])?.value;
+  const chosen = isEmpty(named) ? CRUN : textOf(named ?? '');
+  // crun is built in, where it is on the node; of others there must be a table.
+  if ((chosen === CRUN || hasCrun) && !tree.namesIn(HANDLERS).includes(CRUN))
+    tree.lay([{ path: [...HANDLERS, CRUN, 'runtime_path'], value: '', file: 'built into CRI-O' }]);
   for (const name of tree.namesIn(HANDLERS)) tree.lay(inherited(tree, name, chosen));
   return {
     name: 'CRI-O',

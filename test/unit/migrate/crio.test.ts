@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { chmod } from 'node:fs/promises';
 import { test } from 'node:test';
 import { readCrio } from '../../../src/migrate/crio.ts';
 import { losesSomething, migrate } from '../../../src/migrate/migrate.ts';
@@ -111,6 +112,20 @@ test('without a word of runtimes there is crun, as built into CRI-O', async (t) 
   assert.equal(config.runtime.default, 'crun');
   assert.ok(Object.hasOwn(config.runtime.handlers, 'crun'));
   assert.equal(config.cgroupManager, 'systemd');
+});
+
+test('crun is a handler of CRI-O wherever it is on the node, whatever the files say', async (t) => {
+  const lab = await MigrateLab.make(t, {
+    'crio.conf': '[crio.runtime]\ndefault_runtime = "runc"\n[crio.runtime.runtimes.runc]\n',
+    'bin/crun': '',
+  });
+  const handlers = async (directories: readonly string[]): Promise<string[]> => {
+    const { config } = await lab.load(await readCrio(lab.at('crio.conf'), undefined, true, directories));
+    return Object.keys(config.runtime.handlers).sort();
+  };
+  assert.deepEqual(await handlers([lab.at('bin')]), ['runc'], 'it is no program');
+  await chmod(lab.at('bin/crun'), 0o755);
+  assert.deepEqual(await handlers([lab.at('bin')]), ['crun', 'runc']);
 });
 
 test('a value that ours does not take is lost in the words of our key', async (t) => {
