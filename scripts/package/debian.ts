@@ -2,11 +2,10 @@
 import { createHash } from 'node:crypto';
 import { chmod, readdir, readFile, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
 import { execa } from 'execa';
 import { ensureDir, outputFile, remove } from 'fs-extra/esm';
 import { layExtras } from './extras.ts';
+import { compress, layManual } from './manual.ts';
 import type { Made, Making, Release } from './release.ts';
 import { settle } from './settle.ts';
 
@@ -55,6 +54,7 @@ export async function makeDeb({ release, program, work, out }: Making): Promise<
   await ensureDir(join(work, 'usr/bin'));
   await symlink('../lib/podwright/bin/podwright', join(work, 'usr/bin/podwright'));
   await layExtras(work);
+  await layManual(program, work);
   await writePapers(join(work, 'usr/share/doc/podwright'), release);
   const installedBytes = await settle(work, release.time);
   await writeControl(work, release, installedBytes);
@@ -75,11 +75,8 @@ function maintainer(): string {
 async function writePapers(directory: string, { version, time }: Release): Promise<void> {
   const date = new Date(time * 1000).toUTCString().replace('GMT', '+0000');
   const entry = `podwright (${version}) unstable; urgency=medium\n\n  * See CHANGELOG.md.gz beside this file.\n\n -- ${maintainer()}  ${date}\n`;
-  const compressed = await promisify(gzip)(entry, { level: 9 });
-  await writeFile(join(directory, 'changelog.gz'), compressed);
-  const changes = await readFile(join(directory, 'CHANGELOG.md'));
-  await writeFile(join(directory, 'CHANGELOG.md.gz'), await promisify(gzip)(changes, { level: 9 }));
-  await unlink(join(directory, 'CHANGELOG.md'));
+  await writeFile(join(directory, 'changelog'), entry);
+  for (const name of ['changelog', 'CHANGELOG.md']) await compress(join(directory, name));
   await unlink(join(directory, 'LICENSE')); // Debian has it, see below
   await writeFile(join(directory, 'copyright'), await readFile(join(REPOSITORY, 'deploy/debian/copyright')));
 }

@@ -33,6 +33,7 @@ export async function layExtras(tree: string): Promise<void> {
     await copy(join(REPOSITORY, 'deploy', name), join(tree, path));
   }
   await outputFile(join(tree, 'etc/podwright/podwright.toml'), packagedConfiguration());
+  await ensureDir(join(tree, 'etc/cni/net.d')); // where pods' networks go, ours or another's
   const documents = join(tree, 'usr/share/doc/podwright');
   await ensureDir(documents);
   for (const name of ['README.md', 'CHANGELOG.md', 'SECURITY.md']) await copyFile(join(REPOSITORY, name), join(documents, name));

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { ensureDir, remove } from 'fs-extra/esm';
 import { layExtras } from './extras.ts';
+import { layManual } from './manual.ts';
 import type { Made, Making } from './release.ts';
 import { settle } from './settle.ts';
 
@@ -20,6 +21,7 @@ export async function makeTarball({ release, program, work, out }: Making): Prom
   const name = `podwright-${release.version}`;
   await execa('cp', ['-al', program, join(work, name)]);
   await layExtras(join(work, name, 'node'));
+  await layManual(program, join(work, name, 'node'));
   const installedBytes = await settle(join(work, name), release.time);
   const { option, ending } = COMPRESSION[release.compression];
   const file = join(out, `${name}-linux-amd64.${ending}`);

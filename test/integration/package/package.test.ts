@@ -86,6 +86,16 @@ test('what the package has runs without anything of the machine but its librarie
   assert.match(stdout, /^\[cadvisor\]$[^[]*^crio_compat = true$/m);
 });
 
+test('the package has the manual of its commands, and the completions of three shells', async () => {
+  const root = join(await built(), 'root');
+  const { stdout } = await execa('gzip', ['-dc', join(root, 'usr/share/man/man8/podwright-check.8.gz')]);
+  assert.match(stdout, /^\.TH /m);
+  await execa('gzip', ['-dc', join(root, 'usr/share/man/man5/podwright.toml.5.gz')]);
+  await execa('bash', ['-n', join(root, 'usr/share/bash-completion/completions/podwright')]);
+  for (const file of ['zsh/vendor-completions/_podwright', 'fish/vendor_completions.d/podwright.fish'])
+    assert.match(await readFile(join(root, 'usr/share', file), 'utf8'), /podwright/);
+});
+
 test('the tarball has one directory, with the same program and the files for a node', async () => {
   const directory = await built();
   const unpacked = join(directory, 'unpacked');
