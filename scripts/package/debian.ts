@@ -1,9 +1,9 @@
 /** The Debian package: Debian Policy, deb-control(5), dpkg-deb(1). */
 import { createHash } from 'node:crypto';
-import { chmod, readdir, readFile, symlink, unlink, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, readdir, readFile, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { execa } from 'execa';
-import { ensureDir, outputFile, remove } from 'fs-extra/esm';
+import { copy, ensureDir, outputFile, remove } from 'fs-extra/esm';
 import { layExtras } from './extras.ts';
 import { compress, layManual } from './manual.ts';
 import type { Made, Making, Release } from './release.ts';
@@ -56,6 +56,7 @@ export async function makeDeb({ release, program, work, out }: Making): Promise<
   await layExtras(work);
   await layManual(program, work);
   await writePapers(join(work, 'usr/share/doc/podwright'), release);
+  await copy(join(REPOSITORY, 'deploy/debian/lintian-overrides'), join(work, 'usr/share/lintian/overrides/podwright'));
   const installedBytes = await settle(work, release.time);
   await writeControl(work, release, installedBytes);
   await settle(join(work, 'DEBIAN'), release.time);
@@ -78,7 +79,7 @@ async function writePapers(directory: string, { version, time }: Release): Promi
   await writeFile(join(directory, 'changelog'), entry);
   for (const name of ['changelog', 'CHANGELOG.md']) await compress(join(directory, name));
   await unlink(join(directory, 'LICENSE')); // Debian has it, see below
-  await writeFile(join(directory, 'copyright'), await readFile(join(REPOSITORY, 'deploy/debian/copyright')));
+  await copyFile(join(REPOSITORY, 'deploy/debian/copyright'), join(directory, 'copyright'));
 }
 
 async function writeControl(tree: string, { version }: Release, installedBytes: number): Promise<void> {

@@ -1,5 +1,5 @@
 /** What lies in /usr/lib/podwright: the bundle, what starts it, Node, and the one package that cannot be bundled. */
-import { copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { copy, ensureDir, readJson } from 'fs-extra/esm';
@@ -47,6 +47,7 @@ async function copyOne(path: string, directory: string): Promise<void> {
 async function stripped(path: string, directory: string): Promise<void> {
   await ensureDir(dirname(join(directory, path)));
   await execa('strip', ['--strip-unneeded', '-o', join(directory, path), join(REPOSITORY, path)]);
+  if (path.endsWith('.node')) await chmod(join(directory, path), 0o644); // a library, which nobody runs
 }
 
 /** npm has checked the digests of what it has installed, and notes them. */
