@@ -1,6 +1,6 @@
 import { hasErrno } from '../base/errors.ts';
 import type { Cgroups } from '../linux/cgroups/cgroups.ts';
-import { before, checkRequestedParent, crioName, isOwnName, OWN_NAME_PREFIX } from './placement.ts';
+import { before, checkRequestedParent, crioName, idAtEnd, idsWithoutProcess, isOwnName, OWN_NAME_PREFIX } from './placement.ts';
 import type { CgroupNaming, CgroupPlacement } from './placement.ts';
 
 /** Below it are the pods that name no parent, each in a cgroup of its own. */
@@ -43,6 +43,10 @@ export class CgroupfsPlacement implements CgroupPlacement {
 
   parentDirectory(parent: string): string {
     return parent;
+  }
+
+  parentAt(directory: string): string {
+    return directory;
   }
 
   readPath(cgroupsPath: string): { readonly directory: string } | { readonly must: string } {
@@ -99,8 +103,25 @@ export class CgroupfsPlacement implements CgroupPlacement {
   }
 
   async removeContainer(parent: string, id: string, cgroupsPath?: string): Promise<void> {
+    await this.#removeEach([this.containerDirectory(parent, id, cgroupsPath), monitorDirectory(parent, id)]);
+  }
+
+  idOf(name: string): string | undefined {
+    const id = idAtEnd(name);
+    return id !== undefined && namesOf(id).includes(name) ? id : undefined;
+  }
+
+  async idsWithoutProcess(parent: string): Promise<string[]> {
+    return idsWithoutProcess(this.#cgroups, parent, (name) => this.idOf(name));
+  }
+
+  async removeAllOf(parent: string, id: string): Promise<void> {
+    await this.#removeEach(namesOf(id).map((name) => `${parent}${SEPARATOR}${name}`));
+  }
+
+  async #removeEach(paths: readonly string[]): Promise<void> {
     await Promise.all(
-      [this.containerDirectory(parent, id, cgroupsPath), monitorDirectory(parent, id)].map(async (path) => {
+      paths.map(async (path) => {
         if (!(await this.#cgroups.exists(path))) return;
         await this.#cgroups.kill(path);
         await this.#cgroups.remove(path);
@@ -109,8 +130,17 @@ export class CgroupfsPlacement implements CgroupPlacement {
   }
 }
 
+/** Of all cgroups that an object may have in a pod's. */
+function namesOf(id: string): readonly string[] {
+  return [id, crioName(id), monitorName(id)];
+}
+
+function monitorName(id: string): string {
+  return `${OWN_NAME_PREFIX}conmon-${id}`;
+}
+
 function monitorDirectory(parent: string, id: string): string {
-  return `${parent}/podwright-conmon-${id}`;
+  return `${parent}${SEPARATOR}${monitorName(id)}`;
 }
 
 function isName(part: string): boolean {

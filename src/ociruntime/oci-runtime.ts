@@ -1,7 +1,8 @@
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { waitFor, withTimeout } from '../base/deadline.ts';
-import { DaemonError } from '../base/errors.ts';
+import { DaemonError, unlessMissing } from '../base/errors.ts';
+import { isObjectId } from '../base/ids.ts';
 import { step } from '../base/steps.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import type { ExitStatus, RunResult, Stdio } from '../linux/spawn.ts';
@@ -129,6 +130,11 @@ export class OciRuntime {
     await onThread('unmountAllBelow', { prefix: directory });
     await this.delete(containerId);
     await rm(directory, { recursive: true, force: true });
+  }
+
+  /** The ids of which the runtime keeps something: in its root is a directory for each container. */
+  async ids(): Promise<string[]> {
+    return (await unlessMissing(readdir(this.#options.root), [] as string[])).filter(isObjectId);
   }
 
   /**

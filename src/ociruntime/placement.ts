@@ -1,5 +1,6 @@
 import { DaemonError } from '../base/errors.ts';
 import { isObjectId } from '../base/ids.ts';
+import type { Cgroups } from '../linux/cgroups/cgroups.ts';
 
 export type CgroupDriver = 'cgroupfs' | 'systemd';
 
@@ -29,6 +30,9 @@ export interface CgroupPlacement {
    * @throws InvalidArgument where the systemd driver is not given a slice, and for a path that leads out of its parent.
    */
   parent(requested: string, sandboxId: string): string;
+
+  /** The pod's cgroup that is at a directory below a hierarchy's root, in the driver's own form: {@link parentDirectory} the other way round. */
+  parentAt(directory: string): string;
 
   /** OCI linux.cgroupsPath for a new container. */
   cgroupsPath(parent: string, id: string): string;
@@ -78,6 +82,15 @@ export interface CgroupPlacement {
   /** Removes the cgroups of a container and of its monitor, with every process that is still in them. Idempotent. */
   removeContainer(parent: string, id: string, cgroupsPath?: string): Promise<void>;
 
+  /** The id that is in the name of a container's cgroup, in either naming, or of its monitor's; undefined where we give no such name. */
+  idOf(name: string): string | undefined;
+
+  /** The ids that are in names of cgroups in a pod's, by {@link idOf}, of which none has a process in it. */
+  idsWithoutProcess(parent: string): Promise<string[]>;
+
+  /** Removes the cgroups in a pod's that have this id in their names, with every process that is still in them. Idempotent. */
+  removeAllOf(parent: string, id: string): Promise<void>;
+
   /**
    * Makes a cgroup without processes beside the containers', which stands for the pod's network to cAdvisor. In a slice that is of our
    * own naming there is none: systemd makes that slice, later, and cAdvisor in a kubelet does not look there.
@@ -101,6 +114,28 @@ export const OWN_NAME_PREFIX = 'podwright-';
 /** The name of a container's cgroup in CRI-O's form. */
 export function crioName(id: string): string {
   return `crio-${id}.scope`;
+}
+
+/** The name of a cgroup without what comes before and after an id at its end; undefined where there is none. */
+export function idAtEnd(name: string): string | undefined {
+  return /(?:^|-)([0-9a-f]{64})(?:\.scope)?$/.exec(name)?.[1];
+}
+
+/** Of the cgroups in one, the ids by their names where none of an id has a process in it. */
+export async function idsWithoutProcess(
+  cgroups: Cgroups,
+  directory: string,
+  idOf: (name: string) => string | undefined,
+): Promise<string[]> {
+  const ids = new Set<string>();
+  const used = new Set<string>();
+  for (const name of await cgroups.children(directory)) {
+    const id = idOf(name);
+    if (id === undefined) continue;
+    ids.add(id);
+    if ((await cgroups.processes(`${directory}/${name}`)).length > 0) used.add(id);
+  }
+  return [...ids].filter((id) => !used.has(id));
 }
 
 /** Whether we give cgroups such names, or cAdvisor and the kubelet take them for a container's: nobody else may choose them. */

@@ -1,9 +1,19 @@
+import { basename } from 'node:path';
 import { sleep } from '../base/deadline.ts';
 import { DaemonError } from '../base/errors.ts';
 import type { Cgroups } from '../linux/cgroups/cgroups.ts';
 import { unitsOutOfMemory } from '../linux/journal.ts';
 import { sliceToCgroupPath, startScope, stopUnit } from '../linux/systemd.ts';
-import { before, checkRequestedParent, crioName, isOwnName, OWN_NAME_PREFIX, refuseParent } from './placement.ts';
+import {
+  before,
+  checkRequestedParent,
+  crioName,
+  idAtEnd,
+  idsWithoutProcess,
+  isOwnName,
+  OWN_NAME_PREFIX,
+  refuseParent,
+} from './placement.ts';
 import type { CgroupNaming, CgroupPlacement, PlacedContainer } from './placement.ts';
 
 /** Begins the names of slices for pods that name no parent. A `-` makes a slice the child of another, systemd.slice(5). */
@@ -75,6 +85,10 @@ export class SystemdPlacement implements CgroupPlacement {
     return sliceToCgroupPath(parent);
   }
 
+  parentAt(directory: string): string {
+    return basename(directory);
+  }
+
   readPath(cgroupsPath: string): { readonly directory: string } | { readonly must: string } {
     const unit = unitOf(cgroupsPath);
     if (unit !== undefined) return { directory: directoryOf(unit) };
@@ -113,6 +127,26 @@ export class SystemdPlacement implements CgroupPlacement {
   async removeContainer(parent: string, id: string, cgroupsPath?: string): Promise<void> {
     const units = [containerUnit(parent, id, cgroupsPath), { slice: parent, scope: monitorScope(id) }];
     await Promise.all(units.map(async (unit) => this.#endScope(unit)));
+  }
+
+  idOf(name: string): string | undefined {
+    const id = idAtEnd(name);
+    return id !== undefined && scopesOf(id).includes(name) ? id : undefined;
+  }
+
+  async idsWithoutProcess(parent: string): Promise<string[]> {
+    return idsWithoutProcess(this.#cgroups, sliceToCgroupPath(parent), (name) => this.idOf(name));
+  }
+
+  async removeAllOf(parent: string, id: string): Promise<void> {
+    await Promise.all(
+      scopesOf(id).map(async (scope) => {
+        const path = directoryOf({ slice: parent, scope });
+        // One without processes is no unit's: systemd removes those of its own.
+        if ((await this.#cgroups.processes(path)).length > 0) await this.#endScope({ slice: parent, scope });
+        else if (await this.#cgroups.exists(path)) await this.#cgroups.remove(path);
+      }),
+    );
   }
 
   /** A directory in systemd's tree that no unit has: a scope cannot be without processes. cAdvisor wants its name to end in `.scope`. */
@@ -162,9 +196,18 @@ function directoryOf({ slice, scope }: Unit): string {
   return `${sliceToCgroupPath(slice)}/${scope}`;
 }
 
+/** Of all cgroups that an object may have in a pod's. */
+function scopesOf(id: string): readonly string[] {
+  return [ownScope(id), crioName(id), monitorScope(id)];
+}
+
+function ownScope(id: string): string {
+  return `${OWN_NAME_PREFIX}${id}.scope`;
+}
+
 function containerUnit(parent: string, id: string, cgroupsPath = ''): Unit {
   const isCrio = cgroupsPath === `${parent}:${PREFIXES.crio}:${id}`;
-  return unitOf(cgroupsPath) ?? { slice: parent, scope: isCrio ? crioName(id) : `${OWN_NAME_PREFIX}${id}.scope` };
+  return unitOf(cgroupsPath) ?? { slice: parent, scope: isCrio ? crioName(id) : ownScope(id) };
 }
 
 /** What runtimes make of a linux.cgroupsPath; undefined for one that they may take in different ways, or that is ours. */

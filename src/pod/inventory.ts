@@ -7,11 +7,13 @@ import { removeUnknownNetworkCgroup } from '../podsandbox/network-cgroup.ts';
 import { removeSandboxFiles } from '../podsandbox/sandbox-files.ts';
 import { unpinSandbox } from '../podsandbox/unpin.ts';
 import { releaseUnknownAttachment, removeUnknownContainer } from './remove-unknown.ts';
+import { listRemains, removeRemains } from './remains.ts';
 import type { RestoreParts } from './restore.ts';
 
 /** One kind of thing that pods and containers have outside their records, each known by the id of its object. */
 export interface InventoryKind {
-  readonly kind: 'attachment' | 'namespace' | 'infra bundle' | 'network cgroup' | 'bundle' | 'directory' | 'rootfs' | 'exit file';
+  readonly kind:
+    'attachment' | 'namespace' | 'infra bundle' | 'network cgroup' | 'bundle' | 'container' | 'directory' | 'rootfs' | 'exit file';
   /** The ids for which one exists. */
   readonly list: () => Promise<readonly string[]>;
   readonly isClaimed: (id: string) => boolean;
@@ -68,6 +70,14 @@ export function inventoryOf(parts: RestoreParts): readonly InventoryKind[] {
       remove: async (id) => removeUnknownContainer(parts, containers.bundleOf(id), id),
     },
     {
+      ...ofContainer,
+      kind: 'container',
+      list: async () => listWithoutBundle(parts),
+      // It may be an infra container's, or a pod's cgroup without processes.
+      isClaimed: (id) => ofSandbox.isClaimed(id) || ofContainer.isClaimed(id),
+      remove: async (id) => removeRemains(parts, id),
+    },
+    {
       ...ofSandbox,
       kind: 'directory',
       list: async () => objectIds(directories.files),
@@ -92,6 +102,14 @@ export function inventoryOf(parts: RestoreParts): readonly InventoryKind[] {
       fields: (id) => ({ path: exitFileOf(monitor.exitDirectory, id) }),
     },
   ];
+}
+
+/** What has a bundle or a network cgroup on record is told, and removed, as that. */
+async function listWithoutBundle(parts: RestoreParts): Promise<readonly string[]> {
+  const { infra, networkCgroups } = parts.sandboxParts.directories;
+  const told = await Promise.all([parts.containerParts.bundleDirectory, infra, networkCgroups].map(objectIds));
+  const ids = new Set(told.flat());
+  return (await listRemains(parts)).filter((id) => !ids.has(id));
 }
 
 async function objectIds(directory: string): Promise<string[]> {

@@ -1,22 +1,29 @@
 /** `check --leaks --fix` on real things that no record claims, beside pods that run and pods that come and go. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { ensureDir, pathExists, readJson, writeJson } from 'fs-extra/esm';
+import { ensureDir, pathExists, readJson, remove, writeJson } from 'fs-extra/esm';
 import { busyboxLayer } from '../../scripts/make-demo-image.ts';
 import type { LeakFixReport } from '../../src/admin/debug-reports.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { Networks } from '../../src/cni/networks.ts';
+import { detectCgroups } from '../../src/linux/cgroups/detect.ts';
 import { pinNamespaces } from '../../src/linux/namespaces.ts';
 import { mountTmpfs } from '../../src/linux/mounts.ts';
+import { identify } from '../../src/linux/process.ts';
+import { CgroupfsPlacement } from '../../src/ociruntime/cgroupfs-placement.ts';
+import { createMonitored } from '../../src/ociruntime/monitor.ts';
+import { MonitoredBundle } from '../../src/ociruntime/monitored-bundle.ts';
+import { OciRuntime } from '../../src/ociruntime/oci-runtime.ts';
 import type { InventoryKind } from '../../src/pod/inventory.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { e2eTest, inventoryOf } from '../support/e2e-test.ts';
-import { execSync, removePod, runContainer, runPod, until } from '../support/pods.ts';
+import { execSync, removePod, runContainer, runPod, until, type Pod } from '../support/pods.ts';
 
 const RUNTIME = process.env['PODWRIGHT_TEST_RUNTIME'] ?? 'runc';
+const CONMON = process.env['PODWRIGHT_TEST_CONMON'] ?? '/usr/bin/conmon';
 const CNI_BIN_DIRS = (process.env['PODWRIGHT_TEST_CNI_BIN'] ?? '/opt/cni/bin:/usr/lib/cni').split(':');
 const newId = (): string => randomBytes(32).toString('hex');
 
@@ -36,6 +43,17 @@ async function leakNetwork(daemon: TestDaemon, id: string): Promise<void> {
   await networks.close();
 }
 
+/** Of a container that sleeps. */
+async function writeSpec(bundle: string, cgroupsPath: string): Promise<void> {
+  await execa(RUNTIME, ['spec', '--bundle', bundle]);
+  const spec = (await readJson(join(bundle, 'config.json'))) as { process: object; linux: object };
+  await writeJson(join(bundle, 'config.json'), {
+    ...spec,
+    process: { ...spec.process, terminal: false, args: ['sleep', '3600'] },
+    linux: { ...spec.linux, cgroupsPath },
+  });
+}
+
 /** A container that runs, in a cgroup of its own, on an overlay that is mounted in its bundle. */
 async function leakContainer(daemon: TestDaemon, id: string): Promise<number> {
   const bundle = join(daemon.runDir, 'bundles', id);
@@ -44,17 +62,48 @@ async function leakContainer(daemon: TestDaemon, id: string): Promise<number> {
   await execa('tar', ['-x', '-f', '-', '-C', lower!], { input: (await busyboxLayer('none')).tar });
   const layers = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
   await execa('mount', ['-t', 'overlay', 'overlay', '-o', layers, join(bundle, 'rootfs')]);
-  await execa(RUNTIME, ['spec', '--bundle', bundle]);
-  const spec = (await readJson(join(bundle, 'config.json'))) as { process: object; linux: object };
-  await writeJson(join(bundle, 'config.json'), {
-    ...spec,
-    process: { ...spec.process, terminal: false, args: ['sleep', '3600'] },
-    linux: { ...spec.linux, cgroupsPath: `${daemon.cgroup}/lost/${id}` },
-  });
+  await writeSpec(bundle, `${daemon.cgroup}/lost/${id}`);
   const pidFile = join(bundle, 'pidfile');
   const args = ['--root', join(daemon.runDir, 'runtime/runc'), 'run', '--detach', '--bundle', bundle, '--pid-file', pidFile, id];
   await execa(RUNTIME, args, { stdio: 'ignore' });
   return Number(await readJson(pidFile));
+}
+
+/** A container that runs under a monitor, as the daemon has them, whose bundle is gone. */
+async function leakWithoutBundle(daemon: TestDaemon, id: string): Promise<readonly number[]> {
+  const directory = join(daemon.runDir, 'bundles', id);
+  const persistDirectory = join(daemon.directory, 'lost-persist');
+  for (const path of [join(directory, 'rootfs'), persistDirectory]) await ensureDir(path);
+  await execa('tar', ['-x', '-f', '-', '-C', join(directory, 'rootfs')], { input: (await busyboxLayer('none')).tar });
+  const parent = `${daemon.cgroup}/without-bundle`;
+  const placement = new CgroupfsPlacement(await detectCgroups());
+  await writeSpec(directory, placement.cgroupsPath(parent, id));
+  const root = join(daemon.runDir, 'runtime/runc');
+  const environment = { PATH: process.env['PATH'] ?? '' };
+  // conmon takes a path only.
+  const { stdout: path } = await execa('sh', ['-c', 'command -v "$0"', RUNTIME]);
+  const runtime = new OciRuntime({ name: 'runc', path, root, systemdCgroup: false, environment });
+  const options = { conmonPath: CONMON, exitDirectory: join(daemon.runDir, 'exits'), logSizeMaxBytes: -1 };
+  const made = await createMonitored(options, runtime, {
+    containerId: id,
+    name: 'lost',
+    bundle: new MonitoredBundle(directory, persistDirectory),
+    logPath: join(daemon.directory, 'lost.log'),
+    terminal: false,
+    stdin: false,
+    stdinOnce: false,
+    placeMonitor: async (pid) => placement.placeMonitor(parent, id, pid),
+    timeoutMs: 60_000,
+  });
+  await runtime.start(id);
+  await remove(directory);
+  return [made.process.pid, made.monitor.pid];
+}
+
+/** Of a container and its monitor, in a pod that is there: without a process. */
+async function leakCgroups(pod: Pod, id: string): Promise<void> {
+  const cgroups = await detectCgroups();
+  for (const name of [id, `podwright-conmon-${id}`]) await cgroups.ensure(`${pod.config.linux?.cgroupParent ?? ''}/${name}`);
 }
 
 /** In the cgroup of the lost container's pod, with what tells where. */
@@ -67,8 +116,8 @@ async function leakNetworkCgroup(daemon: TestDaemon, id: string): Promise<void> 
 }
 
 /** One of everything, by hand: what a bug in the daemon would leave. */
-async function leakAll(daemon: TestDaemon): Promise<{ readonly things: readonly string[]; readonly pid: number }> {
-  const [sandbox, container] = [newId(), newId()];
+async function leakAll(daemon: TestDaemon, kept: Pod): Promise<{ readonly things: readonly string[]; readonly pids: readonly number[] }> {
+  const [sandbox, container, withoutBundle, withoutProcess] = [newId(), newId(), newId(), newId()];
   await leakNetwork(daemon, sandbox);
   const pid = await leakContainer(daemon, container);
   const shm = join(daemon.runDir, 'sandboxes', sandbox, 'shm');
@@ -76,17 +125,20 @@ async function leakAll(daemon: TestDaemon): Promise<{ readonly things: readonly 
   mountTmpfs(shm, { sizeBytes: 1024 * 1024, mode: 0o1777 });
   await mkdir(join(daemon.runDir, 'infra', sandbox), { recursive: true });
   await leakNetworkCgroup(daemon, sandbox);
+  const pids = await leakWithoutBundle(daemon, withoutBundle);
+  await leakCgroups(kept, withoutProcess);
   // A kind that the inventory has and this has not does not compile. An exit file of nobody's the exit router takes at once.
-  const expected: Readonly<Record<Exclude<InventoryKind['kind'], 'exit file'>, string>> = {
-    attachment: sandbox,
-    namespace: sandbox,
-    'infra bundle': sandbox,
-    'network cgroup': sandbox,
-    bundle: container,
-    directory: sandbox,
-    rootfs: container,
+  const expected: Readonly<Record<Exclude<InventoryKind['kind'], 'exit file'>, readonly string[]>> = {
+    attachment: [sandbox],
+    namespace: [sandbox],
+    'infra bundle': [sandbox],
+    'network cgroup': [sandbox],
+    bundle: [container],
+    container: [withoutBundle, withoutProcess],
+    directory: [sandbox],
+    rootfs: [container],
   };
-  return { things: Object.entries(expected).map(([kind, id]) => `${kind} ${id}`), pid };
+  return { things: Object.entries(expected).flatMap(([kind, ids]) => ids.map((id) => `${kind} ${id}`)), pids: [pid, ...pids] };
 }
 
 /** Makes and removes pods with a container each until the work is done; the answer is how many. */
@@ -114,8 +166,8 @@ e2eTest(
     const kept = await runPod(daemon, { name: 'kept' });
     const container = await runContainer(daemon, kept, ['sleep', '3600']);
     const before = (await inventoryOf(daemon)).filter((line) => !line.startsWith('process '));
-    const { things, pid } = await leakAll(daemon);
-    await assert.rejects(daemon.cli('check', '--leaks'), { exitCode: 5, stderr: /7 leaked, 0 missing/ });
+    const { things, pids } = await leakAll(daemon, kept);
+    await assert.rejects(daemon.cli('check', '--leaks'), { exitCode: 5, stderr: /9 leaked, 0 missing/ });
 
     const removed: string[] = [];
     const fixes = (async () => {
@@ -130,7 +182,7 @@ e2eTest(
 
     context.diagnostic(`${count} pods came and went meanwhile`);
     assert.deepEqual(removed.sort(), [...things].sort());
-    await until('the process is gone', async () => access(`/proc/${pid}`).then(() => false, () => true)); // prettier-ignore
+    for (const pid of pids) await until('the process is gone', async () => (await identify(pid)) === undefined);
     assert.equal((await execSync(daemon, container, ['true'])).exitCode, 0);
     const now = (await inventoryOf(daemon)).filter((line) => !line.startsWith('process '));
     assert.deepEqual(before.filter((line) => !now.includes(line)), []); // prettier-ignore

@@ -41,6 +41,7 @@ e2eTest(
       'infra bundle': [lost.id],
       'network cgroup': [],
       bundle: [running, ended],
+      container: [],
       directory: [lost.id],
       rootfs: [running, ended],
       'exit file': [ended],

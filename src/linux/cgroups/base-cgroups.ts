@@ -5,7 +5,7 @@ import { DaemonError, hasErrno } from '../../base/errors.ts';
 import { KeyedMutex } from '../../base/keyed-mutex.ts';
 import type { CgroupFigures, CgroupUsage } from './figures.ts';
 import type { Cgroups, CgroupVersion, GoneOomKills, MemoryEvents } from './cgroups.ts';
-import { isDirectory, makeDirectory, processesIn, removeDirectory, treeOf, tryWrite } from './directories.ts';
+import { childrenOf, isDirectory, makeDirectory, processesIn, removeDirectory, treeOf, tryWrite } from './directories.ts';
 import type { Hierarchy } from './hierarchies.ts';
 
 /** How long killed processes may take to go, milliseconds. */
@@ -105,6 +105,10 @@ export abstract class BaseCgroups implements Cgroups {
         }),
       ),
     );
+  }
+
+  async children(path: string): Promise<string[]> {
+    return [...new Set((await Promise.all(this.trees.map(async (tree) => childrenOf(below(tree, path))))).flat())];
   }
 
   async processes(path: string): Promise<number[]> {

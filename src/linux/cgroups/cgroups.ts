@@ -55,6 +55,9 @@ export interface Cgroups {
   /** Removes the cgroup where nothing is in it or below it; else it stays, and that is fine. */
   removeIfEmpty(path: string): Promise<void>;
 
+  /** The names of the cgroups directly below, in any hierarchy; none when it does not exist. */
+  children(path: string): Promise<string[]>;
+
   /** The pids in the cgroup and those below it; none when it does not exist. */
   processes(path: string): Promise<number[]>;
 

@@ -11,12 +11,21 @@ export async function isDirectory(path: string): Promise<boolean> {
   return (await unlessMissing(readdir(path), undefined)) !== undefined;
 }
 
+/** The names of the directories in one; none when it is gone. */
+export async function childrenOf(directory: string): Promise<string[]> {
+  return (await subdirectories(directory)) ?? [];
+}
+
 /** The directory and all below it, parents first; none when it is gone. */
 export async function treeOf(directory: string): Promise<string[]> {
+  const children = await subdirectories(directory);
+  if (children === undefined) return [];
+  return [directory, ...(await Promise.all(children.map(async (name) => treeOf(join(directory, name))))).flat()];
+}
+
+async function subdirectories(directory: string): Promise<string[] | undefined> {
   const entries = await unlessMissing(readdir(directory, { withFileTypes: true }), undefined);
-  if (entries === undefined) return [];
-  const children = entries.filter((entry) => entry.isDirectory()).map((entry) => join(directory, entry.name));
-  return [directory, ...(await Promise.all(children.map(treeOf))).flat()];
+  return entries?.filter((entry) => entry.isDirectory()).map(({ name }) => name);
 }
 
 export async function processesIn(directory: string): Promise<number[]> {

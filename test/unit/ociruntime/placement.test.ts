@@ -155,3 +155,29 @@ test('of our own cgroups nobody but us can tell a kill', async () => {
   const placement: CgroupPlacement = cgroupfs;
   assert.equal(await placement.toldOutOfMemory([{ id: 'c1', cgroupParent: '/pod1' }]), undefined);
 });
+
+test('idOf() knows the names that we give to cgroups with this driver, and no others', () => {
+  const id = '1f'.repeat(32);
+  const [crio, monitor, own] = [`crio-${id}.scope`, `podwright-conmon-${id}`, `podwright-${id}.scope`];
+  const named = (placement: CgroupPlacement, names: readonly string[]): string[] => names.filter((name) => placement.idOf(name) === id);
+  const all = [
+    id,
+    crio,
+    monitor,
+    `${monitor}.scope`,
+    own,
+    `crio-${id}`,
+    `${id}.slice`,
+    `x${id}`,
+    `cri-containerd-${id}.scope`,
+    'init.scope',
+  ];
+  assert.deepEqual(named(cgroupfs, all), [id, crio, monitor]);
+  assert.deepEqual(named(systemd, all), [crio, `${monitor}.scope`, own]);
+  for (const [placement, parent] of [
+    [cgroupfs, '/kubepods/pod1'],
+    [systemd, SLICE],
+  ] as const)
+    // prettier-ignore
+    assert.equal(placement.parentAt(placement.parentDirectory(parent)), parent);
+});

@@ -71,12 +71,13 @@ test('what cannot be removed is told, and does not stop the rest', async () => {
 async function node(directory: string, there: readonly string[], needsNamespace = ''): Promise<readonly InventoryKind[]> {
   const at = (name: string): string => join(directory, name);
   const parts = {
-    sandboxes: { store: { claims: (id: string) => id === SANDBOX_ID } },
+    sandboxes: { store: { claims: (id: string) => id === SANDBOX_ID, list: () => [], listCreating: () => [] } },
     containers: { store: { claims: (id: string) => id === CONTAINER_ID } },
     sandboxParts: {
       directories: { files: at('sandboxes'), namespaces: at('ns'), infra: at('infra'), networkCgroups: at('network-cgroups') },
       networks: { attachments: async () => there, needsNamespace: (id: string) => id === needsNamespace },
       monitor: { exitDirectory: at('exits') },
+      runtimes: { names: ['runc'], get: () => ({ ids: async () => (there.length === 0 ? [] : [...there, OTHER]) }) },
     },
     containerParts: { bundleDirectory: at('bundles'), rootfs: { list: async () => there } },
   } as unknown as RestoreParts;
@@ -98,6 +99,8 @@ test('every kind of the inventory lists what is there, and takes for its own wha
     ['infra bundle', ofSandbox, sandbox],
     ['network cgroup', ofSandbox, sandbox],
     ['bundle', ofContainer, container],
+    // Those that have a bundle are told as that.
+    ['container', [OTHER], container],
     ['directory', ofSandbox, sandbox],
     ['rootfs', ofContainer, container],
     ['exit file', [LOST], { path: kinds.at(-1)?.fields(LOST).path }],
