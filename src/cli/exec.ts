@@ -6,12 +6,13 @@ import type { CliIo } from './io.ts';
 import { runRemoteCommand } from './remote-command.ts';
 import type { TerminalSize } from './remote-command.ts';
 import { withRestored } from './restore-terminal.ts';
-import { pinnedTls } from './stream-tls.ts';
+import { pinnedTls, type ClientCertificate } from './stream-tls.ts';
 
 export interface ExecOptions {
   /** Hands our standard input on. */
   readonly interactive: boolean;
   readonly tty: boolean;
+  readonly clientCertificate?: ClientCertificate | undefined;
 }
 
 const STDIN = 0;
@@ -22,7 +23,7 @@ export async function execInContainer(
   { stream }: Pick<Config, 'stream'>,
   words: string,
   command: readonly string[],
-  { interactive, tty }: ExecOptions,
+  { interactive, tty, clientCertificate }: ExecOptions,
   io: CliIo,
 ): Promise<number> {
   if (command.length === 0) throw new CliError(EXIT.usage, 'exec: no command is given');
@@ -31,7 +32,7 @@ export async function execInContainer(
   const { url } = await runtime.exec(request);
   const remote = {
     url,
-    tls: url.startsWith('https:') ? await pinnedTls(stream.tlsCert) : undefined,
+    tls: url.startsWith('https:') ? await pinnedTls(stream, clientCertificate) : undefined,
     stdin: interactive ? io.stdin : undefined,
     stdout: io.stdout,
     stderr: io.stderr,

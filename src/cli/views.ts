@@ -84,10 +84,17 @@ function addExec(podwright: Command, io: CliIo): void {
   exec.addArgument(new HeldArgument('<COMMAND...>', 'the program and its arguments', ['command line']));
   exec.option('-i, --stdin', 'hand standard input on');
   exec.option('-t, --tty', 'give it a terminal');
+  exec.option('--client-cert <FILE>', 'a certificate for the streaming server, PEM, where stream.tls_client_ca wants one');
+  exec.option('--client-key <FILE>', 'its key, PEM');
   exec.passThroughOptions(); // what follows OBJECT is the command's
   exec.action(async (words: string, command: readonly string[], options: Options) => {
-    const [{ withCri }, { execInContainer }] = await Promise.all([import('./cri-session.ts'), import('./exec.ts')]);
-    const how = { interactive: options['stdin'] === true, tty: options['tty'] === true };
+    const [{ withCri }, { execInContainer }, { clientCertificateOf }] = await Promise.all([
+      import('./cri-session.ts'),
+      import('./exec.ts'),
+      import('./stream-tls.ts'),
+    ]);
+    const clientCertificate = clientCertificateOf(options['clientCert'], options['clientKey']);
+    const how = { interactive: options['stdin'] === true, tty: options['tty'] === true, clientCertificate };
     let exitCode = 0;
     await withCri(options, async (cri, config) => {
       exitCode = await execInContainer(cri, config, words, command[0] === '--' ? command.slice(1) : command, how, io);

@@ -27,6 +27,12 @@ async function tlsConfig(): Promise<string> {
   return `[stream]\ntls_cert = "${cert}"\ntls_key = "${key}"\n`;
 }
 
+/** The same, for clients with a certificate of this pair's own authority only: the server's certificate signs itself. */
+async function mutualTlsConfig(): Promise<string> {
+  const config = await tlsConfig();
+  return `${config}tls_client_ca = ${/^tls_cert = (.*)$/m.exec(config)?.[1] ?? ''}\n`;
+}
+
 const idle = shell('trap "exit 0" TERM; while :; do sleep 0.1; done');
 
 test('exec hands on both outputs, input, and the exit code', async (daemon) => {
@@ -113,4 +119,26 @@ e2eTest(
     assert.match(other.stderr, /certificate/);
   },
   { prepare: async () => ({ config: await tlsConfig() }) },
+);
+
+e2eTest(
+  'exec reaches a streaming server that wants a certificate of its clients, with one',
+  async (daemon) => {
+    await runContainer(daemon, await runPod(daemon), idle);
+    const config = await readFile(join(daemon.directory, 'podwright.toml'), 'utf8');
+    const fileOf = (name: string): string => new RegExp(`^${name} = "(.*)"$`, 'm').exec(config)?.[1] ?? '';
+    const run = async (cert: string, key: string) => view(daemon, ['exec', '--client-cert', cert, '--client-key', key, 'main', 'echo', 'let in']); // prettier-ignore
+
+    const own = await run(fileOf('tls_cert'), fileOf('tls_key'));
+    assert.deepEqual([own.exitCode, own.stdout, own.stderr], [0, 'let in\n', '']);
+    const none = await view(daemon, ['exec', 'main', 'echo', 'let in']);
+    assert.deepEqual([none.exitCode, none.stdout], [1, '']);
+    assert.match(none.stderr, /stream\.tls_client_ca lets in clients with a certificate only: give --client-cert and --client-key/);
+    const half = await view(daemon, ['exec', '--client-cert', fileOf('tls_cert'), 'main', 'true']);
+    assert.deepEqual([half.exitCode, half.stdout], [2, '']);
+    const [, otherCert = '', otherKey = ''] = /tls_cert = "(.*)"\ntls_key = "(.*)"/.exec(await tlsConfig()) ?? [];
+    const stranger = await run(otherCert, otherKey);
+    assert.deepEqual([stranger.exitCode, stranger.stdout], [1, '']);
+  },
+  { prepare: async () => ({ config: await mutualTlsConfig() }) },
 );
