@@ -218,16 +218,35 @@ export const sizeOrUnlimited: Kind<number> = {
   is: 'a size such as "16MiB" or whole bytes, or -1 for no limit',
   suffix: 'Bytes',
   read(value) {
-    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= -1) return value;
-    const [, count, unit] = (typeof value === 'string' ? /^(\d+)(GiB|MiB|KiB)$/.exec(value) : null) ?? [];
-    if (unit === undefined) refuse(value, this.is);
-    return Number(count) * SIZE_UNITS[unit as keyof typeof SIZE_UNITS];
+    return value === -1 ? value : readSize(value, this.is);
   },
-  write(value) {
-    const unit = Object.entries(SIZE_UNITS).find(([, bytes]) => value > 0 && value % bytes === 0);
-    return unit === undefined ? value : `${value / unit[1]}${unit[0]}`;
-  },
+  write: writeSize,
 };
+
+/** A size between two others, bytes. */
+export function size(leastBytes: number, mostBytes: number): Kind<number> {
+  return {
+    is: `a size such as "16MiB" or whole bytes, from ${writeSize(leastBytes)} to ${writeSize(mostBytes)}`,
+    suffix: 'Bytes',
+    read(value) {
+      const bytes = readSize(value, this.is);
+      return bytes < leastBytes || bytes > mostBytes ? refuse(value, this.is) : bytes;
+    },
+    write: writeSize,
+  };
+}
+
+function readSize(value: unknown, is: string): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  const [, count, unit] = (typeof value === 'string' ? /^(\d+)(GiB|MiB|KiB)$/.exec(value) : null) ?? [];
+  if (unit === undefined) refuse(value, is);
+  return Number(count) * SIZE_UNITS[unit as keyof typeof SIZE_UNITS];
+}
+
+function writeSize(value: number): string | number {
+  const unit = Object.entries(SIZE_UNITS).find(([, bytes]) => value > 0 && value % bytes === 0);
+  return unit === undefined ? value : `${value / unit[1]}${unit[0]}`;
+}
 
 /** A list of another kind. */
 export function listOf<T>(entry: Kind<T>, is: string): Kind<readonly T[]> {

@@ -24,7 +24,7 @@ import {
 import { cadvisorSection } from './cadvisor-schema.ts';
 import { handlerKeys } from './handler-schema.ts';
 import { imageSection } from './image-schema.ts';
-import { logSection } from './log-schema.ts';
+import { historySection, logSection } from './log-schema.ts';
 import { nriSection } from './nri-schema.ts';
 import { tracingSection } from './tracing-schema.ts';
 import { key, named, section, type SchemaKeys, type ValuesOf } from './schema-nodes.ts';
@@ -293,6 +293,7 @@ export const schema = {
   }),
   tracing: tracingSection,
   log: logSection,
+  history: historySection,
   timeouts: section('How long work may take before it is given up and taken back.', {
     runPodSandboxMs: key(
       duration(1000),

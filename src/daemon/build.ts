@@ -62,9 +62,6 @@ export interface DaemonParts {
   readonly nri: Nri | undefined;
 }
 
-/** Most that the history of what was done takes on disk, bytes: some ten thousand operations. */
-const HISTORY_BYTES = 16 * 1024 * 1024;
-
 /** Hands each constructor its slice of the configuration. */
 export async function buildDaemon(config: LiveConfig, metrics: Metrics, log: Log): Promise<DaemonParts> {
   const { timeouts, cgroupManager, conmon, checkpoint } = config.current;
@@ -131,7 +128,7 @@ export async function buildDaemon(config: LiveConfig, metrics: Metrics, log: Log
   return {
     config,
     log,
-    history: new History({ directory: layout.history, mostBytes: HISTORY_BYTES, log }),
+    history: new History({ directory: layout.history, mostBytes: config.current.history.maxSizeBytes, log }),
     storage,
     images,
     networks,

@@ -238,3 +238,12 @@ test('loadConfig() refuses a named file or directory that is missing', async () 
   await assert.rejects(loadConfig({ file: join(folder, 'none.toml'), directory: folder }, HOST), /none\.toml: ENOENT/);
   await assert.rejects(loadConfig({ file: '/dev/null', directory: join(folder, 'none') }, HOST), /none: ENOENT/);
 });
+
+test('a size has a least and a most', async () => {
+  assert.equal((await load('[history]\nmax_size = "2MiB"')).config.history.maxSizeBytes, 2 * 1024 * 1024);
+  for (const wrong of ['"1KiB"', '"65MiB"', '-1', '"some"', '1.5'])
+    assert.match(
+      await problemsOf(`[history]\nmax_size = ${wrong}`),
+      /history\.max_size: .*must be a size such as "16MiB" or whole bytes, from 1MiB to 64MiB/,
+    );
+});
