@@ -189,11 +189,7 @@ async function fetchLayer(
   const { source, progress, diffId } = part;
   const path = parts.blobs.newIngestPath();
   const what = `${image.what}: layer ${source.digest ?? diffId}`;
-  const ofChunks = await byChunks(
-    parts,
-    part,
-    async () => await fetchChunks(parts, { what, source, diffId, progress }, options, slot, undo),
-  );
+  const ofChunks = await fetchChunks(parts, { what, source, diffId, progress }, options, slot, undo);
   if (ofChunks !== undefined) {
     part.made = { ...ofChunks, path };
     return;
@@ -286,11 +282,6 @@ function explain(what: string, error: unknown): DaemonError {
 /** As its steps tell it. */
 function titleOf({ source: { digest, sizeBytes }, diffId }: Part): string {
   return `${digest ?? diffId}${sizeBytes === undefined ? '' : `, ${sizeBytes} bytes`}`;
-}
-
-/** Where chunks may be used, that is a step, though it may turn out that they cannot. */
-async function byChunks<T>({ reusesChunks }: ImageParts, part: Part, fetch: () => Promise<T>): Promise<T> {
-  return reusesChunks?.() === true ? await step('fetch layer', fetch, `${titleOf(part)}, by chunks`) : await fetch();
 }
 
 /** Gives each new layer its record, lowest first, as each looks at those below it. */

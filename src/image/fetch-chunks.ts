@@ -5,6 +5,7 @@ import type { Digest } from '../base/ids.ts';
 import type { JsonObject } from '../base/json.ts';
 import type { Log } from '../base/log.ts';
 import { stage } from '../base/stage.ts';
+import { step } from '../base/steps.ts';
 import type { UndoStack } from '../base/undo.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { ChunkPlan } from '../storage/chunks/plan-chunks.ts';
@@ -82,20 +83,23 @@ export async function fetchChunks(
   undo.add('remove half-made layer of chunks', async () => {
     await work.discard();
   });
-  try {
-    const made = await work.run();
-    if (made === undefined) layer.progress.restart(sizeBytes, false);
-    if (made === undefined) await work.discard();
-    else await work.removeFiles();
-    return made;
-  } catch (error) {
-    layer.progress.restart(sizeBytes, false);
-    await work.discard();
-    if (options.signal.aborted) throw reasonOf(options.signal);
-    if (kindOf(error) === 'ResourceExhausted') throw error;
-    parts.log.warn(`${layer.what} is fetched whole: it cannot be put together of chunks`, { error: messageOf(error) });
-    return undefined;
-  }
+  const fetch = async (): Promise<MadeLayer | undefined> => {
+    try {
+      const made = await work.run();
+      if (made === undefined) layer.progress.restart(sizeBytes, false);
+      if (made === undefined) await work.discard();
+      else await work.removeFiles();
+      return made;
+    } catch (error) {
+      layer.progress.restart(sizeBytes, false);
+      await work.discard();
+      if (options.signal.aborted) throw reasonOf(options.signal);
+      if (kindOf(error) === 'ResourceExhausted') throw error;
+      parts.log.warn(`${layer.what} is fetched whole: it cannot be put together of chunks`, { error: messageOf(error) });
+      return undefined;
+    }
+  };
+  return await step('fetch layer', fetch, `${digest}, ${sizeBytes} bytes, by chunks`);
 }
 
 /** A layer that was put together has no blob to keep. */
