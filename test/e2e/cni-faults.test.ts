@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ContainerState, NamespaceMode } from '../../api/cri/enums.ts';
-import { installPlugin } from '../support/cni.ts';
+import { installPlugin, useFaultyPlugin } from '../support/cni.ts';
 import type { Behaviour } from '../support/cni.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { assertNothingNew, inventoryOf, sharedDaemon } from '../support/e2e-test.ts';
@@ -17,18 +17,9 @@ const SLACK_MS = 4000;
 const VALID = 'cni.dev/valid-attachments';
 const test = sharedDaemon({ config: '[timeouts]\ncni_add = "3s"\ncni_del = "3s"\n' });
 
-/** Chains the fixture plugin behind the bridge. */
-async function chain(daemon: TestDaemon, does: Behaviour, at: readonly string[]): Promise<void> {
-  await installPlugin(daemon.cniBinDir, 'faulty', does, at);
-  const plugins = [...daemon.bridgePlugins(), { type: 'faulty' }];
-  await daemon.writeCniConf(plugins);
-  // The configuration directory is watched; the change takes a moment.
-  await new Promise((resolve) => setTimeout(resolve, 700));
-}
-
 /** Another pod with a container, which must not notice anything. */
 async function bystander(daemon: TestDaemon): Promise<{ pod: Pod; goesOn: () => Promise<void> }> {
-  await chain(daemon, 'passes', []);
+  await useFaultyPlugin(daemon, 'passes', []);
   const pod = await runPod(daemon, { name: 'bystander' });
   const id = await runContainer(daemon, pod, ['sleep', '3600']);
   const goesOn = async (): Promise<void> => {
@@ -53,7 +44,7 @@ const AT_ADD: readonly [does: Behaviour, says: RegExp][] = [
 for (const [does, says] of AT_ADD) {
   test(`ADD ${does}: RunPodSandbox fails with the plugin's words, nothing is left, and it succeeds when the plugin is well`, async (daemon) => {
     const { goesOn } = await bystander(daemon);
-    await chain(daemon, does, ['ADD']);
+    await useFaultyPlugin(daemon, does, ['ADD']);
     const before = await inventoryOf(daemon);
     const config = podConfig(daemon);
     const begin = Date.now();
@@ -71,7 +62,7 @@ for (const [does, says] of AT_ADD) {
 }
 
 test('ADD fails once: the same request again succeeds', async (daemon) => {
-  await chain(daemon, 'fails-once', ['ADD']);
+  await useFaultyPlugin(daemon, 'fails-once', ['ADD']);
   const config = podConfig(daemon);
 
   assert.match((await failureOf(daemon.runtime.runPodSandbox({ config }))).message, /the agent is starting/);
@@ -79,18 +70,18 @@ test('ADD fails once: the same request again succeeds', async (daemon) => {
 });
 
 test('ADD hangs for one pod: a pod on the node network and, after a change of the configuration, others run meanwhile', async (daemon) => {
-  await chain(daemon, 'hangs', ['ADD']);
+  await useFaultyPlugin(daemon, 'hangs', ['ADD']);
   const hung = failureOf(runPod(daemon, { name: 'hung' }));
   await runPod(daemon, { name: 'node', namespaces: { network: NamespaceMode.NODE } });
   await new Promise((resolve) => setTimeout(resolve, 1000));
-  await chain(daemon, 'passes', []);
+  await useFaultyPlugin(daemon, 'passes', []);
   await runPod(daemon, { name: 'other' });
 
   await hung;
 });
 
 test('ADD and DEL fail: the failure of ADD is heard, and the release is done when the plugin is well', async (daemon) => {
-  await chain(daemon, 'fails', ['ADD', 'DEL']);
+  await useFaultyPlugin(daemon, 'fails', ['ADD', 'DEL']);
   const before = await inventoryOf(daemon);
   const config = podConfig(daemon);
   assert.match((await failureOf(daemon.runtime.runPodSandbox({ config }))).message, /no address left/);
@@ -119,7 +110,7 @@ const AT_DEL: readonly [does: Behaviour, says: RegExp][] = [
 for (const [does, says] of AT_DEL) {
   test(`DEL ${does}: StopPodSandbox fails with the plugin's words, its containers are stopped, and it succeeds later`, async (daemon) => {
     const { goesOn } = await bystander(daemon);
-    await chain(daemon, does, ['DEL']);
+    await useFaultyPlugin(daemon, does, ['DEL']);
     const pod = await runPod(daemon, { name: 'victim' });
     const container = await runContainer(daemon, pod, ['sleep', '3600']);
     await daemon.runtime.stopContainer({ containerId: container, timeout: 0n });
@@ -139,13 +130,13 @@ for (const [does, says] of AT_DEL) {
 }
 
 test('DEL answers garbage: it is not listened to, the address is free', async (daemon) => {
-  await chain(daemon, 'answers-garbage', ['DEL']);
+  await useFaultyPlugin(daemon, 'answers-garbage', ['DEL']);
   const pod = await runPod(daemon);
   await daemon.runtime.stopPodSandbox({ podSandboxId: pod.id });
 });
 
 test('DEL hangs for one pod while others are stopped and removed', async (daemon) => {
-  await chain(daemon, 'passes', []);
+  await useFaultyPlugin(daemon, 'passes', []);
   const hung = await runPod(daemon, { name: 'hung' });
   const other = await runPod(daemon, { name: 'other' });
   await installPlugin(daemon.cniBinDir, 'faulty', 'hangs', ['DEL']);
@@ -160,7 +151,7 @@ test('DEL hangs for one pod while others are stopped and removed', async (daemon
 });
 
 test('a plugin is told who the pod is', async (daemon) => {
-  await chain(daemon, 'writes-what-it-gets', ['ADD']);
+  await useFaultyPlugin(daemon, 'writes-what-it-gets', ['ADD']);
   const pod = await runPod(daemon, { name: 'told', uid: 'uid-1' });
   const environment = await readFile(join(daemon.cniBinDir, 'faulty.environment'), 'utf8');
 

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { readJson } from 'fs-extra/esm';
 import { installPlugin } from '../support/cni.ts';
@@ -18,9 +17,7 @@ const BANDWIDTH = { type: 'bandwidth', capabilities: { bandwidth: true } };
 
 /** Chains plugins behind bridge and portmap. */
 async function chain(daemon: TestDaemon, ...plugins: readonly object[]): Promise<void> {
-  await daemon.writeCniConf([...daemon.bridgePlugins(), ...plugins]);
-  // The configuration directory is watched; the change takes a moment.
-  await sleep(700);
+  await daemon.useCniPlugins([...daemon.bridgePlugins(), ...plugins]);
 }
 
 /** What a command prints, in the pod's network namespace where one is given. */
@@ -151,8 +148,7 @@ test('vrf: the interface is in the VRF of the network; where the kernel has none
 });
 
 test('portmap without its capability in the configuration: the pod starts with one warning, without the mapping', async (daemon) => {
-  await daemon.writeCniConf([...daemon.bridgePlugins().slice(0, 1), { type: 'portmap', snat: true }]);
-  await sleep(700);
+  await daemon.useCniPlugins([...daemon.bridgePlugins().slice(0, 1), { type: 'portmap', snat: true }]);
   const { id } = await runPod(daemon, { change: { portMappings: [{ protocol: 0, containerPort: 80, hostPort: 61_080 }] } });
   const log = await readFile(daemon.logFile, 'utf8');
   const warnings = log.split('\n').filter((line) => line.includes('WARN') && line.includes(id));

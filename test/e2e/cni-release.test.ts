@@ -3,11 +3,9 @@
 import assert from 'node:assert/strict';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import type { StatusReport } from '../../src/admin/reports.ts';
-import { installPlugin } from '../support/cni.ts';
-import type { Behaviour } from '../support/cni.ts';
+import { installPlugin, useFaultyPlugin } from '../support/cni.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { assertNothingNew, e2eTest, inventoryOf, sharedDaemon } from '../support/e2e-test.ts';
 import type { Inventory } from '../support/inventory.ts';
@@ -15,13 +13,6 @@ import { failureOf, podAddress, podConfig, removePod, runPod, until } from '../s
 
 const config = '[timeouts]\ncni_add = "3s"\ncni_del = "3s"\n';
 const test = sharedDaemon({ config });
-
-/** Chains the fixture plugin behind bridge and portmap: its DEL is the first, and while it fails the others' do not run. */
-async function chain(daemon: TestDaemon, does: Behaviour, at: readonly string[]): Promise<void> {
-  await installPlugin(daemon.cniBinDir, 'faulty', does, at);
-  await daemon.writeCniConf([...daemon.bridgePlugins(), { type: 'faulty' }]);
-  await sleep(700);
-}
 
 /** A request whose network is attached, and whose log directory cannot be made. */
 const failing = (daemon: TestDaemon): ReturnType<typeof podConfig> => podConfig(daemon, { change: { logDirectory: '/proc/nothing/logs' } });
@@ -38,7 +29,7 @@ async function untilNothingNew(daemon: TestDaemon, before: Inventory): Promise<v
 }
 
 test('a DEL that fails while a RunPodSandbox is undone: the namespace stays until it works, and no rule is left', async (daemon) => {
-  await chain(daemon, 'fails', ['DEL']);
+  await useFaultyPlugin(daemon, 'fails', ['DEL']);
   const before = await inventoryOf(daemon);
   const config = failing(daemon);
   const { message } = await failureOf(daemon.runtime.runPodSandbox({ config }));
@@ -73,7 +64,7 @@ for (const [restoring, releasing] of [
   e2eTest(
     `a half pod of a killed daemon, whose DEL fails: killed again at ${restoring} and at ${releasing}, nothing is left`,
     async (daemon) => {
-      await chain(daemon, 'fails', ['DEL']);
+      await useFaultyPlugin(daemon, 'fails', ['DEL']);
       const before = await inventoryOf(daemon);
       const killAt = join(daemon.directory, 'kill-at');
       await daemon.restart({ PODWRIGHT_KILL_AT: `@${killAt}` });
@@ -102,8 +93,7 @@ for (const [restoring, releasing] of [
 
 for (const what of ['StopPodSandbox', 'RemovePodSandbox'] as const) {
   test(`${what} of a pod whose namespace is gone returns when its address is free`, async (daemon) => {
-    await daemon.writeCniConf([{ ...daemon.bridgePlugins()[0], ipMasq: false }]);
-    await sleep(700);
+    await daemon.useCniPlugins([{ ...daemon.bridgePlugins()[0], ipMasq: false }]);
     const pod = await runPod(daemon);
     const address = await podAddress(daemon, pod.id);
     const isFree = async (): Promise<boolean> => !(await readdir(join(daemon.cniDataDir, daemon.network))).includes(address);
@@ -118,8 +108,7 @@ for (const what of ['StopPodSandbox', 'RemovePodSandbox'] as const) {
 for (const does of ['fails', 'hangs'] as const) {
   test(`DEL ${does} for a pod whose namespace is gone: it is stopped all the same, and the address is free later`, async (daemon) => {
     await installPlugin(daemon.cniBinDir, 'faulty', does, ['DEL']);
-    await daemon.writeCniConf([{ ...daemon.bridgePlugins()[0], ipMasq: false }, { type: 'faulty' }]);
-    await sleep(700);
+    await daemon.useCniPlugins([{ ...daemon.bridgePlugins()[0], ipMasq: false }, { type: 'faulty' }]);
     const before = await inventoryOf(daemon);
     const pod = await runPod(daemon);
     await execa('umount', [join(daemon.runDir, 'ns', pod.id, 'net')]);

@@ -94,8 +94,7 @@ e2eTest(
     const plugin =
       '#!/bin/sh\n[ "$CNI_COMMAND" = ADD ] && exec sleep 20\n[ "$CNI_COMMAND" != VERSION ] || echo \'{"cniVersion":"1.0.0","supportedVersions":["1.0.0"]}\'\n';
     await writeFile(join(daemon.cniBinDir, 'slow'), plugin, { mode: 0o755 });
-    await daemon.writeCniConf([{ type: 'slow' }]);
-    await until('the network is in use', async () => (await readFile(daemon.logFile, 'utf8')).includes('plugins slow'));
+    await daemon.useCniPlugins([{ type: 'slow' }]);
     const config = podConfig(daemon, { name: 'waiting' });
     const running = daemon.runtime.runPodSandbox({ config, runtimeHandler: '' }, { timeoutMs: 3_000 }).catch(() => undefined);
     const report = await until('the plugin runs', async () => {

@@ -7,7 +7,7 @@ import { glob, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeLayer } from '../../scripts/make-demo-image.ts';
 import { atEnd } from '../support/at-end.ts';
-import { installPlugin, removeFirewallRules, type Behaviour } from '../support/cni.ts';
+import { installPlugin, removeFirewallRules, useFaultyPlugin } from '../support/cni.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { e2eTest, sharedDaemon } from '../support/e2e-test.ts';
 import { digest, FaultyRegistry } from '../support/faulty-registry.ts';
@@ -57,12 +57,6 @@ async function isTold(symptom: string, daemon: TestDaemon, object: string, told?
   else assert.equal(levelled(shown), levelled(block[1] ?? ''));
 }
 
-async function faultyPlugin(daemon: TestDaemon, does: Behaviour, at: readonly string[]): Promise<void> {
-  await installPlugin(daemon.cniBinDir, 'faulty', does, at);
-  await daemon.writeCniConf([...daemon.bridgePlugins(), { type: 'faulty' }]);
-  await new Promise((resolve) => setTimeout(resolve, 700)); // the directory is watched
-}
-
 /** Waits until something is told to be waited for. */
 async function untilTold(daemon: TestDaemon, object: string, pattern: RegExp): Promise<string> {
   return until('it is told', async () => {
@@ -72,22 +66,21 @@ async function untilTold(daemon: TestDaemon, object: string, pattern: RegExp): P
 }
 
 test('a slow CNI plugin', async (daemon) => {
-  await faultyPlugin(daemon, 'hangs', ['ADD']);
+  await useFaultyPlugin(daemon, 'hangs', ['ADD']);
   const call = failureOf(daemon.runtime.runPodSandbox({ config: podConfig(daemon, { name: 'slow' }) }));
   await isTold('A pod stays in ContainerCreating: a CNI plugin does not answer', daemon, 'e2e/slow', await untilTold(daemon, 'e2e/slow', /waits at "run CNI plugin/)); // prettier-ignore
   await call;
 });
 
 test('a CNI plugin that fails at DEL', async (daemon) => {
-  await faultyPlugin(daemon, 'passes', []);
+  await useFaultyPlugin(daemon, 'passes', []);
   const pod = await runPod(daemon, { name: 'stays' });
   await installPlugin(daemon.cniBinDir, 'faulty', 'fails', ['DEL']);
   await failureOf(daemon.runtime.stopPodSandbox({ podSandboxId: pod.id }));
   await isTold('A pod stays in Terminating: a CNI plugin fails', daemon, 'e2e/stays');
   await installPlugin(daemon.cniBinDir, 'faulty', 'passes', []);
   await removePod(daemon, pod.id);
-  await daemon.writeCniConf(daemon.bridgePlugins());
-  await new Promise((resolve) => setTimeout(resolve, 700));
+  await daemon.useCniPlugins(daemon.bridgePlugins());
 });
 
 test('a command that is not there', async (daemon) => {

@@ -7,8 +7,7 @@ import { join } from 'node:path';
 import { makeLayer, ociArchive } from '../../scripts/make-demo-image.ts';
 import type { ExplainedObject, Explanation } from '../../src/base/explanation.ts';
 import { atEnd } from '../support/at-end.ts';
-import { installPlugin } from '../support/cni.ts';
-import type { Behaviour } from '../support/cni.ts';
+import { installPlugin, useFaultyPlugin } from '../support/cni.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { e2eTest, sharedDaemon } from '../support/e2e-test.ts';
 import { Gate } from '../support/gate.ts';
@@ -32,12 +31,6 @@ const test = sharedDaemon({ config: TIMEOUTS });
 
 async function explain(daemon: TestDaemon, object: string): Promise<Explanation> {
   return JSON.parse(await daemon.cli('explain', object, '--json')) as Explanation;
-}
-
-async function faultyPlugin(daemon: TestDaemon, does: Behaviour, at: readonly string[]): Promise<void> {
-  await installPlugin(daemon.cniBinDir, 'faulty', does, at);
-  await daemon.writeCniConf([...daemon.bridgePlugins(), { type: 'faulty' }]);
-  await new Promise((resolve) => setTimeout(resolve, 700)); // the directory is watched
 }
 
 const workOf = ({ operations }: ExplainedObject): string[] =>
@@ -95,7 +88,7 @@ async function failureOfCli(call: Promise<unknown>): Promise<Error> {
 }
 
 test('a pod whose CNI plugin does not answer: the plugin, its process and what that waits for, while it is stuck', async (daemon) => {
-  await faultyPlugin(daemon, 'hangs', ['ADD']);
+  await useFaultyPlugin(daemon, 'hangs', ['ADD']);
   const call = failureOf(daemon.runtime.runPodSandbox({ config: podConfig(daemon, { name: 'stuck' }) }));
   const { object } = await until('the plugin hangs', async () => {
     const explanation = await explain(daemon, 'stuck').catch(() => undefined);
@@ -119,7 +112,7 @@ test('a pod whose CNI plugin does not answer: the plugin, its process and what t
 });
 
 test('a pod that cannot be stopped since DEL fails: the plugin and its words', async (daemon) => {
-  await faultyPlugin(daemon, 'passes', []);
+  await useFaultyPlugin(daemon, 'passes', []);
   const pod = await runPod(daemon, { name: 'unstoppable' });
   await installPlugin(daemon.cniBinDir, 'faulty', 'fails', ['DEL']);
   await failureOf(daemon.runtime.stopPodSandbox({ podSandboxId: pod.id }));

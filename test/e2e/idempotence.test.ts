@@ -14,8 +14,7 @@ async function slowNetwork(daemon: TestDaemon): Promise<void> {
   await installPlugin(daemon.cniBinDir, 'slow', 'dawdles', ['ADD', 'DEL']);
   const [bridge, ...others] = daemon.bridgePlugins();
   await symlink('/usr/lib/cni/bridge', `${daemon.cniBinDir}/bridge`).catch(() => undefined);
-  await daemon.writeCniConf([{ ...bridge, type: 'slow' }, ...others]);
-  await new Promise((resolve) => setTimeout(resolve, 700));
+  await daemon.useCniPlugins([{ ...bridge, type: 'slow' }, ...others]);
 }
 
 const podIds = async (daemon: TestDaemon): Promise<string[]> => (await daemon.runtime.listPodSandbox({})).items.map((item) => item.id);

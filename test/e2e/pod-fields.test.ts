@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { NamespaceMode } from '../../api/cri/enums.ts';
 import type { Init, PortMapping } from '../../api/cri/runtime.ts';
 import { assertNothingNew, inventoryOf, sharedDaemon } from '../support/e2e-test.ts';
@@ -48,8 +47,7 @@ test("a pod on the node's network has the node's name everywhere, whatever name 
 });
 
 test("sysctls of the pod's interface are set when the interface is there, over those of the network", async (daemon) => {
-  await daemon.writeCniConf([...daemon.bridgePlugins(), { type: 'tuning', sysctl: { 'net.ipv4.conf.eth0.arp_notify': '0' } }]);
-  await sleep(700);
+  await daemon.useCniPlugins([...daemon.bridgePlugins(), { type: 'tuning', sysctl: { 'net.ipv4.conf.eth0.arp_notify': '0' } }]);
   const sysctls = {
     'net.ipv4.conf.eth0.arp_filter': '1',
     'net/ipv4/conf/eth0/arp_notify': '1',

@@ -162,8 +162,7 @@ powerTest('after RunPodSandbox: the sandbox is known, NOTREADY, and its address 
 
 powerTest('in the middle of RunPodSandbox: the address that was taken is freed', async (daemon, losePower) => {
   await installPlugin(daemon.cniBinDir, 'slow', 'hangs', ['ADD']);
-  await daemon.writeCniConf([...daemon.bridgePlugins(), { type: 'slow' }]);
-  await new Promise((resolve) => setTimeout(resolve, 700));
+  await daemon.useCniPlugins([...daemon.bridgePlugins(), { type: 'slow' }]);
   const config = podConfig(daemon);
   const call = daemon.runtime.runPodSandbox({ config }).catch(() => undefined);
   const calls = join(daemon.cniBinDir, 'slow.calls');

@@ -54,8 +54,7 @@ e2eTest(
   `a start with ${PODS} pods whose DEL hangs answers at once, and their stops go on`,
   async (daemon, context) => {
     await installPlugin(daemon.cniBinDir, 'faulty', 'passes', []);
-    await daemon.writeCniConf([{ type: 'faulty' }]);
-    await sleep(700);
+    await daemon.useCniPlugins([{ type: 'faulty' }]);
     const ids: string[] = [];
     const workers = Array.from({ length: 6 }, async () => {
       while (ids.length < PODS) ids.push((await runPod(daemon)).id);

@@ -35,8 +35,7 @@ e2eTest(
     await installPlugin(daemon.cniBinDir, 'slow', 'dawdles', ['ADD', 'DEL']);
     const [bridge, ...others] = daemon.bridgePlugins();
     await symlink('/usr/lib/cni/bridge', `${daemon.cniBinDir}/bridge`).catch(() => undefined);
-    await daemon.writeCniConf([{ ...bridge, type: 'slow' }, ...others]);
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    await daemon.useCniPlugins([{ ...bridge, type: 'slow' }, ...others]);
     const config = podConfig(daemon);
     const other = { ...config, annotations: { ...config.annotations, network: 'attached' } };
     assert.equal(await codeOf(daemon.runtime.runPodSandbox({ config }, { timeoutMs: 300 })), 'DEADLINE_EXCEEDED');

@@ -52,8 +52,7 @@ e2eTest(
     });
     const holder = spawn('flock', ['--no-fork', lock, 'sleep', '60'], { stdio: 'ignore' });
     try {
-      await daemon.writeCniConf([{ type: 'locked' }]);
-      await new Promise((resolve) => setTimeout(resolve, 700));
+      await daemon.useCniPlugins([{ type: 'locked' }]);
       await until('the lock is taken', async () => (await readFile('/proc/locks', 'utf8')).includes(`WRITE ${holder.pid} `));
       const refused = failureOf(runPod(daemon));
       const { message, level, durationMs, requestId, processes = [] } = await slowLine(daemon, /plugin locked, ADD/);
@@ -89,8 +88,7 @@ e2eTest(
     assert.match(lines[0].message, new RegExp(`^exec "sleep" in container ${id} has not ended after 1\\.\\d s: sleep \\(process \\d+, sleeping\\) waits in clock_nanosleep for time to pass`)); // prettier-ignore
 
     await installPlugin(daemon.cniBinDir, 'slow', 'hangs', ['ADD']);
-    await daemon.writeCniConf([...daemon.bridgePlugins(), { type: 'slow' }]);
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    await daemon.useCniPlugins([...daemon.bridgePlugins(), { type: 'slow' }]);
     const refused = failureOf(runPod(daemon, { name: 'slow' }));
     const { message, processes = [] } = await slowLine(daemon, /plugin slow, ADD/);
     assert.match(message, /sleep \(process \d+, sleeping\) waits in clock_nanosleep for time to pass: it sleeps$/);

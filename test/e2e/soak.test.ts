@@ -8,7 +8,6 @@ import { chmod, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { remove, writeJson } from 'fs-extra/esm';
 import { installPlugin, writeLots } from '../support/cni.ts';
@@ -29,7 +28,6 @@ const TEN = 10;
 const TIMEOUT_MS = 120_000 + PODS * 15_000;
 /** How long work that failed may wait for its next try. */
 const UNFINISHED_MS = 120_000;
-const CHANGE_MS = 700;
 const PLUGIN = 'soakplugin';
 const CDI_DEVICE = 'soak.test/node=0';
 const VARIABLE = 'from-cdi';
@@ -81,9 +79,7 @@ e2eTest(
     const plan = planSoak(SEED, PODS);
     await installPlugin(daemon.cniBinDir, PLUGIN, 'draws-lots', ['ADD', 'DEL']);
     await writeLots(daemon.cniBinDir, PLUGIN, { ADD: plan.adds, DEL: plan.dels });
-    await daemon.writeCniConf([...daemon.bridgePlugins(), { type: PLUGIN }]);
-    // The configuration directory is watched; the change takes a moment.
-    await sleep(CHANGE_MS);
+    await daemon.useCniPlugins([...daemon.bridgePlugins(), { type: PLUGIN }]);
     const node = new SoakNode(daemon, plan);
     const before = await inventoryOf(daemon);
     let failures = 0;

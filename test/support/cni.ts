@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { remove, writeJson } from 'fs-extra/esm';
 import { pinNamespaces, unpinNamespaces } from '../../src/linux/namespaces.ts';
+import type { TestDaemon } from './daemon.ts';
 
 /** Where the real plugins are: Debian's package, or what CNI_PLUGIN_DIR names. */
 export const REAL_PLUGINS = process.env['CNI_PLUGIN_DIR'] ?? '/usr/lib/cni';
@@ -40,6 +41,12 @@ export async function installPlugin(binDir: string, name: string, does: Behaviou
   await writeFile(join(binDir, `${name}.does`), `${does}\n`);
   await writeFile(join(binDir, `${name}.at`), `${at.join(' ')}\n`);
   await copyFile(FIXTURE, join(binDir, name));
+}
+
+/** Chains a fixture plugin, `faulty`, behind bridge and portmap: its DEL is the first, and while it fails the others' do not run. */
+export async function useFaultyPlugin(daemon: TestDaemon, does: Behaviour, at: readonly string[]): Promise<void> {
+  await installPlugin(daemon.cniBinDir, 'faulty', does, at);
+  await daemon.useCniPlugins([...daemon.bridgePlugins(), { type: 'faulty' }]);
 }
 
 /** What each ADD and each DEL of a plugin that draws lots does, one after the other; then it passes. */

@@ -6,6 +6,7 @@ import { chmod, mkdir, mkdtemp, open, readFile, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { execa } from 'execa';
 import { writeJson } from 'fs-extra/esm';
 import { ContainerState } from '../../api/cri/enums.ts';
@@ -21,6 +22,8 @@ const PROGRAM = join(import.meta.dirname, '../../bin/podwright');
 const programEnv = (): Record<string, string> => (process.env['PODWRIGHT_DIST'] === undefined ? { PODWRIGHT_FROM_SOURCE: '1' } : {});
 const START_TIMEOUT_MS = 60_000;
 const CLI_TIMEOUT_MS = 60_000;
+/** The daemon reads the directory every five seconds even without a notice of the kernel. */
+const CNI_TIMEOUT_MS = 30_000;
 
 export interface DaemonOptions {
   /** Environment besides our own: PODWRIGHT_KILL_AT, PODWRIGHT_STAGE_LOG. */
@@ -137,6 +140,16 @@ export class TestDaemon {
   async writeCniConf(plugins: readonly object[], cniVersion = '1.0.0'): Promise<void> {
     const list = { cniVersion, name: this.network, plugins };
     await writeJson(join(this.cniConfDir, '10-test.conflist'), list, { spaces: 2 });
+  }
+
+  /** Has the running daemon use these plugins from now on: it watches the directory, so a change takes it a moment. */
+  async useCniPlugins(plugins: readonly object[]): Promise<void> {
+    await this.writeCniConf(plugins);
+    const end = Date.now() + CNI_TIMEOUT_MS;
+    while (!isDeepStrictEqual(await this.#cniPlugins(), plugins)) {
+      assert.ok(Date.now() < end, `the network has not the plugins ${JSON.stringify(plugins)} after ${CNI_TIMEOUT_MS} ms`);
+      await sleep(50);
+    }
   }
 
   get pid(): number {
@@ -262,6 +275,13 @@ export class TestDaemon {
     } catch {
       return false;
     }
+  }
+
+  /** The plugins of the network that a pod would be attached to now, as they were configured. */
+  async #cniPlugins(): Promise<readonly unknown[] | undefined> {
+    const { info } = await this.runtime.status({ verbose: true });
+    const { network } = JSON.parse(info['cni'] ?? '{}') as { network?: { plugins: readonly { document: unknown }[] } };
+    return network?.plugins.map(({ document }) => document);
   }
 
   #flags(): string[] {
