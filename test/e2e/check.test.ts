@@ -9,7 +9,7 @@ import { execa } from 'execa';
 import type { Finding } from '../../src/nodecheck/finding.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { e2eTest } from '../support/e2e-test.ts';
-import { hungMount, noFuse, release } from '../support/hung-mount.ts';
+import { HungMount, noFuse } from '../support/hung-mount.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../bin/podwright');
 const RUNTIME = process.env['PODWRIGHT_TEST_RUNTIME'] ?? 'runc';
@@ -101,13 +101,14 @@ e2eTest(
 test('a disk that hangs is an error, and does not hang the check', { skip: noFuse, timeout: 60_000 }, async () => {
   const daemon = await TestDaemon.prepare();
   const hung = join(daemon.directory, 'hung');
-  const fuse = await hungMount(hung);
+  const fuse = new HungMount(hung);
   try {
+    await fuse.start();
     const outcome = await check(daemon, '--offline', '--root', hung);
     assert.match(errorsOf(outcome).join('\n'), /^disks: root .*hung, on .*hung \(fuse.*\), does not answer/);
     assert.ok(outcome.tookMs < 15_000, `it took ${outcome.tookMs} ms`);
   } finally {
-    await release(fuse, hung);
+    await fuse.release();
     await daemon.destroy();
   }
 });

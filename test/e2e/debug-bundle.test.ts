@@ -8,7 +8,7 @@ import { execa } from 'execa';
 import { ensureDir, outputFile, remove } from 'fs-extra/esm';
 import { TestDaemon } from '../support/daemon.ts';
 import { e2eTest } from '../support/e2e-test.ts';
-import { hungMount, noFuse, release } from '../support/hung-mount.ts';
+import { HungMount, noFuse } from '../support/hung-mount.ts';
 import { createContainer, execSync, podConfig, runContainer } from '../support/pods.ts';
 
 /** Each is planted in another place; none may be in the archive. */
@@ -81,15 +81,16 @@ async function plant(daemon: TestDaemon): Promise<{ pod: string; container: stri
 test('a disk that hangs costs a bundle what is on it, and the command ends', { skip: noFuse, timeout: 90_000 }, async () => {
   const daemon = await TestDaemon.prepare();
   const hung = join(daemon.directory, 'hung');
-  const fuse = await hungMount(hung);
+  const fuse = new HungMount(hung);
   try {
+    await fuse.start();
     const bundle = await bundleOf(daemon, 'out', hung);
     assert.match(bundle.files.get('README') ?? '', /^records\/containers\.json: .*\n {2}not there: it took longer than/m);
     for (const file of ['kernel/mounts.txt', 'node.json', 'config.json']) assert.ok(bundle.files.has(file), `${file} is missing`);
     assert.match(bundle.files.get('check.json') ?? '', /does not answer/);
     assert.ok(bundle.tookMs < 45_000, `it took ${bundle.tookMs} ms`);
   } finally {
-    await release(fuse, hung);
+    await fuse.release();
     await daemon.destroy();
   }
 });

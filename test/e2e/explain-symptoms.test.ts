@@ -12,7 +12,7 @@ import type { TestDaemon } from '../support/daemon.ts';
 import { e2eTest, sharedDaemon } from '../support/e2e-test.ts';
 import { digest, FaultyRegistry } from '../support/faulty-registry.ts';
 import { Gate } from '../support/gate.ts';
-import { hungMount, noFuse, release } from '../support/hung-mount.ts';
+import { HungMount, noFuse } from '../support/hung-mount.ts';
 import { containerConfig, createContainer, execSync, failureOf, podConfig, removePod, runContainer, runPod, shell, until, waitForExit } from '../support/pods.ts'; // prettier-ignore
 import { noRegistry, TestRegistry } from '../support/registry.ts';
 import { endAsPowerLoss } from '../support/sweep.ts';
@@ -125,8 +125,9 @@ test('a pod at its memory limit', async (daemon) => {
 test('a volume on a file system that hangs', async (daemon) => {
   if (noFuse !== false) throw new Error(noFuse);
   const source = join(daemon.directory, 'hung');
-  const fuse = await hungMount(source);
+  const fuse = new HungMount(source);
   try {
+    await fuse.start();
     const pod = await runPod(daemon, { name: 'hung-volume' });
     const mounts = [{ containerPath: '/data', hostPath: join(source, 'sub'), readonly: false, propagation: 0 }];
     const config = await containerConfig(pod, ['true'], { name: 'app', change: { mounts } });
@@ -134,11 +135,11 @@ test('a volume on a file system that hangs', async (daemon) => {
       daemon.runtime.createContainer({ podSandboxId: pod.id, config, sandboxConfig: pod.config }, { timeoutMs: 12_000 }),
     );
     await isTold('A pod stays in ContainerCreating: a volume hangs', daemon, 'e2e/hung-volume/app', await untilTold(daemon, 'e2e/hung-volume/app', /waits at/)); // prettier-ignore
-    await release(fuse, source);
+    await fuse.release();
     await call;
     await removePod(daemon, pod.id);
   } finally {
-    await release(fuse, source);
+    await fuse.release();
   }
 });
 

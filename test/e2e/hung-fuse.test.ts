@@ -8,7 +8,7 @@ import type { StatusReport } from '../../src/admin/reports.ts';
 import { CriError } from '../../src/cli/cri-client.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { assertNothingNew, inventoryOf } from '../support/e2e-test.ts';
-import { hungMount, noFuse, release } from '../support/hung-mount.ts';
+import { HungMount, noFuse } from '../support/hung-mount.ts';
 import type { Pod } from '../support/pods.ts';
 import { containerConfig, execSync, failureOf, removePod, runContainer, runPod } from '../support/pods.ts';
 
@@ -19,8 +19,9 @@ const SLEEP = ['sleep', '3600'];
 test('a volume source that hangs stalls its own containers only', { skip: noFuse, timeout: 180_000 }, async (context) => {
   const daemon = await TestDaemon.start();
   const source = join(daemon.directory, 'hung');
-  const fuse = await hungMount(source);
+  const fuse = new HungMount(source);
   try {
+    await fuse.start();
     const before = await inventoryOf(daemon);
     const pod = await runPod(daemon, { name: 'hung' });
     const calls = Array.from({ length: HUNG_CONTAINERS }, async (_, index) => createHung(daemon, pod, source, index));
@@ -31,14 +32,14 @@ test('a volume source that hangs stalls its own containers only', { skip: noFuse
     for (const [index, code] of outcomes.entries()) if (code !== 'OK' || index % 2 === 1) assert.equal(code, 'DEADLINE_EXCEEDED');
     const { containers } = await daemon.runtime.listContainers({});
     assert.equal(containers.length, outcomes.filter((code) => code === 'OK').length, 'a half-made container is visible');
-    await release(fuse, source);
+    await fuse.release();
     await removePod(daemon, pod.id);
     await assertNothingNew(daemon, before);
   } catch (error) {
     process.stdout.write(await daemon.logTail());
     throw error;
   } finally {
-    await release(fuse, source);
+    await fuse.release();
     await daemon.destroy();
   }
 });
@@ -86,12 +87,17 @@ async function workBeside(daemon: TestDaemon): Promise<number> {
 test(
   'a directory of CDI specs that hangs is named by status in seconds, and refused devices name it',
   { skip: noFuse, timeout: 180_000 },
-  async () => {
+  async (context) => {
     const place = await mkdtemp(join(tmpdir(), 'pw-hung-cdi-'));
     const [hung, well] = [join(place, 'hung'), join(place, 'well')];
     await mkdir(well);
     await writeFile(join(well, 'odd.json'), '{');
-    const fuse = await hungMount(hung);
+    const fuse = new HungMount(hung);
+    context.after(async () => {
+      await fuse.release();
+      await remove(place);
+    });
+    await fuse.start();
     const daemon = await TestDaemon.start({ config: `cdi_spec_dirs = ["${well}", "${hung}"]\n` });
     try {
       // More often than libuv's pool has threads: a look at it must not be begun anew each time.
@@ -116,7 +122,7 @@ test(
       assert.ok(message.includes(`${hung} is not used: it cannot be listed within 5 s`), message);
 
       // When it answers again, it is as before: here it is gone, and so its directory has nothing.
-      await release(fuse, hung);
+      await fuse.release();
       await writeFile(
         join(hung, 'a.json'),
         JSON.stringify({ cdiVersion: '0.3.0', kind: 'vendor.com/gpu', devices: [{ name: 'a', containerEdits: { env: ['GPU=a'] } }] }),
@@ -125,9 +131,8 @@ test(
       assert.match(Buffer.from((await execSync(daemon, id, ['env'])).stdout).toString(), /GPU=a/);
       await removePod(daemon, pod.id);
     } finally {
-      await release(fuse, hung);
+      await fuse.release();
       await daemon.destroy();
-      await remove(place);
     }
   },
 );

@@ -9,7 +9,7 @@ import { execa } from 'execa';
 import { TestDaemon } from '../support/daemon.ts';
 import { assertNothingNew, e2eTest, inventoryOf } from '../support/e2e-test.ts';
 import { FaultyRuntime } from '../support/faulty-runtime.ts';
-import { hungMount, noFuse, release } from '../support/hung-mount.ts';
+import { HungMount, noFuse } from '../support/hung-mount.ts';
 import { containerConfig, createContainer, execSync, failureOf, removePod, runContainer, runPod, until } from '../support/pods.ts';
 import { installPlugin } from '../support/cni.ts';
 
@@ -135,8 +135,9 @@ test('a runtime that hangs is told at create, under its monitor, and at start', 
 test('a program that hangs on a FUSE volume is told with that', { skip: noFuse, timeout: 120_000 }, async () => {
   const daemon = await TestDaemon.start({ config });
   const hostPath = join(daemon.directory, 'hung');
-  const fuse = await hungMount(hostPath);
+  const fuse = new HungMount(hostPath);
   try {
+    await fuse.start();
     const pod = await runPod(daemon);
     const mounts = [{ containerPath: '/volume', hostPath: join(hostPath, 'sub'), readonly: false, propagation: 0 }];
     const change = { name: 'hung', change: { mounts } };
@@ -145,14 +146,14 @@ test('a program that hangs on a FUSE volume is told with that', { skip: noFuse, 
     const { message, processes = [] } = await slowLine(daemon, /^realpath .*hung\/sub/);
     assert.match(message, /\(process \d+, in the kernel, not to be interrupted\) waits in \w+ for the answer of a FUSE file system/);
     assert.match(processes.join('\n'), / D \w+: (\w+ < )*(__)?fuse_/);
-    await release(fuse, hostPath);
+    await fuse.release();
     await refused;
     await removePod(daemon, pod.id);
   } catch (error) {
     process.stdout.write(await daemon.logTail());
     throw error;
   } finally {
-    await release(fuse, hostPath);
+    await fuse.release();
     await daemon.destroy();
   }
 });

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
+import { remove } from 'fs-extra/esm';
 import { WebSocket } from 'ws';
+import { hasErrno } from '../../src/base/errors.ts';
 import { scratchDirectory } from './scratch.ts';
 
 /** Debian's headless Chromium. */
@@ -29,8 +31,10 @@ export async function openPage(
   // The program is a script that waits for the browser: a group of its own is ended whole.
   const browser = execa(BROWSER, args, { reject: false, stdio: 'ignore', detached: true });
   t.after(async () => {
-    if (browser.pid !== undefined) process.kill(-browser.pid, 'SIGKILL');
+    endGroup(browser.pid);
     await browser;
+    // The hook of the directory has run before this one, while the browser still wrote there.
+    await remove(profile);
   });
   const port = await devtoolsPort(profile);
   const targets = (await (await fetch(`http://127.0.0.1:${port}/json/list`)).json()) as { type: string; webSocketDebuggerUrl: string }[];
@@ -50,6 +54,15 @@ export async function openPage(
     },
     screenshot: async () => Buffer.from(String((await page.call('Page.captureScreenshot', { format: 'png' }))['data']), 'base64'),
   };
+}
+
+/** Ends what is left of a group; a hook that throws would keep those behind it from being run. */
+function endGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if (!hasErrno(error, 'ESRCH')) throw error;
+  }
 }
 
 async function devtoolsPort(profile: string): Promise<string> {

@@ -11,17 +11,29 @@ const FIXTURE = join(import.meta.dirname, '../fixtures/hung-fuse.ts');
 /** Why there can be no such mount here; false where there can. */
 export const noFuse = existsSync('/dev/fuse') ? false : '/dev/fuse is missing';
 
-/** A mount that hangs whoever looks at it. This process must never do so: not even a stat. */
-export async function hungMount(directory: string): Promise<ChildProcess> {
-  await mkdir(directory);
-  const child = spawn(process.execPath, [FIXTURE, directory], { stdio: ['pipe', 'pipe', 'inherit'] });
-  await once(child.stdout, 'data', { signal: AbortSignal.timeout(10_000) });
-  return child;
-}
+/** How long the mount may take to be there, milliseconds. */
+const MOUNT_MS = 30_000;
 
-/** Lets go of whoever hangs, and takes the mount away. */
-export async function release(child: ChildProcess, directory: string): Promise<void> {
-  child.kill('SIGKILL');
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-  await execa('umount', ['-l', directory]).catch(() => undefined);
+/** A mount that hangs whoever looks at it. This process must never do so: not even a stat. */
+export class HungMount {
+  readonly #directory: string;
+  #child: ChildProcess | undefined;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  async start(): Promise<void> {
+    await mkdir(this.#directory);
+    this.#child = spawn(process.execPath, [FIXTURE, this.#directory], { stdio: ['pipe', 'pipe', 'inherit'] });
+    await once(this.#child.stdout!, 'data', { signal: AbortSignal.timeout(MOUNT_MS) });
+  }
+
+  /** Lets go of whoever hangs, and takes the mount away; also where it has not come. */
+  async release(): Promise<void> {
+    if (this.#child === undefined) return;
+    this.#child.kill('SIGKILL');
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit');
+    await execa('umount', ['-l', this.#directory]).catch(() => undefined);
+  }
 }

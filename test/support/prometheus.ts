@@ -63,10 +63,15 @@ export class Prometheus {
       child.kill('SIGTERM');
       await child;
     });
-    await until('Prometheus scrapes', async () => {
-      if (ended !== undefined) throw new Error(`Prometheus has ended: ${ended}`);
-      return (await prometheus.query('up').catch(() => [])).some(({ value }) => value === 1);
-    }, 30_000); // prettier-ignore
+    try {
+      await until('Prometheus scrapes', async () => {
+        if (ended !== undefined) throw new Error(`Prometheus has ended: ${ended}`);
+        return (await prometheus.query('up').catch(() => [])).some(({ value }) => value === 1);
+      }, 30_000); // prettier-ignore
+    } catch (error) {
+      await prometheus.stop();
+      throw error;
+    }
     return prometheus;
   }
 

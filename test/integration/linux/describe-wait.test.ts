@@ -8,7 +8,7 @@ import { after, test } from 'node:test';
 import { execa } from 'execa';
 import { remove } from 'fs-extra/esm';
 import { describeWait, type WaitDescription } from '../../../src/linux/describe-wait.ts';
-import { hungMount, noFuse, release } from '../../support/hung-mount.ts';
+import { HungMount, noFuse } from '../../support/hung-mount.ts';
 
 const place = await mkdtemp(join(tmpdir(), 'pw-wait-'));
 after(async () => remove(place));
@@ -56,8 +56,9 @@ test('a process that waits for a lock is described with the file and who holds i
 
 test('a process that waits for a FUSE file system is described while nothing can be read of it', { skip: noFuse }, async () => {
   const directory = join(place, 'hung');
-  const fuse = await hungMount(directory);
+  const fuse = new HungMount(directory);
   try {
+    await fuse.start();
     const reader = spawn('cat', [join(directory, 'x')], { stdio: 'ignore' });
     const described = await describedAs(
       reader,
@@ -70,7 +71,7 @@ test('a process that waits for a FUSE file system is described while nothing can
       described.deepest.stack.join(),
     );
   } finally {
-    await release(fuse, directory);
+    await fuse.release();
   }
 });
 
