@@ -20,7 +20,11 @@ export function debugBackend(parts: DaemonParts, metrics: Metrics): DebugBackend
   const telling = new OneAtATime('debug stacks');
   return {
     fixLeaks: async (signal) => fixing.run(async () => fixReport(parts, signal, count)),
-    profile: async (seconds, signal) => looking.run(async () => (await import('./cpu-profile.ts')).takeCpuProfile(seconds * 1000, signal)),
+    profile: async (seconds, signal) =>
+      looking.run(async () => {
+        parts.log.debug('debug profile: begun', { durationMs: seconds * 1000 });
+        return (await import('./cpu-profile.ts')).takeCpuProfile(seconds * 1000, signal);
+      }),
     heap: async (send) =>
       looking.run(async () => {
         await send((await import('./heap-snapshot.ts')).takeHeapSnapshot());

@@ -157,12 +157,11 @@ async function onEmptyNode(daemon: TestDaemon, script: string): Promise<readonly
     'mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/lib',
     'mkdir -p /run/containerd /var/lib/kubelet /var/lib/containerd',
     script,
-    'sleep 0.5',
     `"$@"; kill $(jobs -p)`,
   ].join('\n');
   const env = process.env['PODWRIGHT_DIST'] === undefined ? { PODWRIGHT_FROM_SOURCE: '1' } : {};
   const args = [PROGRAM, 'check', '--json', '--offline', ...flagsOf(daemon), '--runtime', `runc=${RUNTIME}`];
-  const { stdout } = await execa('unshare', ['--mount', '--pid', '--fork', '--mount-proc', 'bash', '-c', whole, 'bash', ...args], { env, timeout: 60_000, reject: false }); // prettier-ignore
+  const { stdout } = await execa('unshare', ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'bash', '-c', whole, 'bash', ...args], { env, timeout: 60_000, reject: false }); // prettier-ignore
   return (JSON.parse(stdout) as Finding[])
     .filter(({ level, area }) => level !== 'ok' && (area === 'kubelet' || area === 'other runtimes'))
     .map(({ level, is }) => `${level} ${is}`);
@@ -190,6 +189,8 @@ test('another runtime and a kubelet whose files and flags disagree are found on 
         'socat UNIX-LISTEN:/run/containerd/containerd.sock,fork /dev/null &',
         // A process of that name: what is read is what /proc says of it.
         `${kubelet} -c 'sleep 30 & wait' --config=/var/lib/kubelet/config.yaml --container-runtime-endpoint unix:///run/crio/crio.sock --cgroup-driver=cgroupfs &`,
+        // 00010000 says that it listens, as in <linux/net.h>.
+        'until [ "$(cat /proc/$!/comm)" = kubelet ] && grep -q " 00010000 .* /run/containerd/containerd.sock$" /proc/net/unix; do sleep 0.05; done',
       ].join('\n'),
     );
     assert.deepEqual(found.map((line) => line.replace(daemon.root, 'ROOT')), [

@@ -3,13 +3,12 @@ import assert from 'node:assert/strict';
 import { glob, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { ensureDir, outputFile, remove } from 'fs-extra/esm';
 import { TestDaemon } from '../support/daemon.ts';
 import { e2eTest } from '../support/e2e-test.ts';
 import { HungMount, noFuse } from '../support/hung-mount.ts';
-import { createContainer, execSync, podConfig, runContainer } from '../support/pods.ts';
+import { createContainer, execSync, podConfig, runContainer, until } from '../support/pods.ts';
 
 /** Each is planted in another place; none may be in the archive. */
 const SECRETS = {
@@ -99,7 +98,11 @@ e2eTest(
   'a bundle has the parts that a report needs and none of the planted secrets: of a daemon that works, that hangs, and that is gone',
   async (daemon, context) => {
     const { pod, container } = await plant(daemon);
-    await sleep(2_000); // the history is written a second after what it tells
+    const history = join(daemon.root, 'history/operations.jsonl');
+    // The history is written a second after what it tells.
+    await until('the command that took too long is in the history', async () =>
+      (await readFile(history, 'utf8')).includes('"what":"exec"'),
+    );
     const whole = await bundleOf(daemon, 'whole');
     context.diagnostic(`it took ${whole.tookMs.toFixed(0)} ms`);
     const expected = [

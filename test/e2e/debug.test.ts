@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { StacksReport } from '../../src/admin/debug-reports.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { e2eTest } from '../support/e2e-test.ts';
@@ -41,7 +40,7 @@ e2eTest(
     const file = join(daemon.directory, 'out.cpuprofile');
     const profile = daemon.cli('debug', 'profile', '--seconds', '4', '-o', file);
     const busy = listMeanwhile(daemon, profile);
-    await sleep(1_500);
+    await until('the profile has begun', async () => (await readFile(daemon.logFile, 'utf8')).includes('debug profile: begun'));
     const second = await refusalOf(daemon.cli('debug', 'profile', '--seconds', '1', '-o', join(daemon.directory, 'second')));
     const beside = JSON.parse(await daemon.cli('debug', 'stacks', '--json')) as StacksReport;
     assert.equal(beside.answered, true);
