@@ -80,9 +80,11 @@ test('a terminal has its size from the start and follows it, and is as before at
   terminal.master.write('echo "size $(stty size)"; tty\n');
   await shows(/size 24 80\r\n\/dev\/pts\/\d/);
   terminal.resize(132, 43);
+  const answers = (): number => terminal.text().match(/size \d+ \d+\r\n/g)?.length ?? 0;
   for (let round = 0; round < 50 && !terminal.text().includes('size 43 132'); round += 1) {
+    const before = answers();
     terminal.master.write('echo "size $(stty size)"\n');
-    await until('a prompt', async () => true);
+    await until('stty has answered', async () => answers() > before);
   }
   await shows(/size 43 132/);
   terminal.master.write('sleep 100\n');
@@ -101,7 +103,7 @@ test('a terminal is as before where a signal ends the command', async (daemon) =
   let pids = await children(terminal.child.pid);
   // setsid has the shell as its child, which has our program.
   while (!(await readFile(`/proc/${pids[0]}/cmdline`, 'utf8')).includes('client.')) pids = await children(pids[0]);
-  process.kill(pids[0] ?? 0, 'SIGTERM');
+  process.kill(pids[0] ?? assert.fail('our program is not there'), 'SIGTERM');
   await once(terminal.child, 'exit');
   await until('the shell tells', async () => /ended with 143\r\n[^]* icanon [^]* echo /.test(terminal.text()));
   await until('the command in the container has ended', async () => !(await execOutput(daemon, id, ['ps'])).includes('sleep 1000'));
