@@ -1,4 +1,5 @@
 /** `podwright top`: its figures against the kernel's, and the table on a terminal. */
+// alone: it measures processor time.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
