@@ -28,7 +28,8 @@ import { scratchDirectory } from '../../support/scratch.ts';
 import { killAtEachStage } from '../../support/take-image.ts';
 import { chunkedLayer, noChunked } from '../../support/zstd-chunked.ts';
 
-const signal = AbortSignal.timeout(480_000);
+/** Ends a pull that hangs. */
+const limit = (): AbortSignal => AbortSignal.timeout(120_000);
 const MIB = 1 << 20;
 const NAME = 'registry.example/team/app';
 
@@ -119,7 +120,7 @@ async function start(t: TestContext, options: FaultyRegistryOptions = {}, v2: Im
     rangeBytes: () => 8 * MIB,
     log: { ...silentLog, info: keep, warn: keep, error: keep },
   });
-  await bench.puller.pull(`${NAME}:1`, undefined, signal);
+  await bench.puller.pull(`${NAME}:1`, undefined, limit());
   return { ...bench, registry, ranges, log };
 }
 
@@ -134,7 +135,7 @@ async function plainTree(t: TestContext, layer: ImageLayer | undefined = V2): Pr
   t.after(async () => registry.stop());
   registry.addImage(image(layer), 'team/app', '2');
   const bench = await pullBench(t, registry.conf);
-  return treeOf(bench, await bench.puller.pull(`${NAME}:2`, undefined, signal));
+  return treeOf(bench, await bench.puller.pull(`${NAME}:2`, undefined, limit()));
 }
 
 function bytesOf(ranges: readonly string[]): number {
@@ -148,7 +149,7 @@ function bytesOf(ranges: readonly string[]): number {
 async function assertWhole(t: TestContext, lab: Lab, why: RegExp, layer = V2): Promise<void> {
   const ended: PullSnapshot[] = [];
   lab.puller.onEnded((pull) => ended.push(pull));
-  const record = await lab.puller.pull(`${NAME}:2`, undefined, signal);
+  const record = await lab.puller.pull(`${NAME}:2`, undefined, limit());
   const shown = ended[0]?.layers[0];
   assert.deepEqual([shown?.isOfChunks, shown?.receivedBytes, shown?.wantedBytes], [false, layer?.blob.length, layer?.blob.length]);
   assert.equal(treeOf(lab, record), await plainTree(t, layer));
@@ -171,12 +172,12 @@ test(
     await registry.push(image(V2), 'team/app', ['2']);
     const conf = `[[registry]]\nprefix = "registry.example"\nlocation = "${registry.host}"\ninsecure = true\n`;
     const bench = await pullBench(t, conf, { discardsBlobs: () => true, rangeBytes: () => 8 * MIB });
-    const first = await bench.puller.pull(`${NAME}:1`, undefined, signal);
+    const first = await bench.puller.pull(`${NAME}:1`, undefined, limit());
     assert.equal(treeOf(bench, first), await plainTree(t, V1));
     const before = await registry.sentBytes();
     const ended: PullSnapshot[] = [];
     bench.puller.onEnded((pull) => ended.push(pull));
-    const second = await bench.puller.pull(`${NAME}:2`, undefined, signal);
+    const second = await bench.puller.pull(`${NAME}:2`, undefined, limit());
     const sent = (await registry.sentBytes()) - before;
     t.diagnostic(`${sent} bytes on the wire, the blob has ${V2!.blob.length}`);
     assert.ok(sent < V2!.blob.length * 0.2, `${sent} of ${V2!.blob.length}`);
@@ -195,11 +196,11 @@ test(
 
 test('a layer that was put together is itself a source for the next', { skip: noChunked }, async (t) => {
   const lab = await start(t);
-  const second = await lab.puller.pull(`${NAME}:2`, undefined, signal);
+  const second = await lab.puller.pull(`${NAME}:2`, undefined, limit());
   await lab.stores.images.remove(`${NAME}:1`);
   const next = await chunkedLayer([...entriesOf(2), { path: 'more', kind: 'file', data: noise(100_000, 99) }]);
   lab.registry.addImage(image(next), 'team/app', '3');
-  const third = await lab.puller.pull(`${NAME}:3`, undefined, signal);
+  const third = await lab.puller.pull(`${NAME}:3`, undefined, limit());
   assert.equal(treeOf(lab, third), await plainTree(t, next));
   assert.equal(lab.log.filter((line) => line.includes('was put together of chunks')).length, 2, lab.log.join('\n'));
   assert.notEqual(third.chain, second.chain);
@@ -212,8 +213,8 @@ test('a layer that was loaded from an archive is a source as well', { skip: noCh
   const bench = await pullBench(t, registry.conf, { discardsBlobs: () => true });
   const archive = join(await scratchDirectory(t), 'image.tar');
   await writeFile(archive, ociArchive([{ name: 'localhost/app:1', ...image(V1), architecture: 'amd64' }]));
-  await loadArchive(bench.stores, archive, { signal });
-  const record = await bench.puller.pull(`${NAME}:2`, undefined, signal);
+  await loadArchive(bench.stores, archive, { signal: limit() });
+  const record = await bench.puller.pull(`${NAME}:2`, undefined, limit());
   assert.equal(treeOf(bench, record), await plainTree(t));
   const asked = registry.requests.filter((request) => request.includes(V2!.digest));
   assert.ok(asked.length > 2, asked.join(' '));
@@ -223,10 +224,10 @@ test('a file that was changed on the disk is no source', { skip: noChunked }, as
   const lab = await start(t);
   const [tree = ''] = lab.stores.layers.lowerDirs(lab.stores.images.list()[0]!.chain);
   const untouched = bytesOf(
-    (await start(t).then(async (other) => (await other.puller.pull(`${NAME}:2`, undefined, signal), other))).ranges,
+    (await start(t).then(async (other) => (await other.puller.pull(`${NAME}:2`, undefined, limit()), other))).ranges,
   );
   await writeFile(join(tree, 'usr/lib/large'), Buffer.concat([LARGE.subarray(0, 2 * MIB), Buffer.alloc(2 * MIB, 7)]));
-  const record = await lab.puller.pull(`${NAME}:2`, undefined, signal);
+  const record = await lab.puller.pull(`${NAME}:2`, undefined, limit());
   assert.equal(treeOf(lab, record), await plainTree(t));
   assert.ok(bytesOf(lab.ranges) > untouched + 1.5 * MIB, `${bytesOf(lab.ranges)} beside ${untouched}`);
   assert.ok(!lab.ranges.includes('-'));
@@ -264,15 +265,15 @@ test(
     }
     const conf = `[[registry]]\nprefix = "registry.example"\nlocation = "${registry.host}"\ninsecure = true\n`;
     const bench = await pullBench(t, conf, { discardsBlobs: () => true, rangeBytes: () => 8 * MIB });
-    await bench.puller.pull(`${NAME}:1`, undefined, signal);
+    await bench.puller.pull(`${NAME}:1`, undefined, limit());
     const before = await registry.sentBytes();
-    const second = await bench.puller.pull(`${NAME}:2`, undefined, signal);
+    const second = await bench.puller.pull(`${NAME}:2`, undefined, limit());
     const sent = (await registry.sentBytes()) - before;
     const blobBytes = second.layers[0]!.sizeBytes;
     t.diagnostic(`${sent} bytes on the wire, the blob has ${blobBytes}`);
     assert.ok(sent < blobBytes * 0.6, `${sent} of ${blobBytes}`);
     const plain = await pullBench(t, conf);
-    assert.equal(treeOf(bench, second), treeOf(plain, await plain.puller.pull(`${NAME}:2`, undefined, signal)));
+    assert.equal(treeOf(bench, second), treeOf(plain, await plain.puller.pull(`${NAME}:2`, undefined, limit())));
   },
 );
 
@@ -376,7 +377,7 @@ test('a range that breaks is taken up again', { skip: noChunked }, async (t) => 
       return true;
     },
   });
-  const record = await lab.puller.pull(`${NAME}:2`, undefined, signal);
+  const record = await lab.puller.pull(`${NAME}:2`, undefined, limit());
   assert.equal(treeOf(lab, record), await plainTree(t));
   assert.ok(broken > 0 && !lab.ranges.includes('-'), lab.ranges.join(' '));
 });
@@ -386,7 +387,7 @@ test('eStargz is fetched whole, as gzip', { skip: noChunked }, async (t) => {
   const estargz = { 'containerd.io/snapshot/stargz/toc.digest': sha256(blob), 'io.containers.estargz.uncompressed-size': '1' };
   const layer: ImageLayer = { ...V2!, compression: 'gzip', blob, digest: sha256(blob), annotations: estargz };
   const lab = await start(t, {}, layer);
-  assert.equal(treeOf(lab, await lab.puller.pull(`${NAME}:2`, undefined, signal)), await plainTree(t, layer));
+  assert.equal(treeOf(lab, await lab.puller.pull(`${NAME}:2`, undefined, limit())), await plainTree(t, layer));
   assert.ok(!lab.log.some((line) => line.includes('chunks')), lab.log.join());
 });
 
@@ -397,9 +398,9 @@ test('where blobs are kept, the whole is fetched, and its blob is there', { skip
   registry.addImage(image(V2), 'team/app', '2');
   let discards = true;
   const bench = await pullBench(t, registry.conf, { discardsBlobs: () => discards });
-  await bench.puller.pull(`${NAME}:1`, undefined, signal);
+  await bench.puller.pull(`${NAME}:1`, undefined, limit());
   discards = false;
-  await bench.puller.pull(`${NAME}:2`, undefined, signal);
+  await bench.puller.pull(`${NAME}:2`, undefined, limit());
   assert.equal(bench.stores.blobs.sizeOf(V2!.digest as Digest), V2!.blob.length);
 });
 

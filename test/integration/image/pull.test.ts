@@ -26,7 +26,8 @@ import { Gpg } from '../../../src/trust/gpg.ts';
 import { ImageTrust } from '../../../src/trust/image-trust.ts';
 
 const NAME = 'registry.example/team/app:1';
-const signal = AbortSignal.timeout(480_000);
+/** Ends a pull that hangs. */
+const limit = (): AbortSignal => AbortSignal.timeout(120_000);
 
 async function image(megabytes = 0): Promise<Omit<ImageSource, 'name'>> {
   const noise = Buffer.alloc(megabytes << 20);
@@ -91,15 +92,15 @@ test('an image is pulled by tag, by digest, and again', async (t) => {
     const { stores, puller, root } = await bench(t, registry.conf);
     const { manifest, config } = registry.addImage(await image(), 'team/app', '1', form);
 
-    const byTag = await puller.pull(NAME, undefined, signal);
+    const byTag = await puller.pull(NAME, undefined, limit());
     assert.equal(byTag.id, config);
     assert.deepEqual(byTag.names, [NAME]);
     assert.deepEqual(byTag.digests, [`registry.example/team/app@${manifest}`]);
     assert.equal(stores.layers.lowerDirs(byTag.chain).length, 3);
     const before = registry.requests.length;
 
-    assert.deepEqual((await puller.pull(NAME, undefined, signal)).names, [NAME]);
-    const byDigest = await puller.pull(`registry.example/team/app@${manifest}`, undefined, signal);
+    assert.deepEqual((await puller.pull(NAME, undefined, limit())).names, [NAME]);
+    const byDigest = await puller.pull(`registry.example/team/app@${manifest}`, undefined, limit());
     assert.equal(byDigest.id, config);
     assert.deepEqual(byDigest.names, [NAME]);
     // What is here is not fetched again.
@@ -109,7 +110,7 @@ test('an image is pulled by tag, by digest, and again', async (t) => {
     );
     await stores.images.remove(byTag.id);
     assert.deepEqual(await inventoryOf(root), []);
-    assert.deepEqual((await puller.pull(`registry.example/team/app:7@${manifest}`, undefined, signal)).names, []);
+    assert.deepEqual((await puller.pull(`registry.example/team/app:7@${manifest}`, undefined, limit())).names, []);
   }
 });
 
@@ -133,11 +134,11 @@ test('an index gives the manifest of the platform, and both digests are names of
   const foreign = { ...index, manifests: [entry(other.manifest, 's390x')] };
   registry.add('team/app', 'manifests', Buffer.from(JSON.stringify(foreign)), index.mediaType, 'foreign');
 
-  const record = await puller.pull(NAME, undefined, signal);
+  const record = await puller.pull(NAME, undefined, limit());
   assert.equal(record.id, config);
   assert.deepEqual([...record.digests].sort(), [manifest, indexDigest].map((digest) => `registry.example/team/app@${digest}`).sort());
   assert.equal(stores.images.resolve(`registry.example/team/app@${indexDigest}`)?.id, config);
-  await assert.rejects(puller.pull('registry.example/team/app:foreign', undefined, signal), {
+  await assert.rejects(puller.pull('registry.example/team/app:foreign', undefined, limit()), {
     kind: 'NotFound',
     message: /no image is for linux\/amd64, there are linux\/s390x/,
   });
@@ -158,7 +159,7 @@ test('credentials of every kind are taken, wrong ones refused', async (t) => {
   for (const [registry, credentials] of good) {
     registry.addImage(await image(), 'team/app', '1');
     const { puller } = await bench(t, registry.conf);
-    assert.deepEqual((await puller.pull(NAME, credentials, signal)).names, [NAME]);
+    assert.deepEqual((await puller.pull(NAME, credentials, limit())).names, [NAME]);
   }
   const bad: [FaultyRegistry, PullCredentials | undefined][] = [
     [basic, undefined],
@@ -170,13 +171,13 @@ test('credentials of every kind are taken, wrong ones refused', async (t) => {
   ];
   for (const [registry, credentials] of bad) {
     const { puller, root } = await bench(t, registry.conf);
-    await assert.rejects(puller.pull(NAME, credentials, signal), { kind: 'PermissionDenied' });
+    await assert.rejects(puller.pull(NAME, credentials, limit()), { kind: 'PermissionDenied' });
     assert.deepEqual(await inventoryOf(root), []);
   }
   // Once a registry has said what it wants, it is asked with that at first.
   const { puller } = await bench(t, bearer.conf);
   const before = bearer.authorizations.length;
-  await puller.pull(NAME, auth({ username: 'user', password: 'secret' }), signal);
+  await puller.pull(NAME, auth({ username: 'user', password: 'secret' }), limit());
   assert.equal(bearer.authorizations.slice(before).filter((header) => header === '-').length, 1);
 });
 
@@ -194,7 +195,7 @@ test('credentials do not follow a redirect to another host', async (t) => {
   });
   registry.addImage(content, 'team/app', '1');
   const { puller } = await bench(t, registry.conf);
-  await puller.pull(NAME, auth({ username: 'user', password: 'secret' }), signal);
+  await puller.pull(NAME, auth({ username: 'user', password: 'secret' }), limit());
   assert.equal(storage.requests.length, 4);
   assert.deepEqual(new Set(storage.authorizations), new Set(['-']));
 });
@@ -221,7 +222,7 @@ test('a stream that breaks is taken up where it broke, also where the registry k
     const { blob, digest: big } = content.layers[1]!;
     registry.addImage(content, 'team/app', '1');
     const { puller } = await bench(t, registry.conf);
-    const record = await puller.pull(NAME, undefined, signal);
+    const record = await puller.pull(NAME, undefined, limit());
     assert.equal(breaks, 3);
     assert.equal(record.layers[1]?.sizeBytes, blob.length);
   }
@@ -248,7 +249,7 @@ test('answers that pass are asked for again, others are reported by kind, and th
     `${registry.conf}[[registry]]\nprefix = "dead.example"\nlocation = "127.0.0.1:1"\ninsecure = true\n[[registry]]\nprefix = "blocked.example"\nblocked = true\n`,
   );
   const refused = async (name: string, kind: string, message: RegExp): Promise<void> => {
-    await assert.rejects(puller.pull(name, undefined, signal), { kind, message }, name);
+    await assert.rejects(puller.pull(name, undefined, limit()), { kind, message }, name);
   };
   await refused('registry.example/team/app:absent', 'NotFound', /answered 404 \(not found\): NAME_UNKNOWN: not known here/);
   await refused(
@@ -261,7 +262,7 @@ test('answers that pass are asked for again, others are reported by kind, and th
   await refused('blocked.example/app:1', 'PermissionDenied', /blocked in registries.conf/);
   await refused('UPPER case', 'InvalidArgument', /image reference/);
   assert.deepEqual(await inventoryOf(root), []);
-  assert.equal((await puller.pull('registry.example/team/app:flaky', undefined, signal)).names[0], 'registry.example/team/app:flaky');
+  assert.equal((await puller.pull('registry.example/team/app:flaky', undefined, limit())).names[0], 'registry.example/team/app:flaky');
 });
 
 test('mirrors are asked first, without credentials, and the registry when they fail', async (t) => {
@@ -272,7 +273,7 @@ test('mirrors are asked first, without credentials, and the registry when they f
     t,
     `[[registry]]\nprefix = "registry.example"\nlocation = "${registry.host}"\ninsecure = true\n[[registry.mirror]]\nlocation = "${mirror.host}/copy"\ninsecure = true\n`,
   );
-  await puller.pull(NAME, auth({ username: 'user', password: 'secret' }), signal);
+  await puller.pull(NAME, auth({ username: 'user', password: 'secret' }), limit());
   assert.equal(mirror.requests[0], 'GET /v2/copy/team/app/manifests/1');
   assert.deepEqual(new Set(mirror.authorizations), new Set(['-']));
   assert.ok(registry.requests.length >= 5);
@@ -285,7 +286,7 @@ test('a short name is looked for in the search registries in turn', async (t) =>
     t,
     `unqualified-search-registries = ["${first.host}", "${second.host}"]\n[[registry]]\nlocation = "${first.host}"\ninsecure = true\n[[registry]]\nlocation = "${second.host}"\ninsecure = true\n`,
   );
-  assert.deepEqual((await puller.pull('app:1', undefined, signal)).names, [`${second.host}/app:1`]);
+  assert.deepEqual((await puller.pull('app:1', undefined, limit())).names, [`${second.host}/app:1`]);
   assert.equal(first.requests.length, 1);
 });
 
@@ -308,7 +309,7 @@ test('content that is not what its digest says is refused and leaves nothing', a
     registry.addImage(content, 'team/app', '1');
     const { puller, root } = await bench(t, registry.conf);
     await assert.rejects(
-      puller.pull(NAME, undefined, signal),
+      puller.pull(NAME, undefined, limit()),
       (error) =>
         error instanceof DaemonError &&
         (name === 'short' ? error.kind === 'RegistryUnavailable' : ['FailedPrecondition', 'InvalidArgument'].includes(error.kind)),
@@ -326,7 +327,7 @@ test('content that is not what its digest says is refused and leaves nothing', a
     },
   });
   const { puller } = await bench(t, lying.conf);
-  await assert.rejects(puller.pull(`registry.example/team/app@sha256:${'0'.repeat(64)}`, undefined, signal), {
+  await assert.rejects(puller.pull(`registry.example/team/app@sha256:${'0'.repeat(64)}`, undefined, limit()), {
     kind: 'FailedPrecondition',
     message: /must be sha256:0000/,
   });
@@ -338,10 +339,10 @@ test('an image that the policy refuses costs its manifest alone', async (t) => {
   const policy = join(await scratchDirectory(t), 'policy.json');
   await writeJson(policy, { default: [{ type: 'reject' }] });
   const { puller } = await bench(t, registry.conf, trustBy(policy));
-  await assert.rejects(puller.pull(NAME, undefined, signal), { kind: 'SignatureValidationFailed' });
+  await assert.rejects(puller.pull(NAME, undefined, limit()), { kind: 'SignatureValidationFailed' });
   assert.deepEqual(registry.requests, ['GET /v2/team/app/manifests/1']);
   await writeJson(policy, { default: [{ type: 'insecureAcceptAnything' }] });
-  await puller.pull(NAME, undefined, signal);
+  await puller.pull(NAME, undefined, limit());
   assert.ok(registry.requests.includes(`GET /v2/team/app/blobs/${config}`));
 });
 
@@ -357,10 +358,10 @@ test('equal pulls are one, pulls with other credentials are their own', async (t
   const { puller } = await bench(t, registry.conf);
   const good = auth({ username: 'user', password: 'secret' });
   const results = await Promise.allSettled([
-    puller.pull(NAME, good, signal),
-    puller.pull(NAME, good, signal),
-    puller.pull(NAME, undefined, signal),
-    puller.pull(NAME, good, signal),
+    puller.pull(NAME, good, limit()),
+    puller.pull(NAME, good, limit()),
+    puller.pull(NAME, undefined, limit()),
+    puller.pull(NAME, good, limit()),
   ]);
   assert.deepEqual(
     results.map(({ status }) => status),
@@ -381,11 +382,11 @@ test('a pull that begins when an equal one has just failed is its own, or has th
       if (ended.length > 1) return;
       const later = async (): Promise<void> => {
         for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
-        await puller.pull(NAME, undefined, signal);
+        await puller.pull(NAME, undefined, limit());
       };
       later().then(second.resolve, second.resolve);
     });
-    await assert.rejects(puller.pull(NAME, undefined, signal), { kind: 'NotFound' });
+    await assert.rejects(puller.pull(NAME, undefined, limit()), { kind: 'NotFound' });
     assert.ok((await second.promise) instanceof DaemonError);
     stop();
     assert.equal(new Set(ended).size, ended.length, `${turns} turns later`);
@@ -451,7 +452,7 @@ test('a registry that stops sending fails the pull when it has received nothing 
     stallTimeoutMs: () => 2000,
   });
   const started = Date.now();
-  await assert.rejects(puller.pull(NAME, undefined, signal), {
+  await assert.rejects(puller.pull(NAME, undefined, limit()), {
     kind: 'RegistryUnavailable',
     message: /^RegistryUnavailable: .*received (nothing|only \d+ bytes) in 2 s .*timeout/,
   });
