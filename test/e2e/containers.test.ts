@@ -4,6 +4,7 @@ import { access, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ContainerState, Signal } from '../../api/cri/enums.ts';
+import { limitPod } from '../support/cgroup-files.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
 import {
   containerConfig,
@@ -78,9 +79,7 @@ test('a container over its memory limit is OOMKilled with 137', async (daemon) =
 test("a container that meets its pod's limit, as the kubelet sets it, is OOMKilled with 137, also where its monitor is killed with it", async (daemon) => {
   for (let round = 0; round < 8; round += 1) {
     const pod = await runPod(daemon);
-    const parent = pod.config.linux?.cgroupParent ?? '';
-    const isV1 = (await access('/sys/fs/cgroup/memory').catch(() => 'v2')) === undefined;
-    await writeFile(isV1 ? `/sys/fs/cgroup/memory${parent}/memory.limit_in_bytes` : `/sys/fs/cgroup${parent}/memory.max`, String(20 << 20));
+    await limitPod(pod, 20 << 20);
     const id = await runContainer(daemon, pod, shell('sleep 0.1; exec tail /dev/zero'), { memoryBytes: 20n << 20n });
     const { exitCode, reason } = await waitForExit(daemon, id);
     assert.deepEqual([exitCode, reason], [137, 'OOMKilled'], `round ${round}`);

@@ -1,22 +1,20 @@
 /** What `podwright explain` says is wrong, by symptom: each block of docs/troubleshooting.md is what it printed here. */
 // long: 80 s
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { glob, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeLayer } from '../../scripts/make-demo-image.ts';
 import { atEnd } from '../support/at-end.ts';
+import { limitPod } from '../support/cgroup-files.ts';
 import { installPlugin, removeFirewallRules, useFaultyPlugin } from '../support/cni.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { e2eTest, sharedDaemon } from '../support/e2e-test.ts';
 import { digest, FaultyRegistry } from '../support/faulty-registry.ts';
-import { Gate } from '../support/gate.ts';
+import type { Gate } from '../support/gate.ts';
+import { pushGatedImage } from '../support/gated-image.ts';
 import { HungMount, noFuse } from '../support/hung-mount.ts';
 import { containerConfig, createContainer, execSync, failureOf, podConfig, removePod, runContainer, runPod, shell, until, waitForExit } from '../support/pods.ts'; // prettier-ignore
-import { noRegistry, TestRegistry } from '../support/registry.ts';
-import { endAsPowerLoss } from '../support/sweep.ts';
-import { testImages } from '../support/test-image.ts';
+import { noRegistry } from '../support/registry.ts';
+import { ageByOneBoot, endAsPowerLoss } from '../support/sweep.ts';
 
 const PAGE = join(import.meta.dirname, '../../docs/troubleshooting.md');
 /** Set: the page gets what was printed. */
@@ -114,9 +112,7 @@ test('a container at its memory limit', async (daemon) => {
 
 test('a pod at its memory limit', async (daemon) => {
   const pod = await runPod(daemon, { name: 'eats-together' });
-  const parent = pod.config.linux?.cgroupParent ?? '';
-  const isV1 = existsSync('/sys/fs/cgroup/memory');
-  await writeFile(isV1 ? `/sys/fs/cgroup/memory${parent}/memory.limit_in_bytes` : `/sys/fs/cgroup${parent}/memory.max`, String(20 << 20));
+  await limitPod(pod, 20 << 20);
   const id = await runContainer(daemon, pod, shell('exec dd if=/dev/zero of=/dev/null bs=64M'), { name: 'app' });
   await waitForExit(daemon, id);
   await isTold('OOMKilled: the limit of the pod', daemon, 'e2e/eats-together/app');
@@ -168,19 +164,13 @@ e2eTest(
     images: [],
     skip: noRegistry,
     prepare: async () => {
-      const registry = await TestRegistry.start();
-      atEnd(async () => registry.stop());
-      gate = await Gate.to(registry.host);
-      atEnd(async () => gate.close());
-      const { busybox } = await testImages();
-      const own = await makeLayer([{ path: 'noise', kind: 'file', data: randomBytes(8 << 20) }]);
-      const image = { ...busybox, layers: [...busybox.layers, own] };
-      await registry.push(image, 'team/app', ['1']);
+      const { registry, image, layer, ...pushed } = await pushGatedImage('team/app');
+      ({ gate } = pushed);
       const mirror = await FaultyRegistry.start({
         fault: (request, response) => {
-          if (request.url?.endsWith(digest(own.blob)) !== true || request.method !== 'GET') return false;
-          response.writeHead(200, { 'content-length': String(own.blob.length) });
-          response.write(own.blob.subarray(0, own.blob.length >> 1), () => response.destroy());
+          if (request.url?.endsWith(digest(layer.blob)) !== true || request.method !== 'GET') return false;
+          response.writeHead(200, { 'content-length': String(layer.blob.length) });
+          response.write(layer.blob.subarray(0, layer.blob.length >> 1), () => response.destroy());
           return true;
         },
       });
@@ -200,9 +190,7 @@ e2eTest('a node that was rebooted', async (daemon) => {
   await daemon.kill9();
   await endAsPowerLoss(daemon);
   for await (const file of glob(join(daemon.root, 'containers/*/persist/exit'))) await rm(file);
-  const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
-  for await (const file of glob(join(daemon.root, '{sandboxes,containers}/*/{record,state}.json')))
-    await writeFile(file, (await readFile(file, 'utf8')).replaceAll(boot, '11111111-2222-4333-8444-555555555555'));
+  await ageByOneBoot(daemon);
   await daemon.start();
   await isTold('A container ended with the node', daemon, 'e2e/before-boot/app');
   await removePod(daemon, pod.id);

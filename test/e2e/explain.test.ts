@@ -1,16 +1,15 @@
 /** `podwright explain --json`: what is told of objects that are there, stuck, failed and gone. */
 // long: 60 s
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeLayer, ociArchive } from '../../scripts/make-demo-image.ts';
 import type { ExplainedObject, Explanation } from '../../src/base/explanation.ts';
-import { atEnd } from '../support/at-end.ts';
 import { installPlugin, useFaultyPlugin } from '../support/cni.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { e2eTest, sharedDaemon } from '../support/e2e-test.ts';
-import { Gate } from '../support/gate.ts';
+import type { Gate } from '../support/gate.ts';
+import { pushGatedImage } from '../support/gated-image.ts';
 import {
   createContainer,
   execSync,
@@ -23,8 +22,7 @@ import {
   until,
   waitForExit,
 } from '../support/pods.ts';
-import { noRegistry, TestRegistry } from '../support/registry.ts';
-import { testImages } from '../support/test-image.ts';
+import { noRegistry } from '../support/registry.ts';
 
 const TIMEOUTS = '[timeouts]\ncni_add = "5s"\ncni_del = "2s"\n';
 const test = sharedDaemon({ config: TIMEOUTS });
@@ -234,13 +232,8 @@ e2eTest(
     images: [],
     skip: noRegistry,
     prepare: async () => {
-      const registry = await TestRegistry.start();
-      atEnd(async () => registry.stop());
-      gate = await Gate.to(registry.host);
-      atEnd(async () => gate.close());
-      const { busybox } = await testImages();
-      const own = await makeLayer([{ path: 'noise', kind: 'file', data: randomBytes(8 << 20) }]);
-      await registry.push({ ...busybox, layers: [...busybox.layers, own] }, 'team/slow', ['1']);
+      const { registry, ...pushed } = await pushGatedImage('team/slow');
+      ({ gate } = pushed);
       return { config: await registry.daemonConfig({ 'slow.test': gate.host }) };
     },
   },

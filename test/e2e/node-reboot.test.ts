@@ -1,21 +1,12 @@
 import assert from 'node:assert/strict';
-import { glob, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ContainerState, PodSandboxState } from '../../api/cri/enums.ts';
 import { removeFirewallRules } from '../support/cni.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { e2eTest } from '../support/e2e-test.ts';
 import { containerStatus, createContainer, removePod, runContainer, runPod, shell, waitForExit } from '../support/pods.ts';
-import { endAsPowerLoss } from '../support/sweep.ts';
-
-const EARLIER_BOOT = '11111111-2222-4333-8444-555555555555';
-
-/** What the records would say if this kernel had been booted after them. */
-async function ageByOneBoot(daemon: TestDaemon): Promise<void> {
-  const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
-  for await (const file of glob(join(daemon.root, '{sandboxes,containers}/*/{record,state}.json')))
-    await writeFile(file, (await readFile(file, 'utf8')).replaceAll(boot, EARLIER_BOOT));
-}
+import { ageByOneBoot, EARLIER_BOOT, endAsPowerLoss } from '../support/sweep.ts';
 
 /** The end of a container's process as conmon tells it while nobody looks. */
 function exitFileOf(daemon: TestDaemon, id: string): string {

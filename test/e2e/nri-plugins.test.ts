@@ -4,11 +4,11 @@ import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { execa } from 'execa';
 import { remove } from 'fs-extra/esm';
 import type { StatusReport } from '../../src/admin/reports.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
+import { readMetrics } from '../support/metrics.ts';
 import { LaunchedNriPlugin, NriPlugin, noNriPlugin } from '../support/nri-plugin.ts';
 import { createContainer, removePod, runPod, until } from '../support/pods.ts';
 
@@ -56,7 +56,7 @@ test('a launched plugin hears of the first pod; podwright status and the metrics
     const text = await daemon.cli('status');
     assert.match(text, /NRI plugins:\n +10-late +external +ready since .* 1 failed .*CreateContainer\n +20-own +launched/);
     assert.match(text, /last errors of NRI plugins:\n +10-late +CreateContainer: not today/);
-    const { stdout: metrics } = await execa('curl', ['-s', '--unix-socket', join(daemon.runDir, 'admin.sock'), 'http://x/metrics']);
+    const metrics = await readMetrics(daemon);
     assert.match(metrics, /^podwright_nri_plugins 2$/m);
     assert.match(metrics, /^podwright_nri_plugin_failures_total\{plugin="10-late",call="CreateContainer"\} 1$/m);
     assert.match(metrics, /^podwright_nri_plugin_call_duration_seconds_count\{plugin="20-own",call="RunPodSandbox"\} [1-9]/m);

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { execa } from 'execa';
 import { ContainerState } from '../../api/cri/enums.ts';
-import { pidOf } from '../support/cgroup-files.ts';
+import { limitPod, pidOf } from '../support/cgroup-files.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
+import { readMetrics } from '../support/metrics.ts';
 import { containerStatus, runContainer, runPod, shell, waitForExit, waitForOutput } from '../support/pods.ts';
 
 const test = sharedDaemon({ images: ['busybox'] });
@@ -46,9 +44,7 @@ test('the message says whose limit was met, with figures; log and metrics too', 
   assert.deepEqual([exitCode, reason], [137, 'OOMKilled']);
   assert.match(message, OF_CONTAINER);
 
-  // As the kubelet limits a pod.
-  const parent = pod.config.linux?.cgroupParent ?? assert.fail();
-  await writeFile(join('/sys/fs/cgroup/memory', parent, 'memory.limit_in_bytes'), '30M');
+  await limitPod(pod, 30 << 20);
   const bystander = await runContainer(daemon, pod, ['sleep', '3600'], { name: 'bystander' });
   const large = await runContainer(daemon, pod, EATER, { name: 'large', memoryBytes: 10n * MEMORY_BYTES });
   const ended = await waitForExit(daemon, large);
@@ -66,7 +62,7 @@ test('the message says whose limit was met, with figures; log and metrics too', 
   assert.deepEqual([stopped.exitCode, stopped.reason, stopped.message], [137, 'Error', '']);
 
   assert.match(await daemon.logTail(), /out of memory at the pod's limit.* containerId=\w{64}/);
-  const { stdout: metrics } = await execa('curl', ['-s', '--unix-socket', join(daemon.runDir, 'admin.sock'), 'http://x/metrics']);
+  const metrics = await readMetrics(daemon);
   assert.match(metrics, /podwright_oom_kills_total\{level="pod"\} 1/);
   assert.match(metrics, /podwright_oom_kills_total\{level="container"\} \d/);
 });

@@ -19,6 +19,7 @@ import { atEnd } from '../support/at-end.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { assertNothingNew, inventoryOf, sharedDaemon } from '../support/e2e-test.ts';
 import type { E2eBody } from '../support/e2e-test.ts';
+import { readMetrics, valueOf } from '../support/metrics.ts';
 import { until } from '../support/pods.ts';
 import { SlowRegistry } from '../support/slow-registry.ts';
 import { withoutImages } from '../support/without-images.ts';
@@ -94,14 +95,7 @@ async function underWay(daemon: TestDaemon): Promise<readonly PullSnapshot[]> {
 }
 
 async function metric(daemon: TestDaemon, name: string): Promise<number> {
-  const { stdout } = await execa('curl', ['-s', '--unix-socket', join(daemon.runDir, 'admin.sock'), 'http://admin/metrics']);
-  return Number(
-    stdout
-      .split('\n')
-      .find((line) => line.startsWith(`podwright_${name} `))
-      ?.split(' ')
-      .at(-1) ?? 0,
-  );
+  return valueOf(await readMetrics(daemon), `podwright_${name}`) ?? 0;
 }
 
 test('the stream of pulls agrees with what the registry sends, and says for which pod', async (daemon) => {

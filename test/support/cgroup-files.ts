@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { PodHost } from './pods.ts';
+import type { Pod, PodHost } from './pods.ts';
 
 /** The pid of a container's first process. */
 export async function pidOf(daemon: PodHost, containerId: string): Promise<number> {
@@ -9,6 +10,14 @@ export async function pidOf(daemon: PodHost, containerId: string): Promise<numbe
   const { pid } = JSON.parse(info['info'] ?? '{}') as { pid?: number };
   assert.ok(pid, `container ${containerId}: its verbose status has no pid`);
   return pid;
+}
+
+/** Limits the memory of all containers of a pod, as the kubelet does. */
+export async function limitPod({ config }: Pod, bytes: number): Promise<void> {
+  const parent = config.linux?.cgroupParent ?? assert.fail('the pod has no cgroup');
+  const v1 = '/sys/fs/cgroup/memory';
+  const file = existsSync(v1) ? join(v1, parent, 'memory.limit_in_bytes') : join('/sys/fs/cgroup', parent, 'memory.max');
+  await writeFile(file, String(bytes));
 }
 
 /** One file of cgroup v1 and of v2 with the same figure; the controller is the first word of the v1 name. */

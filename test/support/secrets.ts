@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execa } from 'execa';
 import type { TestDaemon } from './daemon.ts';
+import { readMetrics } from './metrics.ts';
 
 /** All that the daemon has written or tells: log, status, metrics, and its files but for the content of images. */
 export async function toldBy(daemon: TestDaemon): Promise<string> {
   const texts = [await readFile(daemon.logFile, 'utf8'), await daemon.cli('status', '--json')];
-  const { stdout } = await execa('curl', ['-s', '--unix-socket', join(daemon.runDir, 'admin.sock'), 'http://x/metrics']);
-  assert.match(stdout, /podwright_/);
-  texts.push(stdout);
+  const metrics = await readMetrics(daemon);
+  assert.match(metrics, /podwright_/);
+  texts.push(metrics);
   for (const directory of [daemon.root, daemon.runDir]) {
     for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
       const path = join(entry.parentPath, entry.name);

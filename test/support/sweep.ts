@@ -1,4 +1,4 @@
-import { readFile, readdir, rm, rmdir } from 'node:fs/promises';
+import { glob, readFile, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -35,6 +35,16 @@ export async function endAsPowerLoss(traces: Traces & { readonly runDir: string 
   await unmountBelow(traces.root);
   await removeCgroups(traces.cgroup);
   await remove(traces.runDir);
+}
+
+/** The boot that {@link ageByOneBoot} puts into the records. */
+export const EARLIER_BOOT = '11111111-2222-4333-8444-555555555555';
+
+/** Makes the records say what they would if this kernel had been booted after them. */
+export async function ageByOneBoot({ root }: Pick<Traces, 'root'>): Promise<void> {
+  const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+  for await (const file of glob(join(root, '{sandboxes,containers}/*/{record,state}.json')))
+    await writeFile(file, (await readFile(file, 'utf8')).replaceAll(boot, EARLIER_BOOT));
 }
 
 async function killProcesses(traces: Traces): Promise<void> {
