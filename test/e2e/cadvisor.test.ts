@@ -11,7 +11,7 @@ import { ensureDir } from 'fs-extra/esm';
 import { NamespaceMode } from '../../api/cri/enums.ts';
 import { connect } from '../../src/cli/cri-client.ts';
 import { askAsCadvisor, cadvisorContainer, cadvisorSocket, configureCadvisor } from '../support/cadvisor.ts';
-import { pidOf } from '../support/cgroup-files.ts';
+import { cgroupOf, directoryOf, isThere, isV1, pidOf } from '../support/cgroup-files.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { assertNothingNew, e2eTest, inventoryOf } from '../support/e2e-test.ts';
 import { containerStatus, execOutput, failureOf, podConfig, removePod, runContainer, runPod, shell, until, waitForOutput } from '../support/pods.ts'; // prettier-ignore
@@ -20,18 +20,9 @@ import { removeCgroups } from '../support/sweep.ts';
 import { IMAGES } from '../support/test-image.ts';
 
 const SLEEP = ['sleep', '3600'];
-const isV1 = (await access('/sys/fs/cgroup/memory').catch(() => 'v2')) === undefined;
-const directoryOf = (cgroup: string): string => join('/sys/fs/cgroup', isV1 ? 'memory' : '', cgroup);
-const isThere = async (cgroup: string): Promise<boolean> => (await access(directoryOf(cgroup)).catch(() => 'gone')) === undefined;
 const parentOf = (pod: Pod): string => pod.config.linux?.cgroupParent ?? '';
 /** Of a pod or a container. */
 const crioCgroup = (pod: Pod, id: string): string => `${parentOf(pod)}/crio-${id}.scope`;
-
-/** The cgroup of a process that counts its memory, by the kernel. */
-async function cgroupOf(pid: number): Promise<string | undefined> {
-  const lines = (await readFile(`/proc/${pid}/cgroup`, 'utf8')).split('\n');
-  return lines.find((line) => (isV1 ? line.includes(':memory:') : line.startsWith('0::')))?.split(':')[2];
-}
 
 async function switchOn(daemon: TestDaemon): Promise<void> {
   await configureCadvisor(daemon, true);

@@ -3,14 +3,13 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import type { Init, LinuxContainerResources } from '../../api/cri/runtime.ts';
-import { cgroupFile, pidOf } from '../support/cgroup-files.ts';
+import { cgroupFile, isV1, pidOf } from '../support/cgroup-files.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
 import { containerConfig, containerStatus, failureOf, runPod } from '../support/pods.ts';
 
 const test = sharedDaemon();
 const MIB = 1n << 20n;
-const isV1 = existsSync('/sys/fs/cgroup/memory');
 const CGROUPS = '/sys/fs/cgroup';
 const countsSwap = isV1
   ? existsSync(`${CGROUPS}/memory/memory.memsw.limit_in_bytes`)

@@ -1,10 +1,10 @@
 // long: 30 s
 /** A plugin chooses the cgroup of a container: it is the container's for everything that cgroups are for, and goes with it. */
 import assert from 'node:assert/strict';
-import { access, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { remove } from 'fs-extra/esm';
-import { cgroupFile, pidOf } from '../support/cgroup-files.ts';
+import { cgroupFile, cgroupOf, directoryOf, isThere, isV1, pidOf } from '../support/cgroup-files.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { assertNothingNew, e2eTest, inventoryOf } from '../support/e2e-test.ts';
 import { noNriPlugin, NriPlugin } from '../support/nri-plugin.ts';
@@ -13,15 +13,6 @@ import { createContainer, execOutput, failureOf, outputOf, removePod, runContain
 const SLEEP = ['sleep', '3600'];
 const MIB = 1n << 20n;
 const LIMIT = ['memory.limit_in_bytes', 'memory.max'] as const;
-const isV1 = (await access('/sys/fs/cgroup/memory').catch(() => 'v2')) === undefined;
-const directoryOf = (cgroup: string): string => join('/sys/fs/cgroup', isV1 ? 'memory' : '', cgroup);
-const isThere = async (cgroup: string): Promise<boolean> => (await access(directoryOf(cgroup)).catch(() => 'gone')) === undefined;
-
-/** The cgroup of a process that counts its memory. */
-async function cgroupOf(pid: number): Promise<string | undefined> {
-  const lines = (await readFile(`/proc/${pid}/cgroup`, 'utf8')).split('\n');
-  return lines.find((line) => (isV1 ? line.includes(':memory:') : line.startsWith('0::')))?.split(':')[2];
-}
 
 /** What containers named so get as their cgroup. */
 async function withChosen(daemon: TestDaemon, chosen: Readonly<Record<string, string>>, work: () => Promise<void>): Promise<void> {

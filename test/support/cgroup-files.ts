@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { access, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod, PodHost } from './pods.ts';
+
+/** Whether cgroups are of version 1 here. */
+export const isV1 = existsSync('/sys/fs/cgroup/memory');
+
+/** Where the files are of a cgroup that counts memory. */
+export const directoryOf = (cgroup: string): string => join('/sys/fs/cgroup', isV1 ? 'memory' : '', cgroup);
 
 /** The pid of a container's first process. */
 export async function pidOf(daemon: PodHost, containerId: string): Promise<number> {
@@ -15,9 +21,18 @@ export async function pidOf(daemon: PodHost, containerId: string): Promise<numbe
 /** Limits the memory of all containers of a pod, as the kubelet does. */
 export async function limitPod({ config }: Pod, bytes: number): Promise<void> {
   const parent = config.linux?.cgroupParent ?? assert.fail('the pod has no cgroup');
-  const v1 = '/sys/fs/cgroup/memory';
-  const file = existsSync(v1) ? join(v1, parent, 'memory.limit_in_bytes') : join('/sys/fs/cgroup', parent, 'memory.max');
-  await writeFile(file, String(bytes));
+  await writeFile(join(directoryOf(parent), isV1 ? 'memory.limit_in_bytes' : 'memory.max'), String(bytes));
+}
+
+/** The cgroup of a process that counts its memory, by the kernel. */
+export async function cgroupOf(pid: number): Promise<string | undefined> {
+  const lines = (await readFile(`/proc/${pid}/cgroup`, 'utf8')).split('\n');
+  return lines.find((line) => (isV1 ? line.includes(':memory:') : line.startsWith('0::')))?.split(':')[2];
+}
+
+/** Whether there is such a cgroup that counts memory. */
+export async function isThere(cgroup: string): Promise<boolean> {
+  return (await access(directoryOf(cgroup)).catch(() => 'gone')) === undefined;
 }
 
 /** One file of cgroup v1 and of v2 with the same figure; the controller is the first word of the v1 name. */
