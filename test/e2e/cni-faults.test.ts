@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ContainerState, NamespaceMode } from '../../api/cri/enums.ts';
-import { installPlugin, useFaultyPlugin } from '../support/cni.ts';
+import { callsOf, installPlugin, useFaultyPlugin } from '../support/cni.ts';
 import type { Behaviour } from '../support/cni.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { assertNothingNew, inventoryOf, sharedDaemon } from '../support/e2e-test.ts';
@@ -71,9 +71,10 @@ test('ADD fails once: the same request again succeeds', async (daemon) => {
 
 test('ADD hangs for one pod: a pod on the node network and, after a change of the configuration, others run meanwhile', async (daemon) => {
   await useFaultyPlugin(daemon, 'hangs', ['ADD']);
+  const calls = await callsOf(daemon.cniBinDir, 'faulty', 'ADD');
   const hung = failureOf(runPod(daemon, { name: 'hung' }));
   await runPod(daemon, { name: 'node', namespaces: { network: NamespaceMode.NODE } });
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await until('the plugin hangs', async () => (await callsOf(daemon.cniBinDir, 'faulty', 'ADD')) > calls);
   await useFaultyPlugin(daemon, 'passes', []);
   await runPod(daemon, { name: 'other' });
 
@@ -140,8 +141,9 @@ test('DEL hangs for one pod while others are stopped and removed', async (daemon
   const hung = await runPod(daemon, { name: 'hung' });
   const other = await runPod(daemon, { name: 'other' });
   await installPlugin(daemon.cniBinDir, 'faulty', 'hangs', ['DEL']);
+  const calls = await callsOf(daemon.cniBinDir, 'faulty', 'DEL');
   const call = failureOf(daemon.runtime.stopPodSandbox({ podSandboxId: hung.id }));
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await until('the plugin hangs', async () => (await callsOf(daemon.cniBinDir, 'faulty', 'DEL')) > calls);
   await installPlugin(daemon.cniBinDir, 'faulty', 'passes', []);
   const begin = Date.now();
   await daemon.runtime.stopPodSandbox({ podSandboxId: other.id });

@@ -11,7 +11,7 @@ import { test } from 'node:test';
 import { execa } from 'execa';
 import { remove } from 'fs-extra/esm';
 import { PodSandboxState } from '../../api/cri/enums.ts';
-import { installPlugin } from '../support/cni.ts';
+import { callsOf, installPlugin } from '../support/cni.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import {
   createContainer,
@@ -165,8 +165,7 @@ powerTest('in the middle of RunPodSandbox: the address that was taken is freed',
   await daemon.useCniPlugins([...daemon.bridgePlugins(), { type: 'slow' }]);
   const config = podConfig(daemon);
   const call = daemon.runtime.runPodSandbox({ config }).catch(() => undefined);
-  const calls = join(daemon.cniBinDir, 'slow.calls');
-  await until('the second plugin is asked', async () => (await readFile(calls, 'utf8').catch(() => '')).includes('ADD'));
+  await until('the second plugin is asked', async () => (await callsOf(daemon.cniBinDir, 'slow', 'ADD')) > 0);
   assert.equal((await addressesOf(daemon)).length, 1);
   await installPlugin(daemon.cniBinDir, 'slow', 'passes', []);
   await losePower();

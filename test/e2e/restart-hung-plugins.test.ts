@@ -4,10 +4,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PodSandboxState } from '../../api/cri/enums.ts';
-import { installPlugin } from '../support/cni.ts';
+import { callsOf, installPlugin } from '../support/cni.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { e2eTest } from '../support/e2e-test.ts';
 import { removePod, runPod, until } from '../support/pods.ts';
@@ -65,9 +64,7 @@ e2eTest(
 
     await installPlugin(daemon.cniBinDir, 'faulty', 'hangs', ['DEL']);
     const stops = ids.map(async (podSandboxId) => daemon.runtime.stopPodSandbox({ podSandboxId }).catch(() => undefined));
-    const calls = async (): Promise<number> =>
-      (await readFile(join(daemon.cniBinDir, 'faulty.calls'), 'utf8')).split('\n').filter((line) => line.startsWith('DEL')).length;
-    await until('all DELs hang', async () => (await calls()) >= ids.length, 60_000);
+    await until('all DELs hang', async () => (await callsOf(daemon.cniBinDir, 'faulty', 'DEL')) >= ids.length, 60_000);
     await daemon.kill9();
     await Promise.all(stops);
     const hungMs = await startTimed(daemon);

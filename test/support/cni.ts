@@ -3,7 +3,7 @@
  * namespaces, and plugins that fail on demand (test/fixtures/cni/plugin).
  */
 import { randomBytes } from 'node:crypto';
-import { copyFile, mkdir, mkdtemp, readdir, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, readdir, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -47,6 +47,12 @@ export async function installPlugin(binDir: string, name: string, does: Behaviou
 export async function useFaultyPlugin(daemon: TestDaemon, does: Behaviour, at: readonly string[]): Promise<void> {
   await installPlugin(daemon.cniBinDir, 'faulty', does, at);
   await daemon.useCniPlugins([...daemon.bridgePlugins(), { type: 'faulty' }]);
+}
+
+/** How often a fixture plugin has been run for `command` in `binDir`. */
+export async function callsOf(binDir: string, name: string, command: 'ADD' | 'DEL'): Promise<number> {
+  const text = await readFile(join(binDir, `${name}.calls`), 'utf8').catch(() => '');
+  return text.split('\n').filter((line) => line.startsWith(command)).length;
 }
 
 /** What each ADD and each DEL of a plugin that draws lots does, one after the other; then it passes. */
