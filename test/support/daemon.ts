@@ -12,7 +12,7 @@ import { writeJson } from 'fs-extra/esm';
 import { ContainerState } from '../../api/cri/enums.ts';
 import { connect } from '../../src/cli/cri-client.ts';
 import type { CriClient } from '../../src/cli/cri-client.ts';
-import { collectStandstills } from './standstills.ts';
+import { collectStandstills, watchThreads } from './standstills.ts';
 import { sweep } from './sweep.ts';
 import type { IMAGES } from './test-image.ts';
 import { writeArchive } from './test-image.ts';
@@ -190,6 +190,7 @@ export class TestDaemon {
       env: { ...process.env, ...programEnv(), ...this.#options.env, ...env },
     });
     await log.close();
+    if (this.#child.pid !== undefined) watchThreads(this.#child.pid, this.logFile);
     this.#client?.close();
     this.#client = connect(this.socket);
   }
