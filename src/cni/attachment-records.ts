@@ -42,7 +42,7 @@ export interface AddRefusal {
 }
 
 /** Version of the records' form on disk. */
-const FORM = 1;
+export const ATTACHMENT_VERSION = 1;
 const SUFFIX = '.json';
 const RESULT = '.result';
 const CORRUPT = '.corrupt';
@@ -213,13 +213,13 @@ export class AttachmentRecords {
 }
 
 function toDisk(record: AttachmentRecord): JsonObject {
-  return { version: FORM, ...record, network: documentOf(record.network) };
+  return { version: ATTACHMENT_VERSION, ...record, network: documentOf(record.network) };
 }
 
 function fromDisk(text: string): AttachmentRecord {
   if (text === '') throw new Error('the file is empty');
   const record = Field.parse(text, '');
-  record.at('version').oneOf([FORM]);
+  record.at('version').oneOf([ATTACHMENT_VERSION]);
   const pod = record.at('pod');
   const refusal = record.at('refusal').asObject();
   return {

@@ -29,6 +29,11 @@ export class DiskLayout {
     return join(this.#root, 'containers');
   }
 
+  /** The version of the daemon that has worked on this root last. */
+  get lastVersion(): string {
+    return join(this.#root, 'version');
+  }
+
   /** Records of sandboxes and containers that cannot be read, set aside for a person to look at. */
   get bad(): string {
     return join(this.#root, 'bad');

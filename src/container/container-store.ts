@@ -4,7 +4,7 @@ import { RecordStore } from '../base/record-store.ts';
 import { readContainerRecord, readContainerState, type ContainerRecord, type ContainerState } from './container.ts';
 
 /** The version of the records this daemon writes. */
-const RECORD_VERSION = 1;
+export const CONTAINER_RECORD_VERSION = 1;
 
 export type ContainerStore = ObjectStore<ContainerRecord, ContainerState>;
 
@@ -13,7 +13,7 @@ export function containerStore(options: { readonly directory: string; readonly b
   const disk = new RecordStore({
     ...options,
     kind: 'container',
-    version: RECORD_VERSION,
+    version: CONTAINER_RECORD_VERSION,
     readRecord: readContainerRecord,
     readState: readContainerState,
   });

@@ -41,6 +41,7 @@ import { startWatchdog } from './watchdog.ts';
 import { nodeLacksForUserNamespaces } from './user-namespaces.ts';
 import { buildDaemon, type DaemonParts } from './build.ts';
 import { watchEventLoop, type LoopWatch } from './loop-metrics.ts';
+import { noteVersion, refuseNewerRecords } from './newer-records.ts';
 import { leakMetrics, objectMetrics } from './object-metrics.ts';
 import { countPrograms } from './program-metrics.ts';
 import { Reloads } from './reload.ts';
@@ -77,6 +78,7 @@ export async function serve(config: LiveConfig): Promise<void> {
     closers.push(() => {
       for (const lock of locks) lock.release();
     });
+    await refuseNewerRecords(config.current);
     await mkdir(runDir, { recursive: true, mode: 0o711 });
     warmThreadPool();
     becomeSubreaper();
@@ -86,6 +88,7 @@ export async function serve(config: LiveConfig): Promise<void> {
     });
     const parts = await buildDaemon(config, metrics, log);
     closers.push(async () => parts.history.close(), addStepSink(parts.history));
+    await noteVersion(config.current);
     await startAdapters(parts, closers);
     // After what is being made has settled: it is made as plugins want it to the end.
     closers.push(async () => parts.nri?.plugins.close());

@@ -3,6 +3,9 @@ import type { Digest, ImageId } from '../base/ids.ts';
 import { readImageConfig } from './oci-types.ts';
 import type { OciImageConfig } from './oci-types.ts';
 
+/** The version of the records that this daemon writes. */
+export const IMAGE_RECORD_VERSION = 1;
+
 export interface ImageLayer {
   /** Of the layer as it came. */
   readonly digest: Digest;
@@ -16,7 +19,7 @@ export interface ImageLayer {
 
 /** An image of this node, as its file says. */
 export interface ImageRecord {
-  readonly version: 1;
+  readonly version: typeof IMAGE_RECORD_VERSION;
   /** The digest of its config; of an artifact, whose config is often empty, that of its manifest. */
   readonly id: ImageId;
   /** `docker.io/library/busybox:latest`; each name belongs to one image. */
@@ -75,7 +78,7 @@ export function readImageRecord(text: string): ImageRecord {
   const layers = record.at('layers');
   const read: ImageRecord = {
     ...record.object(),
-    version: record.at('version').oneOf([1]),
+    version: record.at('version').oneOf([IMAGE_RECORD_VERSION]),
     id: record.at('id').digest() as string as ImageId,
     names: record.at('names').texts(),
     digests: record.at('digests').texts(),

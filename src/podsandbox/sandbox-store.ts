@@ -4,7 +4,7 @@ import { RecordStore } from '../base/record-store.ts';
 import { readSandboxRecord, readSandboxState, type SandboxRecord, type SandboxState } from './sandbox.ts';
 
 /** The version of the records this daemon writes. */
-const RECORD_VERSION = 1;
+export const SANDBOX_RECORD_VERSION = 1;
 
 export type SandboxStore = ObjectStore<SandboxRecord, SandboxState>;
 
@@ -13,7 +13,7 @@ export function sandboxStore(options: { readonly directory: string; readonly bad
   const disk = new RecordStore({
     ...options,
     kind: 'sandbox',
-    version: RECORD_VERSION,
+    version: SANDBOX_RECORD_VERSION,
     readRecord: readSandboxRecord,
     readState: readSandboxState,
   });

@@ -2,9 +2,12 @@ import { Field, present } from '../base/field.ts';
 import type { Digest } from '../base/ids.ts';
 import type { OutsideTree } from './outside-tree.ts';
 
+/** The version of the records that this daemon writes. */
+export const LAYER_RECORD_VERSION = 1;
+
 /** A finished layer, as its directory's layer.json says. */
 export interface LayerRecord {
-  readonly version: 1;
+  readonly version: typeof LAYER_RECORD_VERSION;
   /** Of this layer on its parents: OCI image spec, config.md, Layer ChainID. */
   readonly chain: Digest;
   readonly diffId: Digest;
@@ -26,7 +29,7 @@ export interface LayerRecord {
 export function readLayerRecord(text: string): LayerRecord {
   const record = Field.parse(text, '');
   return {
-    version: record.at('version').oneOf([1]),
+    version: record.at('version').oneOf([LAYER_RECORD_VERSION]),
     chain: record.at('chain').digest(),
     diffId: record.at('diffId').digest(),
     ...present({ parent: record.at('parent').given?.digest() }),
