@@ -9,7 +9,7 @@ import { fates, MigrateLab } from '../../support/migrate-lab.ts';
 
 const FIXTURES = join(import.meta.dirname, 'fixtures');
 
-for (const version of ['1.6.20', '1.7.24', '2.1.9'])
+for (const version of ['1.6.20', '1.7.24', '2.1.9', '2.3.4'])
   test(`of what containerd ${version} has by default nothing is lost, and the loader takes what comes of it`, async (t) => {
     const lab = await MigrateLab.make(t, {});
     await copyFile(join(FIXTURES, `containerd-${version}.toml`), lab.at('config.toml'));
