@@ -4,29 +4,26 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, open, readFile, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
-import { ensureDir, pathExists, writeJson } from 'fs-extra/esm';
+import { ensureDir, writeJson } from 'fs-extra/esm';
+import {
+  copyTunables,
+  enterScript,
+  FIXED_DIRECTORIES,
+  makeCgroup,
+  makeMissing,
+  nodeAddress,
+  placeOf,
+} from '../../support/kubelet-places.ts';
+import { removeCgroups } from '../../support/sweep.ts';
 import type { PodManifest, PodStatus } from './pods.ts';
 import { NODE_NAME, podsFromKubelet } from './pods.ts';
 
 const START_TIMEOUT_MS = 60_000;
 /** For programs of this machine that come to an end by themselves. */
 const LIMITS = { timeout: 30_000, killSignal: 'SIGKILL' } as const;
-
-/** Directories that the kubelet has no flag for, and that a kubelet of this machine's own may be using. */
-const FIXED_DIRECTORIES = ['/var/lib/kubelet', '/var/log/containers', '/var/run/crio'];
-/** What the kubelet sets at its start (pkg/kubelet/cm setupKernelTunables), for the whole machine. */
-const TUNABLES = [
-  'vm/overcommit_memory',
-  'vm/panic_on_oom',
-  'kernel/panic',
-  'kernel/panic_on_oops',
-  'kernel/keys/root_maxkeys',
-  'kernel/keys/root_maxbytes',
-];
 
 export interface KubeletOptions {
   /** The kubelet's own program. */
@@ -91,14 +88,11 @@ export class TestKubelet {
     await execa('mount', ['--make-private', directory], LIMITS);
     await execa('mount', ['--make-shared', directory], LIMITS);
     for (const path of [this.#manifests, this.root, this.podLogs, join(directory, 'plugins')]) await mkdir(path);
-    for (const path of FIXED_DIRECTORIES) await ensureDir(join(directory, 'fixed', path.slice(1).replaceAll('/', '_')));
-    for (const path of TUNABLES) {
-      const copy = join(directory, 'fixed', path.replaceAll('/', '_'));
-      await writeFile(copy, await readFile(join('/proc/sys', path)));
-    }
+    for (const path of FIXED_DIRECTORIES) await ensureDir(placeOf(join(directory, 'fixed'), path));
+    await copyTunables(join(directory, 'fixed'));
     this.#madeDirectories = await makeMissing(FIXED_DIRECTORIES);
     await makeCgroup(cgroupRoot);
-    await writeFile(join(directory, 'enter.sh'), enterScript(directory));
+    await writeFile(join(directory, 'enter.sh'), enterScript(join(directory, 'fixed'), FIXED_DIRECTORIES));
   }
 
   /**
@@ -191,7 +185,7 @@ export class TestKubelet {
     await this.stop('SIGKILL').catch(() => undefined);
     const { directory, cgroupRoot } = this.#options;
     for (const mount of await mountsAt(directory)) await execa('umount', ['-l', mount], LIMITS).catch(() => undefined);
-    for (const top of ['', ...(await readdir('/sys/fs/cgroup'))]) await removeCgroups(join('/sys/fs/cgroup', top, cgroupRoot));
+    await removeCgroups(cgroupRoot);
     for (const made of this.#madeDirectories) await rmdir(made).catch(() => undefined);
   }
 
@@ -236,65 +230,9 @@ export class TestKubelet {
   }
 }
 
-/** Makes the fixed directories and the tunables our own, in this mount namespace only, and becomes the given command. */
-function enterScript(directory: string): string {
-  const bind = (from: string, to: string): string[] => [
-    // Without this the mount would go to the machine, where the file system it is on is shared.
-    `mount --make-private "$(stat -c %m ${to})"`,
-    `mount --bind ${join(directory, 'fixed', from)} ${to}`,
-  ];
-  return [
-    'set -e',
-    ...FIXED_DIRECTORIES.flatMap((path) => bind(path.slice(1).replaceAll('/', '_'), path)),
-    ...TUNABLES.flatMap((path) => bind(path.replaceAll('/', '_'), `/proc/sys/${path}`)),
-    'exec "$@"\n',
-  ].join('\n');
-}
-
-async function makeMissing(paths: readonly string[]): Promise<string[]> {
-  const made: string[] = [];
-  for (const path of paths) {
-    if (await pathExists(path)) continue;
-    await ensureDir(path);
-    made.push(path);
-  }
-  return made;
-}
-
-/** In every hierarchy; version 1 cpusets start empty and must be given their parent's. */
-async function makeCgroup(cgroup: string): Promise<void> {
-  const hierarchies = (await readFile('/proc/self/mountinfo', 'utf8'))
-    .split('\n')
-    .filter((line) => /- cgroup2? /.test(line))
-    .map((line) => line.split(' ')[4] ?? '');
-  for (const hierarchy of hierarchies) {
-    await ensureDir(join(hierarchy, cgroup));
-    for (const file of ['cpuset.cpus', 'cpuset.mems']) {
-      const own = join(hierarchy, cgroup, file);
-      if ((await readFile(own, 'utf8').catch(() => 'not here')).trim() !== '') continue;
-      const parent = await readFile(join(hierarchy, file), 'utf8').catch(() => '');
-      if (parent !== '') await writeFile(own, parent);
-    }
-  }
-}
-
-/** Leaves a cgroup that still has processes, for the sweep or the inventory to find. */
-async function removeCgroups(folder: string): Promise<void> {
-  for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
-    if (entry.isDirectory()) await removeCgroups(join(folder, entry.name));
-  }
-  await rmdir(folder).catch(() => undefined);
-}
-
 async function mountsAt(directory: string): Promise<string[]> {
   const targets = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').map((line) => line.split(' ')[4] ?? '');
   return targets.filter((target) => target === directory || target.startsWith(`${directory}/`)).reverse();
-}
-
-/** The kubelet refuses a loopback address for its node. */
-function nodeAddress(): string {
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? assert.fail('this machine has no IPv4 address');
 }
 
 async function freePort(): Promise<number> {

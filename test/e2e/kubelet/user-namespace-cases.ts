@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { V1Container, V1VolumeMount } from '@kubernetes/client-node';
 import { pidOf } from '../../support/cgroup-files.ts';
 import { until } from '../../support/pods.ts';
-import { Skipped } from './cases.ts';
+import { Skipped } from '../../support/outcomes.ts';
 import type { Case } from './cases.ts';
 import { container, pod, SLEEP } from './pods.ts';
 import type { ContainerView, PodManifest, PodStatus } from './pods.ts';
