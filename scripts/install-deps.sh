@@ -1,7 +1,8 @@
 #!/bin/bash
-# install-deps.sh [run|test]: install what Podwright needs on a fresh Debian 12 or 13, build it, and do nothing twice.
+# install-deps.sh [run|test|cluster]: install what Podwright needs on a fresh Debian 12 or 13, build it, and do nothing twice.
 #   run   (default) what a node needs: runc, conmon, CNI plugins, iptables; Node and npm for the build; busybox for the demo
 #   test  that and what the tests use besides: a registry, signing tools, file system and fault tools, shells and groff, what a newer runc is built with
+#   cluster  that of test and what npm run test:cluster puts into its images
 # Root; packages come from apt and npm only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,9 +11,10 @@ what=${1:-run}
 packages=(runc conmon containernetworking-plugins iptables iproute2 busybox ca-certificates procps)
 case "$what" in
 run) ;;
-test) packages+=(binutils chromium-headless-shell crun curl docker-registry e2fsprogs fish fuse3 gcc git gpg gpg-agent gpgconf gpgv groff-base libc-bin libc6-dev libseccomp-dev mount nftables openssl patchelf pkg-config psmisc python3-minimal skopeo socat strace util-linux xz-utils zsh zstd) ;;
-*) echo "usage: install-deps.sh [run|test]" >&2; exit 2 ;;
+test | cluster) packages+=(binutils chromium-headless-shell crun curl docker-registry e2fsprogs fish fuse3 gcc git gpg gpg-agent gpgconf gpgv groff-base libc-bin libc6-dev libseccomp-dev mount nftables openssl patchelf pkg-config psmisc python3-minimal skopeo socat strace util-linux xz-utils zsh zstd) ;;
+*) echo "usage: install-deps.sh [run|test|cluster]" >&2; exit 2 ;;
 esac
+[ "$what" = cluster ] && packages+=(wget)
 command -v npm >/dev/null && command -v node >/dev/null || packages+=(nodejs npm)
 
 missing=()

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { ensureDir, pathExists } from 'fs-extra/esm';
 
-/** All of them take an hour on two idle cores the first time. Milliseconds, for one. */
+/** For one of them, milliseconds; each takes minutes on two idle cores the first time. */
 const BUILD_TIMEOUT_MS = 180 * 60_000;
 const CACHE = process.env['PODWRIGHT_CLUSTER_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? '/var/cache', 'podwright-cluster');
 
@@ -20,8 +20,6 @@ const CACHE = process.env['PODWRIGHT_CLUSTER_CACHE'] ?? join(process.env['XDG_CA
 interface Source {
   readonly module: keyof typeof MODULES;
   readonly package: string;
-  /** A binary of the package's tests and not of its main function. */
-  readonly isTest?: true;
 }
 
 /** The module that a file of `modules/` is for: its version is the programs'. */
@@ -40,14 +38,7 @@ const SOURCES = {
   'kube-controller-manager': kubernetes('cmd/kube-controller-manager'),
   'kube-scheduler': kubernetes('cmd/kube-scheduler'),
   'kube-proxy': kubernetes('cmd/kube-proxy'),
-  kubectl: kubernetes('cmd/kubectl'),
   coredns: { module: 'coredns', package: 'github.com/coredns/coredns' },
-  agnhost: kubernetes('test/images/agnhost'),
-  nonewprivs: kubernetes('test/images/nonewprivs'),
-  'regression-issue-74839': kubernetes('test/images/regression-issue-74839'),
-  'sample-apiserver': { module: 'kubernetes', package: 'k8s.io/sample-apiserver' },
-  ginkgo: { module: 'kubernetes', package: 'github.com/onsi/ginkgo/v2/ginkgo' },
-  'e2e.test': { ...kubernetes('test/e2e'), isTest: true },
 } satisfies Readonly<Record<string, Source>>;
 
 export type ProgramName = keyof typeof SOURCES;
@@ -85,13 +76,6 @@ export async function clusterPrograms<Name extends ProgramName>(
   return Object.fromEntries(paths) as Record<Name, string>;
 }
 
-/** Where the sources of a module are, of the version that its file in `modules/` names. */
-export async function moduleDirectory(module: keyof typeof MODULES): Promise<string> {
-  const cwd = join(import.meta.dirname, 'modules', module);
-  const { stdout } = await execa('go', ['list', '-mod=readonly', '-m', '-f', '{{.Dir}}', MODULES[module]], { cwd, env: { GOFLAGS: '' } });
-  return stdout.trim();
-}
-
 async function readModule(directory: string, main: string): Promise<{ readonly version: string; readonly stamp: string }> {
   const file = await readFile(join(directory, 'go.mod'), 'utf8');
   const sums = await readFile(join(directory, 'go.sum'), 'utf8');
@@ -101,9 +85,8 @@ async function readModule(directory: string, main: string): Promise<{ readonly v
 }
 
 async function build(source: Source, directory: string, version: string, output: string): Promise<void> {
-  const command = source.isTest === true ? ['test', '-c'] : ['build'];
   const flags = ['-p', '2', '-mod=readonly', '-trimpath', '-ldflags', ['-s', '-w', ...variables(source, version)].join(' ')];
-  await execa('nice', ['go', ...command, ...flags, '-o', output, source.package], {
+  await execa('nice', ['go', 'build', ...flags, '-o', output, source.package], {
     cwd: directory,
     env: { CGO_ENABLED: '0', GOFLAGS: '' },
     timeout: BUILD_TIMEOUT_MS,

@@ -89,6 +89,8 @@ export interface Issuer {
 
 export interface CertificateOptions {
   readonly subject: string;
+  /** Of the subject, beside its name. */
+  readonly organization?: string;
   /** Itself where not given. */
   readonly issuer?: Issuer | undefined;
   readonly pair?: Pair;
@@ -123,8 +125,9 @@ function algorithmOf(key: KeyObject, hash: keyof typeof RSA): Buffer {
   return sequence(oid(`1.2.840.10045.4.${ECDSA[hash]}`));
 }
 
-function name(text: string): Buffer {
-  return sequence(der(0x31, sequence(oid('2.5.4.3'), der(0x0c, text))));
+function name(text: string, organization?: string): Buffer {
+  const part = (type: string, value: string): Buffer => der(0x31, sequence(oid(type), der(0x0c, value)));
+  return sequence(...(organization === undefined ? [] : [part('2.5.4.10', organization)]), part('2.5.4.3', text));
 }
 
 function time(date: Date): Buffer {
@@ -153,7 +156,7 @@ export function makeCertificate(options: CertificateOptions): MadeCertificate {
     algorithm: options.innerAlgorithm ?? algorithm,
     issuer: name(signer.name),
     validity: sequence(time(from), time(until)),
-    subject: name(subject),
+    subject: name(subject, options.organization),
     key: pair.publicKey.export({ type: 'spki', format: 'der' }),
     extensions: version === 3 ? der(0xa3, sequence(...list)) : none,
   };
