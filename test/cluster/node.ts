@@ -11,7 +11,7 @@ export const NODE_NAME = 'podwright-test';
 const KUBELET_HEALTH_PORT = 10248;
 const PROXY_HEALTH_PORT = 10256;
 /** Sizes at which the kubelet rotates a container's log. */
-export const LOG_ROTATION = { maxSizeBytes: 256 * 1024, maxFiles: 5 } as const;
+export const LOG_ROTATION = { maxSizeBytes: 256 * 1024, maxFiles: 10 } as const;
 
 export interface NodeOptions {
   readonly programs: Readonly<Record<'kubelet' | 'kube-proxy', string>>;

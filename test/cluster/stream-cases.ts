@@ -1,6 +1,6 @@
 /** What `kubectl exec`, `attach`, `port-forward`, `logs` and `debug` do, by the API server and over its WebSockets. */
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { PassThrough } from 'node:stream';
 import { Attach, Exec, PatchStrategy, PortForward, setHeaderOptions } from '@kubernetes/client-node';
 import type { V1Status } from '@kubernetes/client-node';
@@ -81,7 +81,7 @@ async function rotation(world: World): Promise<void> {
     const lines = Math.ceil((LOG_ROTATION.maxSizeBytes / lineBytes) * 1.2);
     const pad = 'x'.repeat(lineBytes - 8);
     const part = `i=$1; end=$((i + ${lines})); while [ $i -lt $end ]; do echo "$(printf %06d $i) ${pad}"; i=$((i + 1)); done`;
-    const script = `echo '${part}' > /tmp/part; n=0; while [ $n -lt 3 ]; do while [ ! -e /tmp/go$n ]; do sleep 0.2; done; sh /tmp/part $((n * ${lines})); n=$((n + 1)); done; echo over; ${SLEEP}`;
+    const script = `echo '${part}' > /tmp/part; n=0; while [ $n -lt 3 ]; do while [ ! -e /tmp/go$n ]; do sleep 0.2; done; sh /tmp/part $((n * ${lines})); n=$((n + 1)); done; touch /tmp/written; while [ ! -e /tmp/go3 ]; do sleep 0.2; done; echo over; ${SLEEP}`;
     await space.pod('writes', [container('main', script)]);
     const pod = await space.untilReady('writes');
     const folder = `/var/log/pods/${space.name}_writes_${pod.metadata?.uid ?? ''}/main`;
@@ -92,6 +92,12 @@ async function rotation(world: World): Promise<void> {
         return rotated.length > round ? true : undefined;
       });
     }
+    // The API shows the current file alone: the last line comes when no rotation is due any more.
+    await until('all parts are written, and the last file is small', async () => {
+      const isWritten = (await space.exec('writes', 'main', 'test', '-e', '/tmp/written')).status.status === 'Success';
+      return isWritten && (await stat(`${folder}/0.log`)).size < LOG_ROTATION.maxSizeBytes ? true : undefined;
+    });
+    await space.run('writes', 'main', 'touch', '/tmp/go3');
     await until('the last line is there', async () => ((await space.log('writes')).endsWith('over\n') ? true : undefined));
     assert.equal(statusOf(await space.read('writes')).restartCount, 0);
     const files = (await readdir(folder)).filter((file) => file.startsWith('0.log')).sort();
