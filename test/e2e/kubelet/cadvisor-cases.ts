@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
 import { configureCadvisor } from '../../support/cadvisor.ts';
+import { Skipped } from '../../support/outcomes.ts';
 import { until } from '../../support/pods.ts';
 import type { Case } from './cases.ts';
 import { untilSummaryIsWhole } from './node-cases.ts';
+import { cadvisorSeries, compareSeries, readCrioSeries, SEEN_PODS, summarySeries } from './node-series.ts';
 import { container, NODE_NAME, pod, SLEEP } from './pods.ts';
-import { containerOf, idOf } from './world.ts';
+import { containerOf, hierarchies, idOf } from './world.ts';
 import type { World } from './world.ts';
 
 /** One after the other, on a pod that stays from case to case: docs/cadvisor.md. */
 export const CADVISOR_CASES: readonly Case[] = [
   { name: 'crio_compat: /metrics/cadvisor and stats summary have names and networks', run: switchOn },
+  { name: 'crio_compat: /metrics/cadvisor and stats summary have all that a CRI-O node has', run: compareWithCrio },
   { name: 'crio_compat: the same after a kill of the daemon, for a container that was made anew', run: afterKill },
   { name: "crio_compat: the same with CRI-O's socket as the endpoint", run: withEndpointOfCrio },
   { name: 'crio_compat: it is switched off under the pod', run: switchOff },
@@ -93,6 +96,27 @@ async function switchOn(world: World): Promise<void> {
   await world.untilReady(NAME);
   await untilNothingIsMissing(world);
   await untilSummaryIsWhole(world, [], NAME);
+}
+
+/** What the list of a CRI-O node and ours do not have in common: docs/cadvisor.md. */
+async function compareWithCrio(world: World): Promise<void> {
+  if ((await hierarchies()).includes('')) throw new Skipped('the list of a CRI-O node was recorded with cgroup v1');
+  const recorded = await readCrioSeries();
+  for (const manifest of SEEN_PODS) await world.kubelet.apply(manifest);
+  for (const { metadata } of SEEN_PODS) await world.untilReady(metadata.name);
+  let words = 'nothing was compared';
+  const isSame = async (): Promise<boolean> => {
+    const cadvisor = cadvisorSeries(await world.kubelet.get('/metrics/cadvisor'), world.daemon.cgroup);
+    const { missing, further } = compareSeries(recorded.cadvisor, cadvisor);
+    const summary = compareSeries(recorded.summary, summarySeries(await world.kubelet.get('/stats/summary')));
+    words = [...missing, ...summary.missing].map((one) => `lacks ${one}`).concat(further.map((one) => `has ${one}`)).join('\n'); // prettier-ignore
+    return words === '';
+  };
+  await until('the lists are the same', isSame, WHOLE_MS).catch((error: unknown) => {
+    throw new Error(`beside a node with ${recorded.recordedWith} this one\n${words}`, { cause: error });
+  });
+  for (const { metadata } of SEEN_PODS) await world.kubelet.removeManifest(metadata.name);
+  for (const { metadata } of SEEN_PODS) await world.untilGone(metadata.name);
 }
 
 async function afterKill(world: World): Promise<void> {
