@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { NamespaceMode } from '../../api/cri/enums.ts';
 import { VERSION } from '../../src/base/version.ts';
 import { e2eTest, sharedDaemon } from '../support/e2e-test.ts';
 import { containerStatus, failureOf, outputOf, runContainer, runPod, shell, until, waitForExit } from '../support/pods.ts';
+import { makeSelfSigned } from '../support/self-signed.ts';
 
 const test = sharedDaemon();
 
@@ -111,4 +113,19 @@ e2eTest('--metrics-listen takes the path of a unix socket, with unix:// or witho
     });
     assert.match(text, /^podwright_build_info/m);
   }
+});
+
+e2eTest('metrics.tls_cert and tls_key reach the listener', async (daemon) => {
+  const socketPath = join(daemon.directory, 'metrics.sock');
+  await makeSelfSigned(daemon.directory, 'metrics');
+  const [cert, key] = ['crt', 'key'].map((end) => join(daemon.directory, `metrics.${end}`));
+  await daemon.stop();
+  const keys = `[metrics]\nlisten = "${socketPath}"\ntls_cert = "${cert}"\ntls_key = "${key}"\n`;
+  await writeFile(join(daemon.directory, 'conf.d/metrics.toml'), keys);
+  await daemon.start();
+  const scrape = ['--silent', '--fail', '--unix-socket', socketPath];
+  // The certificate signs itself.
+  const { stdout } = await execa('curl', [...scrape, '--cacert', cert ?? '', 'https://127.0.0.1/metrics']);
+  assert.match(stdout, /^podwright_build_info/m);
+  await assert.rejects(execa('curl', [...scrape, 'http://127.0.0.1/metrics']), 'plain HTTP is refused');
 });

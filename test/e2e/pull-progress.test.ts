@@ -99,7 +99,15 @@ async function metric(daemon: TestDaemon, name: string): Promise<number> {
 }
 
 test('the stream of pulls agrees with what the registry sends, and says for which pod', async (daemon) => {
-  const before = { bytes: await metric(daemon, 'image_pull_received_bytes_total{source="registry"}'), sent: slow.sentBytes };
+  const counts = async (): Promise<number[]> => [
+    await metric(daemon, 'image_pull_duration_seconds_count{result="fetched"}'),
+    await metric(daemon, 'image_pull_layers_total{outcome="fetched"}'),
+  ];
+  const before = {
+    bytes: await metric(daemon, 'image_pull_received_bytes_total{source="registry"}'),
+    sent: slow.sentBytes,
+    counts: await counts(),
+  };
   const pulling = daemon.images.pullImage(
     { image: { image: 'slow.test/stream:1' }, sandboxConfig: { metadata: POD } },
     { timeoutMs: 60_000 },
@@ -146,6 +154,11 @@ test('the stream of pulls agrees with what the registry sends, and says for whic
   const counted = (await metric(daemon, 'image_pull_received_bytes_total{source="registry"}')) - before.bytes;
   const configBytes = counted - ended.transferredBytes;
   assert.ok(configBytes > 0 && configBytes < 2000, `${counted} bytes are counted`);
+  assert.deepEqual(
+    (await counts()).map((count, index) => count - (before.counts[index] ?? 0)),
+    [1, 3],
+    'one pull, of three layers',
+  );
 });
 
 test('a mirror that fails half way shows the retry, and the registry where it goes on', async (daemon) => {
