@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type Server, type TlsOptions } from 'node:tls';
 import { DaemonError, messageOf } from './errors.ts';
+import type { Log } from './log.ts';
 
 /** Where the certificates lie. PEM files, absolute paths. */
 export interface TlsFiles {
@@ -27,6 +28,9 @@ export function configuredTls(keys: {
   return { certificateFile: tlsCert, keyFile: tlsKey, ...(tlsClientCa === '' ? {} : { clientCaFile: tlsClientCa }) };
 }
 
+/** How often the files are looked at, milliseconds. */
+const CHECK_MS = 60_000;
+
 /** TLS files of a server, which are read again when they change. */
 export class FollowedTls {
   readonly #files: TlsFiles;
@@ -47,8 +51,8 @@ export class FollowedTls {
     return { ...this.#material, requestCert: this.#files.clientCaFile !== undefined, rejectUnauthorized: true };
   }
 
-  /** Reads the files again; connections that `server` takes from now on use them. @returns whether they have changed. @throws as {@link open}. */
-  async refresh(server: Server): Promise<boolean> {
+  /** @returns whether the files have changed. @throws as {@link open}. */
+  async #refresh(server: Server): Promise<boolean> {
     // Files on a server that hangs take one thread of the pool, not one more at each look.
     if (this.#isReading) return false;
     this.#isReading = true;
@@ -61,6 +65,21 @@ export class FollowedTls {
     } finally {
       this.#isReading = false;
     }
+  }
+
+  /**
+   * Reads the files again and again; connections that `server` takes from then on use what is new. Files that do not work are logged
+   * and left. @param who heads the lines of the log. @returns the timer, which keeps no process alive.
+   */
+  follow(server: Server, who: string, log: Log, everyMs = CHECK_MS): NodeJS.Timeout {
+    const look = async (): Promise<void> => {
+      try {
+        if (await this.#refresh(server)) log.info(`${who} uses new certificates`);
+      } catch (error) {
+        log.warn(`${who} keeps its certificates`, { error: messageOf(error) });
+      }
+    };
+    return setInterval(() => void look(), everyMs).unref();
   }
 }
 

@@ -15,7 +15,6 @@ export interface MetricsListener {
 /** Requests on /metrics are short; a client that stalls is let go, milliseconds. */
 const REQUEST_TIMEOUT_MS = 10_000;
 const LIMITS = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS };
-const TLS_CHECK_MS = 60_000;
 /** A Prometheus or two, and a person; whoever else comes is cut off. */
 const MOST_CONNECTIONS = 64;
 
@@ -79,7 +78,7 @@ export async function listenMetrics(options: MetricsListenerOptions): Promise<Me
     });
     server.listen('path' in where ? where : where.host === '' ? { port: where.port } : where, resolve);
   });
-  const timer = server instanceof https.Server && tls !== undefined ? followTls(server, tls, options) : undefined;
+  const timer = server instanceof https.Server ? tls?.follow(server, 'the listener for metrics', log, options.tlsCheckMs) : undefined;
   const bound = server.address();
   const host = 'host' in where && where.host.includes(':') ? `[${where.host}]` : 'host' in where ? where.host : '';
   return {
@@ -94,16 +93,4 @@ export async function listenMetrics(options: MetricsListenerOptions): Promise<Me
       });
     },
   };
-}
-
-/** Files that do not work are logged and left. */
-function followTls(server: https.Server, tls: FollowedTls, { log, tlsCheckMs = TLS_CHECK_MS }: MetricsListenerOptions): NodeJS.Timeout {
-  const look = async (): Promise<void> => {
-    try {
-      if (await tls.refresh(server)) log.info('the listener for metrics uses new certificates');
-    } catch (error) {
-      log.warn('the listener for metrics keeps its certificates', { error: messageOf(error) });
-    }
-  };
-  return setInterval(() => void look(), tlsCheckMs).unref();
 }

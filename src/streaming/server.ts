@@ -21,7 +21,6 @@ const CREATION_TIMEOUT_MS = 30_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 /** How long a client whose session was ended may take for what is left, milliseconds. */
 const CUT_OFF_MS = 5_000;
-const TLS_CHECK_MS = 60_000;
 /** Probes a silent connection, so that a peer that vanished without a word is noticed. */
 const KEEP_ALIVE_MS = 30_000;
 
@@ -50,7 +49,6 @@ export class StreamingServer {
   readonly #lives = new Map<SessionLife, Promise<void>>();
   readonly #sessions: Sessions;
   #server: http.Server | https.Server | undefined;
-  #tls: FollowedTls | undefined;
   #tlsTimer: NodeJS.Timeout | undefined;
 
   constructor(options: StreamingServerOptions) {
@@ -64,15 +62,15 @@ export class StreamingServer {
 
   /** Listens. @throws {DaemonError} InvalidArgument for unusable TLS files, Unavailable where the address cannot be had. */
   async start(): Promise<void> {
-    const { tls, address, port } = this.#options;
+    const { tls, address, port, log, tlsCheckMs } = this.#options;
     const limits: http.ServerOptions = {
       requestTimeout: REQUEST_TIMEOUT_MS,
       headersTimeout: REQUEST_TIMEOUT_MS,
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_MS,
     };
-    if (tls !== undefined) this.#tls = await FollowedTls.open(tls);
-    const server = this.#tls === undefined ? http.createServer(limits) : https.createServer({ ...limits, ...this.#tls.serverOptions });
+    const followed = tls === undefined ? undefined : await FollowedTls.open(tls);
+    const server = followed === undefined ? http.createServer(limits) : https.createServer({ ...limits, ...followed.serverOptions });
     server.on('request', (request, response) => {
       this.#answerPlain(request, response);
     });
@@ -90,11 +88,11 @@ export class StreamingServer {
       throw new DaemonError('Unavailable', `listen for streaming on ${address} port ${port}: ${messageOf(error)}`, { cause: error });
     }
     server.on('error', (error) => {
-      this.#options.log.error(`streaming server: ${error.message}`);
+      log.error(`streaming server: ${error.message}`);
     });
     this.#server = server;
-    if (tls !== undefined) this.#tlsTimer = setInterval(() => void this.reloadTls(), this.#options.tlsCheckMs ?? TLS_CHECK_MS).unref();
-    this.#options.log.info('streaming server listens', { url: this.#url('exec', '') });
+    if (server instanceof https.Server) this.#tlsTimer = followed?.follow(server, 'streaming server', log, tlsCheckMs);
+    log.info('streaming server listens', { url: this.#url('exec', '') });
   }
 
   /** Ends every session, told to its client, and stops listening. */
@@ -137,17 +135,6 @@ export class StreamingServer {
   /** A URL to forward ports of a sandbox; as {@link execUrl}. */
   portForwardUrl(request: PortForwardRequest): string {
     return this.#issue({ kind: 'portforward', request });
-  }
-
-  /** Reads the TLS files again; connections made from now on use them. Files that do not work are logged and left. */
-  async reloadTls(): Promise<void> {
-    const { log } = this.#options;
-    const server = this.#server as https.Server | undefined;
-    try {
-      if (server !== undefined && (await this.#tls?.refresh(server)) === true) log.info('streaming server uses new certificates');
-    } catch (error) {
-      log.warn(`streaming server keeps its certificates: ${messageOf(error)}`);
-    }
   }
 
   #issue(request: SessionRequest): string {
