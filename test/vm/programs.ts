@@ -11,6 +11,7 @@ const NEEDED: Readonly<Record<string, string>> = {
   debootstrap: 'debootstrap',
   'qemu-system-x86_64': 'qemu-system-x86',
   mke2fs: 'e2fsprogs',
+  strip: 'binutils',
 };
 
 /** Installs what is missing, by apt. Root. */

@@ -3,10 +3,10 @@
  *
  *     boot 1  smoke with the systemd driver, orderly reboot under the running pod
  *     boot 2  what became of it; smoke with the cgroupfs driver, power cut
- *     boot 3  what became of that
+ *     boot 3  what became of that; then the package is installed, upgraded, removed and purged
  *
  * With `oom`, `resources`, `runtimes`, `checkpoint` or `nri` as its second argument it is one boot, with both drivers' OOM kills, limits,
- * runtimes, checkpoints or NRI plugins alone; with `apparmor`, AppArmor's part alone; with `selinux` SELinux's, in a machine that
+ * runtimes, checkpoints or NRI plugins alone; with `apparmor` or `package`, that part alone; with `selinux` SELinux's, in a machine that
  * enforces it.
  */
 import { readFile, writeFile } from 'node:fs/promises';
@@ -19,6 +19,7 @@ import { critest } from './critest.ts';
 import { GuestNode, output } from './node.ts';
 import type { Driver } from './node.ts';
 import { nriCases } from './nri.ts';
+import { packageCases } from './package.ts';
 import { oomCases } from './oom.ts';
 import { resourceCases } from './resources.ts';
 import { runtimeCases } from './runtimes.ts';
@@ -59,6 +60,7 @@ async function main(): Promise<void> {
   }
   const cases = OF_BOTH_DRIVERS[ONLY];
   if (cases !== undefined) for (const { driver } of DRIVERS) await unlessBroken(async () => onlyThese(cases, new GuestNode(driver)));
+  else if (ONLY === 'package') await unlessBroken(async () => packageCases(new GuestNode('systemd'), IMAGE));
   else if (ONLY === 'selinux') await unlessBroken(onlySelinux);
   else await unlessBroken(onlyApparmor);
   tell({ kind: 'end', then: 'done' });
@@ -111,6 +113,7 @@ async function allBoots(): Promise<void> {
     for (const cases of Object.values(OF_BOTH_DRIVERS)) await unlessBroken(async () => cases(new GuestNode(next.driver), IMAGE));
     if (next.driver === 'systemd') await unlessBroken(async () => apparmor(new GuestNode(next.driver)));
   }
+  if (next === undefined) await unlessBroken(async () => packageCases(new GuestNode('systemd'), IMAGE));
   await writeState({ boot, ...(staying === undefined ? {} : { resident: staying }) });
   tell({ kind: 'end', then: next === undefined ? 'done' : 'boot again' });
   await goDown(next?.shutdown ?? 'orderly');
