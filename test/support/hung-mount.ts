@@ -29,11 +29,17 @@ export class HungMount {
     await once(this.#child.stdout!, 'data', { signal: AbortSignal.timeout(MOUNT_MS) });
   }
 
-  /** Lets go of whoever hangs, and takes the mount away; also where it has not come. */
-  async release(): Promise<void> {
+  /** Lets go of whoever hangs: what is asked of the mount, which stays, fails from now on. Also where it has not come. */
+  async kill(): Promise<void> {
     if (this.#child === undefined) return;
     this.#child.kill('SIGKILL');
     if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit');
+  }
+
+  /** Lets go of whoever hangs, and takes the mount away. */
+  async release(): Promise<void> {
+    if (this.#child === undefined) return;
+    await this.kill();
     await execa('umount', ['-l', this.#directory]).catch(() => undefined);
   }
 }
