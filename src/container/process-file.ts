@@ -15,12 +15,16 @@ export async function writeProcess({ processFile }: Bundle, process: OciProcess)
 }
 
 /** @throws FailedPrecondition where it was not kept, or not well. */
-export async function readProcess({ processFile }: Bundle, id: string): Promise<OciProcess> {
-  const text = await unlessMissing(readFile(processFile, 'utf8'), undefined);
+export async function readProcess({ processFile, specFile }: Bundle, id: string): Promise<OciProcess> {
   const refuse = (why: string): never => fail('FailedPrecondition', `exec container ${id}: ${why}; the container must be made again`);
+  const read = async (file: string): Promise<string | undefined> => await unlessMissing(readFile(file, 'utf8'), undefined);
+  const kept = await read(processFile);
+  // The daemons until November 2026 did not keep it: their containers have it in their spec alone, which root alone may write.
+  const text = kept ?? (await read(specFile));
   if (text === undefined) return refuse('what its processes may do is not on record');
   try {
-    return readOciProcess(new Field(specFromJson(text), 'process.json'));
+    if (kept !== undefined) return readOciProcess(new Field(specFromJson(kept), 'process.json'));
+    return readOciProcess(new Field(specFromJson(text), 'config.json').at('process'));
   } catch (error) {
     return refuse(`what its processes may do cannot be read: ${messageOf(error)}`);
   }
