@@ -13,12 +13,15 @@ import { HungMount, noFuse } from '../../support/hung-mount.ts';
 const place = await mkdtemp(join(tmpdir(), 'pw-wait-'));
 after(async () => remove(place));
 
-/** Looks until the description is `wanted`, or for five seconds: a program takes a moment to get where it waits. */
-async function describedAs(child: ChildProcess, wanted: RegExp): Promise<WaitDescription> {
+/** Looks until the description is `wanted`, or for five seconds: a program takes a moment to get where it waits, and its parent one more. */
+async function describedAs(child: ChildProcess, wanted: RegExp, ofParent?: string): Promise<WaitDescription> {
   for (let tries = 0; ; tries += 1) {
     const described = await describeWait(child.pid ?? 0);
-    if (described !== undefined && (wanted.test(described.words) || tries === 100)) {
+    const isWanted =
+      described !== undefined && wanted.test(described.words) && (ofParent === undefined || described.processes[0]?.waitsFor === ofParent);
+    if (described !== undefined && (isWanted || tries === 100)) {
       assert.match(described.words, wanted);
+      if (ofParent !== undefined) assert.equal(described.processes[0]?.waitsFor, ofParent);
       return described;
     }
     assert.ok(tries < 100, `${child.spawnfile} is gone`);
@@ -46,9 +49,9 @@ test('a process that waits for a lock is described with the file and who holds i
       const described = await describedAs(
         waiter,
         new RegExp(`^flock \\(process \\d+, sleeping\\) waits in flock for a lock on ${file}, held by process ${holder.pid} \\(sleep\\)$`),
+        'a child process',
       );
       assert.deepEqual(described.processes.map(({ name, parent }) => [name, parent]), [['sh', undefined], ['flock', waiter.pid]]); // prettier-ignore
-      assert.equal(described.processes[0]?.waitsFor, 'a child process');
       process.kill(described.deepest.pid, 'SIGKILL');
     });
   });
