@@ -29,8 +29,27 @@ async function dependenciesLack(): Promise<string | false> {
   return areThere ? false : `not all of ${DEPENDENCIES.join(', ')} are installed by dpkg here`;
 }
 
-/** Makes the root of a mount namespace of its own: a runtime inside wants to move its root, which it cannot in a chroot. */
-const KEEP = 'cd "$1" && mkdir -p old && pivot_root . old && umount -l /old && mount --make-rshared / && echo ready && exec sleep infinity';
+/**
+ * Makes a copy of the root in a mount namespace of its own, where no mount is seen outside, and makes it the root there: a runtime inside wants
+ * to move its root, which it cannot in a chroot. Its argument has `memory`, `root` and `pods`; an overlay cannot be the upper directory of
+ * another; `pods`, where a kubelet makes files, is under its own path.
+ */
+const KEEP = `set -e
+memory="$1/memory" root="$1/root"
+mount -t tmpfs tmpfs "$memory"
+mkdir "$memory/upper" "$memory/work"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$memory/upper,workdir=$memory/work" "$root"
+for place in proc sys dev; do mount --rbind "/$place" "$root/$place"; done
+for place in run tmp var/lib/podwright; do mkdir -p "$root/$place"; mount -t tmpfs tmpfs "$root/$place"; done
+mkdir -p "$root$1/pods"
+mount --bind "$1/pods" "$root$1/pods"
+cd "$root"
+mkdir -p old
+pivot_root . old
+umount -l /old
+mount --make-rshared /
+echo ready
+exec sleep infinity`;
 
 /** A copy of this machine's root, of which nothing reaches the machine: files are written to memory. */
 class Copy {
@@ -53,23 +72,12 @@ class Copy {
   }
 
   static async make(directory: string): Promise<Copy> {
-    const [memory, root] = [join(directory, 'memory'), join(directory, 'root')];
-    for (const each of [memory, root, join(directory, 'pods')]) await mkdir(each);
-    await execa('mount', ['-t', 'tmpfs', 'tmpfs', memory]);
-    for (const name of ['upper', 'work']) await mkdir(join(memory, name));
-    await execa('mount', ['-t', 'overlay', 'overlay', '-o', `lowerdir=/,upperdir=${memory}/upper,workdir=${memory}/work`, root]);
-    for (const place of ['proc', 'sys', 'dev']) await execa('mount', ['--rbind', `/${place}`, join(root, place)]);
-    // An overlay cannot be the upper directory of another.
-    for (const place of ['run', 'tmp', 'var/lib/podwright']) {
-      await mkdir(join(root, place), { recursive: true });
-      await execa('mount', ['-t', 'tmpfs', 'tmpfs', join(root, place)]);
-    }
-    // Under its own path, for the files that a kubelet makes for pods.
-    await mkdir(join(root, directory, 'pods'), { recursive: true });
-    await execa('mount', ['--bind', join(directory, 'pods'), join(root, directory, 'pods')]);
-    const args = ['--mount', '--propagation', 'private', 'sh', '-c', KEEP, 'sh', root];
+    for (const each of ['memory', 'root', 'pods']) await mkdir(join(directory, each));
+    const args = ['--mount', '--propagation', 'private', 'sh', '-c', KEEP, 'sh', directory];
     const keeper = spawn('unshare', { args, stdio: ['ignore', 'pipe', 'ignore'], newSession: true });
-    await once(keeper.pipes[1] ?? assert.fail(), 'data');
+    const ended = keeper.exit.then(() => assert.fail('the copy could not be made'));
+    await Promise.race([once(keeper.pipes[1] ?? assert.fail(), 'data'), ended]);
+    ended.catch(() => undefined);
     return new Copy(directory, keeper);
   }
 
