@@ -114,7 +114,10 @@ test('memory against its limit, processes, network and OOM kills are what a cont
 test('on a terminal the table is renewed, sorted by key, and leaves the screen as it was', async (daemon) => {
   await runContainer(daemon, await runPod(daemon, { name: 'shown' }), ['sleep', '3600']);
   const { line, env } = viewCommand(daemon, ['top', '--interval', '0.5']);
-  const words = [...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...line.map((word) => `'${word}'`)].join(' ');
+  const words = [
+    ...Object.entries({ ...env, TERM: 'xterm' }).map(([name, value]) => `${name}=${value}`),
+    ...line.map((word) => `'${word}'`),
+  ].join(' ');
   const { child, master, resize } = spawnOnTerminal(['sh', '-c', `${words}; echo "ended with $?"; stty -a`], { width: 80, height: 24 });
   let text = '';
   master.on('data', (chunk: Buffer) => {
