@@ -17,7 +17,7 @@ export const KNOWN_MESSAGES: readonly { readonly about: string; readonly pattern
   // About us.
   { about: 'ContainerStatus: NotFound', pattern: /"ContainerStatus from runtime service failed" err="rpc error: code = NotFound/ },
   { about: 'a container that another worker has removed', pattern: /"Failed to remove container" err="failed to get container status .*: rpc error: code = NotFound desc = container [0-9a-f]{64}: not found"/ },
-  { about: 'Canceled', pattern: / from (runtime|image) service failed" err="rpc error: code = Canceled/ },
+  { about: 'Canceled', pattern: /( from (runtime|image) service failed|"Failed to get container status)" err="rpc error: code = Canceled/ },
   { about: 'PodSandboxStats without an id', pattern: /"PodSandbox from runtime service failed" err="rpc error: code = InvalidArgument.*podSandboxID=""/ },
   { about: 'no imagefs label', pattern: /no imagefs label for configured runtime/ },
   { about: 'a program that is not there', pattern: /exec: \\+"\/no\/such\/program/ },
@@ -42,7 +42,7 @@ export const KNOWN_MESSAGES: readonly { readonly about: string; readonly pattern
 /** Its name where the daemon was down and the kubelet says so. */
 export const DAEMON_DOWN = 'the daemon is down';
 const UNREACHABLE =
-  /code = Unavailable|createTransport failed to connect|runtime is down|error reading from server: EOF|"Failed to stop sandbox"/;
+  /code = Unavailable|createTransport failed to connect|runtime is down|error reading from server: EOF|"Failed to stop sandbox"|missing image stats: <nil>/;
 /** How long after a start the kubelet's client may still be waiting to connect again, milliseconds (cri-client, 3 s at most). */
 const RECONNECT_MS = 6000;
 

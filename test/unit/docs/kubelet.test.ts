@@ -53,3 +53,16 @@ test('reviewLog lets a removal that came second pass, and no other that failed',
   assert.deepEqual([...known], [['a container that another worker has removed', 1]]);
   assert.deepEqual([...unknown].map(([, { example }]) => example), [line(notFound)]); // prettier-ignore
 });
+
+test('reviewLog knows a call that the kubelet gave up, and the lost error of ImageFsInfo while the daemon is down alone', () => {
+  const stats = (second: number): string =>
+    `E0102 03:04:${second}.000000    77 eviction_manager.go:305] "Eviction manager: failed to get summary stats" err="failed to get imageFs stats: missing image stats: <nil>"`;
+  const canceled =
+    'E0102 03:04:10.000000    77 container_log_manager.go:233] "Failed to get container status" err="rpc error: code = Canceled desc = context canceled" worker=1';
+  const from = new Date(2026, 0, 2, 3, 4, 20).getTime();
+
+  const { known, unknown } = reviewLog([canceled, stats(21), stats(50)].join('\n'), [{ from, to: from + 5000 }], 2026);
+
+  assert.deepEqual([...known], [['Canceled', 1], [DAEMON_DOWN, 1]]); // prettier-ignore
+  assert.deepEqual([...unknown.values()], [{ count: 1, example: stats(50) }]);
+});
