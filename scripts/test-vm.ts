@@ -1,11 +1,11 @@
 /**
  * Runs the built daemon where it will live: Debian 13, systemd, cgroup v2, in an emulated machine. Root, x86-64.
  *
- *     node scripts/test-vm.ts [--keep] [--only oom|resources|runtimes|apparmor|checkpoint|nri|package|selinux]
+ *     node scripts/test-vm.ts [--keep] [--only oom|resources|runtimes|apparmor|checkpoint|nri|observe|package|selinux]
  *
  * --keep leaves disks and console logs behind and says where; --only runs that part in one boot: the OOM kills or the limits of
  * both cgroup drivers, or AppArmor's or SELinux's, with critest's specs of it where scripts/build-cri-tools.sh has built it (or
- * $CRITEST names it), or the checkpoints of both drivers, or NRI plugins with both, or the package from its installation to its purge. SELinux has a machine of its own, since a kernel has one of the two;
+ * $CRITEST names it), or the checkpoints of both drivers, or NRI plugins with both, or what cAdvisor, `top` and `check` show, or the package from its installation to its purge. SELinux has a machine of its own, since a kernel has one of the two;
  * without --only it runs after the other.
  *
  * A machine is built once and kept below $XDG_CACHE_HOME (or /var/cache), in podwright-vm. Closes with one line:
@@ -36,8 +36,8 @@ const MACHINE = 'the machine';
 const CACHE = join(process.env['XDG_CACHE_HOME'] ?? '/var/cache', 'podwright-vm');
 
 const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false }, only: { type: 'string', default: '' } } });
-if (!['', 'oom', 'resources', 'runtimes', 'apparmor', 'checkpoint', 'nri', 'package', 'selinux'].includes(values.only))
-  throw new Error(`--only ${values.only}: must be oom, resources, runtimes, apparmor, checkpoint, nri, package or selinux`);
+if (!['', 'oom', 'resources', 'runtimes', 'apparmor', 'checkpoint', 'nri', 'observe', 'package', 'selinux'].includes(values.only))
+  throw new Error(`--only ${values.only}: must be oom, resources, runtimes, apparmor, checkpoint, nri, observe, package or selinux`);
 const outcomes: GuestLine[] = [];
 process.exitCode = await main();
 

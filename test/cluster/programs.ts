@@ -49,12 +49,15 @@ export interface Program {
   readonly version: string;
 }
 
+/** The program where the cache has it: for those that would not wait until it is built. */
+export async function builtProgram(name: ProgramName): Promise<string | undefined> {
+  const { path } = await placeOf(name);
+  return (await pathExists(path)) ? path : undefined;
+}
+
 /** The program, built if the cache does not have it. @throws with the words of `go build` where it fails. */
 export async function clusterProgram(name: ProgramName, tell: (line: string) => void): Promise<Program> {
-  const source: Source = SOURCES[name];
-  const directory = join(import.meta.dirname, 'modules', source.module);
-  const { version, stamp } = await readModule(directory, MODULES[source.module]);
-  const path = join(CACHE, `${source.module}-${version}-${stamp}`, name);
+  const { path, version, source, directory } = await placeOf(name);
   if (await pathExists(path)) return { path, version };
   await ensureDir(join(path, '..'));
   tell(`building ${name} ${version} into ${path}; the first time this takes long`);
@@ -74,6 +77,13 @@ export async function clusterPrograms<Name extends ProgramName>(
   const paths: [Name, string][] = [];
   for (const name of names) paths.push([name, (await clusterProgram(name, tell)).path]);
   return Object.fromEntries(paths) as Record<Name, string>;
+}
+
+async function placeOf(name: ProgramName): Promise<Program & { readonly source: Source; readonly directory: string }> {
+  const source: Source = SOURCES[name];
+  const directory = join(import.meta.dirname, 'modules', source.module);
+  const { version, stamp } = await readModule(directory, MODULES[source.module]);
+  return { path: join(CACHE, `${source.module}-${version}-${stamp}`, name), version, source, directory };
 }
 
 async function readModule(directory: string, main: string): Promise<{ readonly version: string; readonly stamp: string }> {

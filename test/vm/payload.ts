@@ -8,6 +8,7 @@ import { DEMO_IMAGE_NAME, demoImage, ociArchive } from '../../scripts/make-demo-
 import { makeDeb } from '../../scripts/package/debian.ts';
 import { stageProgram } from '../../scripts/package/program.ts';
 import { VERSION } from '../../src/base/version.ts';
+import { builtProgram } from '../cluster/programs.ts';
 import { makeDisk, type SecurityModule } from './guest-image.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
@@ -69,6 +70,8 @@ export async function makePayload(file: string, work: string, only: string, modu
   await writeFile(join(work, 'image.tar'), ociArchive([await demoImage(), await demoImage(CRITEST_IMAGE)]));
   const critest = await findCritest();
   if (critest !== undefined) await copy(critest, join(work, 'critest'));
+  const kubelet = await builtProgram('kubelet');
+  if (kubelet !== undefined) await copy(kubelet, join(work, 'kubelet'));
   await writeFile(join(work, 'hold-perf-event.cjs'), HOLD_PERF_EVENT);
   const plugin = await execa('bash', [join(REPOSITORY, 'scripts/build-nri-plugin.sh')], { reject: false });
   // The part that needs it says that it is not there.

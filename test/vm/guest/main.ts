@@ -5,8 +5,8 @@
  *     boot 2  what became of it; smoke with the cgroupfs driver, power cut
  *     boot 3  what became of that; then the package is installed, upgraded, removed and purged
  *
- * With `oom`, `resources`, `runtimes`, `checkpoint` or `nri` as its second argument it is one boot, with both drivers' OOM kills, limits,
- * runtimes, checkpoints or NRI plugins alone; with `apparmor` or `package`, that part alone; with `selinux` SELinux's, in a machine that
+ * With `oom`, `resources`, `runtimes`, `checkpoint`, `nri` or `observe` as its second argument it is one boot, with both drivers' OOM kills,
+ * limits, runtimes, checkpoints, NRI plugins, or names and figures alone; with `apparmor` or `package`, that part alone; with `selinux` SELinux's, in a machine that
  * enforces it.
  */
 import { readFile, writeFile } from 'node:fs/promises';
@@ -19,6 +19,7 @@ import { critest } from './critest.ts';
 import { GuestNode, output } from './node.ts';
 import type { Driver } from './node.ts';
 import { nriCases } from './nri.ts';
+import { observeCases } from './observe.ts';
 import { packageCases } from './package.ts';
 import { oomCases } from './oom.ts';
 import { resourceCases } from './resources.ts';
@@ -51,6 +52,7 @@ const OF_BOTH_DRIVERS: Readonly<Record<string, Cases>> = {
   runtimes: runtimeCases,
   checkpoint: checkpointCases,
   nri: nriCases,
+  observe: observeCases,
 };
 
 async function main(): Promise<void> {
