@@ -2,16 +2,13 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable, Writable } from 'node:stream';
 import { afterEach, beforeEach, test } from 'node:test';
 import { remove } from 'fs-extra/esm';
-import { runCli } from '../../../src/cli/cli.ts';
 import type { LiveConfig } from '../../../src/config/live-config.ts';
+import { printedBy } from '../../support/run-cli.ts';
+import type { Printed } from '../../support/run-cli.ts';
 
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
+interface Outcome extends Printed {
   readonly served: LiveConfig | undefined;
 }
 
@@ -26,22 +23,13 @@ afterEach(async () => {
 
 /** Runs a command with the test's own configuration folder, where `args` does not name another. */
 async function cli(...args: string[]): Promise<Outcome> {
-  const printed = { stdout: '', stderr: '' };
-  const collect = (name: keyof typeof printed): Writable =>
-    new Writable({
-      write(chunk: Buffer, _encoding, done) {
-        printed[name] += chunk.toString();
-        done();
-      },
-    });
   let served: LiveConfig | undefined;
   const host = {
     serve: async (config: LiveConfig) => {
       served = config;
     },
   };
-  const code = await runCli(args, host, { stdin: Readable.from([]), stdout: collect('stdout'), stderr: collect('stderr') });
-  return { code, ...printed, served };
+  return { ...(await printedBy(args, host)), served };
 }
 
 /** The flags that keep a command away from this machine's own configuration. */

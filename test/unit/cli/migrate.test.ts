@@ -1,28 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFile, stat } from 'node:fs/promises';
-import { Readable, Writable } from 'node:stream';
 import { test } from 'node:test';
-import { runCli } from '../../../src/cli/cli.ts';
 import { MigrateLab } from '../../support/migrate-lab.ts';
+import { printedBy } from '../../support/run-cli.ts';
+import type { Printed } from '../../support/run-cli.ts';
 
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function migrate(...args: string[]): Promise<Outcome> {
-  const printed = { stdout: '', stderr: '' };
-  const collect = (name: keyof typeof printed): Writable =>
-    new Writable({
-      write(chunk: Buffer, _encoding, done) {
-        printed[name] += chunk.toString();
-        done();
-      },
-    });
-  const io = { stdin: Readable.from([]), stdout: collect('stdout'), stderr: collect('stderr') };
-  const code = await runCli(['config', 'migrate', ...args], { serve: async () => Promise.resolve() }, io);
-  return { code, ...printed };
+async function migrate(...args: string[]): Promise<Printed> {
+  return printedBy(['config', 'migrate', ...args], { serve: async () => Promise.resolve() });
 }
 
 const CONF = '[crio.runtime]\nconmon = "/x/conmon"\nread_only = false\n';
