@@ -3,6 +3,7 @@ import { messageOf } from '../base/errors.ts';
 import type { Config } from '../config/schema.ts';
 import { judgeCgroups, readCgroupFacts } from './cgroups.ts';
 import { judgeDaemon, type DaemonFacts } from './daemon.ts';
+import { judgeDevices, readDeviceFacts } from './device-nodes.ts';
 import { judgeDisks, readDisks, type DiskFacts } from './disks.ts';
 import { AREAS, findingsOf, type Area, type Finding } from './finding.ts';
 import { judgeKernel, readKernelFacts } from './kernel.ts';
@@ -43,6 +44,7 @@ function probesOf({ config, daemon, version, isOffline }: NodeCheck, signal: Abo
   return [
     ['daemon', daemon.then((facts) => judgeDaemon(facts, version))],
     ['kernel', readKernelFacts().then(judgeKernel)],
+    ['kernel', readDeviceFacts().then(judgeDevices)],
     ['sysctls', readSysctls().then(judgeSysctls)],
     ['cgroups', cgroups.then(judgeCgroups)],
     ['runtimes', readPrograms(config).then(judgePrograms)],

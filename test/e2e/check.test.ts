@@ -151,7 +151,7 @@ test('registries of the configuration are asked, also those that do not answer, 
 });
 
 /** Runs a script in mount and process namespaces of its own, where /run and /var/lib are empty. */
-async function onEmptyNode(daemon: TestDaemon, script: string): Promise<readonly string[]> {
+async function onEmptyNode(daemon: TestDaemon, script: string, areas = ['kubelet', 'other runtimes']): Promise<readonly string[]> {
   const whole = [
     'mount --make-rprivate /',
     'mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/lib',
@@ -163,7 +163,7 @@ async function onEmptyNode(daemon: TestDaemon, script: string): Promise<readonly
   const args = [PROGRAM, 'check', '--json', '--offline', ...flagsOf(daemon), '--runtime', `runc=${RUNTIME}`];
   const { stdout } = await execa('unshare', ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'bash', '-c', whole, 'bash', ...args], { env, timeout: 60_000, reject: false }); // prettier-ignore
   return (JSON.parse(stdout) as Finding[])
-    .filter(({ level, area }) => level !== 'ok' && (area === 'kubelet' || area === 'other runtimes'))
+    .filter(({ level, area }) => level !== 'ok' && areas.includes(area))
     .map(({ level, is }) => `${level} ${is}`);
 }
 
@@ -208,6 +208,18 @@ test('another runtime and a kubelet whose files and flags disagree are found on 
       'note /var/lib/containerd has the images of another runtime',
       "warning the kubelet's cgroupDriver is systemd, ours is cgroupfs: pods and their containers get cgroups of two managers",
     ]);
+  } finally {
+    await daemon.destroy();
+  }
+});
+
+test('a /dev/null that is a file, and one that is another device, are found', async () => {
+  const daemon = await TestDaemon.prepare();
+  try {
+    const found = async (source: string): Promise<readonly string[]> =>
+      (await onEmptyNode(daemon, `touch /run/file; mount --bind ${source} /dev/null`, ['kernel'])).filter((line) => line.includes('/dev/'));
+    assert.deepEqual(await found('/run/file'), ['error /dev/null is a file']);
+    assert.deepEqual(await found('/dev/zero'), ['error /dev/null is another device']);
   } finally {
     await daemon.destroy();
   }

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { StatusReport } from '../../../src/admin/reports.ts';
 import { judgeCgroups, type CgroupFacts } from '../../../src/nodecheck/cgroups.ts';
 import { judgeDaemon } from '../../../src/nodecheck/daemon.ts';
+import { judgeDevices } from '../../../src/nodecheck/device-nodes.ts';
 import { judgeDisks, type DiskFacts } from '../../../src/nodecheck/disks.ts';
 import { isAtLeast, type Finding } from '../../../src/nodecheck/finding.ts';
 import { judgeKernel } from '../../../src/nodecheck/kernel.ts';
@@ -56,6 +57,14 @@ test('a kernel without overlayfs, namespaces or seccomp is told', () => {
     'note no user namespaces: pods with hostUsers: false are refused',
     'warning the kernel has no seccomp filters',
   ]);
+});
+
+test('a device that is a file is told with the command that mends it', () => {
+  const device = { path: '/dev/null', major: 1, minor: 3 };
+  assert.deepEqual(wrong(judgeDevices([{ ...device, is: 'right' }])), []);
+  const found = judgeDevices([{ ...device, is: 'a file' }, { path: '/dev/zero', major: 1, minor: 5, is: 'right' }]); // prettier-ignore
+  assert.deepEqual(wrong(found), ['error /dev/null is a file']);
+  assert.equal(found[0]?.advice, 'rm -f /dev/null; mknod -m 666 /dev/null c 1 3');
 });
 
 test('sysctls are told with the value and the line to write', () => {
