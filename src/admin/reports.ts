@@ -28,6 +28,8 @@ export interface StatusReport {
   readonly brokenCdiSpecs: readonly BrokenFileReport[];
   /** NRI plugins; absent where the configuration has none. */
   readonly nri?: NriReport;
+  /** Why cAdvisor is told no names, where `cadvisor.crio_compat` wants it to be. */
+  readonly cadvisorFault?: string;
 }
 
 export interface EventLoopReport {

@@ -44,6 +44,7 @@ export function statusText(status: StatusReport): string {
       status.brokenCdiSpecs.map(({ path, error }) => [path, error]),
     ),
     ...nriTexts(status.nri),
+    status.cadvisorFault === undefined ? '' : `cAdvisor gets no names of pods and containers: ${status.cadvisorFault}\n`,
   ];
   return sections.filter((section) => section !== '').join('\n');
 }

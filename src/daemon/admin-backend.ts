@@ -95,6 +95,7 @@ async function statusReport(parts: DaemonParts, startedAt: string, loop: LoopWat
     setAside: await unlessMissing(readdir(new DiskLayout(config.current).bad), []),
     brokenCdiSpecs: (await parts.restoreParts.containerParts.cdi.current()).broken.map(({ path, error }) => ({ path, error })),
     ...(parts.nri === undefined ? {} : { nri: parts.nri.plugins.describe() }),
+    ...present({ cadvisorFault: parts.cadvisor.fault }),
   };
 }
 

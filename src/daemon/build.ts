@@ -60,6 +60,8 @@ export interface DaemonParts {
   readonly exitDirectory: string;
   /** Undefined where the configuration has no plugins. */
   readonly nri: Nri | undefined;
+  /** Why cAdvisor is told no names, where it is meant to be. */
+  readonly cadvisor: { fault: string | undefined };
 }
 
 /** Hands each constructor its slice of the configuration. */
@@ -73,8 +75,7 @@ export async function buildDaemon(config: LiveConfig, metrics: Metrics, log: Log
   const runtimes = buildRuntimes(config, cgroups);
   const directories = sandboxDirectories(layout);
   const networks = buildNetworks(config, { directories, metrics, log });
-  const exitDirectory = layout.exits;
-  const monitor: MonitorOptions = { conmonPath: conmon, exitDirectory, logSizeMaxBytes: config.current.logSizeMaxBytes };
+  const monitor: MonitorOptions = { conmonPath: conmon, exitDirectory: layout.exits, logSizeMaxBytes: config.current.logSizeMaxBytes };
   const facts = await readHostFacts();
   const selinux = await selinuxFacts(facts, config.current, log);
   const apparmor = startApparmor(facts, config, log);
@@ -139,8 +140,9 @@ export async function buildDaemon(config: LiveConfig, metrics: Metrics, log: Log
     containers,
     sandboxParts,
     restoreParts,
-    exitDirectory,
+    exitDirectory: layout.exits,
     nri,
+    cadvisor: { fault: undefined },
   };
 }
 

@@ -16,7 +16,7 @@ const POD_IMAGE = 'podwright/pause';
 
 const NOBODY = { name: '', attempt: 0 };
 
-type Parts = Pick<DaemonParts, 'config' | 'log' | 'containers' | 'sandboxes' | 'placement' | 'storage'>;
+type Parts = Pick<DaemonParts, 'config' | 'log' | 'containers' | 'sandboxes' | 'placement' | 'storage' | 'cadvisor'>;
 
 /**
  * Binds CRI-O's socket where the configuration says so, and has new cgroups named in CRI-O's form. Without the socket they are not:
@@ -51,7 +51,8 @@ export async function publishCadvisor(parts: Parts, listener: CadvisorListener, 
   }
 }
 
-function tellNoNames({ config, log }: Parts, error: unknown): void {
+function tellNoNames({ config, log, cadvisor }: Parts, error: unknown): void {
+  cadvisor.fault = `${config.current.cadvisor.socketPath}: ${messageOf(error)}`;
   log.warn('cAdvisor gets no names of pods and containers, and new cgroups are named as without cadvisor.crio_compat', {
     path: config.current.cadvisor.socketPath,
     error: messageOf(error),

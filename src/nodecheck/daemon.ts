@@ -74,7 +74,7 @@ function unfinished({ unfinished: all }: StatusReport, nowMs: number): Finding[]
   ];
 }
 
-function leftAside({ setAside, brokenCdiSpecs, nri }: StatusReport): Finding[] {
+function leftAside({ setAside, brokenCdiSpecs, nri, cadvisorFault }: StatusReport): Finding[] {
   return [
     ...setAside.map((file) =>
       warning(`the record ${file} could not be read and was set aside`, { advice: 'Look at it, then remove it from ROOT/bad.' }),
@@ -83,6 +83,7 @@ function leftAside({ setAside, brokenCdiSpecs, nri }: StatusReport): Finding[] {
       warning(`${path}: ${words}: its devices are not there`, { advice: 'Mend or remove the file.' }),
     ),
     ...(nri?.listenFault === undefined ? [] : [warning(`NRI plugins cannot connect: ${nri.listenFault}`, { advice: 'Set nri.listen to a path of our own.' })]),
+    ...(cadvisorFault === undefined ? [] : [warning(`cAdvisor gets no names of pods and containers: ${cadvisorFault}`, { advice: 'End what listens there, or set cadvisor.crio_compat to false; then restart podwright.' })]),
     ...(nri?.plugins ?? [])
       .filter(({ state }) => state === 'down')
       .map(({ name, lastError }) => warning(`NRI plugin ${name} is down: ${lastError ?? ''}`, { advice: "Look at the plugin's own words in the log." })),

@@ -237,6 +237,10 @@ e2eTest('a socket on which another runtime answers is left to it, and cgroups ar
     const before = await stat(socket);
     await switchOn(daemon);
     assert.match(await readFile(daemon.logFile, 'utf8'), /WARN.*cAdvisor gets no names.*a process listens there already/i);
+    const fault = `cAdvisor gets no names of pods and containers: ${socket}: `;
+    assert.ok(
+      (await daemon.cli('status')).split('\n').some((line) => line.startsWith(fault) && /a process listens there already/.test(line)),
+    );
     const pod = await runPod(daemon);
     const id = await runContainer(daemon, pod, SLEEP);
     assert.equal(await cgroupOf(await pidOf(daemon, id)), `${parentOf(pod)}/${id}`);
@@ -253,6 +257,7 @@ e2eTest('a socket on which another runtime answers is left to it, and cgroups ar
   // Nobody answers any more: it is in the way of nobody.
   await daemon.restart();
   assert.equal((await askAsCadvisor(socket, '/info')).status, 200);
+  assert.doesNotMatch(await daemon.cli('status'), /cAdvisor/);
 });
 
 e2eTest('the socket of the CRI in the place of the one for cAdvisor, by another name: the CRI is served', async (daemon) => {

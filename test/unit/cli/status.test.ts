@@ -75,6 +75,15 @@ test('the status tells of NRI plugins: which there are, how quick they are, what
   assert.doesNotMatch(statusText(STATUS), /NRI/);
 });
 
+test('the status tells why cAdvisor is not answered', () => {
+  const cadvisorFault = '/run/crio/crio.sock: a process listens there already';
+  assert.match(
+    statusText({ ...STATUS, cadvisorFault }),
+    new RegExp(`^cAdvisor gets no names of pods and containers: ${cadvisorFault}$`, 'm'),
+  );
+  assert.doesNotMatch(statusText(STATUS), /cAdvisor/);
+});
+
 test('what programs and plugins say neither ends a line nor steers the terminal', () => {
   const text = statusText({ ...STATUS, conditions: [{ type: 'NetworkReady', ok: false, reason: 'x\n\u001b[2Jy', message: '' }] });
   assert.match(text, /^NetworkReady {2}no {2}x\\u000a\\u001b\[2Jy$/m);

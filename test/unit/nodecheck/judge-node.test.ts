@@ -233,12 +233,14 @@ test('a daemon that hangs, is older, not ready or stuck', () => {
     ],
     setAside: ['x.json'],
     brokenCdiSpecs: [],
+    cadvisorFault: '/c.sock: a process listens there already',
   } as unknown as StatusReport;
   assert.deepEqual(wrong(judgeDaemon({ is: 'running', status, openFilesLimit: 1024 }, '1.0.0', Date.parse('2026-01-01T01:00:00Z'))), [
     'warning the daemon is of version 0.9.0, this program of 1.0.0',
     'error NetworkReady is not: NotReady: no network',
     'warning create container a: under way since 2026-01-01T00:00:00Z',
     'warning the record x.json could not be read and was set aside',
+    'warning cAdvisor gets no names of pods and containers: /c.sock: a process listens there already',
     'warning the daemon may open 1024 files',
   ]);
 });
