@@ -17,6 +17,7 @@ import type { ShortNames } from '../registry/short-names.ts';
 import { StallWatch } from '../registry/stall-watch.ts';
 import type { AssembleOptions, ImageParts, NewImage } from './assemble.ts';
 import { Slots } from '../base/slots.ts';
+import { fetchBlob } from './fetch-blob.ts';
 import { findManifest } from './find-manifest.ts';
 import type { FoundDocument } from './find-manifest.ts';
 import { makeImage } from './make-image.ts';
@@ -33,7 +34,7 @@ import { formatReference, parseReference, repositoryOf, suffixOf, withTag } from
 import type { ImageReference } from './reference.ts';
 import { meaningsToPull } from './short-names.ts';
 import { signatureSource } from './signature-source.ts';
-import type { ImageRecord } from './store.ts';
+import type { ImageLayer, ImageRecord } from './store.ts';
 import type { ImageTrust, PullTrust } from '../trust/image-trust.ts';
 
 export interface PullerOptions {
@@ -191,6 +192,23 @@ export class ImagePuller {
     }
   }
 
+  /**
+   * Fetches the blob of a layer of an image that is here, by one of the image's digests.
+   * @param name `repository@digest`
+   * @throws as {@link pull} does
+   */
+  async fetchBlob(name: string, layer: ImageLayer, call: AbortSignal): Promise<void> {
+    const reference = parseReference(name);
+    const watch = new StallWatch(this.#options.stallTimeoutMs?.() ?? DEFAULT_STALL_TIMEOUT_MS);
+    const signal = AbortSignal.any([call, watch.signal]);
+    try {
+      const repository = await this.#repository(reference, undefined, { namespace: '', watch, signal });
+      await fetchBlob(this.#parts, layer, { repository, watch, signal, retries: STREAM_RETRIES });
+    } catch (error) {
+      throw explain(reference, error);
+    }
+  }
+
   /** Resolves when no pull is under way. */
   async settled(): Promise<void> {
     await this.#work.settled();
@@ -229,11 +247,7 @@ export class ImagePuller {
     const signal = AbortSignal.any([call, watch.signal]);
     const { domain, path, tag, digest } = reference;
     const wanted = digest ?? tag ?? 'latest';
-    const repository = this.#options.registry.repository(
-      { domain, path, suffix: suffixOf(reference) },
-      new Logins(credentials, await this.#options.credentials?.forPull(repositoryOf(reference), namespace, signal)),
-      watch,
-    );
+    const repository = await this.#repository(reference, credentials, { namespace, watch, signal });
     const read = { signal, observer: progress.documents };
     const resolve = async () => {
       const top = await readDocument(repository, wanted, '', read);
@@ -287,6 +301,16 @@ export class ImagePuller {
     };
     const make = async (): Promise<ImageRecord> => await makeImage(this.#parts, image, options);
     return await makeSignedImage(this.#parts.images, found.digest, signatures, make);
+  }
+
+  async #repository(
+    reference: ImageReference,
+    credentials: Credentials | undefined,
+    { namespace, watch, signal }: { readonly namespace: string; readonly watch: StallWatch; readonly signal: AbortSignal },
+  ): Promise<Repository> {
+    const { domain, path } = reference;
+    const own = await this.#options.credentials?.forPull(repositoryOf(reference), namespace, signal);
+    return this.#options.registry.repository({ domain, path, suffix: suffixOf(reference) }, new Logins(credentials, own), watch);
   }
 
   /** An image's config; from our own disk where the image is here already. */

@@ -14,7 +14,7 @@ import type { TestDaemon } from '../support/daemon.ts';
 import { sharedDaemon } from '../support/e2e-test.ts';
 import type { E2eBody } from '../support/e2e-test.ts';
 import { FaultyRegistry } from '../support/faulty-registry.ts';
-import { failureOf, removePod, runContainer, runPod } from '../support/pods.ts';
+import { execOutput, failureOf, removePod, runContainer, runPod } from '../support/pods.ts';
 import { withoutImages } from '../support/without-images.ts';
 
 let registry: FaultyRegistry;
@@ -25,7 +25,7 @@ const shared = sharedDaemon({
     atEnd(async () => registry.stop());
     const base = await busyboxLayer();
     const config = { Env: ['PATH=/bin'], Cmd: ['sh'], Labels: { odd: 'a\nb' } };
-    for (const name of ['app', 'other', 'kept', 'torn']) {
+    for (const name of ['app', 'other', 'kept', 'torn', 'lone']) {
       const own = await makeLayer([{ path: `of-${name}`, kind: 'file', data: `${name} `.repeat(50_000) }]);
       registry.addImage({ config, layers: [base, own] }, `team/${name}`, '1');
     }
@@ -179,6 +179,37 @@ test('image verify names a damaged layer; --repair makes it of its blob, or fetc
   await forgetSetAside(daemon);
   assert.deepEqual({ ...after, updatedAt: '' }, { ...before, updatedAt: '' });
   assert.match((await run(daemon, 'verify')).stdout, /^3 layers looked at, 0 damaged$/);
+});
+
+test('a damaged blob is fetched again where its tree is sound, with a container on it, and named where it cannot be had', async (daemon) => {
+  await pull(daemon, 'lone');
+  const pod = await runPod(daemon);
+  const id = await runContainer(daemon, pod, ['sleep', '3600'], { image: nameOf('lone') });
+  const { layers } = JSON.parse(await daemon.cli('image', 'inspect', nameOf('lone'), '--json')) as ImageDetailReport;
+  const digest = layers[1]?.digest ?? '';
+  const fetches = (): number => registry.requests.filter((line) => line.endsWith(digest)).length;
+  const fetched = fetches();
+
+  await tear(await blobOf(daemon, digest));
+  const repaired = await run(daemon, 'verify', '--repair');
+  assert.equal(repaired.code, 0, repaired.stderr);
+  assert.match(
+    repaired.stdout,
+    new RegExp(`${digest} +compressed form damaged +fetched again\n2 layers looked at, 1 damaged, 1 of them mended$`),
+  );
+  assert.equal(fetches(), fetched + 1);
+  const { stdout: sum } = await execa('sha256sum', [await blobOf(daemon, digest)]);
+  assert.equal(`sha256:${sum.slice(0, 64)}`, digest);
+  assert.match((await run(daemon, 'verify')).stdout, /^2 layers looked at, 0 damaged$/);
+  assert.equal(await execOutput(daemon, id, ['head', '-c', '4', '/of-lone']), 'lone');
+
+  await tear(await blobOf(daemon, digest));
+  registry.remove('team/lone');
+  const lost = await run(daemon, 'verify', '--repair');
+  assert.equal(lost.code, 5, 'fetched from nowhere');
+  assert.match(lost.stdout, /compressed form damaged +taken away: pull registry\.example\/team\/lone@sha256:[0-9a-f]{64}: .*404/);
+  assert.equal(await blobOf(daemon, digest), '');
+  await removePod(daemon, pod.id);
 });
 
 test('a damaged layer that can be had nowhere is named with the reason, and one that a container stands on is left', async (daemon) => {
