@@ -15,8 +15,8 @@ export type Place =
   | { readonly is: 'words'; readonly words: readonly Candidate[] }
   | { readonly is: 'files' }
   | { readonly is: 'directories' }
-  /** Things of the daemon that these options lead to. */
-  | { readonly is: 'held'; readonly held: readonly Held[]; readonly options: Options };
+  /** Things of the daemon that these options lead to; to its admin socket alone, or to its CRI socket too. */
+  | { readonly is: 'held'; readonly held: readonly Held[]; readonly options: Options; readonly asksAdmin: boolean };
 
 const NOTHING: Place = { is: 'words', words: [] };
 
@@ -121,7 +121,8 @@ class CommandLine {
   }
 
   #argumentPlace(argument: Argument): Place {
-    if (argument instanceof HeldArgument) return { is: 'held', held: argument.held, options: this.#given };
+    if (argument instanceof HeldArgument)
+      return { is: 'held', held: argument.held, options: this.#given, asksAdmin: this.#option('--listen') === undefined };
     return placeByName(argument.name(), argument.argChoices);
   }
 }

@@ -4,7 +4,7 @@ import { DiskLayout } from '../config/disk-layout.ts';
 import { loadConfig } from '../config/load.ts';
 import { AdminClient } from './admin-client.ts';
 import { placeOf } from './complete.ts';
-import type { Candidate } from './complete.ts';
+import type { Candidate, Place } from './complete.ts';
 import { configSources } from './config-options.ts';
 import type { Options } from './config-options.ts';
 import { everything, idOf, listObjects, nameOf, shortId } from './find-object.ts';
@@ -17,6 +17,8 @@ const ASK_MS = 500;
 /** What a shell takes for a word as it stands. Names may come from others, and a completed word is run. */
 const PLAIN = /^[\w./:@%+,=-]+$/;
 
+type HeldPlace = Extract<Place, { readonly is: 'held' }>;
+
 /**
  * What the scripts of the shells are told: a line `words`, `files` or `directories`, then a line for each word, with what it is
  * behind a tab. Nothing where the daemon is not there, or the configuration is wrong.
@@ -26,7 +28,7 @@ export async function completionAnswer(podwright: Command, words: readonly strin
   const place = placeOf(podwright, words);
   if (place.is === 'files' || place.is === 'directories') return `${place.is}\n`;
   const written = words.at(-1) ?? '';
-  const all = place.is === 'words' ? place.words : await heldWords(podwright, place.held, place.options, written);
+  const all = place.is === 'words' ? place.words : await heldWords(podwright, place, written);
   return ['words', ...fitting(all, written).map(({ word, about }) => `${word}\t${escaped(about)}`), ''].join('\n');
 }
 
@@ -35,23 +37,26 @@ export function fitting(candidates: readonly Candidate[], written: string): read
   return candidates.filter(({ word }) => word.startsWith(written) && PLAIN.test(word));
 }
 
-async function heldWords(podwright: Command, held: readonly Held[], options: Options, written: string): Promise<Candidate[]> {
+async function heldWords(podwright: Command, { held, options, asksAdmin }: HeldPlace, written: string): Promise<Candidate[]> {
   if (held.includes('manual page')) {
     const { manualPages } = await import('./manual.ts');
     return manualPages(podwright).map(({ name, about }) => ({ word: name, about }));
   }
   const has = (kind: Held): boolean => held.includes(kind);
   const asked = await Promise.allSettled([
-    has('pod') || has('container') ? objectWords(options, held, written) : [],
+    has('pod') || has('container') ? objectWords(options, asksAdmin, held, written) : [],
     has('image') ? imageWords(options, written) : [],
   ]);
   return asked.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
 }
 
-async function objectWords(options: Options, held: readonly Held[], written: string): Promise<Candidate[]> {
+/** @param asksAdmin the command finds the daemon by its admin socket: the CRI's may be where only the daemon's own `--listen` says */
+async function objectWords(options: Options, asksAdmin: boolean, held: readonly Held[], written: string): Promise<Candidate[]> {
   const { config } = await loadConfig(configSources(options));
+  const admin = new AdminClient(new DiskLayout(config).adminSocket, AbortSignal.timeout(ASK_MS));
+  const { listenPath } = asksAdmin ? await admin.status() : config;
   const { connect } = await import('./cri-client.ts');
-  const cri = connect(config.listenPath);
+  const cri = connect(listenPath);
   try {
     return wordsOf(await listObjects(cri.runtime, { timeoutMs: ASK_MS }), held, written);
   } finally {

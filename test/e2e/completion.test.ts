@@ -1,7 +1,5 @@
 /** What completion asks a daemon for, and what it does where that does not answer. */
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { execa } from 'execa';
 import type { TestDaemon } from '../support/daemon.ts';
 import { e2eTest } from '../support/e2e-test.ts';
@@ -21,8 +19,6 @@ async function complete(daemon: TestDaemon, command: readonly string[], word: st
 e2eTest(
   'completion offers pods, containers and images, and silently nothing where the daemon hangs or is gone',
   async (daemon) => {
-    // Where the commands of the admin socket look for the other one.
-    await writeFile(join(daemon.directory, 'podwright.toml'), `listen = "unix://${daemon.socket}"\n`);
     const pod = await runPod(daemon, { name: 'shown' });
     const id = await runContainer(daemon, pod, ['sleep', '3600'], { name: 'app' });
 
@@ -33,6 +29,7 @@ e2eTest(
     assert.deepEqual(await complete(daemon, ['exec'], id.slice(0, 20)), ['words', id]);
     const images = await complete(daemon, ['image', 'inspect'], IMAGES.busybox.slice(0, -2));
     assert.ok(images.includes(IMAGES.busybox), images.join(' '));
+    // The daemon has its CRI socket by its own flag: no file says where, and the admin socket does.
     const all = await complete(daemon, ['explain'], '');
     assert.ok(all.includes('e2e/shown/app') && all.includes(IMAGES.busybox), all.join(' '));
 
