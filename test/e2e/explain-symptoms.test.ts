@@ -134,7 +134,7 @@ test('a volume on a file system that hangs', async (daemon, context) => {
       daemon.runtime.createContainer({ podSandboxId: pod.id, config, sandboxConfig: pod.config }, { timeoutMs: 12_000 }),
     );
     await isTold('A pod stays in ContainerCreating: a volume hangs', daemon, 'e2e/hung-volume/app', await untilTold(daemon, 'e2e/hung-volume/app', /waits at/)); // prettier-ignore
-    await fuse.release();
+    await fuse.kill();
     await call;
     await removePod(daemon, pod.id);
   } finally {
