@@ -23,6 +23,8 @@ const PROGRAMS = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-sch
 export interface ClusterOptions {
   /** A runtime other than ours. */
   readonly peer: Peer | undefined;
+  /** Images that its registry has besides the cluster's own. */
+  readonly images: readonly string[];
   readonly tell: (line: string) => void;
 }
 
@@ -93,7 +95,7 @@ export class Cluster {
 type Parts = Pick<Cluster, 'directory' | 'runtime' | 'identities' | 'kubelet'>;
 
 async function begin(
-  { peer, tell }: ClusterOptions,
+  { peer, images, tell }: ClusterOptions,
   undo: UndoStack,
   make: (parts: Parts, components: readonly Component[]) => Cluster,
 ): Promise<Cluster> {
@@ -107,7 +109,8 @@ async function begin(
   undo.add('unmount what covered places of the machine', uncover);
   const registry = await TestRegistry.start();
   undo.add('stop the registry', () => registry.stop());
-  await new ImageMaker(tell).push(registry, Object.values(CLUSTER_IMAGES));
+  const maker = new ImageMaker(tell);
+  await maker.push(registry, [...Object.values(CLUSTER_IMAGES), ...maker.ofThese(images)]);
   const runtime = await startRuntime(registry, peer, directory);
   undo.add('end the runtime', () => runtime.destroy());
   await makeCgroup(runtime.cgroupRoot);

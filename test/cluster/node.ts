@@ -80,6 +80,7 @@ function kubeletConfiguration({ identities, directory, endpoint, cgroupRoot }: N
     containerLogMaxFiles: LOG_ROTATION.maxFiles,
     containerLogMonitorInterval: '3s',
     nodeStatusUpdateFrequency: '5s',
+    nodeStatusReportFrequency: '5m', // where nothing has changed
     shutdownGracePeriod: '0s',
   };
 }

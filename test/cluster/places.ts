@@ -4,12 +4,18 @@
  */
 import { readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { ensureDir, pathExists } from 'fs-extra/esm';
 import { FIXED_DIRECTORIES, makeMissing, placeOf } from '../support/kubelet-places.ts';
 
 const LIMITS = { timeout: 30_000, killSignal: 'SIGKILL' } as const;
 
+/** What process 1 of the namespaces is called. */
+const FIRST_NAME = 'podwright-cluster';
+/** Processes start others until all have gone. */
+const REST_ROUNDS = 20;
+const REST_PAUSE_MS = 300;
 /** The node's only link: a bridge, since not every kernel has dummy devices. */
 const NODE_LINK = 'node0';
 const NODE_ADDRESS = '10.99.0.2';
@@ -23,7 +29,7 @@ const DIRECTORIES = [...FIXED_DIRECTORIES, '/var/log/pods'];
 export async function inOwnNamespaces(command: readonly string[]): Promise<number> {
   const made = await makeMissing(DIRECTORIES);
   const script = 'ip link set lo up && mount --make-rshared / && "$@"; exit $?';
-  const args = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--', 'sh', '-c', script, 'cluster', ...command];
+  const args = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--', 'sh', '-c', script, FIRST_NAME, ...command];
   const { exitCode } = await execa('unshare', args, { stdio: 'inherit', reject: false });
   for (const path of made) await rmdir(path).catch(() => undefined); // another test may have begun to use it
   return exitCode ?? 1;
@@ -58,18 +64,49 @@ export async function coverPlaces(folder: string): Promise<() => Promise<void>> 
   };
 }
 
-/** What of a cluster that has ended is still there: processes of these namespaces, mounts over the kubelet's places, cgroups. */
-export async function leftovers(cgroupRoot: string): Promise<string[]> {
-  const left: string[] = [];
-  for (const name of await readdir('/proc')) {
-    const pid = Number(name);
+/** Processes of this PID namespace that are neither this one nor its children, such as esbuild's service. */
+async function others(): Promise<{ pid: number; name: string }[]> {
+  const found: { pid: number; name: string }[] = [];
+  for (const entry of await readdir('/proc')) {
+    const pid = Number(entry);
     if (!Number.isInteger(pid) || pid === 1 || pid === process.pid) continue;
     const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => ''); // it has ended meanwhile
-    const isOurs = Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]) === process.pid; // such as esbuild's service
-    if (status !== '' && !isOurs) left.push(`process ${pid} (${/^Name:\s+(.*)/m.exec(status)?.[1] ?? ''})`);
+    const isOurs = Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]) === process.pid;
+    if (status !== '' && !isOurs) found.push({ pid, name: /^Name:\s+(.*)/m.exec(status)?.[1] ?? '' });
   }
-  const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').map((line) => line.split(' ')[4] ?? '');
-  left.push(...mounts.filter((target) => DIRECTORIES.some((path) => target.startsWith(path))).map((target) => `mount ${target}`));
+  return found;
+}
+
+async function mountTargets(): Promise<string[]> {
+  return (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').map((line) => line.split(' ')[4] ?? '');
+}
+
+/** Ends what a runtime that was killed has left: its monitors and containers, and its mounts below `folder`. */
+export async function endRest(folder: string): Promise<void> {
+  const first = await readFile('/proc/1/cmdline', 'utf8');
+  if (!first.includes(`\0${FIRST_NAME}\0`)) throw new Error('cluster: this is not a PID namespace of its own, nothing is ended');
+  for (let rest = await others(), round = 0; rest.length > 0 && round < REST_ROUNDS; rest = await others(), round++) {
+    for (const { pid } of rest) ignoreGone(() => process.kill(pid, 'SIGKILL'));
+    await sleep(REST_PAUSE_MS);
+  }
+  for (const target of (await mountTargets()).toReversed())
+    if (target.startsWith(`${folder}/`)) await execa('umount', ['-l', target], { ...LIMITS, reject: false });
+}
+
+function ignoreGone(kill: () => void): void {
+  try {
+    kill();
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
+}
+
+/** What of a cluster that has ended is still there: processes of these namespaces, mounts over the kubelet's places, cgroups. */
+export async function leftovers(cgroupRoot: string): Promise<string[]> {
+  const left = (await others()).map(({ pid, name }) => `process ${pid} (${name})`);
+  left.push(
+    ...(await mountTargets()).filter((target) => DIRECTORIES.some((path) => target.startsWith(path))).map((target) => `mount ${target}`),
+  );
   for (const hierarchy of ['', ...(await readdir('/sys/fs/cgroup'))]) {
     const path = join('/sys/fs/cgroup', hierarchy, cgroupRoot);
     if (await pathExists(path)) left.push(`cgroup ${path}`);

@@ -14,12 +14,15 @@ import { ensureDir, pathExists } from 'fs-extra/esm';
 
 /** For one of them, milliseconds; each takes minutes on two idle cores the first time. */
 const BUILD_TIMEOUT_MS = 180 * 60_000;
+const BUILD_ENV = { CGO_ENABLED: '0', GOFLAGS: '' };
 const CACHE = process.env['PODWRIGHT_CLUSTER_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? '/var/cache', 'podwright-cluster');
 
 /** Which module file builds a program, and what its package is there. */
 interface Source {
   readonly module: keyof typeof MODULES;
   readonly package: string;
+  /** It is the package's tests. */
+  readonly isTests?: true;
 }
 
 /** The module that a file of `modules/` is for: its version is the programs'. */
@@ -39,6 +42,12 @@ const SOURCES = {
   'kube-scheduler': kubernetes('cmd/kube-scheduler'),
   'kube-proxy': kubernetes('cmd/kube-proxy'),
   coredns: { module: 'coredns', package: 'github.com/coredns/coredns' },
+  kubectl: kubernetes('cmd/kubectl'),
+  'e2e.test': { ...kubernetes('test/e2e'), isTests: true },
+  ginkgo: { module: 'kubernetes', package: 'github.com/onsi/ginkgo/v2/ginkgo' },
+  agnhost: kubernetes('test/images/agnhost'),
+  nnp: kubernetes('test/images/nonewprivs'),
+  'sample-apiserver': { module: 'kubernetes', package: 'k8s.io/sample-apiserver' },
 } satisfies Readonly<Record<string, Source>>;
 
 export type ProgramName = keyof typeof SOURCES;
@@ -96,12 +105,20 @@ async function readModule(directory: string, main: string): Promise<{ readonly v
 
 async function build(source: Source, directory: string, version: string, output: string): Promise<void> {
   const flags = ['-p', '2', '-mod=readonly', '-trimpath', '-ldflags', ['-s', '-w', ...variables(source, version)].join(' ')];
-  await execa('nice', ['go', 'build', ...flags, '-o', output, source.package], {
+  const command = source.isTests === true ? ['test', '-c', '-vet=off'] : ['build'];
+  await execa('nice', ['go', ...command, ...flags, '-o', output, source.package], {
     cwd: directory,
-    env: { CGO_ENABLED: '0', GOFLAGS: '' },
+    env: BUILD_ENV,
     timeout: BUILD_TIMEOUT_MS,
     killSignal: 'SIGKILL',
   });
+}
+
+/** Where the sources of Kubernetes' module are, for the files that its images have beside their programs. */
+export async function kubernetesSources(): Promise<string> {
+  const cwd = join(import.meta.dirname, 'modules', 'kubernetes');
+  const { stdout } = await execa('go', ['list', '-mod=readonly', '-m', '-f', '{{.Dir}}', MODULES.kubernetes], { cwd, env: BUILD_ENV });
+  return stdout;
 }
 
 /** The modules of Kubernetes say v0.0.0-master+$Format:%H$ of themselves; their own build sets these, and the e2e tests compare them. */

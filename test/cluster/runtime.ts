@@ -1,12 +1,13 @@
 /** The runtime under test: a daemon of ours, or that of $SOCKET, which $PEER starts in the cluster's namespaces. */
 import { join } from 'node:path';
-import { pathExists } from 'fs-extra/esm';
+import { ensureDir, pathExists } from 'fs-extra/esm';
 import { TestDaemon } from '../support/daemon.ts';
 import { findProgram } from '../support/find-program.ts';
 import type { TestRegistry } from '../support/registry.ts';
 import { removeCgroups } from '../support/sweep.ts';
 import { ablestRuntime, userRuntimes } from '../support/user-namespaces.ts';
-import { MIRRORED } from './images.ts';
+import { MIRRORED, SPEC_REGISTRY } from './images.ts';
+import { endRest } from './places.ts';
 import { Component } from './process.ts';
 
 export interface Runtime {
@@ -24,7 +25,7 @@ export interface Runtime {
 export interface Peer {
   /** Its CRI socket, as "unix:///run/peer.sock". */
   readonly socket: string;
-  /** A shell command that starts it and stays; `$REGISTRY` is the registry that it must have as mirror. */
+  /** A shell command that starts it and stays; `$REGISTRY` is the registry that it must have as mirror, `$PEER_DIRECTORY` is for all its files. */
   readonly command: string;
 }
 
@@ -42,7 +43,10 @@ export async function startRuntime(registry: TestRegistry, peer: Peer | undefine
 }
 
 async function ours(registry: TestRegistry): Promise<Runtime> {
-  const config = await registry.daemonConfig(Object.fromEntries(MIRRORED.map((name) => [name, registry.host])));
+  const config = await registry.daemonConfig({
+    ...Object.fromEntries(MIRRORED.map((name) => [name, registry.host])),
+    [SPEC_REGISTRY]: SPEC_REGISTRY,
+  });
   const crun = userRuntimes.find(({ name }) => name === 'crun')?.path ?? (await findProgram('crun'));
   const handlers = { runc: ablestRuntime, ...(crun === undefined ? {} : { crun }) };
   const args = Object.entries(handlers).flatMap(([name, path]) => ['--runtime', `${name}=${path}`]);
@@ -57,11 +61,13 @@ async function ours(registry: TestRegistry): Promise<Runtime> {
 }
 
 async function others(registry: TestRegistry, { socket, command }: Peer, directory: string): Promise<Runtime> {
+  const own = join(directory, 'peer');
+  await ensureDir(own);
   const component = new Component({
     name: 'the peer',
     program: 'sh',
     args: ['-c', command],
-    env: { REGISTRY: registry.host },
+    env: { REGISTRY: registry.host, PEER_DIRECTORY: own },
     logFile: join(directory, 'peer.log'),
     isReady: () => pathExists(socket.replace(/^unix:\/\//, '')),
   });
@@ -69,6 +75,7 @@ async function others(registry: TestRegistry, { socket, command }: Peer, directo
   const cgroupRoot = `/pw-peer-${process.pid}`;
   const destroy = async (): Promise<void> => {
     await component.stop('SIGKILL');
+    await endRest(own);
     await removeCgroups(cgroupRoot);
   };
   return { endpoint: socket, daemon: undefined, handlers: [], cgroupRoot, destroy };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppsV1Api, BatchV1Api, CoreV1Api, Exec } from '@kubernetes/client-node';
-import type { V1Container, V1ContainerStatus, V1Pod, V1PodSpec, V1Status } from '@kubernetes/client-node';
+import type { V1Container, V1ContainerStatus, V1NodeSystemInfo, V1Pod, V1PodSpec, V1Status } from '@kubernetes/client-node';
 import { Output } from '../support/streaming/kubernetes-client.ts';
 import type { Cluster } from './cluster.ts';
 import { CLUSTER_IMAGES } from './images.ts';
@@ -71,6 +71,11 @@ export class World {
       const { status } = await this.apps.readNamespacedDeployment({ namespace: 'kube-system', name: 'coredns' });
       return status?.readyReplicas === 1 ? true : undefined;
     });
+  }
+
+  async nodeInfo(): Promise<V1NodeSystemInfo> {
+    const { status } = await this.core.readNode({ name: NODE_NAME });
+    return status?.nodeInfo ?? assert.fail(`node ${NODE_NAME} says nothing of itself`);
   }
 
   async untilNodeReady(): Promise<void> {
