@@ -4,7 +4,7 @@ import { PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
 import type { V1Pod } from '@kubernetes/client-node';
 import { Skipped } from '../support/outcomes.ts';
 import { CLUSTER_IMAGES } from './images.ts';
-import { container, HTTPD, SLEEP, statusOf, until } from './world.ts';
+import { container, HTTPD, SLEEP, findStatus, statusOf, until } from './world.ts';
 import type { Case, World } from './world.ts';
 
 export const CONTAINER_CASES: readonly Case[] = [
@@ -36,7 +36,7 @@ async function readiness(world: World): Promise<void> {
   await world.withNamespace('readiness', async (space) => {
     const readinessProbe = { httpGet: { path: '/ready', port: 8080 }, periodSeconds: 1, timeoutSeconds: 10, failureThreshold: 1 };
     await space.pod('web', [container('main', HTTPD, { readinessProbe })]);
-    await space.untilPod('web', 'running', (pod) => statusOf(pod).state?.running !== undefined);
+    await space.untilPod('web', 'running', (pod) => findStatus(pod)?.state?.running !== undefined);
     assert.equal(statusOf(await space.read('web')).ready, false);
     await space.run('web', 'main', 'touch', '/tmp/www/ready');
     await space.untilReady('web');
@@ -107,7 +107,7 @@ async function resize(world: World): Promise<void> {
 async function imagePulls(world: World): Promise<void> {
   await world.withNamespace('image-pulls', async (space) => {
     const waiting = async (name: string, reason: string): Promise<string> => {
-      const pod = await space.untilPod(name, reason, (one) => statusOf(one).state?.waiting?.reason === reason);
+      const pod = await space.untilPod(name, reason, (one) => findStatus(one)?.state?.waiting?.reason === reason);
       return statusOf(pod).state?.waiting?.message ?? '';
     };
     const image = 'docker.io/library/no-such-image:1';

@@ -179,12 +179,18 @@ export function isReady({ status }: V1Pod): boolean {
   return status?.conditions?.find(({ type }) => type === 'Ready')?.status === 'True';
 }
 
-/** The status of the one container, or of the named one. */
-export function statusOf({ metadata, status }: V1Pod, name?: string): V1ContainerStatus {
+/** The status of the one container, or of the named one; undefined before the kubelet has looked at the pod. */
+export function findStatus({ status }: V1Pod, name?: string): V1ContainerStatus | undefined {
   const { containerStatuses = [], initContainerStatuses = [], ephemeralContainerStatuses = [] } = status ?? {};
   const all = [...containerStatuses, ...initContainerStatuses, ...ephemeralContainerStatuses];
-  const found = name === undefined ? all[0] : all.find((one) => one.name === name);
-  return found ?? assert.fail(`pod ${metadata?.name ?? ''}: no status of container ${name ?? ''}: ${JSON.stringify(status)}`);
+  return name === undefined ? all[0] : all.find((one) => one.name === name);
+}
+
+export function statusOf(pod: V1Pod, name?: string): V1ContainerStatus {
+  const { metadata, status } = pod;
+  return (
+    findStatus(pod, name) ?? assert.fail(`pod ${metadata?.name ?? ''}: no status of container ${name ?? ''}: ${JSON.stringify(status)}`)
+  );
 }
 
 /** Asks again and again until there is an answer. @throws naming what did not come */
