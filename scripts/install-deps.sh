@@ -18,7 +18,7 @@ fi
 packages=(runc conmon containernetworking-plugins iptables iproute2 busybox ca-certificates procps)
 case "$what" in
 run) ;;
-test | cluster) packages+=(binutils chromium-headless-shell crun curl docker-registry e2fsprogs fish fuse3 gcc git gpg gpg-agent gpgconf gpgv groff-base libc-bin libc6-dev libseccomp-dev mount nftables openssl patchelf pkg-config psmisc python3-minimal skopeo socat strace util-linux xz-utils zsh zstd) ;;
+test | cluster) packages+=(binutils binutils-aarch64-linux-gnu chromium-headless-shell crun curl docker-registry e2fsprogs fish fuse3 gcc git gpg gpg-agent gpgconf gpgv groff-base libc-bin libc6-dev libseccomp-dev mount nftables openssl patchelf pkg-config psmisc python3-minimal skopeo socat strace util-linux xz-utils zsh zstd) ;;
 *) echo "usage: install-deps.sh [run|test|cluster]" >&2; exit 2 ;;
 esac
 [ "$what" = cluster ] && packages+=(bind9-dnsutils iproute2 netcat-openbsd wget)

@@ -1,8 +1,10 @@
 /**
  * Makes what a node is installed from: a Debian package and a tarball, both with a Node of their own, the bundle and koffi's
- * native part. x86-64 alone. Wants what `npm ci` installs, and dpkg-deb, strip, tar and xz; no network.
+ * native part. Wants what `npm ci` installs, and dpkg-deb, strip (of the other machine's binutils, where it is for that), tar and xz;
+ * and no network, but for the Node and the native part of another machine, which npm fetches where its cache has them not.
  *
  *     npm run package [-- --out DIR] [--version VERSION] [--compression xz|zstd|none] [--only deb|tarball]
+ *         [--architecture amd64|arm64]
  *
  * `DIR` is release/ where nothing is said. `VERSION` is for builds of one's own; the program and the package then say that. Fast compression is for
  * tests. The same sources give the same bytes, whenever, wherever and by whomever they are built: the time of all files is
@@ -15,6 +17,7 @@ import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { ensureDir, remove } from 'fs-extra/esm';
 import { VERSION } from '../src/base/version.ts';
+import { ARCHITECTURES, ownArchitecture, type Architecture } from './package/architecture.ts';
 import { COMPRESSIONS, type Compression, type Release } from './package/release.ts';
 import { makeDeb } from './package/debian.ts';
 import { makeTarball } from './package/tarball.ts';
@@ -31,6 +34,7 @@ const { values } = parseArgs({
     version: { type: 'string', default: VERSION },
     compression: { type: 'string', default: 'xz' },
     only: { type: 'string', default: '' },
+    architecture: { type: 'string' },
   },
 });
 try {
@@ -41,17 +45,21 @@ try {
 }
 
 async function main(): Promise<void> {
-  const release: Release = { version: values.version, time: await timeOfSources(), compression: compressionOf(values.compression) };
+  const release: Release = {
+    version: values.version,
+    architecture: architectureOf(values.architecture),
+    time: await timeOfSources(),
+    compression: compressionOf(values.compression),
+  };
   if (!VERSION_FORM.test(release.version))
     throw new Error(`--version ${release.version}: must begin with a digit and have letters, digits, and . + ~ only`);
   if (!['', 'deb', 'tarball'].includes(values.only)) throw new Error(`--only ${values.only}: must be deb or tarball`);
-  if (process.arch !== 'x64') throw new Error(`this machine is ${process.arch}, must be x64: nothing else is built`);
   const out = resolve(values.out);
   await ensureDir(out);
   const work = await mkdtemp(join(tmpdir(), 'podwright-package-'));
   try {
     const program = join(work, 'program');
-    await stageProgram(program, release.version);
+    await stageProgram(program, release);
     if (values.only !== 'tarball') await tell(await makeDeb({ release, program, work: join(work, 'deb'), out }));
     if (values.only !== 'deb') await tell(await makeTarball({ release, program, work: join(work, 'tarball'), out }));
   } finally {
@@ -63,6 +71,12 @@ function compressionOf(name: string): Compression {
   const found = COMPRESSIONS.find((each) => each === name);
   if (found === undefined) throw new Error(`--compression ${name}: must be one of ${COMPRESSIONS.join(', ')}`);
   return found;
+}
+
+function architectureOf(name: string | undefined): Architecture {
+  if (name === undefined) return ownArchitecture();
+  if (!(name in ARCHITECTURES)) throw new Error(`--architecture ${name}: must be one of ${Object.keys(ARCHITECTURES).join(', ')}`);
+  return name as Architecture;
 }
 
 /** Seconds since 1970: https://reproducible-builds.org/specs/source-date-epoch/. */

@@ -60,7 +60,7 @@ export async function makeDeb({ release, program, work, out }: Making): Promise<
   const installedBytes = await settle(work, release.time);
   await writeControl(work, release, installedBytes);
   await settle(join(work, 'DEBIAN'), release.time);
-  const file = join(out, `podwright_${release.version}_amd64.deb`);
+  const file = join(out, `podwright_${release.version}_${release.architecture}.deb`);
   const environment = { SOURCE_DATE_EPOCH: String(release.time) };
   const compression = DPKG_COMPRESSION[release.compression];
   await execa('dpkg-deb', ['--root-owner-group', '--threads-max=1', ...compression, '--build', work, file], { env: environment });
@@ -82,11 +82,11 @@ async function writePapers(directory: string, { version, time }: Release): Promi
   await copyFile(join(REPOSITORY, 'deploy/debian/copyright'), join(directory, 'copyright'));
 }
 
-async function writeControl(tree: string, { version }: Release, installedBytes: number): Promise<void> {
+async function writeControl(tree: string, { version, architecture }: Release, installedBytes: number): Promise<void> {
   const control = [
     'Package: podwright',
     `Version: ${version}`,
-    'Architecture: amd64',
+    `Architecture: ${architecture}`,
     `Maintainer: ${maintainer()}`,
     `Installed-Size: ${Math.ceil(installedBytes / 1024)}`,
     `Depends: ${DEPENDS.join(', ')}`,

@@ -7,14 +7,14 @@ const LICENCE_FILE = /^(licen[cs]e|copying|notice)/i;
 
 /**
  * Name, version, kind and text of the licence of every package that these files belong to, as one text.
- * @param paths from the repository: files below node_modules, the directories of packages, and others, which do not count.
+ * @param paths from the repository: files below node_modules, and others, which do not count.
+ * @param more directories of packages, wherever they lie.
  * @throws where a package has none, neither a text nor a name.
  */
-export async function thirdPartyLicences(repository: string, paths: readonly string[]): Promise<string> {
+export async function thirdPartyLicences(repository: string, paths: readonly string[], more: readonly string[]): Promise<string> {
   const packages = paths.flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []);
-  const texts: string[] = [];
-  for (const each of [...new Set(packages)].sort()) texts.push(await licenceOf(join(repository, each)));
-  return texts.join(`\n${'-'.repeat(78)}\n\n`);
+  const texts = await Promise.all([...new Set([...packages.map((path) => join(repository, path)), ...more])].map(licenceOf));
+  return texts.sort().join(`\n${'-'.repeat(78)}\n\n`);
 }
 
 async function licenceOf(directory: string): Promise<string> {

@@ -15,14 +15,15 @@ const COMPLETIONS = {
 
 /** @param program the directory of the staged program. @param tree stands for the root of a file system. */
 export async function layManual(program: string, tree: string): Promise<void> {
-  const podwright = join(program, 'bin/podwright');
+  // By this machine's Node: the program's may be another's.
+  const podwright = join(program, 'dist/client.js');
   const pages = join(tree, 'usr/share/man');
-  await execa(podwright, ['man', '--output', pages]);
+  await execa(process.execPath, [podwright, 'man', '--output', pages]);
   for (const entry of await readdir(pages, { recursive: true, withFileTypes: true })) {
     if (entry.isFile()) await compress(join(entry.parentPath, entry.name));
   }
   for (const [shell, path] of Object.entries(COMPLETIONS)) {
-    const { stdout } = await execa(podwright, ['completion', shell]);
+    const { stdout } = await execa(process.execPath, [podwright, 'completion', shell]);
     await outputFile(join(tree, path), `${stdout}\n`);
   }
 }

@@ -1,9 +1,12 @@
+import type { Architecture } from './architecture.ts';
+
 export const COMPRESSIONS = ['xz', 'zstd', 'none'] as const;
 export type Compression = (typeof COMPRESSIONS)[number];
 
 /** What is released. */
 export interface Release {
   readonly version: string;
+  readonly architecture: Architecture;
   /** The modification time of every file, seconds since 1970. */
   readonly time: number;
   readonly compression: Compression;

@@ -24,7 +24,7 @@ export async function makeTarball({ release, program, work, out }: Making): Prom
   await layManual(program, join(work, name, 'node'));
   const installedBytes = await settle(join(work, name), release.time);
   const { option, ending } = COMPRESSION[release.compression];
-  const file = join(out, `${name}-linux-amd64.${ending}`);
+  const file = join(out, `${name}-linux-${release.architecture}.${ending}`);
   const plain = ['--sort=name', '--format=gnu', '--owner=0', '--group=0', '--numeric-owner', `--mtime=@${release.time}`];
   await execa('tar', ['--create', ...plain, option, '--file', file, '--directory', work, name], { env: { LC_ALL: 'C' } });
   return { file, installedBytes };

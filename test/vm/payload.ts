@@ -87,8 +87,8 @@ async function makePackages(out: string, work: string): Promise<void> {
   await mkdir(out);
   for (const version of VERSIONS) {
     const program = join(work, version);
-    await stageProgram(program, version);
-    await makeDeb({ release: { version, time: 0, compression: 'zstd' }, program, work: join(work, 'deb'), out });
+    await stageProgram(program, { version });
+    await makeDeb({ release: { version, architecture: 'amd64', time: 0, compression: 'zstd' }, program, work: join(work, 'deb'), out });
   }
   await remove(work);
 }
@@ -104,7 +104,7 @@ async function findCritest(): Promise<string | undefined> {
   return (await pathExists(built)) ? built : undefined;
 }
 
-async function bundleTest(outfile: string): Promise<void> {
+export async function bundleTest(outfile: string): Promise<void> {
   await build({
     entryPoints: [join(REPOSITORY, 'test/vm/guest/main.ts')],
     outfile,

