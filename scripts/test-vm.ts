@@ -1,12 +1,12 @@
 /**
  * Runs the built daemon where it will live: Debian 13, systemd, cgroup v2, in an emulated machine. Root, x86-64.
  *
- *     node scripts/test-vm.ts [--keep] [--only oom|resources|runtimes|apparmor|checkpoint|nri|observe|package|selinux]
+ *     node scripts/test-vm.ts [--keep] [--only oom|resources|runtimes|apparmor|checkpoint|nri|observe|package|selinux|arm64]
  *
  * --keep leaves disks and console logs behind and says where; --only runs that part in one boot: the OOM kills or the limits of
  * both cgroup drivers, or AppArmor's or SELinux's, with critest's specs of it where scripts/build-cri-tools.sh has built it (or
  * $CRITEST names it), or the checkpoints of both drivers, or NRI plugins with both, or what cAdvisor, `top` and `check` show, or the package from its installation to its purge. SELinux has a machine of its own, since a kernel has one of the two;
- * without --only it runs after the other.
+ * without --only it runs after the other. arm64 has one too and runs only where it is asked for: the unit tests and then the package for arm64, installed, with a pod that everything is asked of.
  *
  * A machine is built once and kept below $XDG_CACHE_HOME (or /var/cache), in podwright-vm. Closes with one line:
  * `vm: 48 passed, 0 failed, 1 skipped (NAME)`. Exits 1 when something failed or nothing ran.
@@ -16,7 +16,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { remove } from 'fs-extra/esm';
-import { guestImage, type SecurityModule } from '../test/vm/guest-image.ts';
+import { makeArm64Payload } from '../test/vm/arm64-payload.ts';
+import { arm64Units } from '../test/vm/arm64-units.ts';
+import { guestImage, type MachineKind } from '../test/vm/guest-image.ts';
 import type { GuestLine } from '../test/vm/guest/steps.ts';
 import { boot } from '../test/vm/machine.ts';
 import { makePayload } from '../test/vm/payload.ts';
@@ -36,8 +38,8 @@ const MACHINE = 'the machine';
 const CACHE = join(process.env['XDG_CACHE_HOME'] ?? '/var/cache', 'podwright-vm');
 
 const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false }, only: { type: 'string', default: '' } } });
-if (!['', 'oom', 'resources', 'runtimes', 'apparmor', 'checkpoint', 'nri', 'observe', 'package', 'selinux'].includes(values.only))
-  throw new Error(`--only ${values.only}: must be oom, resources, runtimes, apparmor, checkpoint, nri, observe, package or selinux`);
+if (!['', 'oom', 'resources', 'runtimes', 'apparmor', 'checkpoint', 'nri', 'observe', 'package', 'selinux', 'arm64'].includes(values.only))
+  throw new Error(`--only ${values.only}: must be oom, resources, runtimes, apparmor, checkpoint, nri, observe, package, selinux or arm64`);
 const outcomes: GuestLine[] = [];
 process.exitCode = await main();
 
@@ -46,38 +48,44 @@ async function main(): Promise<number> {
     take({ kind: 'skipped', name: 'the whole test', why: 'it needs root and x86-64' });
     return report();
   }
-  await installMissing(tell);
+  await installMissing(values.only === 'arm64', tell);
   const started = Date.now();
-  if (values.only !== 'selinux') await runIn('apparmor', values.only);
+  if (values.only === 'arm64') await runIn('arm64', 'arm64');
+  else if (values.only !== 'selinux') await runIn('apparmor', values.only);
   if (values.only === 'selinux' || values.only === '') await runIn('selinux', 'selinux');
   tell(`took ${seconds(started)}`);
   return report();
 }
 
-/** Runs a part of the test, or all of it, in the machine that has this security module on: again where the emulator broke it. */
-async function runIn(module: SecurityModule, part: string): Promise<void> {
+/** Runs a part of the test, or all of it, in the machine of this kind: again where the emulator broke it. */
+async function runIn(kind: MachineKind, part: string): Promise<void> {
   const before = outcomes.length;
-  if ((await runOnce(module, part)) === 'emulator fault') {
+  if ((await runOnce(kind, part)) === 'emulator fault') {
     tell(`the emulator broke the guest (${EMULATOR_FAULT}): this machine is run again; of its outcomes only failed tests count on`);
     outcomes.push(...outcomes.splice(before).filter((line) => line.kind === 'failed' && line.name !== MACHINE));
-    await runOnce(module, part);
+    await runOnce(kind, part);
   }
 }
 
-async function runOnce(module: SecurityModule, part: string): Promise<'ran' | 'emulator fault'> {
-  const image = await guestImage(CACHE, module, tell);
+async function runOnce(kind: MachineKind, part: string): Promise<'ran' | 'emulator fault'> {
+  const image = await guestImage(CACHE, kind, tell);
   const work = await mkdtemp(join(tmpdir(), 'podwright-vm-'));
   const started = Date.now();
   try {
     const [disk, payload] = [join(work, 'disk.img'), join(work, 'payload.img')];
     await runProgram('cp', ['--sparse=always', image.disk, disk], { timeoutMs: 5 * 60_000 });
-    await makePayload(payload, join(work, 'payload'), part, module);
+    const limit = AbortSignal.timeout(LIMIT_MS);
+    if (kind === 'arm64') {
+      const program = await makeArm64Payload(payload, join(work, 'payload'));
+      take(await arm64Units(image.disk, program, work, limit), started);
+    } else {
+      await makePayload(payload, join(work, 'payload'), part, kind);
+    }
     tell(`payload: ready after ${seconds(started)}`);
-    const limit = AbortSignal.timeout(LIMIT_MS - (Date.now() - started));
     for (let count = 1, goOn = true; goOn; count += 1) {
       if (count > MOST_BOOTS) throw new Error(`the guest asks for more than ${MOST_BOOTS} boots`);
       const begun = Date.now();
-      goOn = await bootOnce({ image, module, disk, payload, consoleLog: join(work, `console-${count}.log`), signal: limit });
+      goOn = await bootOnce({ image, kind, disk, payload, consoleLog: join(work, `console-${count}.log`), signal: limit });
       tell(`boot ${count}: took ${seconds(begun)}`);
     }
     return 'ran';

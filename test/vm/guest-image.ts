@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensureDir, outputFile, pathExists, remove } from 'fs-extra/esm';
+import { bootstrapArm64, makeInitrdArm64 } from './arm64-tree.ts';
 import { runProgram } from './programs.ts';
 
 const SUITE = 'trixie';
@@ -54,6 +55,8 @@ WantedBy=multi-user.target
 
 /** The security module that a guest has on, and what it needs for that. */
 export type SecurityModule = 'apparmor' | 'selinux';
+/** x86-64 with one of the two on, or arm64. */
+export type MachineKind = SecurityModule | 'arm64';
 
 /** The policy is compiled into one binary and the tree is labelled while the image is made: both take very long in the machine. */
 const SELINUX_PACKAGES = ['selinux-policy-default', 'selinux-utils', 'policycoreutils'];
@@ -62,6 +65,17 @@ const SELINUX_FILES: Readonly<Record<string, string>> = {
   // The payload is made where there is no SELinux: it has no labels.
   'etc/fstab': '/dev/vda / ext4 rw,noatime 0 0\n/dev/vdb /payload ext4 ro,context=system_u:object_r:iso9660_t:s0 0 0\n',
 };
+/** What is not needed there goes: each program that a package's script runs is emulated. The image of containers is made in the machine itself, of busybox. */
+const ARM64_PACKAGES = [
+  ...PACKAGES.map((name) => name.replace('-amd64', '-arm64')).filter((name) => !['criu', 'libcriu2', 'sudo', 'ca-certificates'].includes(name)),
+  'busybox', 'libstdc++6', 'zstd',
+]; // prettier-ignore
+const ARM64_FILES: Readonly<Record<string, string>> = {
+  // The most that can be gained is seconds of a boot, and the emulated compressor takes minutes.
+  'etc/initramfs-tools/conf.d/level': 'COMPRESSLEVEL=1\n',
+  'etc/systemd/system/serial-getty@ttyAMA0.service.d/off.conf': '[Unit]\nConditionPathExists=/nowhere\n',
+};
+
 const FILE_CONTEXTS = '/etc/selinux/default/contexts/files/file_contexts';
 const POLICY_MODULE = join(import.meta.dirname, '../../deploy/selinux/podwright.cil');
 /** The test itself is a program of Node, started by systemd without a domain of its own. */
@@ -77,14 +91,23 @@ export interface GuestImage {
 }
 
 /** The image from the cache; the first time it is built, which takes some minutes. Older recipes' images are removed. */
-export async function guestImage(cache: string, module: SecurityModule, tell: (line: string) => void): Promise<GuestImage> {
+export async function guestImage(cache: string, kind: MachineKind, tell: (line: string) => void): Promise<GuestImage> {
   const selinux =
-    module === 'selinux'
+    kind === 'selinux'
       ? { SELINUX_PACKAGES, SELINUX_FILES, TEST_MODULE, policy: await readFile(POLICY_MODULE, 'utf8'), build: 1 }
       : undefined;
-  const recipe = JSON.stringify({ SUITE, PACKAGES, MASKED, FILES, DISK_SIZE, build: 1, selinux });
-  const kind = module === 'selinux' ? 'selinux-' : 'guest-';
-  const name = `${kind}${createHash('sha256').update(recipe).digest('hex').slice(0, 16)}`;
+  const recipe = JSON.stringify({
+    SUITE,
+    PACKAGES,
+    MASKED,
+    FILES,
+    DISK_SIZE,
+    build: 1,
+    selinux,
+    ...(kind === 'arm64' && { ARM64_PACKAGES, ARM64_FILES }),
+  });
+  const prefix = { apparmor: 'guest-', selinux: 'selinux-', arm64: 'arm64-' }[kind];
+  const name = `${prefix}${createHash('sha256').update(recipe).digest('hex').slice(0, 16)}`;
   const directory = join(cache, name);
   const image = { disk: join(directory, 'disk.img'), kernel: join(directory, 'vmlinuz'), initrd: join(directory, 'initrd.img') };
   if (await pathExists(directory)) {
@@ -96,28 +119,31 @@ export async function guestImage(cache: string, module: SecurityModule, tell: (l
   tell(`guest: building ${directory} (some minutes, once)`);
   const work = await mkdtemp(join(cache, 'building-'));
   try {
-    await build(work, module);
+    await build(work, kind);
     await rename(join(work, 'image'), directory);
   } finally {
     await remove(work);
   }
   for (const other of await readdir(cache)) {
-    if (other.startsWith(kind) && other !== name) await remove(join(cache, other));
+    if (other.startsWith(prefix) && other !== name) await remove(join(cache, other));
   }
   tell(`guest: built in ${Math.round((Date.now() - begun) / 1000)} s`);
   return image;
 }
 
-async function build(work: string, module: SecurityModule): Promise<void> {
+async function build(work: string, kind: MachineKind): Promise<void> {
   const tree = join(work, 'tree');
   const image = join(work, 'image');
   await mkdir(image);
-  const packages = module === 'selinux' ? [...PACKAGES, ...SELINUX_PACKAGES] : PACKAGES;
-  await runProgram('debootstrap', ['--variant=minbase', `--include=${packages.join(',')}`, SUITE, tree, MIRROR], {
-    timeoutMs: 25 * 60_000,
-  });
-  await fill(tree, module);
-  await runProgram('chroot', [tree, 'update-initramfs', '-u', '-k', 'all'], { timeoutMs: 5 * 60_000 });
+  const packages = kind === 'selinux' ? [...PACKAGES, ...SELINUX_PACKAGES] : PACKAGES;
+  if (kind === 'arm64') await bootstrapArm64(tree, ARM64_PACKAGES, SUITE, MIRROR);
+  else
+    await runProgram('debootstrap', ['--variant=minbase', `--include=${packages.join(',')}`, SUITE, tree, MIRROR], {
+      timeoutMs: 25 * 60_000,
+    });
+  await fill(tree, kind);
+  if (kind === 'arm64') await makeInitrdArm64(tree);
+  else await runProgram('chroot', [tree, 'update-initramfs', '-u', '-k', 'all'], { timeoutMs: 5 * 60_000 });
   for (const entry of await readdir(join(tree, 'boot'))) {
     if (entry.startsWith('vmlinuz-')) await copyFile(join(tree, 'boot', entry), join(image, 'vmlinuz'));
     if (entry.startsWith('initrd.img-')) await copyFile(join(tree, 'boot', entry), join(image, 'initrd.img'));
@@ -125,13 +151,13 @@ async function build(work: string, module: SecurityModule): Promise<void> {
   for (const path of ['var/cache/apt', 'var/lib/apt/lists', 'usr/share/doc', 'usr/share/man', 'usr/share/locale']) {
     await remove(join(tree, path));
   }
-  if (module === 'selinux') await runProgram('chroot', [tree, 'setfiles', '-F', FILE_CONTEXTS, '/'], { timeoutMs: 5 * 60_000 });
+  if (kind === 'selinux') await runProgram('chroot', [tree, 'setfiles', '-F', FILE_CONTEXTS, '/'], { timeoutMs: 5 * 60_000 });
   await makeDisk(join(image, 'disk.img'), tree, DISK_SIZE);
 }
 
 /** Puts into the tree what the packages do not bring. */
-async function fill(tree: string, module: SecurityModule): Promise<void> {
-  const files = module === 'selinux' ? { ...FILES, ...SELINUX_FILES } : FILES;
+async function fill(tree: string, kind: MachineKind): Promise<void> {
+  const files = { ...FILES, ...(kind === 'selinux' && SELINUX_FILES), ...(kind === 'arm64' && ARM64_FILES) };
   for (const [path, text] of Object.entries(files)) await outputFile(join(tree, path), text);
   for (const unit of MASKED) {
     await remove(join(tree, 'etc/systemd/system', unit));
@@ -141,7 +167,7 @@ async function fill(tree: string, module: SecurityModule): Promise<void> {
   const wants = join(tree, 'etc/systemd/system/multi-user.target.wants');
   await ensureDir(wants);
   await symlink('/etc/systemd/system/vm-test.service', join(wants, 'vm-test.service'));
-  if (module !== 'selinux') return;
+  if (kind !== 'selinux') return;
   await copyFile(POLICY_MODULE, join(tree, 'root/podwright.cil'));
   await outputFile(join(tree, 'root/vm-test.cil'), TEST_MODULE);
   await runProgram('chroot', [tree, 'semodule', '-n', '-i', '/root/podwright.cil', '/root/vm-test.cil'], { timeoutMs: 15 * 60_000 });

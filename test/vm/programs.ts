@@ -14,10 +14,17 @@ const NEEDED: Readonly<Record<string, string>> = {
   strip: 'binutils',
 };
 
+/** And what the arm64 machine needs besides. */
+const NEEDED_ARM64: Readonly<Record<string, string>> = {
+  'qemu-system-aarch64': 'qemu-system-arm',
+  'qemu-aarch64-static': 'qemu-user-static',
+  'aarch64-linux-gnu-strip': 'binutils-aarch64-linux-gnu',
+};
+
 /** Installs what is missing, by apt. Root. */
-export async function installMissing(tell: (line: string) => void): Promise<void> {
+export async function installMissing(isArm64: boolean, tell: (line: string) => void): Promise<void> {
   const missing: string[] = [];
-  for (const [program, name] of Object.entries(NEEDED)) {
+  for (const [program, name] of Object.entries({ ...NEEDED, ...(isArm64 && NEEDED_ARM64) })) {
     const { failed } = await execa('sh', ['-c', `PATH=$PATH:/usr/sbin:/sbin; command -v ${program}`], { reject: false });
     if (failed) missing.push(name);
   }

@@ -7,10 +7,11 @@
  *
  * With `oom`, `resources`, `runtimes`, `checkpoint`, `nri` or `observe` as its second argument it is one boot, with both drivers' OOM kills,
  * limits, runtimes, checkpoints, NRI plugins, or names and figures alone; with `apparmor` or `package`, that part alone; with `selinux` SELinux's, in a machine that
- * enforces it.
+ * enforces it; with `arm64` the package and the smoke, in a machine of arm64.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { ensureDir } from 'fs-extra/esm';
+import { arm64Cases } from './arm64.ts';
 import { apparmorCases } from './apparmor.ts';
 import { afterBoot } from './after-boot.ts';
 import type { Shutdown } from './after-boot.ts';
@@ -62,6 +63,7 @@ async function main(): Promise<void> {
   }
   const cases = OF_BOTH_DRIVERS[ONLY];
   if (cases !== undefined) for (const { driver } of DRIVERS) await unlessBroken(async () => onlyThese(cases, new GuestNode(driver)));
+  else if (ONLY === 'arm64') await unlessBroken(async () => arm64Cases(new GuestNode('systemd'), IMAGE));
   else if (ONLY === 'package') await unlessBroken(async () => packageCases(new GuestNode('systemd'), IMAGE));
   else if (ONLY === 'selinux') await unlessBroken(onlySelinux);
   else await unlessBroken(onlyApparmor);
