@@ -7,7 +7,9 @@ import { test } from 'node:test';
 import { VERSION } from '../../src/base/version.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { e2eTest } from '../support/e2e-test.ts';
-import { containerStatus, execOutput, runContainer, runPod } from '../support/pods.ts';
+import { pidOf } from '../support/cgroup-files.ts';
+import { earlierBuild, noEarlierBuild } from '../support/earlier-build.ts';
+import { containerStatus, execOutput, runContainer, runPod, shell } from '../support/pods.ts';
 import { makeObjects, putRecords, readyPods, RECORDS, shapeOf, told } from '../support/record-fixtures.ts';
 
 /** What the code of today writes. */
@@ -45,6 +47,44 @@ e2eTest(
     );
   },
   { images: ['busybox', 'layers', 'user'] },
+);
+
+/** Who runs in a container, and who a command in it is. */
+async function seenIn(daemon: TestDaemon, id: string): Promise<unknown> {
+  const { state, startedAt } = await containerStatus(daemon, id);
+  const facts = 'grep -E "^(Uid|Gid|Groups|CapEff|CapBnd|NoNewPrivs|Seccomp):" /proc/self/status; env | sort';
+  return { state, startedAt, pid: await pidOf(daemon, id), command: await execOutput(daemon, id, shell(facts)) };
+}
+
+e2eTest(
+  'an upgrade from an earlier build and the way back: each one runs commands in containers of the other, which run on',
+  async (daemon) => {
+    const earlier = await earlierBuild();
+    try {
+      const made: { id: string; seen: unknown }[] = [];
+      const make = async (): Promise<void> => {
+        const id = await runContainer(daemon, await runPod(daemon), ['sleep', '3600']);
+        made.push({ id, seen: await seenIn(daemon, id) });
+      };
+      const look = async (): Promise<void> => {
+        for (const { id, seen } of made) assert.deepEqual(await seenIn(daemon, id), seen);
+      };
+      await daemon.restart(earlier.env);
+      await make();
+      const kept = await readdir(join(daemon.root, 'containers', made[0]?.id ?? ''));
+      assert.ok(!kept.includes('process.json'), 'a build that keeps no process object');
+      await daemon.restart();
+      await look();
+      await make();
+      await daemon.restart(earlier.env);
+      await look();
+      await daemon.restart();
+      await look();
+    } finally {
+      await earlier.remove();
+    }
+  },
+  { skip: noEarlierBuild },
 );
 
 /** Every file of a directory that is no tree of an image or a container, with what is in it. */
