@@ -2,7 +2,7 @@
 import { execa } from 'execa';
 import type { GuestImage, MachineKind } from './guest-image.ts';
 
-/** The second serial port is where the test tells its results: RESULTS of payload.ts. */
+/** How each is emulated; `results` is the port on which the test tells its results. */
 const MACHINES = {
   'x86-64': {
     qemu: 'qemu-system-x86_64',
@@ -53,7 +53,8 @@ export async function boot(options: BootOptions): Promise<void> {
   ]; // prettier-ignore
   const words = { file: `${options.consoleLog}.qemu` };
   const limits = { cancelSignal: options.signal, killSignal: 'SIGKILL' } as const;
-  const qemu = execa(program, args, { stdin: 'ignore', stderr: words, buffer: false, reject: false, ...limits });
+  // Open to the end: a port whose host's side has ended lets the guest wait at its first line.
+  const qemu = execa(program, args, { stdin: 'pipe', stderr: words, buffer: false, reject: false, ...limits });
   for await (const line of qemu) options.onLine(line.replace(/\r$/, ''));
   const { failed, shortMessage } = await qemu;
   options.signal.throwIfAborted();
