@@ -1,190 +1,224 @@
 /**
- * Compares CRI runtimes by what the kubelet asks of them: `npm run bench -- SOCKET... [--image REF] [--pull REF] [--rounds N]
- * [--user-namespaces]`, the last one for pods with a user namespace in turn with those without.
- * The first socket is ours; ratios are against the last. All sockets are measured in turns within one run, so that noise of
- * the machine meets them alike.
+ * Compares CRI runtimes by what the kubelet asks of them: `npm run bench -- [TARGET...] [OPTION...]`.
+ *
+ * A TARGET is `NAME=podwright[:DIST]`, `NAME=containerd:FILE` or `NAME=crio:FILE`, a runtime that is started for it with everything of its
+ * own, or `NAME=unix:SOCKET[,PID]`, one that runs; ours where none is given. The first is ours; ratios are to the best of the others. All have
+ * the same runtime, monitor and plugins (PODWRIGHT_TEST_RUNTIME, PODWRIGHT_TEST_CONMON, PODWRIGHT_TEST_CNI_BIN), and are measured in turns
+ * within one run, so that noise of the machine meets them alike.
+ *
+ *     --phases REGEX       of lives, at-once, streams, steps, processor, calls, scale, lists, restore, pulls; all
+ *     --short              a minute: few rounds, small images
+ *     --json FILE, --svg FILE   all values, and a picture
+ *     --image REF          where the targets are sockets: an image with `sleep` and `true`
+ *     --registry H:P       one that runs, and keeps the images of the pulls; else one is started (Debian package docker-registry)
+ *     --no-floor           without the parts alone
+ *     --user-namespaces    pods with one, in turn with those without
+ *     --rounds, --rounds-at-once, --lives, --pods, --scale-rounds, --containers, --restore, --image-mib, --images, --pull-rounds
+ *
+ * Root. A table goes to standard output.
  */
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { remove } from 'fs-extra/esm';
-import { NamespaceMode } from '../../api/cri/enums.ts';
-import type { Init, NamespaceOption, PodSandboxConfig, UserNamespace } from '../../api/cri/runtime.ts';
-import { connect, type CriClient } from '../../src/cli/cri-client.ts';
+import { makeLayer } from '../../scripts/make-demo-image.ts';
+import { pushImage } from '../../scripts/push-image.ts';
+import { messageOf } from '../../src/base/errors.ts';
+import { pauseProgram } from '../../src/podsandbox/pause-program.ts';
+import { findProgram } from '../support/find-program.ts';
+import { TestRegistry } from '../support/registry.ts';
+import { IMAGES, testImages } from '../support/test-image.ts';
+import { measureCalls, measureFloorsProcessor, measureProcessor } from './cost.ts';
+import { execByStream } from './exec-stream.ts';
+import { Floor } from './floor.ts';
+import { measureLists } from './lists.ts';
+import { plot } from './plot.ts';
+import { CriPod, podLife, SHARED_PID, USER_NAMESPACE, USUAL } from './pod-life.ts';
+import { benchImages } from './pull-images.ts';
+import { measurePulls } from './pulls.ts';
+import { document, table } from './report.ts';
+import { measureRestore, measureScale } from './scale.ts';
+import { partsOfMachine, startTarget } from './targets.ts';
+import type { Target } from './targets.ts';
+import { TaskStats } from './taskstats.ts';
+import { Times } from './times.ts';
+import { inTurn } from './turns.ts';
+import { measureWaterfall, waterfallText } from './waterfall.ts';
+import type { WaterfallRow } from './waterfall.ts';
 
-interface Target {
-  readonly name: string;
-  readonly client: CriClient;
-  readonly times: Map<string, number[]>;
-}
-
-const TIMEOUT_MS = 240_000;
-const OPTIONS = { timeoutMs: TIMEOUT_MS };
 const AT_ONCE = 10;
-let serial = 0;
+const FULL = {
+  rounds: '20', 'rounds-at-once': '5', lives: '20', pods: '50', 'scale-rounds': '3', containers: '500', restore: '200',
+  'image-mib': '1024', images: 'four,one,sixty,small', 'pull-rounds': '3',
+} as const; // prettier-ignore
+const SHORT: Record<keyof typeof FULL, string> = {
+  rounds: '5', 'rounds-at-once': '1', lives: '5', pods: '10', 'scale-rounds': '1', containers: '50', restore: '10',
+  'image-mib': '48', images: 'one,sixty', 'pull-rounds': '1',
+}; // prettier-ignore
+const PHASES = ['lives', 'at-once', 'streams', 'steps', 'processor', 'calls', 'scale', 'lists', 'restore', 'pulls'] as const;
 
-const { values, positionals } = parseArgs({
+const { values: given, positionals } = parseArgs({
   allowPositionals: true,
+  allowNegative: true,
   options: {
-    image: { type: 'string' },
-    pull: { type: 'string' },
-    rounds: { type: 'string', default: '10' },
-    'rounds-at-once': { type: 'string', default: '3' },
+    ...(Object.fromEntries(Object.keys(FULL).map((name) => [name, { type: 'string' }])) as Record<keyof typeof FULL, { type: 'string' }>),
+    short: { type: 'boolean', default: false },
+    phases: { type: 'string', default: '' },
+    floor: { type: 'boolean', default: true },
     'user-namespaces': { type: 'boolean', default: false },
+    'shared-pid': { type: 'boolean', default: false },
+    image: { type: 'string' },
+    registry: { type: 'string' },
+    json: { type: 'string' },
+    svg: { type: 'string' },
   },
 });
+const values = { ...(given.short ? SHORT : FULL), ...given };
+const count = (name: keyof typeof FULL): number => Number(values[name]);
+const KINDS = [USUAL, ...(values['shared-pid'] ? [SHARED_PID] : []), ...(values['user-namespaces'] ? [USER_NAMESPACE] : [])];
 
-async function timed<T>(target: Target, what: string, work: () => Promise<T>): Promise<T> {
-  const started = performance.now();
-  const result = await work();
-  const times = target.times.get(what) ?? [];
-  times.push(performance.now() - started);
-  target.times.set(what, times);
-  return result;
+interface Run {
+  readonly targets: readonly Target[];
+  readonly floor: Floor | undefined;
+  readonly registry: string | undefined;
+  /** Of the first, where it is ours. */
+  readonly steps: WaterfallRow[];
 }
 
-/** What a pod has besides a network and an IPC namespace of its own. */
-interface PodKind {
-  readonly words: string;
-  readonly pid: number;
-  readonly hasUserNamespace: boolean;
-}
+const MEASURES: Record<(typeof PHASES)[number], (run: Run) => Promise<void>> = {
+  lives: async ({ targets, floor }) =>
+    everyRound('rounds', targets, floor, async (each) => {
+      for (const kind of each === floor ? [USUAL] : KINDS) await podLife(each, each.times, kind);
+    }),
+  'at-once': async ({ targets, floor }) =>
+    everyRound('rounds-at-once', targets, floor, async (each) => {
+      await Promise.all(Array.from({ length: AT_ONCE }, async () => podLife(each, each.times, USUAL, `${AT_ONCE} at once: `)));
+    }),
+  streams: async ({ targets }) => {
+    const pods = new Map<Target, CriPod>();
+    for (const target of targets) pods.set(target, await CriPod.run(target));
+    for (const pod of pods.values()) await pod.startContainer();
+    for (let n = 0; n < count('rounds'); n += 1) for (const [target, pod] of inTurn([...pods], n)) await execByStream(target, pod);
+    for (const pod of pods.values()) await pod.remove();
+  },
+  steps: async (run) => {
+    const [ours] = run.targets;
+    if (ours?.daemon !== undefined) run.steps.push(...(await measureWaterfall(ours, ours.daemon, count('lives'))));
+  },
+  processor: async ({ targets, floor }) => {
+    let stats: TaskStats;
+    try {
+      stats = await TaskStats.open();
+    } catch (error) {
+      process.stderr.write(`processor: not measured, the kernel does not tell of ended processes: ${messageOf(error)}\n`);
+      return;
+    }
+    for (const target of targets) await measureProcessor(target, count('lives'), stats);
+    if (floor !== undefined) await measureFloorsProcessor(floor, floor.times, count('lives'), stats);
+    stats.close();
+  },
+  calls: async ({ targets }) => {
+    if ((await findProgram('strace')) === undefined) process.stderr.write('calls: not counted, strace is not in PATH\n');
+    else for (const target of targets) await measureCalls(target);
+  },
+  scale: async ({ targets }) =>
+    everyRound('scale-rounds', targets, undefined, async (target) => measureScale(target as Target, count('pods'))),
+  lists: async ({ targets }) => measureLists(targets, count('containers')),
+  restore: async ({ targets }) => {
+    for (const target of targets) await measureRestore(target, count('restore'));
+  },
+  pulls: async ({ targets, floor, registry }) => {
+    const images = benchImages(count('image-mib')).filter(({ name }) => values.images.split(',').includes(name));
+    if (registry === undefined) process.stderr.write('pulls: not measured, docker-registry is not in PATH\n');
+    else await measurePulls(targets, floor?.times, images, registry, count('pull-rounds'));
+  },
+};
 
-const USUAL: PodKind = { words: '', pid: NamespaceMode.CONTAINER, hasUserNamespace: false };
-const SHARED_PID: PodKind = { words: ', shared PID', pid: NamespaceMode.POD, hasUserNamespace: false };
-const USER_NAMESPACE: PodKind = { words: ', user namespace', pid: NamespaceMode.CONTAINER, hasUserNamespace: true };
-
-const KINDS = [USUAL, SHARED_PID, ...(values['user-namespaces'] ? [USER_NAMESPACE] : [])];
-
-/** As the kubelet gives it: 65536 ids, of another range for each pod. */
-function userNamespace(): Init<UserNamespace> {
-  const mapping = { hostId: 65536 * (1 + (serial % 1000)), containerId: 0, length: 65536 };
-  return { mode: NamespaceMode.POD, uids: [mapping], gids: [mapping] };
-}
-
-function namespacesOf({ pid, hasUserNamespace }: PodKind): Init<NamespaceOption> {
-  const usual = { network: NamespaceMode.POD, ipc: NamespaceMode.POD, pid };
-  return hasUserNamespace ? { ...usual, usernsOptions: userNamespace() } : usual;
-}
-
-function podConfig(logDirectory: string, kind: PodKind): Init<PodSandboxConfig> {
-  serial += 1;
-  return {
-    metadata: { name: `bench-${serial}`, namespace: 'bench', uid: `bench-${process.pid}-${serial}`, attempt: 0 },
-    hostname: `bench-${serial}`,
-    logDirectory: join(logDirectory, String(serial)),
-    dnsConfig: { servers: ['10.0.0.10'], searches: ['default.svc.cluster.local'], options: ['ndots:5'] },
-    linux: { securityContext: { namespaceOptions: namespacesOf(kind) } },
-  };
-}
-
-/** One pod's life, each step under its name. */
-async function podLife(target: Target, image: string, logDirectory: string, kind: PodKind, prefix: string): Promise<void> {
-  const { runtime } = target.client;
-  const config = podConfig(logDirectory, kind);
-  const namespaceOptions = config.linux?.securityContext?.namespaceOptions ?? {};
-  const { podSandboxId } = await timed(target, `${prefix}RunPodSandbox${kind.words}`, async () =>
-    runtime.runPodSandbox({ config }, OPTIONS),
-  );
-  if (kind.pid !== NamespaceMode.POD) {
-    const containerId = await timed(target, `${prefix}Create+StartContainer${kind.words}`, async () => {
-      const created = await runtime.createContainer(
-        {
-          podSandboxId,
-          sandboxConfig: config,
-          config: {
-            metadata: { name: 'c', attempt: 0 },
-            // CRI-O refuses a container without the name that the user gave (the kubelet always sends it).
-            image: { image, userSpecifiedImage: image },
-            command: ['sleep', '3600'],
-            logPath: 'c.log',
-            linux: { securityContext: { namespaceOptions } },
-          },
-        },
-        OPTIONS,
-      );
-      await runtime.startContainer({ containerId: created.containerId }, OPTIONS);
-      return created.containerId;
-    });
-    await timed(target, `${prefix}ExecSync true${kind.words}`, async () =>
-      runtime.execSync({ containerId, cmd: ['true'], timeout: 60n }, OPTIONS),
-    );
-    await timed(target, `${prefix}Stop+RemoveContainer${kind.words}`, async () => {
-      await runtime.stopContainer({ containerId, timeout: 0n }, OPTIONS);
-      await runtime.removeContainer({ containerId }, OPTIONS);
-    });
+async function everyRound(
+  rounds: keyof typeof FULL,
+  targets: readonly Target[],
+  floor: Floor | undefined,
+  measure: (each: Target | Floor) => Promise<void>,
+): Promise<void> {
+  const all = [...targets, ...(floor === undefined ? [] : [floor])];
+  for (let round = 0; round < count(rounds); round += 1) {
+    for (const each of inTurn(all, round)) {
+      await measure(each);
+      if (each !== floor) await (each as Target).tidy();
+    }
   }
-  await timed(target, `${prefix}StopPod+RemovePodSandbox${kind.words}`, async () => {
-    await runtime.stopPodSandbox({ podSandboxId }, OPTIONS);
-    await runtime.removePodSandbox({ podSandboxId }, OPTIONS);
-  });
-}
-
-/** Every other round backwards: what one leaves to the kernel (namespaces to clean up, dirty pages) meets not always the same next one. */
-function inTurn(targets: readonly Target[], round: number): readonly Target[] {
-  return round % 2 === 0 ? targets : targets.toReversed();
-}
-
-async function pull(target: Target, image: string): Promise<void> {
-  await target.client.image.removeImage({ image: { image } }, OPTIONS);
-  await timed(target, 'PullImage', async () => target.client.image.pullImage({ image: { image } }, OPTIONS));
 }
 
 async function main(): Promise<void> {
-  const image = values.image ?? '';
-  if (positionals.length === 0 || image === '') throw new Error('usage: bench SOCKET... --image REF [--pull REF] [--rounds N]');
-  const targets = positionals.map((path) => ({
-    name: path,
-    client: connect(path.replace(/^unix:\/\//, '')),
-    times: new Map<string, number[]>(),
-  }));
+  process.env['PODWRIGHT_DIST'] ??= join(import.meta.dirname, '../../dist');
   const logDirectory = await mkdtemp(join(tmpdir(), 'podwright-bench-'));
+  const targets: Target[] = [];
+  let [registry, floor]: [TestRegistry | undefined, Floor | undefined] = [undefined, undefined];
   try {
-    for (const target of targets) {
-      const { image: present } = await target.client.image.imageStatus({ image: { image } }, OPTIONS);
-      if (present === undefined) await target.client.image.pullImage({ image: { image } }, OPTIONS);
-      // The first pod of a daemon loads code and makes bridges; it is nobody's usual case.
-      await podLife({ ...target, times: new Map() }, image, logDirectory, USUAL, '');
+    if (values.registry === undefined && values.image === undefined && (await findProgram('docker-registry')) !== undefined) {
+      registry = await TestRegistry.start();
     }
-    for (let round = 0; round < Number(values.rounds); round += 1) {
-      for (const target of inTurn(targets, round)) {
-        for (const kind of KINDS) await podLife(target, image, logDirectory, kind, '');
-      }
+    const host = values.registry ?? registry?.host;
+    if (host !== undefined) await pushPodImages(host);
+    const parts = partsOfMachine(host);
+    const image = values.image ?? (host === undefined ? IMAGES.busybox : `${host}/bench/busybox:1`);
+    for (const text of positionals.length === 0 ? ['podwright=podwright'] : positionals) {
+      const target = await startTarget(text, { parts, image, logDirectory });
+      targets.push(target);
+      await prepare(target);
     }
-    for (let round = 0; round < Number(values['rounds-at-once']); round += 1) {
-      for (const target of inTurn(targets, round)) {
-        await Promise.all(Array.from({ length: AT_ONCE }, async () => podLife(target, image, logDirectory, USUAL, `${AT_ONCE} at once: `)));
-      }
-    }
-    if (values.pull !== undefined) for (let round = 0; round < 3; round += 1) for (const target of targets) await pull(target, values.pull);
-    report(targets);
+    if (values.floor && targets[0]?.kind === 'podwright') floor = await Floor.start(targets[0], parts);
+    if (floor !== undefined) await podLife(floor, new Times());
+    const run: Run = { targets, floor, registry: host, steps: [] };
+    await measureAll(run);
+    await tell(run);
   } finally {
-    for (const target of targets) target.client.close();
+    await floor?.end();
+    for (const target of targets) await target.end();
+    await registry?.stop();
     await remove(logDirectory);
   }
 }
 
-function median(times: readonly number[]): number {
-  const sorted = [...times].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+/** The image of the pods, and the one that others keep a pod's namespaces with. */
+async function pushPodImages(host: string): Promise<void> {
+  const to = { registry: `http://${host}`, tags: ['1'] };
+  await pushImage((await testImages()).busybox, { ...to, repository: 'bench/busybox' });
+  const pause = await makeLayer([{ path: 'pause', kind: 'file', mode: 0o555, data: Buffer.from(pauseProgram(process.arch)) }]);
+  await pushImage({ layers: [pause], config: { Entrypoint: ['/pause'] } }, { ...to, repository: 'bench/pause' });
 }
 
-function report(targets: readonly Target[]): void {
-  const peer = targets.at(-1);
-  const names = [...(targets[0]?.times.keys() ?? [])];
-  const width = Math.max(...names.map((name) => name.length));
-  process.stdout.write(
-    `${'median, ms'.padEnd(width)} ${targets.map((_, index) => `#${index + 1}`.padStart(9)).join(' ')}    #1/#${targets.length}\n`,
-  );
-  for (const name of names) {
-    const medians = targets.map((target) => median(target.times.get(name) ?? []));
-    const ratio = (medians[0] ?? 0) / median(peer?.times.get(name) ?? []);
-    process.stdout.write(
-      `${name.padEnd(width)} ${medians.map((ms) => ms.toFixed(1).padStart(9)).join(' ')} ${ratio.toFixed(2).padStart(8)}\n`,
-    );
+/** Has the image there. The first pod of a daemon loads code and makes bridges; it is nobody's usual case. */
+async function prepare(target: Target): Promise<void> {
+  const { client, image } = target;
+  const { image: present } = await client.image.imageStatus({ image: { image } }, { timeoutMs: 60_000 });
+  if (present === undefined) await client.image.pullImage({ image: { image } }, { timeoutMs: 240_000 });
+  for (let n = 0; n < 3; n += 1) await podLife(target, new Times());
+}
+
+async function measureAll(run: Run): Promise<void> {
+  const wanted = new RegExp(`^(?:${values.phases === '' ? '.*' : values.phases})$`);
+  for (const phase of PHASES.filter((each) => wanted.test(each))) {
+    const begun = performance.now();
+    try {
+      await MEASURES[phase](run);
+    } catch (error) {
+      // The others tell something all the same.
+      process.stderr.write(`${phase}: failed: ${messageOf(error)}\n`);
+      process.exitCode = 1;
+    }
+    process.stderr.write(`${phase}: ${((performance.now() - begun) / 1000).toFixed(0)} s\n`);
   }
-  targets.forEach((target, index) => process.stdout.write(`#${index + 1} ${target.name}\n`));
+}
+
+async function tell({ targets, floor, steps }: Run): Promise<void> {
+  process.stdout.write(`${table(targets, floor?.times)}\n`);
+  if (floor !== undefined) process.stdout.write(`\n${table([{ name: 'the parts one by one', times: floor.parts }], undefined)}\n`);
+  if (steps.length > 0) process.stdout.write(`\nms since its begin, ms\n${waterfallText(steps)}`);
+  const data = { ...document(targets, floor?.times, floor?.parts, { ...values, targets: positionals }), steps };
+  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(data, undefined, 2)}\n`);
+  if (values.svg !== undefined) await writeFile(values.svg, plot(targets, floor?.times));
 }
 
 await main();

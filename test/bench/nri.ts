@@ -53,8 +53,9 @@ async function main(): Promise<void> {
       for (const script of scripts) plugins.push(await NriPlugin.start(daemon.nriSocket, script));
       process.stdout.write(`#${daemons.length} ${name}\n`);
     }
-    const options = ['--image', IMAGES.busybox, '--rounds', values.rounds, '--rounds-at-once', '0'];
-    await execa('node', [join(import.meta.dirname, 'bench.ts'), ...daemons.map(({ socket }) => socket), ...options], { stdio: 'inherit' });
+    const options = ['--image', IMAGES.busybox, '--rounds', values.rounds, '--phases', 'lives', '--shared-pid'];
+    const targets = daemons.map(({ socket }, index) => `${index + 1}=unix:${socket}`);
+    await execa('node', [join(import.meta.dirname, 'bench.ts'), ...targets, ...options], { stdio: 'inherit' });
   } finally {
     for (const plugin of plugins) await plugin.stop();
     for (const daemon of daemons) await daemon.destroy();

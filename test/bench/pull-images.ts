@@ -24,11 +24,29 @@ export interface BenchImage {
   readonly mostFileBytes: number;
 }
 
-export const BENCH_IMAGES: readonly BenchImage[] = [
-  { name: 'four', words: '4 layers', layers: 4, sizeBytes: 340 * MIB, leastFileBytes: 0, mostFileBytes: 8 * MIB },
-  { name: 'one', words: '1 GB, one large layer', layers: 1, sizeBytes: 1024 * MIB, leastFileBytes: 128 * 1024, mostFileBytes: 32 * MIB },
-  { name: 'sixty', words: '1 GB, 60 layers', layers: 60, sizeBytes: 1024 * MIB, leastFileBytes: 128 * 1024, mostFileBytes: 32 * MIB },
-  { name: 'small', words: '1 GB, many small files', layers: 4, sizeBytes: 1024 * MIB, leastFileBytes: 0, mostFileBytes: 128 * 1024 },
+/** The tag of the image that has a small layer more. */
+export const NEXT = '2';
+
+/** Images of `mib` altogether each, unpacked; the first is a usual one of a third of that. */
+export const benchImages = (mib: number): readonly BenchImage[] => [
+  {
+    name: 'four',
+    words: `${Math.round(mib / 3)} MiB, 4 layers`,
+    layers: 4,
+    sizeBytes: (mib / 3) * MIB,
+    leastFileBytes: 0,
+    mostFileBytes: 8 * MIB,
+  },
+  {
+    name: 'one',
+    words: `${mib} MiB, one large layer`,
+    layers: 1,
+    sizeBytes: mib * MIB,
+    leastFileBytes: 128 * 1024,
+    mostFileBytes: 32 * MIB,
+  },
+  { name: 'sixty', words: `${mib} MiB, 60 layers`, layers: 60, sizeBytes: mib * MIB, leastFileBytes: 0, mostFileBytes: (mib * MIB) / 60 },
+  { name: 'small', words: `${mib} MiB, many small files`, layers: 4, sizeBytes: mib * MIB, leastFileBytes: 0, mostFileBytes: 128 * 1024 },
 ];
 
 interface File {
@@ -96,44 +114,43 @@ class Layout {
     await rename(path, join(this.directory, 'blobs/sha256', digest));
     return [{ mediaType: `${OCI}.layer.v1.tar+gzip`, digest: `sha256:${digest}`, size }, `sha256:${diff.digest('hex')}`];
   }
+
+  async push(layers: readonly (readonly [Descriptor, string])[], repository: string, tag: string): Promise<void> {
+    const rootfs = { type: 'layers', diff_ids: layers.map(([, diffId]) => diffId) };
+    const document = { architecture: 'amd64', os: 'linux', config: {}, rootfs };
+    const config = await this.addBytes(JSON.stringify(document), `${OCI}.config.v1+json`);
+    const mediaType = `${OCI}.manifest.v1+json`;
+    const manifest = { schemaVersion: 2, mediaType, config, layers: layers.map(([layer]) => layer) };
+    const descriptor = await this.addBytes(JSON.stringify(manifest), mediaType);
+    await writeFile(join(this.directory, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+    const annotations = { 'org.opencontainers.image.ref.name': tag };
+    await writeFile(join(this.directory, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [{ ...descriptor, annotations }] }));
+    const to = `docker://${repository}:${tag}`;
+    await execa('skopeo', ['copy', '--quiet', '--insecure-policy', '--dest-tls-verify=false', `oci:${this.directory}:${tag}`, to]);
+  }
 }
 
-/** Makes an image and pushes it to `registry` (`HOST:PORT`, without TLS) as `bench/NAME:1`. @returns bytes of its layers. */
-export async function pushBenchImage(image: BenchImage, registry: string): Promise<number> {
+/** Makes an image and pushes it to `registry` (`HOST:PORT`, without TLS) as `bench/NAME:1`, and with a small layer more as {@link NEXT}. */
+export async function pushBenchImage(image: BenchImage, registry: string): Promise<void> {
   const layout = new Layout(await mkdtemp(join(tmpdir(), 'podwright-bench-')));
   try {
     await mkdirs(join(layout.directory, 'blobs/sha256'));
-    const layers: Descriptor[] = [];
-    const diffIds: string[] = [];
-    for (const files of await chooseFiles(image)) {
-      const [layer, diffId] = await layout.addLayer(files);
-      layers.push(layer);
-      diffIds.push(diffId);
-    }
-    const document = { architecture: 'amd64', os: 'linux', config: {}, rootfs: { type: 'layers', diff_ids: diffIds } };
-    const config = await layout.addBytes(JSON.stringify(document), `${OCI}.config.v1+json`);
-    const mediaType = `${OCI}.manifest.v1+json`;
-    const manifest = await layout.addBytes(JSON.stringify({ schemaVersion: 2, mediaType, config, layers }), mediaType);
-    await writeFile(join(layout.directory, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
-    const annotations = { 'org.opencontainers.image.ref.name': '1' };
-    await writeFile(join(layout.directory, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [{ ...manifest, annotations }] }));
-    const target = `docker://${registry}/bench/${image.name}:1`;
-    await execa('skopeo', ['copy', '--quiet', '--insecure-policy', '--dest-tls-verify=false', `oci:${layout.directory}:1`, target]);
-    return layers.reduce((sum, { size }) => sum + size, 0);
+    const layers: (readonly [Descriptor, string])[] = [];
+    for (const files of await chooseFiles(image)) layers.push(await layout.addLayer(files));
+    await layout.push(layers, `${registry}/bench/${image.name}`, '1');
+    await layout.push([...layers, await layout.addLayer(['etc/passwd'])], `${registry}/bench/${image.name}`, NEXT);
   } finally {
     await remove(layout.directory);
   }
 }
 
-/** Reads all that a registry has once, so that the first to ask it has no worse disk than the others. */
-export async function warm(registry: string, { name }: BenchImage): Promise<number> {
+/** Where the layers of an image are; none where the registry has no such image. All are read once. */
+export async function blobsOf(registry: string, { name }: BenchImage, tag: string): Promise<readonly string[]> {
   const accept = { Accept: `${OCI}.manifest.v1+json` };
-  const answer = await fetch(`http://${registry}/v2/bench/${name}/manifests/1`, { headers: accept });
-  if (answer.status !== 200) return 0;
+  const answer = await fetch(`http://${registry}/v2/bench/${name}/manifests/${tag}`, { headers: accept });
+  if (answer.status !== 200) return [];
   const { layers } = (await answer.json()) as { layers: readonly Descriptor[] };
-  for (const { digest } of layers) {
-    const blob = await fetch(`http://${registry}/v2/bench/${name}/blobs/${digest}`);
-    await blob.body?.pipeTo(new WritableStream());
-  }
-  return layers.reduce((sum, { size }) => sum + size, 0);
+  const urls = layers.map(({ digest }) => `http://${registry}/v2/bench/${name}/blobs/${digest}`);
+  for (const url of urls) await (await fetch(url)).body?.pipeTo(new WritableStream());
+  return urls;
 }

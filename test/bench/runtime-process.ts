@@ -1,5 +1,7 @@
 /** What a process uses, as the kernel counts it. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { statOfProcess } from '../../src/linux/proc-stat.ts';
 
 /** Of clock ticks in /proc/PID/stat: 100 a second on every Linux that we know. */
 const TICK_MS = 10;
@@ -41,4 +43,28 @@ export async function peakOf(pid: number): Promise<number> {
 /** Its memory, MiB: what it shares with others counts for it in part. */
 export async function pssOf(pid: number): Promise<number> {
   return Number(/^Pss:\s*(\d+) kB$/m.exec(await readFile(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]) / MIB;
+}
+
+/** All that live below it, by what /proc says of each one's parent. */
+export async function descendantsOf(root: number): Promise<readonly number[]> {
+  const pids = (await readdir('/proc')).map(Number).filter((pid) => Number.isInteger(pid));
+  const parents = new Map<number, number>();
+  for (const pid of pids) parents.set(pid, (await statOfProcess(pid).catch(() => undefined))?.parentPid ?? 0);
+  const found = new Set([root]);
+  for (let before = 0; before !== found.size;) {
+    before = found.size;
+    for (const [pid, parent] of parents) if (found.has(parent)) found.add(pid);
+  }
+  found.delete(root);
+  return [...found];
+}
+
+export async function childrenOf(root: number): Promise<readonly number[]> {
+  const all = await Promise.all((await descendantsOf(root)).map(async (pid) => ({ pid, stat: await statOfProcess(pid) })));
+  return all.flatMap(({ pid, stat }) => (stat?.parentPid === root ? pid : []));
+}
+
+/** The name of the program that it runs. */
+export async function programOf(pid: number): Promise<string> {
+  return basename((await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0', 1)[0] ?? '');
 }
