@@ -52,7 +52,7 @@ let knowsVolatile = true;
 
 /**
  * Mounts an overlay, of any number of layers with paths of any length. From Linux 6.7 on the mount API takes a `lowerdir+` for
- * each. Before, mount(2) has one page for all options; where they would not fit, directories are named as /proc/self/fd/N.
+ * each. Before, as in Debian 12, mount(2) has one page for all options; where they would not fit, directories are named as /proc/self/fd/N.
  * overlayfs refuses one lower directory without an upper one: give that directory twice, or bind it instead.
  * @throws the system error, with the kernel's words where it gives some.
  */
@@ -73,8 +73,26 @@ export function mountOverlay(options: OverlayOptions): void {
 }
 
 function mountAs(options: OverlayOptions): void {
-  if (appendsLowers !== false && tryMountApi(options)) return;
-  mountClassic(options);
+  if (appendsLowers === false) {
+    mountClassic(options);
+    return;
+  }
+  try {
+    if (!tryMountApi(options)) mountClassic(options);
+  } catch (error) {
+    if (appendsLowers !== undefined || !hasErrno(error, 'EINVAL')) throw error;
+    mountUnlessNeither(options, error);
+  }
+}
+
+/** Before 6.5 overlayfs says EINVAL at the end alone, as for a bad path, and gives no words: `lowerdir+` was the reason where mount(2) works. */
+function mountUnlessNeither(options: OverlayOptions, ofMountApi: unknown): void {
+  try {
+    mountClassic(options);
+  } catch (error) {
+    throw hasErrno(error, 'EINVAL') ? ofMountApi : error;
+  }
+  appendsLowers = false;
 }
 
 /** @returns false when this kernel has no `lowerdir+`. */
@@ -95,12 +113,12 @@ function tryMountApi(options: OverlayOptions): boolean {
       }
       if (set === -1) throw explain(fs, 'lowerdir', lower);
     }
-    appendsLowers = true;
     setString(fs, 'source', 'overlay');
     if (options.upper !== undefined) setString(fs, 'upperdir', shortName(options.upper, opened));
     if (options.work !== undefined) setString(fs, 'workdir', shortName(options.work, opened));
     for (const option of options.options ?? []) setOption(fs, option);
     if (fsconfig(fs, FSCONFIG_CMD_CREATE, null, null, 0) === -1) throw explain(fs, 'mount overlay', options.target);
+    appendsLowers = true;
     const made = check(fsmount(fs, FSMOUNT_CLOEXEC, options.readOnly === true ? MOUNT_ATTR_RDONLY : 0), 'fsmount overlay', options.target);
     opened.push(made);
     attachTree(made, options.target);
