@@ -6,8 +6,8 @@
  *     boot 3  what became of that; then the package is installed, upgraded, removed and purged
  *
  * With `oom`, `resources`, `runtimes`, `checkpoint`, `nri` or `observe` as its second argument it is one boot, with both drivers' OOM kills,
- * limits, runtimes, checkpoints, NRI plugins, or names and figures alone; with `apparmor` or `package`, that part alone; with `selinux` SELinux's, in a machine that
- * enforces it; with `arm64` the package and the smoke, in a machine of arm64.
+ * limits, runtimes, checkpoints, NRI plugins, or names and figures alone; with `apparmor`, `package` or `hardening`, that part alone; with `selinux` SELinux's, in a
+ * machine that enforces it; with `arm64` the package and the smoke, in a machine of arm64.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { ensureDir } from 'fs-extra/esm';
@@ -17,6 +17,7 @@ import { afterBoot } from './after-boot.ts';
 import type { Shutdown } from './after-boot.ts';
 import { checkpointCases } from './checkpoint.ts';
 import { critest } from './critest.ts';
+import { hardeningCases } from './hardening.ts';
 import { GuestNode, output } from './node.ts';
 import type { Driver } from './node.ts';
 import { nriCases } from './nri.ts';
@@ -65,6 +66,7 @@ async function main(): Promise<void> {
   if (cases !== undefined) for (const { driver } of DRIVERS) await unlessBroken(async () => onlyThese(cases, new GuestNode(driver)));
   else if (ONLY === 'arm64') await unlessBroken(async () => arm64Cases(new GuestNode('systemd'), IMAGE));
   else if (ONLY === 'package') await unlessBroken(async () => packageCases(new GuestNode('systemd'), IMAGE));
+  else if (ONLY === 'hardening') await unlessBroken(hardeningCases);
   else if (ONLY === 'selinux') await unlessBroken(onlySelinux);
   else await unlessBroken(onlyApparmor);
   tell({ kind: 'end', then: 'done' });
