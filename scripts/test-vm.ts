@@ -1,12 +1,13 @@
 /**
- * Runs the built daemon where it will live: Debian 13, systemd, cgroup v2, in an emulated machine. Root, x86-64.
+ * Runs the built daemon where it will live: Debian 13, systemd, cgroup v2, in an emulated machine; the package in Debian 12 too. Root, x86-64.
  *
- *     node scripts/test-vm.ts [--keep] [--only oom|resources|runtimes|apparmor|checkpoint|nri|observe|package|selinux|arm64]
+ *     node scripts/test-vm.ts [--keep] [--only oom|resources|runtimes|apparmor|checkpoint|nri|observe|package|hardening|selinux|arm64] [--release bookworm]
  *
  * --keep leaves disks and console logs behind and says where; --only runs that part in one boot: the OOM kills or the limits of
  * both cgroup drivers, or AppArmor's or SELinux's, with critest's specs of it where scripts/build-cri-tools.sh has built it (or
  * $CRITEST names it), or the checkpoints of both drivers, or NRI plugins with both, or what cAdvisor, `top` and `check` show, or the package from its installation to its purge. SELinux has a machine of its own, since a kernel has one of the two;
  * without --only it runs after the other. arm64 has one too and runs only where it is asked for: the unit tests and then the package for arm64, installed, with a pod that everything is asked of.
+ * hardening, which tries each directive of systemd's that would harden the unit, runs only where it is asked for too. --release bookworm takes Debian 12, for the parts package and hardening.
  *
  * A machine is built once and kept below $XDG_CACHE_HOME (or /var/cache), in podwright-vm. Closes with one line:
  * `vm: 48 passed, 0 failed, 1 skipped (NAME)`. Exits 1 when something failed or nothing ran.
@@ -37,9 +38,18 @@ const EMULATOR_FAULT = 'Oops: int3';
 const MACHINE = 'the machine';
 const CACHE = join(process.env['XDG_CACHE_HOME'] ?? '/var/cache', 'podwright-vm');
 
-const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false }, only: { type: 'string', default: '' } } });
-if (!['', 'oom', 'resources', 'runtimes', 'apparmor', 'checkpoint', 'nri', 'observe', 'package', 'selinux', 'arm64'].includes(values.only))
-  throw new Error(`--only ${values.only}: must be oom, resources, runtimes, apparmor, checkpoint, nri, observe, package, selinux or arm64`);
+/** The parts that Debian 12 is for: the others want its successor's runtimes. */
+const OF_BOOKWORM = ['package', 'hardening'];
+const PARTS = ['oom', 'resources', 'runtimes', 'apparmor', 'checkpoint', 'nri', 'observe', ...OF_BOOKWORM, 'selinux', 'arm64'];
+
+const { values } = parseArgs({
+  options: {
+    keep: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+    release: { type: 'string', default: 'trixie' },
+  },
+});
+checkArguments();
 const outcomes: GuestLine[] = [];
 process.exitCode = await main();
 
@@ -51,10 +61,19 @@ async function main(): Promise<number> {
   await installMissing(values.only === 'arm64', tell);
   const started = Date.now();
   if (values.only === 'arm64') await runIn('arm64', 'arm64');
-  else if (values.only !== 'selinux') await runIn('apparmor', values.only);
+  else if (values.only !== 'selinux') await runIn(values.release === 'bookworm' ? 'bookworm' : 'apparmor', values.only);
   if (values.only === 'selinux' || values.only === '') await runIn('selinux', 'selinux');
   tell(`took ${seconds(started)}`);
   return report();
+}
+
+/** @throws where what was asked for is not one of them, or no part for it. */
+function checkArguments(): void {
+  const { only, release } = values;
+  if (only !== '' && !PARTS.includes(only)) throw new Error(`--only ${only}: must be ${PARTS.join(', ')}`);
+  if (!['trixie', 'bookworm'].includes(release)) throw new Error(`--release ${release}: must be trixie or bookworm`);
+  if (release === 'bookworm' && !OF_BOOKWORM.includes(only))
+    throw new Error(`--release bookworm: must be with --only ${OF_BOOKWORM.join(' or --only ')}`);
 }
 
 /** Runs a part of the test, or all of it, in the machine of this kind: again where the emulator broke it. */
@@ -79,7 +98,7 @@ async function runOnce(kind: MachineKind, part: string): Promise<'ran' | 'emulat
       const program = await makeArm64Payload(payload, join(work, 'payload'));
       take(await arm64Units(image.disk, program, work, limit), started);
     } else {
-      await makePayload(payload, join(work, 'payload'), part, kind);
+      await makePayload(payload, join(work, 'payload'), part, kind === 'bookworm' ? 'apparmor' : kind);
     }
     tell(`payload: ready after ${seconds(started)}`);
     for (let count = 1, goOn = true; goOn; count += 1) {
@@ -106,7 +125,8 @@ async function bootOnce(options: Omit<Parameters<typeof boot>[0], 'onLine'>): Pr
   const onLine = (text: string): void => {
     const line = parse(text);
     if (line?.kind === 'end') end = line;
-    else if (line !== undefined) take(line, begun);
+    else if (line !== undefined)
+      take(options.kind === 'bookworm' && 'name' in line ? { ...line, name: `Debian 12, ${line.name}` } : line, begun);
     else if (text.trim() !== '') tell(`  guest: ${text}`);
   };
   await boot({ ...options, onLine });

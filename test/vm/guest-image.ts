@@ -1,5 +1,5 @@
 /**
- * The machine that the VM test runs on: Debian 13 with systemd as process 1 and cgroup v2 alone, built once by debootstrap
+ * The machines that the VM test runs on: Debian 13, or 12, with systemd as process 1 and cgroup v2 alone, each built once by debootstrap
  * and kept in a cache under a name that changes with the recipe. Root.
  */
 import { createHash } from 'node:crypto';
@@ -55,8 +55,8 @@ WantedBy=multi-user.target
 
 /** The security module that a guest has on, and what it needs for that. */
 export type SecurityModule = 'apparmor' | 'selinux';
-/** x86-64 with one of the two on, or arm64. */
-export type MachineKind = SecurityModule | 'arm64';
+/** Debian 13 on x86-64 with one of the two on, or on arm64, or Debian 12 on x86-64. */
+export type MachineKind = SecurityModule | 'arm64' | 'bookworm';
 
 /** The policy is compiled into one binary and the tree is labelled while the image is made: both take very long in the machine. */
 const SELINUX_PACKAGES = ['selinux-policy-default', 'selinux-utils', 'policycoreutils'];
@@ -70,6 +70,8 @@ const ARM64_PACKAGES = [
   ...PACKAGES.map((name) => name.replace('-amd64', '-arm64')).filter((name) => !['criu', 'libcriu2', 'sudo', 'ca-certificates'].includes(name)),
   'busybox', 'libstdc++6', 'zstd',
 ]; // prettier-ignore
+/** Checkpoints are no part of what is tried there, and it has no libcriu of that name. */
+const BOOKWORM_PACKAGES = PACKAGES.filter((name) => !['criu', 'libcriu2'].includes(name));
 const ARM64_FILES: Readonly<Record<string, string>> = {
   // The most that can be gained is seconds of a boot, and the emulated compressor takes minutes.
   'etc/initramfs-tools/conf.d/level': 'COMPRESSLEVEL=1\n',
@@ -97,8 +99,8 @@ export async function guestImage(cache: string, kind: MachineKind, tell: (line: 
       ? { SELINUX_PACKAGES, SELINUX_FILES, TEST_MODULE, policy: await readFile(POLICY_MODULE, 'utf8'), build: 1 }
       : undefined;
   const recipe = JSON.stringify({
-    SUITE,
-    PACKAGES,
+    SUITE: suiteOf(kind),
+    PACKAGES: kind === 'bookworm' ? BOOKWORM_PACKAGES : PACKAGES,
     MASKED,
     FILES,
     DISK_SIZE,
@@ -106,7 +108,7 @@ export async function guestImage(cache: string, kind: MachineKind, tell: (line: 
     selinux,
     ...(kind === 'arm64' && { ARM64_PACKAGES, ARM64_FILES }),
   });
-  const prefix = { apparmor: 'guest-', selinux: 'selinux-', arm64: 'arm64-' }[kind];
+  const prefix = { apparmor: 'guest-', selinux: 'selinux-', arm64: 'arm64-', bookworm: 'bookworm-' }[kind];
   const name = `${prefix}${createHash('sha256').update(recipe).digest('hex').slice(0, 16)}`;
   const directory = join(cache, name);
   const image = { disk: join(directory, 'disk.img'), kernel: join(directory, 'vmlinuz'), initrd: join(directory, 'initrd.img') };
@@ -131,14 +133,18 @@ export async function guestImage(cache: string, kind: MachineKind, tell: (line: 
   return image;
 }
 
+function suiteOf(kind: MachineKind): string {
+  return kind === 'bookworm' ? 'bookworm' : SUITE;
+}
+
 async function build(work: string, kind: MachineKind): Promise<void> {
   const tree = join(work, 'tree');
   const image = join(work, 'image');
   await mkdir(image);
-  const packages = kind === 'selinux' ? [...PACKAGES, ...SELINUX_PACKAGES] : PACKAGES;
+  const packages = kind === 'bookworm' ? BOOKWORM_PACKAGES : [...PACKAGES, ...(kind === 'selinux' ? SELINUX_PACKAGES : [])];
   if (kind === 'arm64') await bootstrapArm64(tree, ARM64_PACKAGES, SUITE, MIRROR);
   else
-    await runProgram('debootstrap', ['--variant=minbase', `--include=${packages.join(',')}`, SUITE, tree, MIRROR], {
+    await runProgram('debootstrap', ['--variant=minbase', `--include=${packages.join(',')}`, suiteOf(kind), tree, MIRROR], {
       timeoutMs: 25 * 60_000,
     });
   await fill(tree, kind);
