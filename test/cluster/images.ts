@@ -108,7 +108,7 @@ export class ImageMaker {
     const { path } = await clusterProgram('agnhost', this.#tell);
     const own = [file('agnhost', await readFile(path), 0o755), again, ...(await Promise.all(certificates))];
     const places = [directory('uploads'), file('etc/os-release', OS_RELEASE), ...(await this.#servedImage())];
-    return [await programsLayer(['curl', 'dig', 'ip', 'nc=nc.openbsd', 'socat', 'ss']), await makeLayer([...own, ...places])];
+    return [await programsLayer(['curl', 'dig', 'getent', 'ip', 'nc=nc.openbsd', 'socat', 'ss']), await makeLayer([...own, ...places])];
   }
 
   /** What its `fake-registry-server` serves: fakeregistryserver/prepare_registry.sh. */
