@@ -9,6 +9,7 @@ import { PluginFinder } from '../../../src/cni/plugin-finder.ts';
 import { PluginRunner } from '../../../src/cni/plugin.ts';
 import { findProcessesByEnvironment } from '../../../src/linux/process.ts';
 import { installPlugin } from '../../support/cni.ts';
+import { until } from '../../support/pods.ts';
 import { shared } from '../../support/shared.ts';
 import type { PluginCall, PluginRun } from '../../../src/cni/plugin.ts';
 import type { Behaviour } from '../../support/cni.ts';
@@ -70,13 +71,19 @@ test('plain words on stderr, none at all, a signal and garbage are each said', a
   assert.equal(await words('answers-nothing'), 'answered nothing, must answer a JSON object');
 });
 
+/** A child of the plugin that was killed with it may be seen until it has had a processor. */
+async function untilAllAreGone(): Promise<void> {
+  const areGone = async (): Promise<boolean> => (await findProcessesByEnvironment('CNI_CONTAINERID', 'c-plugin-test')).length === 0;
+  await until('the plugin and what it started are gone', areGone, 5000);
+}
+
 test('a hanging plugin and what it started are killed at the timeout', async () => {
   const started = performance.now();
   const { kind, message } = await failureOf('hangs', 'DEL', 300);
   assert.ok(performance.now() - started < 1500, `took ${performance.now() - started} ms`);
   assert.equal(kind, 'DeadlineExceeded');
   assert.equal(message, 'cni network "x", plugin fixture, DEL: no answer after 0.3 s, killed; it said: waiting for the agent');
-  assert.deepEqual(await findProcessesByEnvironment('CNI_CONTAINERID', 'c-plugin-test'), []);
+  await untilAllAreGone();
 });
 
 test("an abort kills the plugin and gives the abort's reason", async () => {
@@ -85,7 +92,7 @@ test("an abort kills the plugin and gives the abort's reason", async () => {
     kind: 'Canceled',
     message: /^cni network "x", plugin fixture, ADD: killed: the caller gave up/,
   });
-  assert.deepEqual(await findProcessesByEnvironment('CNI_CONTAINERID', 'c-plugin-test'), []);
+  await untilAllAreGone();
 });
 
 test("a child that keeps the plugin's output open does not hold up the answer", async (t) => {
