@@ -3,13 +3,15 @@
  * that has no Podwright, and leaves one.
  */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { execa } from 'execa';
 import { outputFile, pathExists, remove } from 'fs-extra/esm';
 import { ContainerState, SecurityProfileProfileType } from '../../../api/cri/enums.ts';
 import { containerConfig, containerStatus, outputOf, podConfig, removePod, shell, until, waitForOutput } from '../../support/pods.ts';
 import { assertSameFootprint, footprint } from './footprint.ts';
-import { output, PATIENCE_MS } from './node.ts';
+import { TRIALS } from './hardening-trials.ts';
+import { cgroupOf, output, PATIENCE_MS } from './node.ts';
 import type { GuestNode } from './node.ts';
 import { need, step, tell } from './steps.ts';
 
@@ -44,6 +46,7 @@ export async function packageCases(node: GuestNode, image: string): Promise<void
   });
   const survivor = await need('package: a pod with a container', async () => run(node, image));
   await step('package: a container gets nothing of what binds the unit', async () => checkRights(survivor));
+  await step('package: the unit is bound by nothing that docs/security.md refuses', async () => checkUnit(node));
   await step('package: systemctl restart', async () => {
     await node.restart();
     await node.untilReady();
@@ -57,11 +60,14 @@ export async function packageCases(node: GuestNode, image: string): Promise<void
     assert.equal((await node.admin.status()).version, THIS);
     await assertGoesOn(node, survivor);
   });
-  await step('package: the journal has its log, and it goes down behind the kubelet', async () => {
+  await step('package: the journal has its log, and it goes down behind the kubelet and the containers', async () => {
     assert.match(await output('journalctl', '-u', UNIT, '-o', 'cat'), /serving the CRI/);
     const properties = await output('systemctl', 'show', '-p', 'Before', '-p', 'Conflicts', UNIT);
     assert.match(properties, /^Before=(?=.*\bkubelet\.service\b)(?=.*\bshutdown\.target\b)/m);
     assert.match(properties, /^Conflicts=.*\bshutdown\.target\b/m);
+    // What is started after another unit ends before it.
+    const scope = basename(await cgroupOf(survivor.pid));
+    assert.match(await output('systemctl', 'show', '-p', 'After', scope), /^After=.*\bpodwright\.service\b/);
   });
   tell({ kind: 'note', text: `systemd-analyze security: ${(await output('systemd-analyze', 'security', UNIT)).split('\n').at(-1) ?? ''}` });
   await step('package: a removal lets the pod go on, and a purge is refused meanwhile', async () => removal(survivor));
@@ -153,14 +159,30 @@ async function assertGoesOn(node: GuestNode, { id, pid, startTime }: Survivor): 
 }
 
 async function checkRights({ pid }: Survivor): Promise<void> {
-  const of = async (process: number | string): Promise<string[]> => {
-    const text = await readFile(`/proc/${process}/status`, 'utf8');
-    return ['NoNewPrivs', 'Seccomp', 'CapBnd', 'Umask'].map((field) => new RegExp(`^${field}:.*$`, 'm').exec(text)?.[0] ?? field);
-  };
-  const found = await of(pid);
-  assert.deepEqual(found.slice(0, 2), ['NoNewPrivs:\t0', 'Seccomp:\t0']);
-  assert.equal(found[2], (await of(1))[2], 'a privileged container has every capability that the node has');
-  assert.equal(found[3], 'Umask:\t0022');
+  const found = await rightsOf(pid);
+  const all = (await rightsOf(1))['CapBnd'];
+  assert.deepEqual(found, { NoNewPrivs: '0', Seccomp: '0', CapBnd: all, CapEff: all, Umask: '0022' });
+}
+
+/** proc_pid_status(5) */
+async function rightsOf(pid: number): Promise<Record<string, string | undefined>> {
+  const text = await readFile(`/proc/${pid}/status`, 'utf8');
+  const fields = ['NoNewPrivs', 'Seccomp', 'CapBnd', 'CapEff', 'Umask'];
+  return Object.fromEntries(fields.map((field) => [field, new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(text)?.[1]]));
+}
+
+async function checkUnit(node: GuestNode): Promise<void> {
+  const pid = await node.mainPid();
+  for (const kind of ['mnt', 'net', 'ipc', 'uts', 'user', 'pid', 'cgroup'])
+    assert.equal(await readlink(`/proc/${pid}/ns/${kind}`), await readlink(`/proc/1/ns/${kind}`));
+  const all = (await rightsOf(1))['CapBnd'];
+  assert.deepEqual(await rightsOf(pid), { NoNewPrivs: '0', Seccomp: '0', CapBnd: all, CapEff: all, Umask: '0022' });
+  // Of a unit that is not there systemd tells what holds where nothing is set.
+  const names = new Set(TRIALS.map(({ set }) => set.split('=')[0] ?? ''));
+  const shown = async (unit: string): Promise<string[]> => (await output('systemctl', 'show', unit, '-p', [...names].join(','))).split('\n').sort(); // prettier-ignore
+  assert.deepEqual(await shown(UNIT), await shown('vm-nothing.service'));
+  const kept = ['Delegate=yes', 'KeyringMode=private', 'NotifyAccess=main'];
+  assert.deepEqual((await output('systemctl', 'show', UNIT, '-p', 'Delegate,KeyringMode,NotifyAccess')).split('\n').sort(), kept);
 }
 
 async function watchdog(node: GuestNode, survivor: Survivor): Promise<void> {
