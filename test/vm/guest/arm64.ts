@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { execa } from 'execa';
+import { outputFile } from 'fs-extra/esm';
 import { DEMO_IMAGE_NAME, demoImage, ociArchive } from '../../../scripts/make-demo-image.ts';
 import { VERSION } from '../../../src/base/version.ts';
 import { containerConfig, execSync, removePod, waitForExit } from '../../support/pods.ts';
@@ -12,6 +13,7 @@ import { runPod, smoke } from './smoke.ts';
 import { need, step, tell } from './steps.ts';
 
 const UNIT = 'podwright.service';
+const COMPAT_OFF = '/etc/podwright/conf.d/arm64.toml';
 const SAMPLE = '/usr/share/podwright/10-podwright-bridge.conflist';
 
 export async function arm64Cases(node: GuestNode, image: string): Promise<void> {
@@ -21,6 +23,8 @@ export async function arm64Cases(node: GuestNode, image: string): Promise<void> 
     await apt('install', `/payload/packages/podwright_${VERSION}_arm64.deb`);
     assert.match(await output('podwright', 'version'), new RegExp(`^podwright ${VERSION} `));
     await output('cp', SAMPLE, '/etc/cni/net.d/');
+    // The package's own choice has cgroups named as CRI-O's: the smoke looks for ours.
+    await outputFile(COMPAT_OFF, '[cadvisor]\ncrio_compat = false\n');
     await output('systemctl', 'enable', '--now', UNIT);
     await node.untilReady();
     const daemon = await output('readlink', `/proc/${await node.mainPid()}/exe`);
@@ -43,7 +47,6 @@ export async function arm64Cases(node: GuestNode, image: string): Promise<void> 
     assert.deepEqual(await node.admin.leaks(), { leaked: [], missing: [] });
   });
   await step('arm64: a purge leaves nothing', async () => {
-    await output('rm', '/etc/podwright/conf.d/vm.toml');
     await apt('purge', 'podwright');
     await output('systemctl', 'stop', 'kubepods.slice');
     await assertSameFootprint(before);
