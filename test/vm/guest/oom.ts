@@ -22,8 +22,8 @@ const POD_LIMIT_BYTES = 32n * MIB;
 const AT_ONCE = 4;
 /** What the kernel and systemd have to do after the last end, with the daemon away. */
 const AWAY_MS = 3_000;
-/** From the end of a process to its record: for each of a pod's containers, one after the other, the journal may be asked for ten seconds. */
-const RECORD_MS = 70_000;
+/** From the end of a process to its record. */
+const RECORD_MS = 20_000;
 /** Each script waits here for its turn. */
 const HOLD = 'mkfifo /hold; read go < /hold;';
 
