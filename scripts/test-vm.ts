@@ -40,7 +40,7 @@ const CACHE = join(process.env['XDG_CACHE_HOME'] ?? '/var/cache', 'podwright-vm'
 
 /** The parts that Debian 12 is for: the others want its successor's runtimes. */
 const OF_BOOKWORM = ['package', 'hardening'];
-const PARTS = ['oom', 'resources', 'runtimes', 'apparmor', 'checkpoint', 'nri', 'observe', ...OF_BOOKWORM, 'selinux', 'arm64'];
+const PARTS = ['oom', 'resources', 'runtimes', 'apparmor', 'checkpoint', 'nri', 'observe', 'kubelet', ...OF_BOOKWORM, 'selinux', 'arm64'];
 
 const { values } = parseArgs({
   options: {

@@ -5,8 +5,8 @@
  *     boot 2  what became of it; smoke with the cgroupfs driver, power cut
  *     boot 3  what became of that; then the package is installed, upgraded, removed and purged
  *
- * With `oom`, `resources`, `runtimes`, `checkpoint`, `nri` or `observe` as its second argument it is one boot, with both drivers' OOM kills,
- * limits, runtimes, checkpoints, NRI plugins, or names and figures alone; with `apparmor`, `package` or `hardening`, that part alone; with `selinux` SELinux's, in a
+ * With `oom`, `resources`, `runtimes`, `checkpoint`, `nri`, `observe` or `kubelet` as its second argument it is one boot, with both drivers' OOM kills,
+ * limits, runtimes, checkpoints, NRI plugins, names and figures, or a kubelet alone; with `apparmor`, `package` or `hardening`, that part alone; with `selinux` SELinux's, in a
  * machine that enforces it; with `arm64` the package and the smoke, in a machine of arm64.
  */
 import { readFile, writeFile } from 'node:fs/promises';
@@ -20,6 +20,7 @@ import { critest } from './critest.ts';
 import { hardeningCases } from './hardening.ts';
 import { GuestNode, output } from './node.ts';
 import type { Driver } from './node.ts';
+import { kubeletCases } from './kubelet-cases.ts';
 import { nriCases } from './nri.ts';
 import { observeCases } from './observe.ts';
 import { packageCases } from './package.ts';
@@ -57,12 +58,15 @@ const OF_BOTH_DRIVERS: Readonly<Record<string, Cases>> = {
   observe: observeCases,
 };
 
+/** Before the pod that stays: the kubelet would end it. */
+const BEFORE_THE_RESIDENT: Readonly<Record<string, Cases>> = { kubelet: kubeletCases };
+
 async function main(): Promise<void> {
   if (ONLY === '') {
     await allBoots();
     return;
   }
-  const cases = OF_BOTH_DRIVERS[ONLY];
+  const cases = OF_BOTH_DRIVERS[ONLY] ?? BEFORE_THE_RESIDENT[ONLY];
   if (cases !== undefined) for (const { driver } of DRIVERS) await unlessBroken(async () => onlyThese(cases, new GuestNode(driver)));
   else if (ONLY === 'arm64') await unlessBroken(async () => arm64Cases(new GuestNode('systemd'), IMAGE));
   else if (ONLY === 'package') await unlessBroken(async () => packageCases(new GuestNode('systemd'), IMAGE));
@@ -113,6 +117,7 @@ async function allBoots(): Promise<void> {
   const next = DRIVERS[boot - 1];
   let staying: Resident | undefined;
   if (next !== undefined) {
+    for (const cases of Object.values(BEFORE_THE_RESIDENT)) await unlessBroken(async () => onlyThese(cases, new GuestNode(next.driver)));
     await unlessBroken(async () => {
       staying = await smoke(new GuestNode(next.driver), IMAGE);
     });

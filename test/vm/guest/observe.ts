@@ -9,7 +9,6 @@ import type { Finding } from '../../../src/nodecheck/finding.ts';
 import { askAsCadvisor, type CadvisorContainer } from '../../support/cadvisor.ts';
 import { containerConfig, removePod, shell, until, waitForOutput } from '../../support/pods.ts';
 import type { Pod } from '../../support/pods.ts';
-import { GuestKubelet } from './kubelet.ts';
 import { withConfiguration } from './lab.ts';
 import { cgroupFile, cgroupOf, monitorOf, output, PATIENCE_MS } from './node.ts';
 import type { GuestNode } from './node.ts';
@@ -32,11 +31,6 @@ export async function observeCases(node: GuestNode, image: string): Promise<void
     await step(`${driver}: crio_compat: cgroups have names that cAdvisor asks about, and it is answered`, async () => names(node, image));
     await step(`${driver}: top, pressure and OOM kills are the kernel's`, async () => figures(node, image));
     await step(`${driver}: check knows this node, and a kubelet that is set otherwise`, async () => checked(node));
-    if (await GuestKubelet.isThere())
-      await step(`${driver}: a kubelet with default settings has names and networks in /metrics/cadvisor`, async () =>
-        byKubelet(node, image),
-      );
-    else skip(`${driver}: a kubelet with default settings`, 'npm run test:kubelet has built none yet');
   });
   await step(`${driver}: a container that has lost its record and its bundle is ended by a start`, async () => lost(node, image));
   await step(`${driver}: nothing is left of what was looked at`, async () => node.assertNothingNew(before));
@@ -170,41 +164,6 @@ async function checked(node: GuestNode): Promise<void> {
     );
   } finally {
     await (had ? rm('/var/lib/kubelet/config.yaml', { force: true }) : remove('/var/lib/kubelet'));
-  }
-}
-
-/** The cgroups of pods, and those between, deepest first. */
-async function cgroupsOfPods({ cgroup }: GuestNode): Promise<string[]> {
-  const found = await readdir(join('/sys/fs/cgroup', cgroup), { recursive: true, withFileTypes: true });
-  const paths = found
-    .filter((entry) => entry.isDirectory())
-    .map(({ parentPath, name }) => join(parentPath, name).slice('/sys/fs/cgroup'.length));
-  return paths.sort((a, b) => b.length - a.length);
-}
-
-async function byKubelet(node: GuestNode, image: string): Promise<void> {
-  const before = new Set(await cgroupsOfPods(node));
-  const kubelet = await GuestKubelet.start(node);
-  try {
-    await kubelet.apply('named', image);
-    const lacks = { words: ['an answer'] };
-    const isWhole = async (): Promise<boolean> => {
-      lacks.words = await kubelet.lacks('named', image).catch((error: unknown) => [String(error)]);
-      return lacks.words.length === 0;
-    };
-    await until('/metrics/cadvisor is whole', isWhole, 2 * PATIENCE_MS).catch(async (error: unknown) => {
-      throw new Error(`/metrics/cadvisor lacks ${lacks.words.join(', ')}\n${await kubelet.logTail()}`, { cause: error });
-    });
-    await kubelet.remove('named');
-  } finally {
-    await kubelet.stop();
-    // It ends before its last pod is taken down, and leaves its own cgroups.
-    const { items } = await node.runtime.listPodSandbox({
-      filter: { labelSelector: { 'io.kubernetes.pod.name': kubelet.podName('named') } },
-    });
-    for (const { id } of items) await removePod(node, id);
-    for (const path of (await cgroupsOfPods(node)).filter((each) => !before.has(each)))
-      if (await pathExists(join('/sys/fs/cgroup', path))) await node.removePodCgroup(path);
   }
 }
 

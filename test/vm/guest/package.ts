@@ -3,11 +3,12 @@
  * that has no Podwright, and leaves one.
  */
 import assert from 'node:assert/strict';
-import { readFile, readlink } from 'node:fs/promises';
+import { readFile, readlink, rmdir } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { execa } from 'execa';
 import { outputFile, pathExists, remove } from 'fs-extra/esm';
 import { ContainerState, SecurityProfileProfileType } from '../../../api/cri/enums.ts';
+import { isSystemError } from '../../../src/base/errors.ts';
 import { containerConfig, containerStatus, outputOf, podConfig, removePod, shell, until, waitForOutput } from '../../support/pods.ts';
 import { assertSameFootprint, footprint } from './footprint.ts';
 import { TRIALS } from './hardening-trials.ts';
@@ -92,6 +93,11 @@ async function takeAway(): Promise<void> {
     ...['/etc/cni/net.d/10-podwright-bridge.conflist', '/var/lib/cni/networks/podwright', '/var/lib/podwright', '/run/podwright'],
   ])
     await remove(path);
+  // Empty by now, and a purge takes them away. A node that had no runtime has none of them.
+  for (const path of ['/etc/cni/net.d', '/etc/cni', '/var/lib/cni/networks', '/var/lib/cni', '/run/nri'])
+    await rmdir(path).catch((error: unknown) => {
+      assert.ok(isSystemError(error) && error.code === 'ENOENT', `${path}: ${String(error)}`);
+    });
   await execa('ip', ['link', 'delete', 'podwright0'], { reject: false });
   await output('systemctl', 'daemon-reload');
 }
