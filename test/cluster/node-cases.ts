@@ -16,7 +16,7 @@ export const NODE_CASES: readonly Case[] = [
   { name: 'the node is rebooted', run: rebooted, isAlone: true },
 ];
 
-function ownDaemon({ cluster }: World): TestDaemon {
+export function ownDaemon({ cluster }: World): TestDaemon {
   return cluster.runtime.daemon ?? raise(new Skipped('a peer is not killed'));
 }
 
@@ -25,7 +25,7 @@ function raise(error: Error): never {
 }
 
 /** What must be the same where containers run on. */
-async function identityOf(space: Space, name: string): Promise<unknown> {
+export async function identityOf(space: Space, name: string): Promise<unknown> {
   const pod = await space.read(name);
   return { address: pod.status?.podIP, id: statusOf(pod).containerID, started: statusOf(pod).state?.running?.startedAt };
 }
@@ -52,7 +52,7 @@ async function killedInRollout(world: World): Promise<void> {
 }
 
 /** Until a pod of the new template has been given to the node. */
-async function untilRolloutBegun(space: Space): Promise<void> {
+export async function untilRolloutBegun(space: Space): Promise<void> {
   const names = new Set((await space.pods('web')).map(({ metadata }) => metadata?.name));
   await until('a new pod is on the node', async () => {
     const fresh = (await space.pods('web')).find(({ metadata, spec }) => !names.has(metadata?.name) && spec?.nodeName !== undefined);

@@ -17,8 +17,12 @@ export interface Runtime {
   readonly daemon: TestDaemon | undefined;
   /** Runtime handlers with a RuntimeClass of the same name. */
   readonly handlers: readonly string[];
+  /** Flags that give the daemon those handlers, and any command of ours. */
+  readonly handlerFlags: readonly string[];
   readonly cgroupRoot: string;
   readonly destroy: () => Promise<void>;
+  /** The process of a peer. */
+  readonly component?: Component;
 }
 
 /** What is to be set for a run on another runtime. */
@@ -55,6 +59,7 @@ async function ours(registry: TestRegistry): Promise<Runtime> {
     endpoint: `unix://${daemon.socket}`,
     daemon,
     handlers: Object.keys(handlers),
+    handlerFlags: args,
     cgroupRoot: daemon.cgroup,
     destroy: () => daemon.destroy(),
   };
@@ -78,5 +83,5 @@ async function others(registry: TestRegistry, { socket, command }: Peer, directo
     await endRest(own);
     await removeCgroups(cgroupRoot);
   };
-  return { endpoint: socket, daemon: undefined, handlers: [], cgroupRoot, destroy };
+  return { endpoint: socket, daemon: undefined, handlers: [], handlerFlags: [], cgroupRoot, destroy, component };
 }
