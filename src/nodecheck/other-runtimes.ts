@@ -32,7 +32,7 @@ export async function readOtherRuntimes(ours: readonly string[]): Promise<OtherR
       return [{ path, answers: await answers(path) }];
     }),
   );
-  const directories = await Promise.all(DIRECTORIES.map(async (path) => ((await exists(path)) ? [path] : [])));
+  const directories = await Promise.all(DIRECTORIES.map(async (path) => ((await readdir(path).catch(() => [])).length > 0 ? [path] : [])));
   return {
     sockets: sockets.flat(),
     processes: await processesNamed(PROGRAMS),

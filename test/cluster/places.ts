@@ -24,10 +24,12 @@ const DIRECTORIES = [...FIXED_DIRECTORIES, '/var/log/pods'];
 
 /**
  * Runs a command in mount, network and PID namespaces of its own, whose mounts are shared among themselves, as a node's are. The
- * shell stays as process 1, which reaps. @returns the command's exit code
+ * shell stays as process 1, which reaps.
+ * @param more directories that are to be there besides the cluster's own
+ * @returns the command's exit code
  */
-export async function inOwnNamespaces(command: readonly string[]): Promise<number> {
-  const made = await makeMissing(DIRECTORIES);
+export async function inOwnNamespaces(command: readonly string[], more: readonly string[] = []): Promise<number> {
+  const made = await makeMissing([...DIRECTORIES, ...more]);
   const script = 'ip link set lo up && mount --make-rshared / && "$@"; exit $?';
   const args = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--', 'sh', '-c', script, FIRST_NAME, ...command];
   const { exitCode } = await execa('unshare', args, { stdio: 'inherit', reject: false });

@@ -1,0 +1,79 @@
+/** A runtime on a node that is to be moved (docs/moving.md), in its own places, which are covered in this mount namespace. */
+import { dirname, join } from 'node:path';
+import { execa } from 'execa';
+import { ensureDir } from 'fs-extra/esm';
+import type { TestDaemon } from '../support/daemon.ts';
+import { placeOf } from '../support/kubelet-places.ts';
+import { IMAGES, writeArchive } from '../support/test-image.ts';
+import { configureContainerd, CONTAINERD } from './old-containerd.ts';
+import { configureCrio, CRIO } from './old-crio.ts';
+import type { OldRuntimeKind } from './old-kind.ts';
+
+const LIMITS = { timeout: 60_000, killSignal: 'SIGKILL' } as const;
+const PROGRAM = join(import.meta.dirname, '../../bin/podwright');
+const OLD_RUNTIMES = { containerd: CONTAINERD, crio: CRIO } as const;
+
+export type OldRuntimeName = keyof typeof OLD_RUNTIMES;
+
+/** The places of a runtime that a test covers, and so must be there. */
+export function placesOf(name: OldRuntimeName): readonly string[] {
+  return OLD_RUNTIMES[name].places;
+}
+
+export class OldRuntime {
+  readonly kind: OldRuntimeKind;
+  readonly #name: OldRuntimeName;
+  readonly #program: string;
+  readonly #directory: string;
+
+  constructor(name: OldRuntimeName, program: string, directory: string) {
+    this.kind = OLD_RUNTIMES[name];
+    this.#name = name;
+    this.#program = program;
+    this.#directory = directory;
+  }
+
+  get configFile(): string {
+    return join(this.#directory, this.kind.configFile);
+  }
+
+  /** Its configuration: the daemon's network, the cluster's mirrors. @returns the socket, and how it is started */
+  async configure(daemon: TestDaemon, cniBinDirs: readonly string[]): Promise<{ socket: string; command: string }> {
+    for (const path of this.kind.places) {
+      const own = placeOf(join(this.#directory, 'places'), path);
+      await ensureDir(own);
+      await execa('mount', ['--bind', own, path], LIMITS);
+      // A peer group of its own: else what is mounted there would be mounted below `own` as well.
+      for (const propagation of ['--make-private', '--make-shared']) await execa('mount', [propagation, path], LIMITS);
+    }
+    const made = await writeArchive(['layers', 'busybox'], 'docker');
+    const archive = join(this.#directory, 'images.tar');
+    await execa('mv', [made.path, archive]);
+    await made.remove();
+    const images = [IMAGES.layers, IMAGES.busybox];
+    const parts = { directory: this.#directory, program: this.#program, daemon, cniBinDirs, archive, images };
+    const command = await (this.#name === 'crio' ? configureCrio(parts) : configureContainerd(parts));
+    return { socket: this.kind.socket, command };
+  }
+
+  async uncover(): Promise<void> {
+    for (const path of this.kind.places) await execa('umount', ['-R', '-l', path], { ...LIMITS, reject: false });
+  }
+
+  /**
+   * Moves the node's images, as docs/moving.md has it.
+   * @param flags of our command, which takes the archives
+   * @returns the names of those that have come, and what was said of the rest
+   */
+  async moveImages(flags: readonly string[]): Promise<{ moved: readonly string[]; refused: readonly string[] }> {
+    const env = {
+      PATH: `${dirname(this.#program)}:${process.env['PATH'] ?? ''}`,
+      ARCHIVE: join(this.#directory, 'image.tar'),
+      LOAD: [PROGRAM, 'image', 'load', ...flags].join(' '),
+    };
+    const { stdout, stderr } = await execa('sh', ['-c', this.kind.moveImages], { ...LIMITS, timeout: 300_000, env });
+    const lines = (text: string): string[] =>
+      text.split('\n').filter((line) => line !== '' && !/^loading |level=(info|warning)/.test(line));
+    return { moved: lines(stdout), refused: lines(stderr) };
+  }
+}
