@@ -100,7 +100,7 @@ const MEASURES: Record<(typeof PHASES)[number], (run: Run) => Promise<void>> = {
     for (const target of targets) pods.set(target, await CriPod.run(target));
     for (const pod of pods.values()) await pod.startContainer();
     for (let n = 0; n < count('rounds'); n += 1) for (const [target, pod] of inTurn([...pods], n)) await execByStream(target, pod);
-    for (const pod of pods.values()) await pod.remove();
+    for (const pod of pods.values()) await pod.removeAll();
   },
   steps: async (run) => {
     const [ours] = run.targets;

@@ -85,7 +85,7 @@ export class Floor implements PodMaker {
   }
 
   async end(): Promise<void> {
-    await this.#model.remove().catch(() => undefined);
+    await this.#model.removeAll().catch(() => undefined);
     await execa('ip', ['link', 'del', this.#bridge], { reject: false });
     await removeCgroups(`/${this.#bridge}`);
     await remove(this.#directory);

@@ -44,7 +44,7 @@ export async function measureLists(targets: readonly Target[], containers: numbe
     }
   } finally {
     for (const [target, made] of pods) {
-      await inParallel(made.length, AT_ONCE, async (index) => made[index]?.remove());
+      await inParallel(made.length, AT_ONCE, async (index) => made[index]?.removeAll());
       await target.tidy();
     }
   }

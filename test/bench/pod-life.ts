@@ -68,6 +68,7 @@ function podConfig({ logDirectory, cgroup }: CriHost, kind: PodKind): Init<PodSa
 export class CriPod implements MadePod {
   readonly id: string;
   containerId = '';
+  readonly #started: string[] = [];
   readonly #host: CriHost;
   readonly #config: Init<PodSandboxConfig>;
 
@@ -106,6 +107,7 @@ export class CriPod implements MadePod {
     );
     await client.runtime.startContainer({ containerId }, CALL);
     this.containerId = containerId;
+    this.#started.push(containerId);
   }
 
   async exec(): Promise<void> {
@@ -116,6 +118,12 @@ export class CriPod implements MadePod {
     const { runtime } = this.#host.client;
     await runtime.stopContainer({ containerId: this.containerId, timeout: 0n }, CALL);
     await runtime.removeContainer({ containerId: this.containerId }, CALL);
+  }
+
+  /** With its containers, which are killed: CRI-O gives them ten seconds otherwise, the others none. */
+  async removeAll(): Promise<void> {
+    for (const containerId of this.#started) await this.#host.client.runtime.stopContainer({ containerId, timeout: 0n }, CALL);
+    await this.remove();
   }
 
   async remove(): Promise<void> {
