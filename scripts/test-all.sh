@@ -1,5 +1,5 @@
 #!/bin/bash
-# test-all.sh: install what the tests need, then run all of them: the check, integration, e2e and critest. crictl and
+# test-all.sh: install what the tests need, then run all of them: the check, integration, e2e and critest, and the short benchmark. crictl and
 # critest are those of $CRICTL and $CRITEST, or are built where there is go. Root. Closes with one line:
 # "all: N passed, N failed, N skipped".
 set -uo pipefail
@@ -69,6 +69,16 @@ critest_pid=$!
 step e2e 2400 npm run --silent test:e2e
 wait "$critest_pid" || broken+=(critest)
 cat "$critest_output"
+# Figures of this machine, for whoever reads them: no time fails it, and it counts no test.
+echo "== bench"
+bench_began=$(date +%s)
+timeout -k 30 300 "${isolated[@]}" npm run --silent bench -- --short 2>&1 | sed 's/^/bench: /'
+case ${PIPESTATUS[0]} in
+  0) ;;
+  124) echo "bench: it is not done after 300 s" ;;
+  *) broken+=(bench) ;;
+esac
+echo "== bench: $(( $(date +%s) - bench_began )) s"
 
 read -r passed failed skipped < <(awk '{
     for (i = 1; i < NF; i++) { word = $(i + 1); sub(/,/, "", word); if ($i ~ /^[0-9]+$/) n[word] += $i }
