@@ -1,12 +1,13 @@
 /**
  * Runs the built daemon where it will live: Debian 13, systemd, cgroup v2, in an emulated machine; the package in Debian 12 too. Root, x86-64.
  *
- *     node scripts/test-vm.ts [--keep] [--only oom|resources|runtimes|apparmor|checkpoint|nri|observe|package|hardening|selinux|arm64] [--release bookworm]
+ *     node scripts/test-vm.ts [--keep] [--only oom|resources|runtimes|apparmor|checkpoint|nri|observe|kubelet|package|hardening|selinux|arm64] [--release bookworm]
  *
  * --keep leaves disks and console logs behind and says where; --only runs that part in one boot: the OOM kills or the limits of
  * both cgroup drivers, or AppArmor's or SELinux's, with critest's specs of it where scripts/build-cri-tools.sh has built it (or
- * $CRITEST names it), or the checkpoints of both drivers, or NRI plugins with both, or what cAdvisor, `top` and `check` show, or the package from its installation to its purge. SELinux has a machine of its own, since a kernel has one of the two;
- * without --only it runs after the other. arm64 has one too and runs only where it is asked for: the unit tests and then the package for arm64, installed, with a pod that everything is asked of.
+ * $CRITEST names it), or the checkpoints of both drivers, or NRI plugins with both, or what cAdvisor, `top` and `check` show, or a kubelet with
+ * default settings, or the package from its installation to its purge. SELinux has a machine of its own, since a kernel has one of the two;
+ * without --only it runs after the other, and the package in Debian 12 after both. arm64 has one too and runs only where it is asked for: the unit tests and then the package for arm64, installed, with a pod that everything is asked of.
  * hardening, which tries each directive of systemd's that would harden the unit, runs only where it is asked for too. --release bookworm takes Debian 12, for the parts package and hardening.
  *
  * A machine is built once and kept below $XDG_CACHE_HOME (or /var/cache), in podwright-vm. Closes with one line:
@@ -63,6 +64,7 @@ async function main(): Promise<number> {
   if (values.only === 'arm64') await runIn('arm64', 'arm64');
   else if (values.only !== 'selinux') await runIn(values.release === 'bookworm' ? 'bookworm' : 'apparmor', values.only);
   if (values.only === 'selinux' || values.only === '') await runIn('selinux', 'selinux');
+  if (values.only === '') await runIn('bookworm', 'package');
   tell(`took ${seconds(started)}`);
   return report();
 }
