@@ -87,17 +87,6 @@ export function watchSpawned(pid: number): Promise<ExitStatus> {
   return watch(pid, true);
 }
 
-/** Programs that are being started on another thread, and have no watch yet. */
-let spawning = 0;
-
-/** Says that a child is about to be there, which is watched as soon as the event loop knows its pid. @returns what ends that. */
-export function noteSpawning(): () => void {
-  spawning += 1;
-  return () => {
-    spawning -= 1;
-  };
-}
-
 function watch(pid: number, keepsAlive: boolean): Promise<ExitStatus> {
   const existing = watched.get(pid);
   if (existing !== undefined) return existing.exit;
@@ -171,8 +160,7 @@ export async function sweepZombies(before: ReadonlySet<number>): Promise<Set<num
     if (watched.has(pid) || releasing.has(pid)) continue;
     const stat = await statOfProcess(pid);
     if (stat?.parentPid !== process.pid || stat.state !== 'Z' || watched.has(pid) || releasing.has(pid)) continue;
-    // One that has just been started may have ended, and its caller has not heard of it.
-    if (before.has(pid) && spawning === 0) release(pid);
+    if (before.has(pid)) release(pid);
     else found.add(pid);
   }
   return found;

@@ -1,7 +1,7 @@
 import { waitFor, withTimeout } from '../base/deadline.ts';
 import { DaemonError } from '../base/errors.ts';
 import { countThread } from './kernel-threads.ts';
-import { PLAIN_ENVIRONMENT, runWith, spawnBeside } from './spawn.ts';
+import { PLAIN_ENVIRONMENT, runWith, spawn } from './spawn.ts';
 import type { RunOptions, RunResult } from './spawn.ts';
 
 /** Processes and threads that may hang in one place at once before nobody is sent there any more. */
@@ -18,8 +18,8 @@ const left = new Map<string, number>();
 export async function runAt(place: string, file: string, options: Omit<RunOptions, 'env'>): Promise<RunResult> {
   checkLeft(place);
   const state = { hasEnded: false, isLeft: false };
-  const spawnCounted: typeof spawnBeside = async (program, spawnOptions) => {
-    const child = await spawnBeside(program, spawnOptions);
+  const spawnCounted: typeof spawn = (program, spawnOptions) => {
+    const child = spawn(program, spawnOptions);
     const ended = (): void => {
       state.hasEnded = true;
       if (state.isLeft) count(place, -1);

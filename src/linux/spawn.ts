@@ -4,7 +4,6 @@ import { lookForEnd } from './children.ts';
 import { errnoError } from './libc.ts';
 import { ended } from './pipes.ts';
 import { timeProgram } from './slow-programs.ts';
-import { spawnPosixBeside } from './spawn-beside.ts';
 import { spawnPosix } from './spawn-posix.ts';
 import { DaemonError, hasErrno } from '../base/errors.ts';
 import { reasonOf, settledWithin, sleep, withTimeout } from '../base/deadline.ts';
@@ -66,18 +65,10 @@ const KILL_WAIT_MS = 2000;
  * Starts a program; `file` without a slash is looked for in our PATH. The child has default signal handling, an empty
  * signal mask and exactly the descriptors of `stdio`; it inherits our soft limit of open files, which Node raised to the
  * hard one at its start.
- * Blocks until the child has called execve: what is started for a request is started by {@link spawnBeside}.
  * @throws the system error: ENOENT (file, its interpreter or cwd), EACCES, E2BIG, ...
  */
 export function spawn(file: string, options: SpawnOptions): Child {
   const child = spawnPosix(findProgram(file), options);
-  stepIs({ pid: child.pid });
-  return child;
-}
-
-/** As {@link spawn}, beside the event loop. The child may have ended when it is told of, and its end is not missed. */
-export async function spawnBeside(file: string, options: SpawnOptions): Promise<Child> {
-  const child = await spawnPosixBeside(findProgram(file), options);
   stepIs({ pid: child.pid });
   return child;
 }
@@ -106,17 +97,13 @@ export function findProgram(file: string): string {
  * @throws the system error when it could not be started, as {@link spawn}.
  */
 export async function run(file: string, options: RunOptions): Promise<RunResult> {
-  return runWith(spawnBeside, file, options);
+  return runWith(spawn, file, options);
 }
 
 /** As {@link run}, with a given way to spawn. */
-export async function runWith(
-  spawnProgram: (file: string, options: SpawnOptions) => Child | Promise<Child>,
-  file: string,
-  options: RunOptions,
-): Promise<RunResult> {
+export async function runWith(spawnProgram: typeof spawn, file: string, options: RunOptions): Promise<RunResult> {
   if (options.signal?.aborted === true) throw reasonOf(options.signal);
-  const child = await spawnProgram(file, spawnOptions(options));
+  const child = spawnProgram(file, spawnOptions(options));
   const stopTiming = timeProgram(child.pid, basename(file), () => options.what ?? shown(file, options.args));
   const limit = options.outputLimitBytes ?? OUTPUT_LIMIT_BYTES;
   const stdout = new CollectedOutput(child.pipes[1], limit, 'start');

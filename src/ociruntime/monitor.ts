@@ -11,7 +11,7 @@ import type { ProcessIdentity } from '../linux/process.ts';
 import { identify } from '../linux/process.ts';
 import type { Child } from '../linux/spawn.ts';
 import { timeProgram } from '../linux/slow-programs.ts';
-import { killGroup, spawnBeside } from '../linux/spawn.ts';
+import { killGroup, spawn } from '../linux/spawn.ts';
 import { readAnswer, readSyncMessage } from './answers.ts';
 import { CreatorWatch } from './creator-watch.ts';
 import type { MonitoredBundle } from './monitored-bundle.ts';
@@ -95,7 +95,7 @@ export async function createMonitored(options: MonitorOptions, runtime: OciRunti
 }
 
 async function create(options: MonitorOptions, runtime: OciRuntime, request: MonitorRequest): Promise<MonitoredContainer> {
-  const { child, syncEnd, startEnd, stderrEnd } = await spawnMonitor(options, runtime, request);
+  const { child, syncEnd, startEnd, stderrEnd } = spawnMonitor(options, runtime, request);
   const life = { hasEnded: false };
   const ended = (): void => {
     life.hasEnded = true;
@@ -168,10 +168,10 @@ class OwnedFd {
   }
 }
 
-async function spawnMonitor(options: MonitorOptions, runtime: OciRuntime, request: MonitorRequest): Promise<SpawnedMonitor> {
+function spawnMonitor(options: MonitorOptions, runtime: OciRuntime, request: MonitorRequest): SpawnedMonitor {
   const [sync, start, stderr] = makePipes(3) as [PipeEnds, PipeEnds, PipeEnds];
   try {
-    const child = await spawnBeside(options.conmonPath, {
+    const child = spawn(options.conmonPath, {
       args: conmonArgs(options, runtime, request),
       env: {
         ...(request.restore?.environment ?? runtime.environment),

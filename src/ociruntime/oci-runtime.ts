@@ -7,7 +7,7 @@ import { step } from '../base/steps.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import type { ExitStatus, RunResult, Stdio } from '../linux/spawn.ts';
 import { timeProgram } from '../linux/slow-programs.ts';
-import { killGroup, run, spawnBeside } from '../linux/spawn.ts';
+import { killGroup, run, spawn } from '../linux/spawn.ts';
 import { readAnswer, readFeatures, readState, type HandlerFeatures, type OciState } from './answers.ts';
 import { runtimeWords } from './runtime-words.ts';
 
@@ -181,7 +181,7 @@ export class OciRuntime {
   }
 
   async #exec(request: RuntimeExecRequest, args: readonly string[]): Promise<ExitStatus> {
-    const child = await spawnBeside(this.path, { args, env: this.#options.environment, stdio: request.stdio, newSession: true });
+    const child = spawn(this.path, { args, env: this.#options.environment, stdio: request.stdio, newSession: true });
     const what = `${this.name} exec ${request.containerId}`;
     const stopTiming = timeProgram(child.pid, basename(this.path), () => what);
     const deadline = withTimeout(undefined, COMMAND_TIMEOUT_MS, what);
