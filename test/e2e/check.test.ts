@@ -155,7 +155,8 @@ async function onEmptyNode(daemon: TestDaemon, script: string, areas = ['kubelet
   const whole = [
     'mount --make-rprivate /',
     'mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/lib',
-    'mkdir -p /run/containerd /var/lib/kubelet /var/lib/containerd/io.containerd.content.v1.content',
+    // An empty directory is no store, and is not told.
+    'mkdir -p /run/containerd /var/lib/kubelet /var/lib/containerd/io.containerd.content.v1.content /var/lib/docker',
     script,
     `"$@"; kill $(jobs -p)`,
   ].join('\n');

@@ -95,7 +95,7 @@ e2eTest(
     await writeFile(join(daemon.cniBinDir, 'slow'), plugin, { mode: 0o755 });
     await daemon.useCniPlugins([{ type: 'slow' }]);
     const config = podConfig(daemon, { name: 'waiting' });
-    const running = daemon.runtime.runPodSandbox({ config, runtimeHandler: '' }, { timeoutMs: 8_000 }).catch(() => undefined);
+    const running = daemon.runtime.runPodSandbox({ config, runtimeHandler: '' }, { timeoutMs: 3_000 }).catch(() => undefined);
     const report = await until('the plugin runs', async () => {
       const found = JSON.parse(await daemon.cli('debug', 'stacks', '--json')) as StacksReport;
       return found.children.some(({ name }) => name === 'sleep') ? found : undefined;
