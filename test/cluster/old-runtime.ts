@@ -1,13 +1,12 @@
 /** A runtime on a node that is to be moved (docs/moving.md), in its own places, which are covered in this mount namespace. */
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
-import { ensureDir } from 'fs-extra/esm';
 import type { TestDaemon } from '../support/daemon.ts';
-import { placeOf } from '../support/kubelet-places.ts';
 import { IMAGES, writeArchive } from '../support/test-image.ts';
 import { configureContainerd, CONTAINERD } from './old-containerd.ts';
 import { configureCrio, CRIO } from './old-crio.ts';
 import type { OldRuntimeKind } from './old-kind.ts';
+import { coverPlaces } from './places.ts';
 
 const LIMITS = { timeout: 60_000, killSignal: 'SIGKILL' } as const;
 const PROGRAM = join(import.meta.dirname, '../../bin/podwright');
@@ -25,6 +24,7 @@ export class OldRuntime {
   readonly #name: OldRuntimeName;
   readonly #program: string;
   readonly #directory: string;
+  #uncover = (): Promise<void> => Promise.resolve();
 
   constructor(name: OldRuntimeName, program: string, directory: string) {
     this.kind = OLD_RUNTIMES[name];
@@ -39,13 +39,7 @@ export class OldRuntime {
 
   /** Its configuration: the daemon's network, the cluster's mirrors. @returns the socket, and how it is started */
   async configure(daemon: TestDaemon, cniBinDirs: readonly string[]): Promise<{ socket: string; command: string }> {
-    for (const path of this.kind.places) {
-      const own = placeOf(join(this.#directory, 'places'), path);
-      await ensureDir(own);
-      await execa('mount', ['--bind', own, path], LIMITS);
-      // A peer group of its own: else what is mounted there would be mounted below `own` as well.
-      for (const propagation of ['--make-private', '--make-shared']) await execa('mount', [propagation, path], LIMITS);
-    }
+    this.#uncover = await coverPlaces(join(this.#directory, 'places'), this.kind.places);
     const made = await writeArchive(['layers', 'busybox'], 'docker');
     const archive = join(this.#directory, 'images.tar');
     await execa('mv', [made.path, archive]);
@@ -57,7 +51,7 @@ export class OldRuntime {
   }
 
   async uncover(): Promise<void> {
-    for (const path of this.kind.places) await execa('umount', ['-R', '-l', path], { ...LIMITS, reject: false });
+    await this.#uncover();
   }
 
   /**

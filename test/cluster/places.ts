@@ -51,9 +51,13 @@ export async function makeNodeNetwork(): Promise<void> {
   });
 }
 
-/** Puts directories below `folder` in the place of the kubelet's, in this mount namespace. @returns what takes them away again */
-export async function coverPlaces(folder: string): Promise<() => Promise<void>> {
-  for (const path of DIRECTORIES) {
+/**
+ * Puts directories below `folder` in the place of others, in this mount namespace.
+ * @param paths the others; by default the kubelet's
+ * @returns what takes them away again
+ */
+export async function coverPlaces(folder: string, paths: readonly string[] = DIRECTORIES): Promise<() => Promise<void>> {
+  for (const path of paths) {
     const own = placeOf(folder, path);
     await ensureDir(own);
     await execa('mount', ['--bind', own, path], LIMITS);
@@ -62,7 +66,7 @@ export async function coverPlaces(folder: string): Promise<() => Promise<void>> 
   }
   return async () => {
     // One below may go by itself meanwhile, with the kubelet's namespace: `leftovers` looks whether all have gone.
-    for (const path of DIRECTORIES) await execa('umount', ['-R', '-l', path], LIMITS).catch(() => undefined);
+    for (const path of paths) await execa('umount', ['-R', '-l', path], LIMITS).catch(() => undefined);
   };
 }
 
