@@ -12,6 +12,7 @@ import { NamespaceMode } from '../../api/cri/enums.ts';
 import { connect } from '../../src/cli/cri-client.ts';
 import { askAsCadvisor, cadvisorContainer, cadvisorSocket, configureCadvisor } from '../support/cadvisor.ts';
 import { cgroupOf, directoryOf, isThere, isV1, pidOf } from '../support/cgroup-files.ts';
+import { settleBridge } from '../support/cni.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { assertNothingNew, e2eTest, inventoryOf } from '../support/e2e-test.ts';
 import { containerStatus, execOutput, failureOf, podConfig, removePod, runContainer, runPod, shell, until, waitForOutput } from '../support/pods.ts'; // prettier-ignore
@@ -163,6 +164,7 @@ e2eTest('after kill -9 everything is told as before, and goes with the pod', asy
 });
 
 e2eTest('a daemon that was killed while it made or removed the cgroup of a network leaves none', async (daemon) => {
+  await settleBridge(daemon);
   await configureCadvisor(daemon, true);
   await daemon.restart();
   const earlier = await inventoryOf(daemon);

@@ -1,21 +1,12 @@
 // long: 50 s
 import assert from 'node:assert/strict';
-import { symlink } from 'node:fs/promises';
-import { installPlugin } from '../support/cni.ts';
+import { useSlowBridge } from '../support/cni.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { assertNothingNew, e2eTest, inventoryOf, sharedDaemon } from '../support/e2e-test.ts';
 import { containerConfig, failureOf, podConfig, runPod, until } from '../support/pods.ts';
 
 const test = sharedDaemon();
 const SLEEP = ['sleep', '3600'];
-
-/** A network whose ADD and DEL take one and a half seconds longer. */
-async function slowNetwork(daemon: TestDaemon): Promise<void> {
-  await installPlugin(daemon.cniBinDir, 'slow', 'dawdles', ['ADD', 'DEL']);
-  const [bridge, ...others] = daemon.bridgePlugins();
-  await symlink('/usr/lib/cni/bridge', `${daemon.cniBinDir}/bridge`).catch(() => undefined);
-  await daemon.useCniPlugins([{ ...bridge, type: 'slow' }, ...others]);
-}
 
 const podIds = async (daemon: TestDaemon): Promise<string[]> => (await daemon.runtime.listPodSandbox({})).items.map((item) => item.id);
 const containerIds = async (daemon: TestDaemon): Promise<string[]> =>
@@ -47,7 +38,7 @@ test('the same CreateContainer five times at once, and later, gives one containe
 });
 
 e2eTest('RunPodSandbox again after its deadline joins the work, and gets the one sandbox', async (daemon) => {
-  await slowNetwork(daemon);
+  await useSlowBridge(daemon);
   const config = podConfig(daemon);
   for (let round = 0; round < 3; round += 1) {
     const { code, message } = await failureOf(daemon.runtime.runPodSandbox({ config }, { timeoutMs: 300 }));
@@ -60,7 +51,7 @@ e2eTest('RunPodSandbox again after its deadline joins the work, and gets the one
 });
 
 e2eTest('RunPodSandbox again after the work was finished for nobody gets the parked sandbox at once', async (daemon) => {
-  await slowNetwork(daemon);
+  await useSlowBridge(daemon);
   const config = podConfig(daemon);
   await failureOf(daemon.runtime.runPodSandbox({ config }, { timeoutMs: 300 }));
   await new Promise((resolve) => setTimeout(resolve, 4000));
@@ -75,7 +66,7 @@ e2eTest('RunPodSandbox again after the work was finished for nobody gets the par
 e2eTest(
   'a parked sandbox that nobody comes back for is removed with all it had',
   async (daemon) => {
-    await slowNetwork(daemon);
+    await useSlowBridge(daemon);
     const before = await inventoryOf(daemon);
     await failureOf(daemon.runtime.runPodSandbox({ config: podConfig(daemon) }, { timeoutMs: 300 }));
     await new Promise((resolve) => setTimeout(resolve, 5000));
@@ -87,7 +78,7 @@ e2eTest(
 
 for (const moment of ['while it is made', 'when it is parked'] as const) {
   e2eTest(`kill -9 ${moment}: the abandoned sandbox is gone after the start, and the request succeeds`, async (daemon) => {
-    await slowNetwork(daemon);
+    await useSlowBridge(daemon);
     const before = await inventoryOf(daemon);
     const config = podConfig(daemon);
     await failureOf(daemon.runtime.runPodSandbox({ config }, { timeoutMs: 500 }));

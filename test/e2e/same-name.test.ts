@@ -1,9 +1,9 @@
 /** A name and attempt that are in use are no answer to a request that asks for something else. */
 import assert from 'node:assert/strict';
-import { readdir, symlink } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readJson } from 'fs-extra/esm';
-import { installPlugin } from '../support/cni.ts';
+import { useSlowBridge } from '../support/cni.ts';
 import { e2eTest, sharedDaemon } from '../support/e2e-test.ts';
 import { containerConfig, failureOf, podConfig, runPod, shell, until } from '../support/pods.ts';
 
@@ -32,10 +32,7 @@ test('RunPodSandbox and CreateContainer with a name that is in use and another c
 e2eTest(
   'a parked sandbox makes way for another configuration, and one under way is not joined by it',
   async (daemon) => {
-    await installPlugin(daemon.cniBinDir, 'slow', 'dawdles', ['ADD', 'DEL']);
-    const [bridge, ...others] = daemon.bridgePlugins();
-    await symlink('/usr/lib/cni/bridge', `${daemon.cniBinDir}/bridge`).catch(() => undefined);
-    await daemon.useCniPlugins([{ ...bridge, type: 'slow' }, ...others]);
+    await useSlowBridge(daemon);
     const config = podConfig(daemon);
     const other = { ...config, annotations: { ...config.annotations, network: 'attached' } };
     assert.equal(await codeOf(daemon.runtime.runPodSandbox({ config }, { timeoutMs: 300 })), 'DEADLINE_EXCEEDED');

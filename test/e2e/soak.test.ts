@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import { execa } from 'execa';
 import { remove, writeJson } from 'fs-extra/esm';
-import { installPlugin, writeLots } from '../support/cni.ts';
+import { installPlugin, settleBridge, writeLots } from '../support/cni.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { assertNothingNew, e2eTest, inventoryOf } from '../support/e2e-test.ts';
 import { until } from '../support/pods.ts';
@@ -77,6 +77,7 @@ e2eTest(
   `${PODS} pods with user namespaces, CDI devices and volumes, a network that fails, a daemon that is killed: nothing is left, every exit code is exact`,
   async (daemon, context) => {
     const plan = planSoak(SEED, PODS);
+    await settleBridge(daemon);
     await installPlugin(daemon.cniBinDir, PLUGIN, 'draws-lots', ['ADD', 'DEL']);
     await writeLots(daemon.cniBinDir, PLUGIN, { ADD: plan.adds, DEL: plan.dels });
     await daemon.useCniPlugins([...daemon.bridgePlugins(), { type: PLUGIN }]);

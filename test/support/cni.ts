@@ -49,6 +49,26 @@ export async function useFaultyPlugin(daemon: TestDaemon, does: Behaviour, at: r
   await daemon.useCniPlugins([...daemon.bridgePlugins(), { type: 'faulty' }]);
 }
 
+/**
+ * Makes a bridge as one that has had a pod, whose MAC is set for good. To be called where a daemon or a plugin is killed in the network's
+ * first ADD and the next one must succeed at once. The bridge plugin (1.1.1 and 1.9.1: ensureBridge, ensureAddr) reads the MAC before its
+ * veth hangs on the bridge and sets it after: where an ADD was ended in between and undone, the bridge has the MAC zero, and the next ADD
+ * fails, once, with "could not set bridge's mac: invalid argument". A kubelet tries again.
+ */
+export async function settleBridge({ bridge }: { readonly bridge: string }): Promise<void> {
+  const mac = ['02', ...randomBytes(5).toString('hex').match(/../g)!].join(':');
+  await execa('ip', ['link', 'add', bridge, 'address', mac, 'type', 'bridge']);
+}
+
+/** Has the daemon use a network, with no pod so far, whose ADD and DEL take one and a half seconds longer. */
+export async function useSlowBridge(daemon: TestDaemon): Promise<void> {
+  await settleBridge(daemon);
+  await installPlugin(daemon.cniBinDir, 'slow', 'dawdles', ['ADD', 'DEL']);
+  await symlink(join(REAL_PLUGINS, 'bridge'), join(daemon.cniBinDir, 'bridge'));
+  const [bridge, ...others] = daemon.bridgePlugins();
+  await daemon.useCniPlugins([{ ...bridge, type: 'slow' }, ...others]);
+}
+
 /** How often a fixture plugin has been run for `command` in `binDir`. */
 export async function callsOf(binDir: string, name: string, command: 'ADD' | 'DEL'): Promise<number> {
   const text = await readFile(join(binDir, `${name}.calls`), 'utf8').catch(() => '');

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { findProcessesByEnvironment } from '../../../src/linux/process.ts';
-import { installPlugin, makeCniLab, REAL_PLUGINS, removeFirewallRules } from '../../support/cni.ts';
+import { installPlugin, makeCniLab, REAL_PLUGINS, removeFirewallRules, settleBridge } from '../../support/cni.ts';
 import { networksOf, podIn, soon } from '../../support/networks.ts';
 import type { ChildProcess } from 'node:child_process';
 import { pathExists } from 'fs-extra/esm';
@@ -94,6 +94,7 @@ for (const [killAt, steps, fails] of CRASHES) {
 test('a plugin that outlives its killed daemon adds nothing after the next daemon has cleaned up', async (t) => {
   const lab = await makeCniLab();
   t.after(() => lab.remove());
+  await settleBridge(lab);
   await installPlugin(lab.binDir, 'slow-bridge', 'dawdles', ['ADD']);
   await lab.configure([{ ...lab.bridgePlugin, type: 'slow-bridge' }]);
   const request = podIn(lab);
