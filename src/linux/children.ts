@@ -18,6 +18,7 @@ const WNOHANG = 1;
 const WEXITED = 4;
 /** The process stays a zombie, so its pid is not used again. */
 const WNOWAIT = 0x01000000;
+const P_ALL = 0;
 const P_PID = 1;
 const CLD_EXITED = 1;
 /** siginfo_t of a child, the same on x86-64 and arm64. */
@@ -85,6 +86,17 @@ export async function adoptOrphan({
 /** As {@link adopt}, and the program does not end while the child lives. For spawn, in the same turn as the spawn. */
 export function watchSpawned(pid: number): Promise<ExitStatus> {
   return watch(pid, true);
+}
+
+/** Programs that are being started on another thread, and have no watch yet. */
+let spawning = 0;
+
+/** Says that a child is about to be there, which is watched as soon as the event loop knows its pid. @returns what ends that. */
+export function noteSpawning(): () => void {
+  spawning += 1;
+  return () => {
+    spawning -= 1;
+  };
 }
 
 function watch(pid: number, keepsAlive: boolean): Promise<ExitStatus> {
@@ -156,20 +168,39 @@ function release(pid: number): void {
  */
 export async function sweepZombies(before: ReadonlySet<number>): Promise<Set<number>> {
   const found = new Set<number>();
+  if (!hasZombie()) return found;
   for (const pid of await mayBeChildrenOf(process.pid)) {
     if (watched.has(pid) || releasing.has(pid)) continue;
     const stat = await statOfProcess(pid);
     if (stat?.parentPid !== process.pid || stat.state !== 'Z' || watched.has(pid) || releasing.has(pid)) continue;
-    if (before.has(pid)) release(pid);
+    // One that has just been started may have ended, and its caller has not heard of it.
+    if (before.has(pid) && spawning === 0) release(pid);
     else found.add(pid);
   }
   return found;
 }
 
-/** The pids of a process's children; where the kernel does not list them (CONFIG_PROC_CHILDREN), all pids. */
+/** Whether any child of ours has ended and is not waited for. */
+function hasZombie(): boolean {
+  infoBuffer.fill(0);
+  return waitid(P_ALL, 0, infoBuffer, WEXITED | WNOHANG | WNOWAIT) === 0 && infoBuffer.readInt32LE(SIGINFO.pid) !== 0;
+}
+
+/**
+ * The pids of a process's children; where the kernel does not list them (CONFIG_PROC_CHILDREN), all pids. It lists them by the
+ * thread that has started them, proc(5).
+ */
 export async function mayBeChildrenOf(pid: number): Promise<number[]> {
-  const listed = await unlessMissing(readFile(`/proc/${pid}/task/${pid}/children`, 'utf8'), undefined);
-  const names = listed === undefined ? await readdir('/proc') : listed.split(' ');
+  const listOf = async (thread: string): Promise<string | undefined> =>
+    unlessMissing(readFile(`/proc/${pid}/task/${thread}/children`, 'utf8'), undefined);
+  const first = await listOf(String(pid));
+  if (first === undefined) return pidsIn(await readdir('/proc'));
+  const others = (await unlessMissing(readdir(`/proc/${pid}/task`), [])).filter((thread) => thread !== String(pid));
+  const lists = [first, ...(await Promise.all(others.map(listOf)))];
+  return pidsIn(lists.flatMap((list) => list?.split(' ') ?? []));
+}
+
+function pidsIn(names: readonly string[]): number[] {
   return names.filter((name) => /^\d+$/.test(name)).map(Number);
 }
 

@@ -1,7 +1,7 @@
 import { waitFor, withTimeout } from '../base/deadline.ts';
 import { DaemonError } from '../base/errors.ts';
 import { countThread } from './kernel-threads.ts';
-import { PLAIN_ENVIRONMENT, runWith, spawn } from './spawn.ts';
+import { PLAIN_ENVIRONMENT, runWith, spawnBeside } from './spawn.ts';
 import type { RunOptions, RunResult } from './spawn.ts';
 
 /** Processes and threads that may hang in one place at once before nobody is sent there any more. */
@@ -17,11 +17,12 @@ const left = new Map<string, number>();
  */
 export async function runAt(place: string, file: string, options: Omit<RunOptions, 'env'>): Promise<RunResult> {
   checkLeft(place);
-  const state = { hasEnded: false, isLeft: false };
-  const spawnCounted: typeof spawn = (program, spawnOptions) => {
-    const child = spawn(program, spawnOptions);
+  const state = { isThere: false, isLeft: false };
+  const spawnCounted: typeof spawnBeside = async (program, spawnOptions, signal) => {
+    const child = await spawnBeside(program, spawnOptions, signal);
+    state.isThere = true;
     const ended = (): void => {
-      state.hasEnded = true;
+      state.isThere = false;
       if (state.isLeft) count(place, -1);
     };
     child.exit.then(ended, ended);
@@ -30,7 +31,7 @@ export async function runAt(place: string, file: string, options: Omit<RunOption
   try {
     return await runWith(spawnCounted, file, { ...options, env: PLAIN_ENVIRONMENT });
   } catch (error) {
-    state.isLeft = !state.hasEnded;
+    state.isLeft = state.isThere;
     if (state.isLeft) count(place, 1);
     throw error;
   }

@@ -30,9 +30,16 @@ const addCloseFrom = bind<(object: Buffer, fd: number) => number>('int posix_spa
 const addChdir = bind<(object: Buffer, path: string) => number>(
   'int posix_spawn_file_actions_addchdir_np(void *actions, const char *path)',
 );
-const posixSpawn = bind<
-  (pid: Buffer, path: string, actions: Buffer, attr: Buffer, argv: (string | null)[], envp: (string | null)[]) => number
->('int posix_spawn(void *pid, const char *path, void *actions, void *attr, const char **argv, const char **envp)');
+export type PosixSpawnArguments = [
+  pid: Buffer,
+  path: string,
+  actions: Buffer,
+  attr: Buffer,
+  argv: (string | null)[],
+  envp: (string | null)[],
+];
+export const POSIX_SPAWN = 'int posix_spawn(void *pid, const char *path, void *actions, void *attr, const char **argv, const char **envp)';
+const posixSpawn = bind<(...args: PosixSpawnArguments) => number>(POSIX_SPAWN);
 
 let observer: (path: string, ok: boolean) => void = () => undefined;
 
@@ -71,29 +78,53 @@ export function spawnPosix(path: string, options: SpawnOptions): Child {
  * below their count.
  */
 export function startProgram(path: string, options: SpawnOptions, childFds: readonly (number | undefined)[]): number {
-  const attr = Buffer.alloc(OPAQUE_BYTES);
-  const actions = Buffer.alloc(OPAQUE_BYTES);
-  checkReturned(attrInit(attr), 'posix_spawnattr_init');
+  const call = new PreparedCall(path, options, childFds);
   try {
-    checkReturned(actionsInit(actions), 'posix_spawn_file_actions_init');
-    try {
-      prepareAttributes(attr, options);
-      prepareActions(actions, options, childFds);
-      const pid = Buffer.alloc(4);
-      const env = Object.entries(options.env ?? process.env).map(([name, value]) => `${name}=${value ?? ''}`);
-      refuseNul([path, ...options.args, ...env, options.cwd ?? '']);
-      const where = options.cwd === undefined ? '' : ` (in ${options.cwd})`; // ENOENT may mean either
-      const startedMs = performance.now();
-      const errno = posixSpawn(pid, path, actions, attr, [path, ...options.args, null], [...env, null]);
-      observer(path, errno === 0);
-      checkReturned(errno, `spawn${where}`, path);
-      noteChildsDelay(pid.readInt32LE(0), startedMs);
-      return pid.readInt32LE(0);
-    } finally {
-      actionsDestroy(actions);
-    }
+    const startedMs = performance.now();
+    const pid = call.pidAfter(posixSpawn(...call.arguments));
+    noteChildsDelay(pid, startedMs);
+    return pid;
   } finally {
-    attrDestroy(attr);
+    call.destroy();
+  }
+}
+
+/** What posix_spawn is given. */
+export class PreparedCall {
+  readonly arguments: PosixSpawnArguments;
+  readonly #pid = Buffer.alloc(4);
+  readonly #attr = Buffer.alloc(OPAQUE_BYTES);
+  readonly #actions = Buffer.alloc(OPAQUE_BYTES);
+  readonly #path: string;
+  readonly #where: string;
+
+  constructor(path: string, options: SpawnOptions, childFds: readonly (number | undefined)[]) {
+    const env = Object.entries(options.env ?? process.env).map(([name, value]) => `${name}=${value ?? ''}`);
+    refuseNul([path, ...options.args, ...env, options.cwd ?? '']);
+    this.#path = path;
+    this.#where = options.cwd === undefined ? '' : ` (in ${options.cwd})`; // ENOENT may mean either
+    this.arguments = [this.#pid, path, this.#actions, this.#attr, [path, ...options.args, null], [...env, null]];
+    checkReturned(attrInit(this.#attr), 'posix_spawnattr_init');
+    checkReturned(actionsInit(this.#actions), 'posix_spawn_file_actions_init');
+    try {
+      prepareAttributes(this.#attr, options);
+      prepareActions(this.#actions, options, childFds);
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
+  }
+
+  /** @throws the system error where the call has returned one. */
+  pidAfter(errno: number): number {
+    observer(this.#path, errno === 0);
+    checkReturned(errno, `spawn${this.#where}`, this.#path);
+    return this.#pid.readInt32LE(0);
+  }
+
+  destroy(): void {
+    actionsDestroy(this.#actions);
+    attrDestroy(this.#attr);
   }
 }
 

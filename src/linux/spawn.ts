@@ -4,6 +4,7 @@ import { lookForEnd } from './children.ts';
 import { errnoError } from './libc.ts';
 import { ended } from './pipes.ts';
 import { timeProgram } from './slow-programs.ts';
+import { spawnPosixBeside } from './spawn-beside.ts';
 import { spawnPosix } from './spawn-posix.ts';
 import { DaemonError, hasErrno } from '../base/errors.ts';
 import { reasonOf, settledWithin, sleep, withTimeout } from '../base/deadline.ts';
@@ -65,10 +66,21 @@ const KILL_WAIT_MS = 2000;
  * Starts a program; `file` without a slash is looked for in our PATH. The child has default signal handling, an empty
  * signal mask and exactly the descriptors of `stdio`; it inherits our soft limit of open files, which Node raised to the
  * hard one at its start.
+ * Blocks until the child has called execve: what is started for a request is started by {@link spawnBeside}.
  * @throws the system error: ENOENT (file, its interpreter or cwd), EACCES, E2BIG, ...
  */
 export function spawn(file: string, options: SpawnOptions): Child {
   const child = spawnPosix(findProgram(file), options);
+  stepIs({ pid: child.pid });
+  return child;
+}
+
+/**
+ * As {@link spawn}, beside the event loop. The child may have ended when it is told of, and its end is not missed.
+ * @throws the reason of `signal`, also while the kernel does not answer; a child that is there later is killed.
+ */
+export async function spawnBeside(file: string, options: SpawnOptions, signal?: AbortSignal): Promise<Child> {
+  const child = await spawnPosixBeside(findProgram(file), options, signal);
   stepIs({ pid: child.pid });
   return child;
 }
@@ -97,29 +109,39 @@ export function findProgram(file: string): string {
  * @throws the system error when it could not be started, as {@link spawn}.
  */
 export async function run(file: string, options: RunOptions): Promise<RunResult> {
-  return runWith(spawn, file, options);
+  return runWith(spawnBeside, file, options);
 }
 
 /** As {@link run}, with a given way to spawn. */
-export async function runWith(spawnProgram: typeof spawn, file: string, options: RunOptions): Promise<RunResult> {
+export async function runWith(
+  spawnProgram: (file: string, options: SpawnOptions, signal: AbortSignal) => Child | Promise<Child>,
+  file: string,
+  options: RunOptions,
+): Promise<RunResult> {
   if (options.signal?.aborted === true) throw reasonOf(options.signal);
-  const child = spawnProgram(file, spawnOptions(options));
+  const deadline = withTimeout(options.signal, options.timeoutMs, describe(file, options.args));
+  try {
+    return await resultOf(await spawnProgram(file, spawnOptions(options), deadline.signal), file, options, deadline.signal);
+  } finally {
+    deadline.clear();
+  }
+}
+
+async function resultOf(child: Child, file: string, options: RunOptions, signal: AbortSignal): Promise<RunResult> {
   const stopTiming = timeProgram(child.pid, basename(file), () => options.what ?? shown(file, options.args));
   const limit = options.outputLimitBytes ?? OUTPUT_LIMIT_BYTES;
   const stdout = new CollectedOutput(child.pipes[1], limit, 'start');
   const stderr = new CollectedOutput(child.pipes[2], limit, 'end');
   const stdin = child.pipes[0];
   stdin?.end(options.input ?? '');
-  const deadline = withTimeout(options.signal, options.timeoutMs, describe(file, options.args));
   try {
-    const exit = await exitOrKill(child, deadline.signal, stderr);
+    const exit = await exitOrKill(child, signal, stderr);
     const hasEnded = await settledWithin(Promise.all([stdout.ended, stderr.ended]), options.drainMs ?? DRAIN_MS);
     if (stdout.isOver && options.mayBeCut !== true)
       throw new DaemonError('Internal', `${describe(file, options.args)}: its output is over ${limit} bytes, must be less`);
     return { exit, stdout: stdout.bytes(), stderr: stderr.bytes(), cut: stdout.isOver, heldOpen: !hasEnded };
   } finally {
     stopTiming();
-    deadline.clear();
     stdin?.destroy();
     stdout.close();
     stderr.close();

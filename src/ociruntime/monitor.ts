@@ -11,7 +11,7 @@ import type { ProcessIdentity } from '../linux/process.ts';
 import { identify } from '../linux/process.ts';
 import type { Child } from '../linux/spawn.ts';
 import { timeProgram } from '../linux/slow-programs.ts';
-import { killGroup, spawn } from '../linux/spawn.ts';
+import { killGroup, spawnBeside } from '../linux/spawn.ts';
 import { readAnswer, readSyncMessage } from './answers.ts';
 import { CreatorWatch } from './creator-watch.ts';
 import type { MonitoredBundle } from './monitored-bundle.ts';
@@ -95,7 +95,49 @@ export async function createMonitored(options: MonitorOptions, runtime: OciRunti
 }
 
 async function create(options: MonitorOptions, runtime: OciRuntime, request: MonitorRequest): Promise<MonitoredContainer> {
-  const { child, syncEnd, startEnd, stderrEnd } = spawnMonitor(options, runtime, request);
+  const what = `create container ${request.containerId}: ${runtime.name} under conmon`;
+  const deadline = withTimeout(request.signal, request.timeoutMs, what);
+  try {
+    return await createBy(await monitorWithin(spawnMonitor(options, runtime, request), deadline.signal), what, {
+      options,
+      runtime,
+      request,
+      signal: deadline.signal,
+    });
+  } finally {
+    deadline.clear();
+  }
+}
+
+/** A monitor that is there only after the signal is killed. Until then its start pipe is held: closed, it would let the monitor go on. */
+async function monitorWithin(starting: Promise<SpawnedMonitor>, signal: AbortSignal): Promise<SpawnedMonitor> {
+  try {
+    return await waitFor(starting, signal);
+  } catch (error) {
+    starting.then(
+      ({ child, startEnd, syncEnd, stderrEnd }) => {
+        killGroup(child.pid);
+        startEnd.close();
+        closeAll([syncEnd, stderrEnd]);
+      },
+      () => undefined,
+    );
+    throw error;
+  }
+}
+
+interface Creation {
+  readonly options: MonitorOptions;
+  readonly runtime: OciRuntime;
+  readonly request: MonitorRequest;
+  readonly signal: AbortSignal;
+}
+
+async function createBy(
+  { child, syncEnd, startEnd, stderrEnd }: SpawnedMonitor,
+  what: string,
+  { options, runtime, request, signal }: Creation,
+): Promise<MonitoredContainer> {
   const life = { hasEnded: false };
   const ended = (): void => {
     life.hasEnded = true;
@@ -105,22 +147,20 @@ async function create(options: MonitorOptions, runtime: OciRuntime, request: Mon
   const words = readText(stderrEnd, WORDS_BYTES);
   const answer = readText(syncEnd, 65_536, true);
   const watch = new CreatorWatch(child.pid, WORDS_BYTES);
-  const what = `create container ${request.containerId}: ${runtime.name} under conmon`;
   const stopTiming = timeProgram(child.pid, basename(options.conmonPath), () => what);
-  const deadline = withTimeout(request.signal, request.timeoutMs, what);
   try {
     const monitor = await identify(child.pid);
-    if (monitor === undefined) throw await earlyEnd(request, child.exit, words, deadline.signal);
-    await placed(request, child, words, deadline.signal);
+    if (monitor === undefined) throw await earlyEnd(request, child.exit, words, signal);
+    await placed(request, child, words, signal);
     stage('monitor.placed');
     writeAndClose(startEnd.take(), '\0');
-    const text = await waitFor(Promise.race([answer.text, watch.start()]), deadline.signal);
+    const text = await waitFor(Promise.race([answer.text, watch.start()]), signal);
     if (text === undefined) throw silentEnd(request, runtime, watch);
     const line = text.trim();
     const message = line === '' ? undefined : readAnswer(`create container ${request.containerId}: conmon's answer`, line, readSyncMessage);
     stage('monitor.answered');
     if (message === undefined && watch.words.length > 0) throw silentEnd(request, runtime, watch);
-    if (message === undefined) throw await earlyEnd(request, child.exit, words, deadline.signal);
+    if (message === undefined) throw await earlyEnd(request, child.exit, words, signal);
     const { pid } = message;
     if (pid <= 0) throw new DaemonError('Internal', `create container ${request.containerId}: ${await refusal(message.message, watch)}`);
     const process = await identify(pid);
@@ -133,7 +173,6 @@ async function create(options: MonitorOptions, runtime: OciRuntime, request: Mon
     throw error;
   } finally {
     stopTiming();
-    deadline.clear();
     startEnd.close();
     words.stop();
     answer.stop();
@@ -168,10 +207,10 @@ class OwnedFd {
   }
 }
 
-function spawnMonitor(options: MonitorOptions, runtime: OciRuntime, request: MonitorRequest): SpawnedMonitor {
+async function spawnMonitor(options: MonitorOptions, runtime: OciRuntime, request: MonitorRequest): Promise<SpawnedMonitor> {
   const [sync, start, stderr] = makePipes(3) as [PipeEnds, PipeEnds, PipeEnds];
   try {
-    const child = spawn(options.conmonPath, {
+    const child = await spawnBeside(options.conmonPath, {
       args: conmonArgs(options, runtime, request),
       env: {
         ...(request.restore?.environment ?? runtime.environment),

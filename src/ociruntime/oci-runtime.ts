@@ -5,9 +5,9 @@ import { DaemonError, unlessMissing } from '../base/errors.ts';
 import { isObjectId } from '../base/ids.ts';
 import { step } from '../base/steps.ts';
 import { onThread } from '../linux/kernel-threads.ts';
-import type { ExitStatus, RunResult, Stdio } from '../linux/spawn.ts';
+import type { Child, ExitStatus, RunResult, Stdio } from '../linux/spawn.ts';
 import { timeProgram } from '../linux/slow-programs.ts';
-import { killGroup, run, spawn } from '../linux/spawn.ts';
+import { killGroup, run, spawnBeside } from '../linux/spawn.ts';
 import { readAnswer, readFeatures, readState, type HandlerFeatures, type OciState } from './answers.ts';
 import { runtimeWords } from './runtime-words.ts';
 
@@ -181,18 +181,25 @@ export class OciRuntime {
   }
 
   async #exec(request: RuntimeExecRequest, args: readonly string[]): Promise<ExitStatus> {
-    const child = spawn(this.path, { args, env: this.#options.environment, stdio: request.stdio, newSession: true });
     const what = `${this.name} exec ${request.containerId}`;
-    const stopTiming = timeProgram(child.pid, basename(this.path), () => what);
     const deadline = withTimeout(undefined, COMMAND_TIMEOUT_MS, what);
     try {
-      return await waitFor(child.exit, deadline.signal);
+      const options = { args, env: this.#options.environment, stdio: request.stdio, newSession: true };
+      return await this.#endOf(await spawnBeside(this.path, options, deadline.signal), what, deadline.signal);
+    } finally {
+      deadline.clear();
+    }
+  }
+
+  async #endOf(child: Child, what: string, signal: AbortSignal): Promise<ExitStatus> {
+    const stopTiming = timeProgram(child.pid, basename(this.path), () => what);
+    try {
+      return await waitFor(child.exit, signal);
     } catch (error) {
       killGroup(child.pid);
       throw error;
     } finally {
       stopTiming();
-      deadline.clear();
     }
   }
 

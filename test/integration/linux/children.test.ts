@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { adopt, becomeSubreaper, startZombieSweep, sweepZombies } from '../../../src/linux/children.ts';
+import { adopt, becomeSubreaper, noteSpawning, startZombieSweep, sweepZombies } from '../../../src/linux/children.ts';
 import { identify } from '../../../src/linux/process.ts';
 import { statOfProcess } from '../../../src/linux/proc-stat.ts';
 import { run } from '../../../src/linux/spawn.ts';
@@ -56,6 +56,20 @@ test('sweepZombies takes a forgotten zombie at the second look, and never one th
   const second = await sweepZombies(first);
   assert.ok(!second.has(forgotten));
   await untilGone(forgotten);
+});
+
+test('sweepZombies takes nothing while a program is being started, which may have ended before its pid is known', async () => {
+  becomeSubreaper();
+  const unknown = await orphan('exit 1');
+  await sleep(300);
+  const first = await sweepZombies(new Set());
+  const isWatched = noteSpawning();
+  const second = await sweepZombies(first);
+  assert.ok(second.has(unknown));
+  assert.equal((await statOfProcess(unknown))?.state, 'Z');
+  isWatched();
+  await sweepZombies(second);
+  await untilGone(unknown);
 });
 
 test('startZombieSweep cleans up by itself', async () => {

@@ -4,9 +4,10 @@ import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { pipe } from '../../../src/linux/libc.ts';
 import { statOfProcess } from '../../../src/linux/proc-stat.ts';
+import { spawnPosixBeside } from '../../../src/linux/spawn-beside.ts';
 import { spawnPosix } from '../../../src/linux/spawn-posix.ts';
 import { findProgram, killGroup, runWith, spawn } from '../../../src/linux/spawn.ts';
 import { until } from '../../support/pods.ts';
@@ -14,7 +15,7 @@ import { scratchDirectory } from '../../support/scratch.ts';
 import { spawnChildProcess } from '../../support/spawn-child-process.ts';
 import type { Child, RunOptions, RunResult, SpawnOptions } from '../../../src/linux/spawn.ts';
 
-const IMPLEMENTATIONS = { spawnPosix, spawnChildProcess };
+const IMPLEMENTATIONS = { spawnPosix, spawnPosixBeside, spawnChildProcess };
 
 function ownZombies(): number[] {
   return readdirSync('/proc')
@@ -36,7 +37,7 @@ function openDescriptors(): string[] {
 }
 
 for (const [name, implementation] of Object.entries(IMPLEMENTATIONS)) {
-  const start = (file: string, options: SpawnOptions): Child => implementation(findProgram(file), options);
+  const start = async (file: string, options: SpawnOptions): Promise<Child> => implementation(findProgram(file), options);
   const runIt = (file: string, options: Partial<RunOptions>): Promise<RunResult> =>
     runWith(start, file, { args: [], timeoutMs: 20_000, ...options });
   const shell = (script: string, options: Partial<RunOptions> = {}): Promise<RunResult> =>
@@ -45,7 +46,7 @@ for (const [name, implementation] of Object.entries(IMPLEMENTATIONS)) {
   describe(name, () => {
     test('passes arguments, environment, directory and stdin, and keeps stdout and stderr apart', async (t) => {
       const cwd = await scratchDirectory(t);
-      const result = await runWith((file, options) => start(file, { ...options, cwd }), 'sh', {
+      const result = await runWith(async (file, options) => start(file, { ...options, cwd }), 'sh', {
         args: ['-c', 'printf "%s|" "$@"; pwd; env; cat; echo oops >&2; exit 7', 'sh', 'a b', '', '"ü"'],
         env: { ONLY: 'this one\nhas two lines', PATH: '/usr/bin:/bin' },
         input: 'from stdin',
@@ -115,7 +116,7 @@ for (const [name, implementation] of Object.entries(IMPLEMENTATIONS)) {
       await writeFile(join(directory, 'one'), 'first ');
       await writeFile(join(directory, 'two'), 'second');
       const fds = [openSync(join(directory, 'two'), 'r'), openSync(join(directory, 'one'), 'r')];
-      const withFds: typeof spawn = (file, options) => start(file, { ...options, stdio: [...(options.stdio ?? []), ...fds] });
+      const withFds: typeof start = async (file, options) => start(file, { ...options, stdio: [...(options.stdio ?? []), ...fds] });
       const result = await runWith(withFds, 'sh', { args: ['-c', 'cat <&4; cat <&3'], timeoutMs: 20_000 });
       fds.forEach((fd) => {
         closeSync(fd);
@@ -124,7 +125,7 @@ for (const [name, implementation] of Object.entries(IMPLEMENTATIONS)) {
     });
 
     test('offers pipes at any descriptor in both directions', async () => {
-      const child = start('sh', {
+      const child = await start('sh', {
         args: ['-c', 'read line <&4; echo "got $line" >&3'],
         stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'input'],
       });
@@ -140,13 +141,13 @@ for (const [name, implementation] of Object.entries(IMPLEMENTATIONS)) {
       for (const field of ['SigIgn', 'SigBlk']) {
         assert.match(stdout.toString(), new RegExp(`^${field}:\\s0000000000000000$`, 'm'), field);
       }
-      const child = start('sh', { args: ['-c', 'test /dev/null -ef /proc/self/fd/0 && test /dev/null -ef /proc/self/fd/1'] });
+      const child = await start('sh', { args: ['-c', 'test /dev/null -ef /proc/self/fd/0 && test /dev/null -ef /proc/self/fd/1'] });
       assert.deepEqual(await child.exit, { code: 0 });
     });
 
     test('newSession makes it leader of its session and group; without it, it is in ours', async () => {
       for (const newSession of [true, false]) {
-        const child = start('sleep', { args: ['10'], newSession });
+        const child = await start('sleep', { args: ['10'], newSession });
         const stat = await statOfProcess(child.pid);
         const own = await statOfProcess(process.pid);
         assert.equal(stat?.session, newSession ? child.pid : own?.session);
@@ -160,55 +161,17 @@ for (const [name, implementation] of Object.entries(IMPLEMENTATIONS)) {
       const directory = await scratchDirectory(t);
       await writeFile(join(directory, 'bad'), '#!/no/such/interpreter\n', { mode: 0o755 });
       const before = openDescriptors();
-      const attempt = (file: string, options: Partial<SpawnOptions>): void => {
+      const attempt = async (file: string, options: Partial<SpawnOptions>): Promise<Child> =>
         start(file, { args: [], stdio: ['pipe', 'pipe', 'pipe'], ...options });
-      };
-      assert.throws(
-        () => {
-          attempt('/no/such/program', {});
-        },
-        { code: 'ENOENT' },
-      );
-      assert.throws(
-        () => {
-          attempt('no-such-program', {});
-        },
-        { code: 'ENOENT' },
-      );
-      assert.throws(
-        () => {
-          attempt('/etc/passwd', {});
-        },
-        { code: 'EACCES' },
-      );
-      assert.throws(
-        () => {
-          attempt('/tmp', {});
-        },
-        { code: 'EACCES' },
-      );
-      assert.throws(
-        () => {
-          attempt('/bin/true', { cwd: '/no/such/directory' });
-        },
-        { code: 'ENOENT' },
-      );
-      assert.throws(
-        () => {
-          attempt('/bin/true', { args: ['x'.repeat(200_000)] });
-        },
-        { code: 'E2BIG' },
-      );
-      assert.throws(
-        () => {
-          attempt('/bin/true', { args: ['a\0b'] });
-        },
-        { code: 'ERR_INVALID_ARG_VALUE' },
-      );
+      await assert.rejects(attempt('/no/such/program', {}), { code: 'ENOENT' });
+      await assert.rejects(attempt('no-such-program', {}), { code: 'ENOENT' });
+      await assert.rejects(attempt('/etc/passwd', {}), { code: 'EACCES' });
+      await assert.rejects(attempt('/tmp', {}), { code: 'EACCES' });
+      await assert.rejects(attempt('/bin/true', { cwd: '/no/such/directory' }), { code: 'ENOENT' });
+      await assert.rejects(attempt('/bin/true', { args: ['x'.repeat(200_000)] }), { code: 'E2BIG' });
+      await assert.rejects(attempt('/bin/true', { args: ['a\0b'] }), { code: 'ERR_INVALID_ARG_VALUE' });
       // The twin cannot tell which file is missing; that it throws is what counts.
-      assert.throws(() => {
-        attempt(join(directory, 'bad'), {});
-      });
+      await assert.rejects(attempt(join(directory, 'bad'), {}));
       assert.deepEqual(openDescriptors(), before);
     });
 
@@ -266,23 +229,26 @@ for (const [name, implementation] of Object.entries(IMPLEMENTATIONS)) {
     });
 
     test('an end while the event loop is blocked is not missed', async () => {
-      const child = start('true', { args: [] });
+      const starting = start('true', { args: [] });
       const until = performance.now() + 100;
       while (performance.now() < until);
+      const child = await starting;
       assert.deepEqual(await child.exit, { code: 0 });
     });
   });
 }
 
-test('spawnPosix gives the child exactly the descriptors asked for', async () => {
+test('both give the child exactly the descriptors asked for', async () => {
   const { readEnd, writeEnd } = pipe();
-  const withPipe: typeof spawn = (file, options) =>
-    spawnPosix(findProgram(file), { ...options, stdio: [...(options.stdio ?? []), readEnd] });
-  const result = await runWith(withPipe, 'ls', { args: ['/proc/self/fd'], timeoutMs: 5000 });
+  for (const implementation of [spawnPosix, spawnPosixBeside]) {
+    const withPipe = async (file: string, options: SpawnOptions): Promise<Child> =>
+      implementation(findProgram(file), { ...options, stdio: [...(options.stdio ?? []), readEnd] });
+    const result = await runWith(withPipe, 'ls', { args: ['/proc/self/fd'], timeoutMs: 5000 });
+    // 4 is the directory that ls reads.
+    assert.equal(result.stdout.toString(), '0\n1\n2\n3\n4\n');
+  }
   closeSync(readEnd);
   closeSync(writeEnd);
-  // 4 is the directory that ls reads.
-  assert.equal(result.stdout.toString(), '0\n1\n2\n3\n4\n');
 });
 
 test('a socket is both ways, and ends with the child', async () => {
@@ -321,6 +287,28 @@ test('killGroup refuses what could hit everything, and a group that is gone is f
   const child = spawn('true', { args: [], newSession: true });
   await child.exit;
   killGroup(child.pid);
+});
+
+test('the event loop does not wait for programs that are started beside it', { timeout: 60_000 }, async () => {
+  const startedInOneTurn = async (): Promise<number> => {
+    let started = 0;
+    const all = Array.from({ length: 64 }, async (_each, code) => {
+      const child = await spawnPosixBeside('/bin/sh', { args: ['-c', `exit ${code}`], env: {} });
+      started += 1;
+      return child.exit;
+    });
+    await nextTurn();
+    const soFar = started;
+    assert.deepEqual(
+      await Promise.all(all),
+      all.map((_each, code) => ({ code })),
+    );
+    return soFar;
+  };
+  let least = 64;
+  // A loop that gets no processor for that long sees all of them at once.
+  for (let tries = 0; tries < 10 && least === 64; tries += 1) least = await startedInOneTurn();
+  assert.ok(least < 64, 'all are started before the loop goes on');
 });
 
 test('the cost of spawnPosix does not grow with our memory', { timeout: 60_000 }, async () => {
