@@ -7,7 +7,7 @@ import { ALL_EVENTS } from './events.ts';
 import type { PluginHost } from './host.ts';
 import { wishesFault } from './limits.ts';
 import type { Plugin } from './plugin.ts';
-import type { Registered } from './runtime-calls.ts';
+import type { Refused, Registered } from './runtime-calls.ts';
 import type { NriSettings } from './settings.ts';
 import type { Setbacks } from './setbacks.ts';
 import { synchronize } from './synchronize.ts';
@@ -34,11 +34,11 @@ export interface JoinParts {
  */
 export async function join(
   plugin: Plugin,
-  { registered, configuration }: { readonly registered: Promise<Registered>; readonly configuration: string },
+  { registration, configuration }: { readonly registration: Promise<Registered | Refused>; readonly configuration: string },
   parts: JoinParts,
 ): Promise<void> {
   try {
-    await register(plugin, registered, parts.settings().registrationTimeoutMs);
+    await register(plugin, registration, parts.settings().registrationTimeoutMs);
     if (plugin.isGone || !(await configure(plugin, configuration, parts.settings()))) return;
     await waitAfterSetbacks(plugin, parts);
     const updates = await parts.windows.alone(async () => takeInTimed(plugin, parts), plugin.ended);
@@ -66,11 +66,13 @@ async function takeInTimed(plugin: Plugin, parts: JoinParts): Promise<readonly C
   }
 }
 
-async function register(plugin: Plugin, registered: Promise<Registered>, timeoutMs: number): Promise<void> {
+async function register(plugin: Plugin, registration: Promise<Registered | Refused>, timeoutMs: number): Promise<void> {
   const limit = withTimeout(undefined, timeoutMs, 'registration of an NRI plugin');
   try {
-    const result = await waitFor(Promise.race([registered, plugin.ended.then(() => undefined)]), limit.signal);
-    if (result !== undefined) plugin.identify(result.identity, result.version);
+    const result = await waitFor(Promise.race([registration, plugin.ended.then(() => undefined)]), limit.signal);
+    if (result === undefined) return;
+    if ('fault' in result) await plugin.dropAnswered(`registration of an NRI plugin: ${result.fault}`);
+    else plugin.identify(result.identity, result.version);
   } finally {
     limit.clear();
   }

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { messages, PluginMethods } from '../../api/nri/messages.ts';
+import { settledWithin } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { step } from '../base/steps.ts';
@@ -13,6 +14,12 @@ import type { PluginReport } from './report.ts';
 
 /** How long a plugin may take to hear that the daemon ends, milliseconds. */
 const SHUTDOWN_MS = 500;
+
+/**
+ * How long a plugin that may not register has to read why and to close its connection, milliseconds. Where the end of that is there too
+ * when the Go library looks for the answer, it may take the end, "ttrpc: closed" (containerd/ttrpc client.go: dispatch).
+ */
+const FAREWELL_MS = 300;
 
 export interface PluginOptions {
   readonly stream: Duplex;
@@ -52,6 +59,8 @@ export class Plugin {
   #callsMs = 0;
   #longestMs = 0;
   #lastError: string | undefined;
+  /** Why it is dropped, while it is given time to read that. */
+  #farewell: string | undefined;
 
   constructor({ stream, kind, identity, pid, calls, onCall, log }: PluginOptions) {
     this.kind = kind;
@@ -65,7 +74,8 @@ export class Plugin {
     this.#connection = connectPlugin(stream, calls);
     void this.#connection.closed.then((why) => {
       const [call] = this.#asked;
-      if (call !== undefined) this.drop(`${call}: ${why?.message ?? 'the connection is closed'}`);
+      if (this.#farewell !== undefined) this.drop(this.#farewell);
+      else if (call !== undefined) this.drop(`${call}: ${why?.message ?? 'the connection is closed'}`);
       else if (isBroken(why)) this.drop(why.message);
       else this.#leave();
     });
@@ -184,6 +194,13 @@ export class Plugin {
     this.#lastError = reason;
     this.#log.warn('an NRI plugin is dropped', { plugin: this.label, reason, ...(this.#pid === undefined ? {} : { pid: this.#pid }) });
     this.#finish(reason);
+  }
+
+  /** As {@link drop}, of one that is being answered why: its connection ends when it has read that and closed it, or after a moment. */
+  async dropAnswered(reason: string): Promise<void> {
+    this.#farewell = reason;
+    await settledWithin(this.ended, FAREWELL_MS);
+    this.drop(reason);
   }
 
   /** Tells the plugin that the daemon ends, where it is far enough to be told, and ends the connection. */

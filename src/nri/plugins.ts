@@ -210,7 +210,7 @@ export class Plugins {
     const { settings, onCall } = this.#options;
     const update = async (request: UpdateContainersRequest): Promise<UpdateContainersResponse> => this.#updateFor(host, plugin, request);
     const log = this.#logFor(newcomer);
-    const { calls, registered } = runtimeCalls({ identity: newcomer.identity, update });
+    const { calls, registration } = runtimeCalls({ identity: newcomer.identity, update });
     const plugin: Plugin = new Plugin({ ...newcomer, calls, onCall: (call) => onCall?.(call), log });
     this.#joining.add(plugin);
     void plugin.ended.then(() => {
@@ -223,7 +223,7 @@ export class Plugins {
       await this.#updates.run(plugin, async () => this.#apply(host, plugin, updates));
     };
     const parts = { settings, host, windows: this.#windows, setbacks: this.#setbacks, log, add, update: apply };
-    const joined = join(plugin, { registered, configuration }, parts);
+    const joined = join(plugin, { registration, configuration }, parts);
     return { plugin, joined };
   }
 

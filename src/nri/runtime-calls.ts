@@ -1,6 +1,5 @@
 import { messages, RuntimeMethods } from '../../api/nri/messages.ts';
 import type { UpdateContainersRequest, UpdateContainersResponse } from '../../api/nri/messages.ts';
-import { DaemonError } from '../base/errors.ts';
 import { refusal, type RuntimeCalls } from './connection.ts';
 import { MOST_BYTES_OF_A_PLUGIN, wishesFault } from './limits.ts';
 import { indexFault, nameFault } from './plugin-name.ts';
@@ -11,6 +10,11 @@ export interface Registered {
   readonly version: string;
 }
 
+/** A plugin that may not register, and has been answered why. */
+export interface Refused {
+  readonly fault: string;
+}
+
 export interface RuntimeCallsOptions {
   /** Of a launched plugin: what it says is not looked at, as upstream does it. */
   readonly identity: Registered['identity'] | undefined;
@@ -18,9 +22,11 @@ export interface RuntimeCallsOptions {
 }
 
 /** Answers what one plugin calls. */
-export function runtimeCalls({ identity, update }: RuntimeCallsOptions): { calls: RuntimeCalls; registered: Promise<Registered> } {
-  const { promise: registered, resolve, reject } = Promise.withResolvers<Registered>();
-  registered.catch(() => undefined); // who waits for it may have given up
+export function runtimeCalls({ identity, update }: RuntimeCallsOptions): {
+  calls: RuntimeCalls;
+  registration: Promise<Registered | Refused>;
+} {
+  const { promise: registration, resolve } = Promise.withResolvers<Registered | Refused>();
   let isOver = false;
   const registerPlugin = (payload: Uint8Array): Uint8Array => {
     if (isOver) throw refusal('FailedPrecondition', 'this plugin has registered already');
@@ -28,15 +34,9 @@ export function runtimeCalls({ identity, update }: RuntimeCallsOptions): { calls
     const { pluginIdx, pluginName, nriVersion } = RuntimeMethods.RegisterPlugin.request.decode(payload);
     const own = identity ?? { index: pluginIdx, name: pluginName };
     const fault = nameFault(own.name) ?? indexFault(own.index);
-    if (fault === undefined) {
-      resolve({ identity: own, version: nriVersion });
-      return messages.Empty.encode({});
-    }
-    // The plugin is to read why before its connection is closed.
-    setImmediate(() => {
-      reject(new DaemonError('InvalidArgument', `registration of an NRI plugin: ${fault}`));
-    });
-    throw refusal('InvalidArgument', fault);
+    resolve(fault === undefined ? { identity: own, version: nriVersion } : { fault });
+    if (fault !== undefined) throw refusal('InvalidArgument', fault);
+    return messages.Empty.encode({});
   };
   const updateContainers = async (payload: Uint8Array): Promise<Uint8Array> => {
     const { request, response } = RuntimeMethods.UpdateContainers;
@@ -49,7 +49,7 @@ export function runtimeCalls({ identity, update }: RuntimeCallsOptions): { calls
     return response.encode(await update(wishes));
   };
   return {
-    registered,
+    registration,
     calls: {
       RegisterPlugin: async (payload) => Promise.resolve(registerPlugin(payload)),
       UpdateContainers: updateContainers,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Event } from '../../../api/nri/enums.ts';
 import { PLUGIN_SERVICE, PluginMethods, RUNTIME_SERVICE, RuntimeMethods } from '../../../api/nri/messages.ts';
 import { Mux, PLUGIN_SERVICE_CONNECTION, RUNTIME_SERVICE_CONNECTION } from '../../../src/nri/mux.ts';
@@ -56,6 +57,28 @@ test('a plugin that hears of all events and knows no validation is no validator'
     assert.deepEqual(lab.warnings, []);
   });
 });
+
+for (const [how, leaves] of [
+  ['has time to read why and to leave', true],
+  ['and stays is dropped all the same', false],
+] as const)
+  test(`a plugin that may not register ${how}`, async () => {
+    await inLab(async (lab) => {
+      const socket = connect(lab.socket);
+      const client = new TtrpcClient(new Mux(socket).open(RUNTIME_SERVICE_CONNECTION));
+      const request = RuntimeMethods.RegisterPlugin.request.encode({ pluginName: 'test', pluginIdx: '7' });
+      const fault = 'its index is "7", must be two digits';
+      await assert.rejects(client.call(RUNTIME_SERVICE, 'RegisterPlugin', request, { timeoutMs: 5000 }), { message: fault });
+      await sleep(50);
+      assert.equal(client.reason, undefined, 'its connection is closed together with the answer');
+      if (leaves) socket.destroy();
+      await client.closed;
+      await until('it is gone', async () => Promise.resolve(lab.reports('gone').length === 1));
+      const reason = `registration of an NRI plugin: ${fault}`;
+      assert.deepEqual([lab.warnings, lab.reports('gone')[0]?.lastError], [[`an NRI plugin is dropped: unknown: ${reason}`], reason]);
+      assert.ok(!lab.lines.some(({ message }) => message === 'an NRI plugin has left'));
+    });
+  });
 
 test('an answer that cannot be read drops the plugin', async () => {
   await inLab(async (lab) => {
