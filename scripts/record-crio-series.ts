@@ -6,6 +6,7 @@
  *
  * FILE is test/fixtures/crio-node-series.json where it is left out. docs/cadvisor.md says with what it was recorded.
  */
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +26,7 @@ const POLL_MS = 5_000;
 
 const { path: program, version } = await clusterProgram('kubelet', tell);
 const directory = await mkdtemp(join(tmpdir(), 'crio-series-'));
-const cgroupRoot = `/crio-series-${process.pid}`;
+const cgroupRoot = `/crio-series-${randomBytes(4).toString('hex')}`;
 const kubelet = new TestKubelet({ program, directory: join(directory, 'kubelet'), socket: '/var/run/crio/crio.sock', cgroupRoot });
 const node = new CrioNode({ crio, pinns, directory: join(directory, 'crio'), socket: kubelet.crioSocket });
 try {

@@ -1,4 +1,5 @@
 /** The build that tests run: with the marks at which the crash tests kill the daemon. It starts in two thirds of the time that src/ needs. */
+import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { remove } from 'fs-extra/esm';
@@ -14,7 +15,7 @@ const KEPT_MS = 60 * 60 * 1000;
  * replaced as a whole: another run of tests may be starting its daemons from them.
  */
 export async function useTestBuild(): Promise<void> {
-  const fresh = `${DIRECTORY}.${process.pid}`;
+  const fresh = `${DIRECTORY}.${randomBytes(4).toString('hex')}`;
   await bundle(fresh, { hasStages: true });
   await mkdir(DIRECTORY, { recursive: true });
   // Sorted: client.js comes behind its parts, whose names change with what is in them.

@@ -1,4 +1,5 @@
 /** A pod's life in the steps that the kubelet takes, by the CRI. */
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { NamespaceMode } from '../../api/cri/enums.ts';
 import type { Init, NamespaceOption, PodSandboxConfig } from '../../api/cri/runtime.ts';
@@ -7,6 +8,8 @@ import type { Times } from './times.ts';
 
 export const CALL = { timeoutMs: 240_000 };
 const SLEEP = ['sleep', '3600'];
+/** Another run may use the same runtime. */
+const RUN = randomBytes(4).toString('hex');
 let serial = 0;
 
 /** What a pod has besides a network and an IPC namespace of its own. */
@@ -53,7 +56,7 @@ function namespacesOf({ pid, hasUserNamespace }: PodKind): Init<NamespaceOption>
 function podConfig({ logDirectory, cgroup }: CriHost, kind: PodKind): Init<PodSandboxConfig> {
   serial += 1;
   const name = `bench-${serial}`;
-  const uid = `${name}-${process.pid}`;
+  const uid = `${name}-${RUN}`;
   return {
     metadata: { name, namespace: 'bench', uid, attempt: 0 },
     hostname: name,

@@ -1,4 +1,5 @@
 /** What is compared: runtimes that the benchmark starts, or sockets of running ones. */
+import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -141,7 +142,7 @@ async function startPeer(host: Host, kind: PeerKind, program: string, parts: Par
 function openSocket(host: Host, text: string): Target {
   const [socket = '', pid] = text.split(',');
   const client = connect(socket);
-  const cgroup = `/bench-${process.pid}-${host.name}`;
+  const cgroup = `/bench-${randomBytes(4).toString('hex')}-${host.name}`;
   const number = pid === undefined ? undefined : Number(pid);
   const target: Target = {
     ...host,

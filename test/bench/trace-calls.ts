@@ -1,5 +1,6 @@
 /** Programs that are started and flushes to the disk, counted by strace(1): while it looks, all is slow, so nothing else is measured. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,12 +15,10 @@ export interface CallCounts {
 const POLL_MS = 10;
 const ATTACH_TRIES = 1000;
 const FLUSHES = 'fsync,fdatasync,syncfs,sync,msync';
-let serial = 0;
 
 /** What these processes, and all that they start, do meanwhile. */
 export async function countCalls(pids: readonly number[], work: () => Promise<void>): Promise<CallCounts> {
-  serial += 1;
-  const file = join(tmpdir(), `bench-strace-${process.pid}-${serial}`);
+  const file = join(tmpdir(), `bench-strace-${randomBytes(4).toString('hex')}`);
   const targets = pids.flatMap((pid) => ['-p', String(pid)]);
   const tracer = execa('strace', ['-f', '-qq', '-e', `trace=execve,execveat,${FLUSHES}`, '-o', file, ...targets], { reject: false });
   try {

@@ -6,7 +6,7 @@
  *
  * Another go.mod or go.sum is another directory. No cgo: the images carry some of them, and those have no C library.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -71,7 +71,7 @@ export async function clusterProgram(name: ProgramName, tell: (line: string) => 
   await ensureDir(join(path, '..'));
   tell(`building ${name} ${version} into ${path}; the first time this takes long`);
   const begun = Date.now();
-  const part = `${path}.${process.pid}.part`;
+  const part = `${path}.${randomBytes(4).toString('hex')}.part`;
   await build(source, directory, version, part);
   await rename(part, path);
   tell(`built in ${((Date.now() - begun) / 1000).toFixed(0)} s`);

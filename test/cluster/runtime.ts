@@ -1,4 +1,5 @@
 /** The runtime under test: a daemon of ours, or that of $SOCKET, which $PEER starts in the cluster's namespaces. */
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { ensureDir, pathExists } from 'fs-extra/esm';
 import { TestDaemon } from '../support/daemon.ts';
@@ -77,7 +78,7 @@ async function others(registry: TestRegistry, { socket, command }: Peer, directo
     isReady: () => pathExists(socket.replace(/^unix:\/\//, '')),
   });
   await component.start();
-  const cgroupRoot = `/pw-peer-${process.pid}`;
+  const cgroupRoot = `/pw-peer-${randomBytes(4).toString('hex')}`;
   const destroy = async (): Promise<void> => {
     await component.stop('SIGKILL');
     await endRest(own);

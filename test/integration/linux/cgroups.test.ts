@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -12,7 +13,7 @@ import { spawn } from '../../../src/linux/spawn.ts';
 import type { Child } from '../../../src/linux/spawn.ts';
 
 const mounts = await readMounts();
-const ROOT = `/podwright-test-${process.pid}`;
+const ROOT = `/podwright-test-${randomBytes(4).toString('hex')}`;
 // On a hybrid node the unified tree alone stands for a node of version 2, as far as its controllers go.
 const unifiedOnly = mounts.filter(({ type }) => type === 'cgroup2');
 const node = cgroupsOf(mounts);

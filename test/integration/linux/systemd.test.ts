@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -16,7 +17,7 @@ test(
   { skip: noSystemd },
   async () => {
     const slice = 'podwrighttest-pod1.slice';
-    const name = `podwright-test-${process.pid}.scope`;
+    const name = `podwright-test-${randomBytes(4).toString('hex')}.scope`;
     for (let round = 0; round < 3; round += 1) {
       const child = spawn('sleep', { args: ['1000'] });
       await startScope({ name, slice, pid: child.pid, description: 'a test' });
@@ -44,9 +45,10 @@ test('sdNotify sends its lines to the socket that the environment names', async 
     delete process.env['NOTIFY_SOCKET'];
   });
   assert.equal(sdNotify('READY=1'), false, 'not started by systemd');
+  const abstract = `podwright-test-${randomBytes(4).toString('hex')}`;
   for (const [address, socket] of [
     [`UNIX-RECV:${join(directory, 'notify')}`, join(directory, 'notify')],
-    [`ABSTRACT-RECV:podwright-test-${process.pid}`, `@podwright-test-${process.pid}`],
+    [`ABSTRACT-RECV:${abstract}`, `@${abstract}`],
   ] as const) {
     const server = spawn('socat', { args: ['-u', '-d', '-d', address, 'STDOUT'], stdio: ['ignore', 'pipe', 'pipe'], newSession: true });
     t.after(() => {

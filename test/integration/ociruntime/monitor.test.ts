@@ -12,6 +12,7 @@ import { MonitoredBundle } from '../../../src/ociruntime/monitored-bundle.ts';
 import { OciRuntime } from '../../../src/ociruntime/oci-runtime.ts';
 import { killCreators } from '../../../src/ociruntime/sweep.ts';
 import { makeBundle } from '../../support/runc-container.ts';
+import { scratchDirectory } from '../../support/scratch.ts';
 
 const ENVIRONMENT = { PATH: process.env['PATH'] ?? '' };
 
@@ -101,7 +102,7 @@ test("a runtime that refuses is told in the runtime's own words", async (t) => {
 });
 
 test('a monitor that cannot be put in its place starts nothing', async (t) => {
-  const started = join(process.env['TMPDIR'] ?? '/tmp', `podwright-test-started-${process.pid}`);
+  const started = join(await scratchDirectory(t), 'started');
   const setting = await setUp(t, {
     script: `: > ${started}; sleep 1000`,
     request: { placeMonitor: async () => Promise.reject(new Error('no such cgroup')) },
