@@ -1,5 +1,6 @@
 /** Bundles the daemon into dist/: podwright.js, a file for each worker, a thread or a process (src/**\/*-worker.ts), and client.js with its parts for the commands. */
 import { glob } from 'node:fs/promises';
+import { createRequire, isBuiltin } from 'node:module';
 import { basename, join } from 'node:path';
 import { build as bundleFiles, type BuildOptions, type Plugin } from 'esbuild';
 import { remove } from 'fs-extra/esm';
@@ -15,6 +16,29 @@ const APART: Plugin = {
     );
   },
 };
+
+/**
+ * Node's own modules by require(), and of each only what is used: an import reads all of its exports, and thereby loads what few need, for
+ * `node:http` all of fetch and WebSocket, and for `node:crypto` WebCrypto.
+ */
+const BUILTINS: Plugin = {
+  name: 'builtins',
+  setup: (build) => {
+    build.onResolve({ filter: /^[^./]/ }, ({ kind, path }) =>
+      kind !== 'require-call' && isBuiltin(path) ? { path, namespace: 'builtin' } : undefined,
+    );
+    build.onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({ contents: builtinByRequire(path) }));
+  },
+};
+
+/** An export that nobody imports is left out of the bundle, and so not read: hence the calls marked as pure. */
+function builtinByRequire(path: string): string {
+  const names = Object.keys(createRequire(import.meta.url)(path) as object).filter(
+    (name) => /^[A-Za-z_]\w*$/.test(name) && name !== 'default',
+  );
+  const lines = names.map((name) => `const _${name} = /* @__PURE__ */ (() => builtin.${name})();\nexport { _${name} as ${name} };`);
+  return [`const builtin = require(${JSON.stringify(path)});\nexport default builtin;`, ...lines].join('\n');
+}
 
 export interface BuildChoices {
   /** Leaves in the marks of src/base/stage.ts, at which the crash tests kill the daemon. @default false */
@@ -49,10 +73,11 @@ export async function bundle(outdir: string, choices: BuildChoices = {}): Promis
     platform: 'node',
     target: 'node24',
     format: 'esm',
-    plugins: version === undefined ? [APART] : [APART, versionIs(version)],
+    plugins: version === undefined ? [APART, BUILTINS] : [APART, BUILTINS, versionIs(version)],
     external: ['koffi'], // loads its native part from its own directory
     define: { PODWRIGHT_STAGES: String(hasStages) },
     minifySyntax: true,
+    minifyWhitespace: true, // the text stays in memory
     keepNames: true,
     legalComments: 'linked',
     ...(hasSourceMaps ? { sourcemap: 'linked', sourcesContent: false } : {}),

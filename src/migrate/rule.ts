@@ -97,9 +97,9 @@ const UNIT_MS: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-
 
 function milliseconds(text: string): number | undefined {
   if (text === '0') return 0;
-  if (!/^(?:\d+(?:\.\d*)?(?:ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
+  if (!/^(?:\d+(?:\.\d*)?(?:ns|us|\u00b5s|ms|s|m|h))+$/.test(text)) return undefined;
   let total = 0;
-  for (const [, count, unit = ''] of text.matchAll(/([\d.]+)([a-zµ]+)/g)) total += Number(count) * (UNIT_MS[unit] ?? 0);
+  for (const [, count, unit = ''] of text.matchAll(/([\d.]+)([a-z\u00b5]+)/g)) total += Number(count) * (UNIT_MS[unit] ?? 0);
   return total;
 }
 

@@ -128,8 +128,8 @@ function readHeaders(table: Field | undefined): Record<string, string[]> {
 function readDuration(field: Field | undefined): number | undefined {
   const text = field?.text() ?? '';
   if (field === undefined || text === '' || text === '0') return undefined;
-  if (!/^(?:\d+(?:\.\d*)?(?:ns|us|µs|ms|s|m|h))+$/.test(text)) return field.refuse('a duration such as "5s" or "1m30s"');
+  if (!/^(?:\d+(?:\.\d*)?(?:ns|us|\u00b5s|ms|s|m|h))+$/.test(text)) return field.refuse('a duration such as "5s" or "1m30s"');
   let ms = 0;
-  for (const [, count, unit] of text.matchAll(/([\d.]+)([a-zµ]+)/g)) ms += Number(count) * (UNITS_MS[unit ?? ''] ?? 0);
+  for (const [, count, unit] of text.matchAll(/([\d.]+)([a-z\u00b5]+)/g)) ms += Number(count) * (UNITS_MS[unit ?? ''] ?? 0);
   return ms === 0 ? undefined : Math.max(1, Math.round(ms));
 }
