@@ -40,6 +40,7 @@ import { adminBackend } from './admin-backend.ts';
 import { startWatchdog } from './watchdog.ts';
 import { nodeLacksForUserNamespaces } from './user-namespaces.ts';
 import { buildDaemon, type DaemonParts } from './build.ts';
+import { keepCompiledCode } from './compiled-code.ts';
 import { watchEventLoop, type LoopWatch } from './loop-metrics.ts';
 import { noteVersion, refuseNewerRecords } from './newer-records.ts';
 import { leakMetrics, objectMetrics } from './object-metrics.ts';
@@ -101,7 +102,7 @@ export async function serve(config: LiveConfig): Promise<void> {
     reloads.follow(parts, log);
     metrics.set('startSeconds', {}, performance.now() / 1000);
     sdNotify('READY=1');
-    closers.push(startWatchdog(config.current.listenPath, log));
+    closers.push(startWatchdog(config.current.listenPath, log), keepCompiledCode());
     const signal = await ended;
     sdNotify('STOPPING=1');
     log.info('stopping', { signal });

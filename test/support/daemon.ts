@@ -187,7 +187,7 @@ export class TestDaemon {
     this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', PROGRAM, 'serve', ...this.#flags()], {
       stdio: ['ignore', log.fd, log.fd],
       detached: true,
-      env: { ...process.env, ...programEnv(), ...this.#options.env, ...env },
+      env: { ...process.env, ...programEnv(), CACHE_DIRECTORY: join(this.directory, 'cache'), ...this.#options.env, ...env },
     });
     await log.close();
     if (this.#child.pid !== undefined) watchThreads(this.#child.pid, this.logFile);
