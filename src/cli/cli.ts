@@ -1,7 +1,4 @@
-import { Command, CommanderError } from 'commander';
-import { VERSION } from '../base/version.ts';
-import { messageOf } from '../base/errors.ts';
-import { LiveConfig } from '../config/live-config.ts';
+import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import { defaultSettings } from '../config/overlay.ts';
 import { printToml } from '../config/print.ts';
@@ -13,51 +10,28 @@ import { addCompletion } from './completion-commands.ts';
 import { addConfigOptions, configSources, orConfigError } from './config-options.ts';
 import type { Options } from './config-options.ts';
 import { addExplain } from './explain.ts';
-import { CliError, EXIT } from './exit-codes.ts';
 import { addImage } from './image-commands.ts';
-import { jsonText, shownLines } from './io.ts';
+import { jsonText } from './io.ts';
 import type { CliIo } from './io.ts';
 import { addMan } from './man.ts';
 import { addMigrate } from './migrate.ts';
+import { addServe, newProgram, runProgram, versionText } from './program.ts';
+import type { CliHost } from './program.ts';
 import { addRuntimeClass } from './runtimeclass.ts';
 import { statusText } from './status.ts';
 import { addViews } from './views.ts';
 
-/** What the command line cannot do by itself. */
-export interface CliHost {
-  /** Runs the daemon until it has stopped. */
-  serve(config: LiveConfig): Promise<void>;
-}
-
 /**
  * Runs one command of `podwright`.
  * @param args the words after the program's name
- * @returns the exit code, see {@link EXIT}
+ * @returns the exit code, see exit-codes.ts
  */
 export async function runCli(args: readonly string[], host: CliHost, io: CliIo): Promise<number> {
-  try {
-    await program(host, io).parseAsync(args, { from: 'user' });
-    return EXIT.ok;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage; // commander has printed it
-    if (error instanceof CliError && error.message === '') return error.exitCode; // the command has said all itself
-    io.stderr.write(shownLines(`podwright: ${messageOf(error)}`));
-    return error instanceof CliError ? error.exitCode : EXIT.failed;
-  }
+  return runProgram(program(host, io), args, io);
 }
 
 function program(host: CliHost, io: CliIo): Command {
-  const podwright = new Command('podwright')
-    .description('A Kubernetes container runtime: serves the CRI to the kubelet.')
-    .version(versionText(), '-V, --version', 'print the version')
-    .showHelpAfterError('(podwright --help shows what there is)')
-    .addHelpText(
-      'after',
-      '\nExit codes: 0 done, 1 failed, 2 wrong command line, 3 wrong configuration, 4 no daemon answers, 5 check, verify or runtimeclass found something, or migrate lost something.',
-    )
-    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
-    .enablePositionalOptions() // those of `exec` end where its command begins
-    .exitOverride();
+  const podwright = newProgram(io);
   addServe(podwright, host);
   addConfig(podwright, io);
   addVersion(podwright, io);
@@ -72,13 +46,6 @@ function program(host: CliHost, io: CliIo): Command {
   addCompletion(podwright, io);
   addMan(podwright, io);
   return podwright;
-}
-
-function addServe(podwright: Command, host: CliHost): void {
-  const serve = podwright.command('serve').description('run the daemon');
-  addConfigOptions(serve).action(async (options: Options) => {
-    await host.serve(await orConfigError(LiveConfig.load(configSources(options))));
-  });
 }
 
 function addConfig(podwright: Command, io: CliIo): void {
@@ -107,8 +74,4 @@ function addStatus(podwright: Command, io: CliIo): void {
     const report = await (await connect(options)).status();
     io.stdout.write(options['json'] === true ? jsonText(report) : statusText(report));
   });
-}
-
-function versionText(): string {
-  return `podwright ${VERSION} (Node ${process.versions.node})`;
 }
