@@ -124,7 +124,10 @@ function give(thread: Thread): void {
   rest(thread);
 }
 
-/** Ends a thread that stays without work: soon where another has none either, so that one is left, and that one later. */
+/**
+ * Ends a thread that stays without work: soon where another has none either, so that one is left, and that one later. Then no pods come
+ * and go, and what they took of the C library's heap goes back.
+ */
 function rest(thread: Thread): void {
   const end = (): void => {
     threads.delete(thread);
@@ -132,7 +135,10 @@ function rest(thread: Thread): void {
   };
   thread.idleTimer = setTimeout(() => {
     if ([...threads].some((other) => other !== thread && other.job === undefined)) end();
-    else thread.idleTimer = setTimeout(end, IDLE_MS - SPARE_IDLE_MS).unref();
+    else {
+      thread.idleTimer = setTimeout(end, IDLE_MS - SPARE_IDLE_MS).unref();
+      trimHeap();
+    }
   }, SPARE_IDLE_MS).unref();
 }
 
