@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, unlink, writeFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { DaemonError, fail, unlessMissing } from '../base/errors.ts';
 import { adopt, type ExitStatus } from '../linux/children.ts';
@@ -28,18 +28,17 @@ export async function writeExecFiles(containers: Containers, record: ContainerRe
   const files = containers.newExecFiles();
   const process = specToJson(execProcess(await readProcess(containers.bundleOf(record.id), record.id), options));
   try {
-    await mkdir(files.directory, { recursive: true, mode: 0o700 });
     await writeFile(files.processFile, process, { mode: 0o600 });
   } catch (error) {
-    await rm(files.directory, { recursive: true, force: true });
+    removeExecFiles(files);
     throw error;
   }
   return files;
 }
 
-/** Removes them beside the caller's work; what stays behind, the next start removes. */
+/** Removes them beside the caller's work; what stays behind, the next start removes. The terminal's socket goes with its listener. */
 export function removeExecFiles(files: ExecFiles): void {
-  rm(files.directory, { recursive: true, force: true }).catch(() => undefined);
+  for (const file of [files.processFile, files.pidFile]) unlink(file).catch(() => undefined);
 }
 
 /** Waits on the process whose pid the runtime left behind. */

@@ -150,13 +150,13 @@ async function startAdapters(parts: DaemonParts, closers: Closer[]): Promise<voi
 
 async function restoreState(parts: DaemonParts, metrics: Metrics, closers: Closer[]): Promise<void> {
   const { restoreParts, log, exitDirectory, sandboxes, containers, images } = parts;
-  await mkdir(exitDirectory, { recursive: true, mode: 0o700 });
-  const { bundleDirectory } = restoreParts.containerParts;
+  const { bundleDirectory, execDirectory } = restoreParts.containerParts;
+  // Files of execs whose daemon is gone: nothing reads them any more.
+  await rm(execDirectory, { recursive: true, force: true });
+  for (const directory of [exitDirectory, execDirectory]) await mkdir(directory, { recursive: true, mode: 0o700 });
   await mkdir(bundleDirectory, { recursive: true });
   // The runtime goes through it as root of a pod with a user namespace; what lies in it is closed.
   await chmod(bundleDirectory, 0o711);
-  // Files of execs whose daemon is gone: nothing reads them any more.
-  await rm(restoreParts.containerParts.execDirectory, { recursive: true, force: true });
   const ended = new AbortController();
   closers.push(() => {
     ended.abort();
