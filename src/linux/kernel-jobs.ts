@@ -1,4 +1,5 @@
 import type { ErrorKind } from '../base/errors.ts';
+import type { KillBy, MakeIn } from './cgroups/tree-calls.ts';
 import type { OverlayOptions } from './overlay.ts';
 import type { TmpfsOptions } from './mounts.ts';
 import type { ProcessWait } from './read-waits.ts';
@@ -22,8 +23,23 @@ export interface Jobs {
   pidsByEnvironment: { request: { readonly wanted: readonly (readonly string[])[]; readonly progress: Int32Array }; result: number[] };
   readOomLog: { request: object; result: readonly LoggedOomKill[] };
   readWaits: { request: { readonly pid: number }; result: readonly ProcessWait[] };
+  makeCgroup: { request: { readonly trees: readonly MakeIn[]; readonly names: readonly string[] }; result: boolean };
+  makeCgroupLeaf: { request: CgroupPlaces; result: undefined };
+  moveToCgroup: { request: CgroupPlaces & { readonly pid: number }; result: undefined };
+  removeCgroup: { request: CgroupPlaces & { readonly isLast: boolean }; result: boolean };
+  removeUnusedCgroup: { request: CgroupPlaces & { readonly used: string }; result: boolean };
+  removeEmptyCgroup: { request: CgroupPlaces; result: undefined };
+  cgroupChildren: { request: CgroupPlaces; result: string[] };
+  cgroupProcesses: { request: { readonly directory: string }; result: number[] };
+  killInCgroup: { request: CgroupPlaces; result: undefined };
+  killCgroup: { request: { readonly path: string; readonly directory: string; readonly by: KillBy }; result: number[] };
   /** For a root in file systems that may not answer. */
   readStartInRoot: { request: { readonly root: string; readonly path: string; readonly limitBytes: number }; result: Uint8Array };
+}
+
+/** The directories of one cgroup, in different trees. */
+interface CgroupPlaces {
+  readonly directories: readonly string[];
 }
 
 export type JobKind = keyof Jobs;

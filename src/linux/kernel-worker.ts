@@ -1,6 +1,18 @@
 // Entry of the kernel threads, started by kernel-threads.ts.
 import { parentPort } from 'node:worker_threads';
 import { DaemonError, messageOf } from '../base/errors.ts';
+import {
+  cgroupChildren,
+  cgroupProcesses,
+  killCgroup,
+  killInCgroup,
+  makeCgroup,
+  makeCgroupLeaf,
+  moveToCgroup,
+  removeCgroup,
+  removeEmptyCgroup,
+  removeUnusedCgroup,
+} from './cgroups/tree-calls.ts';
 import { readStartInRootSync } from './files.ts';
 import { openDirectory, syncFileSystem } from './at-calls.ts';
 import { close } from './libc.ts';
@@ -46,6 +58,30 @@ async function run(job: JobRequest): Promise<Jobs[JobKind]['result']> {
       return undefined;
     case 'pidsByEnvironment':
       return pidsByEnvironment(job.wanted, job.progress);
+    case 'makeCgroup':
+      return makeCgroup(job.trees, job.names);
+    case 'makeCgroupLeaf':
+      makeCgroupLeaf(job.directories);
+      return undefined;
+    case 'moveToCgroup':
+      moveToCgroup(job.directories, job.pid);
+      return undefined;
+    case 'removeCgroup':
+      return removeCgroup(job.directories, job.isLast);
+    case 'removeUnusedCgroup':
+      return removeUnusedCgroup(job.directories, job.used);
+    case 'removeEmptyCgroup':
+      removeEmptyCgroup(job.directories);
+      return undefined;
+    case 'cgroupChildren':
+      return cgroupChildren(job.directories);
+    case 'cgroupProcesses':
+      return cgroupProcesses(job.directory);
+    case 'killInCgroup':
+      killInCgroup(job.directories);
+      return undefined;
+    case 'killCgroup':
+      return killCgroup(job.path, job.directory, job.by);
     case 'readOomLog':
       return readOomLog();
     case 'readWaits':

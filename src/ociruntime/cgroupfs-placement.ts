@@ -80,13 +80,18 @@ export class CgroupfsPlacement implements CgroupPlacement {
   }
 
   async prepareMonitor(parent: string, id: string): Promise<void> {
-    const directory = monitorDirectory(parent, id);
-    if (!(await this.#cgroups.exists(directory))) await this.#cgroups.ensure(directory);
+    await this.#cgroups.ensure(monitorDirectory(parent, id));
   }
 
   async placeMonitor(parent: string, id: string, pid: number): Promise<void> {
-    await this.prepareMonitor(parent, id);
-    await this.#cgroups.move(monitorDirectory(parent, id), pid);
+    const directory = monitorDirectory(parent, id);
+    try {
+      await this.#cgroups.move(directory, pid);
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT')) throw error;
+      await this.#cgroups.ensure(directory); // nobody has prepared it
+      await this.#cgroups.move(directory, pid);
+    }
   }
 
   /** Nobody but us manages these cgroups. */
@@ -120,13 +125,7 @@ export class CgroupfsPlacement implements CgroupPlacement {
   }
 
   async #removeEach(paths: readonly string[]): Promise<void> {
-    await Promise.all(
-      paths.map(async (path) => {
-        if (!(await this.#cgroups.exists(path))) return;
-        await this.#cgroups.kill(path);
-        await this.#cgroups.remove(path);
-      }),
-    );
+    await Promise.all(paths.map(async (path) => this.#cgroups.killAndRemove(path)));
   }
 }
 

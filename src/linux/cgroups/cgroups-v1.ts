@@ -1,13 +1,13 @@
-import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { present } from '../../base/field.ts';
 import { BaseCgroups, below } from './base-cgroups.ts';
 import { CgroupTexts, readOomKills } from './cgroup-texts.ts';
 import type { MemoryEvents } from './cgroups.ts';
-import { makeDirectory, treeOf } from './directories.ts';
+import { treeOf } from './directories.ts';
 import { readFigures, readUsage } from './figures-v1.ts';
 import type { CgroupFigures, CgroupUsage } from './figures.ts';
 import type { Hierarchy } from './hierarchies.ts';
+import type { KillBy, MakeIn } from './tree-calls.ts';
 
 const LEAF_CONTROLLERS: ReadonlySet<string> = new Set(['memory', 'cpu', 'cpuacct', 'pids']);
 
@@ -52,31 +52,22 @@ export class CgroupsV1 extends BaseCgroups {
   }
 
   /** Nothing is passed on in a hybrid's unified tree: with controllers passed on, a cgroup may not have processes of its own. */
-  protected async makeChild(tree: Hierarchy, parent: string, child: string): Promise<void> {
-    await makeDirectory(child);
-    if (tree.controllers.includes('cpuset')) await inheritCpuset(parent, child);
+  protected inheritedIn({ controllers }: Hierarchy): MakeIn['inherits'] {
+    return controllers.includes('cpuset') ? 'cpuset' : 'nothing';
   }
 
   protected leafTrees(): readonly Hierarchy[] {
     return this.trees.filter(({ controllers }) => controllers.some((name) => LEAF_CONTROLLERS.has(name)));
   }
 
-  protected async killAll(path: string): Promise<void> {
+  protected killBy(path: string): KillBy {
     const file = join(this.primaryDirectory(path), 'freezer.state');
-    await this.killFrozen(path, { file, frozen: 'FROZEN', thawed: 'THAWED' });
+    return { freezer: { file, frozen: 'FROZEN', thawed: 'THAWED' } };
   }
 
   /** The directory of `path` for a controller; undefined where the node does not have it here. */
   #directoryOf(controller: string, path: string): string | undefined {
     const tree = this.trees.find((each) => each.controllers.includes(controller));
     return tree === undefined ? undefined : below(tree, path);
-  }
-}
-
-/** A new cpuset is empty and takes no process before it has processors and memory nodes. */
-async function inheritCpuset(parent: string, child: string): Promise<void> {
-  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
-    if ((await readFile(join(child, file), 'utf8')).trim() !== '') continue;
-    await writeFile(join(child, file), await readFile(join(parent, file)));
   }
 }

@@ -1,13 +1,13 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasErrno, unlessMissing } from '../../base/errors.ts';
+import { unlessMissing } from '../../base/errors.ts';
 import { BaseCgroups } from './base-cgroups.ts';
 import type { GoneOomKills, MemoryEvents } from './cgroups.ts';
 import { CgroupTexts, readOomKills } from './cgroup-texts.ts';
-import { makeDirectory, tryWrite } from './directories.ts';
 import { readFigures, readUsage } from './figures-v2.ts';
 import type { CgroupFigures, CgroupUsage } from './figures.ts';
 import type { Hierarchy } from './hierarchies.ts';
+import type { KillBy, MakeIn } from './tree-calls.ts';
 
 /** How often the counts of a cgroup and its children are read until no kill falls in between. */
 const STEADY_ROUNDS = 20;
@@ -56,30 +56,18 @@ export class CgroupsV2 extends BaseCgroups {
     return readFigures(this.primaryDirectory(path), hugePageSizes);
   }
 
-  protected async makeChild(_tree: Hierarchy, parent: string, child: string): Promise<void> {
-    await passControllersOn(parent);
-    await makeDirectory(child);
+  protected inheritedIn(): MakeIn['inherits'] {
+    return 'controllers';
   }
 
   protected leafTrees(): readonly Hierarchy[] {
     return this.trees;
   }
 
-  protected async killAll(path: string): Promise<void> {
+  protected killBy(path: string): KillBy {
     const directory = this.primaryDirectory(path);
-    // A file since Linux 5.14.
-    if (await tryWrite(join(directory, 'cgroup.kill'), '1')) await this.untilEmpty(path, () => undefined);
-    else await this.killFrozen(path, { file: join(directory, 'cgroup.freeze'), frozen: '1', thawed: '0' });
-  }
-}
-
-/** Lets the children of `parent` have its controllers. A parent with processes of its own (EBUSY) stays as it is. */
-async function passControllersOn(parent: string): Promise<void> {
-  const names = (await readFile(join(parent, 'cgroup.controllers'), 'utf8')).trim().split(' ');
-  for (const name of names.filter((each) => each !== '')) {
-    await writeFile(join(parent, 'cgroup.subtree_control'), `+${name}`).catch((error: unknown) => {
-      if (!hasErrno(error, 'EBUSY', 'ENOENT', 'EINVAL', 'EACCES', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP')) throw error;
-    });
+    const freezer = { file: join(directory, 'cgroup.freeze'), frozen: '1', thawed: '0' };
+    return { killFile: join(directory, 'cgroup.kill'), freezer }; // since Linux 5.14
   }
 }
 

@@ -52,6 +52,9 @@ export interface Cgroups {
    */
   remove(path: string): Promise<void>;
 
+  /** Kills what is in the cgroup or below, and removes both; that it is gone is fine. @throws as {@link kill} and {@link remove}. */
+  killAndRemove(path: string): Promise<void>;
+
   /** Removes the cgroup where nothing is in it or below it; else it stays, and that is fine. */
   removeIfEmpty(path: string): Promise<void>;
 

@@ -143,6 +143,44 @@ for (const [name, { cgroups, trees }] of Object.entries(nodes)) {
       assert.deepEqual(await cgroupsBelow(trees, ROOT), []);
     });
 
+    test('remove, where one tree is in use, names its directory and takes the cgroup out of all others', { timeout: 20_000 }, async (t) => {
+      const path = cgroupFor(t, cgroups, 'partly');
+      await cgroups.ensure(`${path}/in-use`);
+      const child = waiting('exit');
+      const { directory } = trees.primary;
+      await writeFile(join(directory, path, 'in-use/cgroup.procs'), String(child.pid));
+      await assert.rejects(cgroups.remove(path), { code: 'EBUSY', path: join(directory, path, 'in-use') });
+      for (const tree of trees.hierarchies) {
+        const isThere = await readdir(join(tree.directory, path)).then(() => true, () => false); // prettier-ignore
+        assert.equal(isThere, tree.directory === directory, tree.directory);
+      }
+      child.pipes[0]?.end('go\n');
+      await child.exit;
+      await cgroups.remove(path);
+      assert.deepEqual(await cgroupsBelow(trees, ROOT), []);
+    });
+
+    test('killAndRemove takes a cgroup with what is in it and below, or without any, and is fine with none', async (t) => {
+      const path = cgroupFor(t, cgroups, 'all');
+      await cgroups.ensure(`${path}/a/b`);
+      await cgroups.killAndRemove(`${path}/a`);
+      assert.deepEqual(await cgroupsBelow(trees, ROOT), [path]);
+      await cgroups.ensure(`${path}/a/b`);
+      const child = await startIn(cgroups, `${path}/a/b`, 'while true; do sleep 0.01 & done');
+      await cgroups.killAndRemove(path);
+      assert.deepEqual(await child.exit, { signal: 9 });
+      await cgroups.killAndRemove(path);
+      assert.deepEqual(await cgroupsBelow(trees, ROOT), []);
+      await assert.rejects(cgroups.killAndRemove('/'), /must be one below/);
+    });
+
+    test('ensure refuses a name that is a file of the parent', async (t) => {
+      const path = cgroupFor(t, cgroups, 'parent');
+      await cgroups.ensure(path);
+      await assert.rejects(cgroups.ensure(`${path}/cgroup.procs`), { code: 'ENOTDIR' });
+      await assert.rejects(cgroups.ensure(`${path}/cgroup.procs/below`), { code: 'ENOTDIR' });
+    });
+
     test('oomKills counts what the kernel killed, below too', async (t) => {
       if (cgroups !== node && !(await countsMemory(trees))) return;
       const path = cgroupFor(t, cgroups, 'oom');
