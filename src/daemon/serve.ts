@@ -98,11 +98,12 @@ export async function serve(config: LiveConfig): Promise<void> {
     void freeUnusedAddresses(parts);
     // Those that the daemon launches know of all that is there before the first call; others come when they come.
     await parts.nri?.plugins.start(parts.nri.lifecycle);
+    keepCompiledCode();
     await openEdge(parts, { metrics, loop }, closers);
     reloads.follow(parts, log);
     metrics.set('startSeconds', {}, performance.now() / 1000);
     sdNotify('READY=1');
-    closers.push(startWatchdog(config.current.listenPath, log), keepCompiledCode());
+    closers.push(startWatchdog(config.current.listenPath, log));
     const signal = await ended;
     sdNotify('STOPPING=1');
     log.info('stopping', { signal });
