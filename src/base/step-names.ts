@@ -44,6 +44,7 @@ export const STEPS = {
   'fill root file system': 'making directories, the time zone and entries of users in the root file system',
   'find CDI devices': 'finding the CDI devices',
   'ask NRI plugins': 'asking NRI plugins, or telling them',
+  'start monitor': 'starting conmon, and moving it to its cgroup',
   'create by monitor': 'having conmon and the OCI runtime create it',
   'run OCI runtime': 'one command of the OCI runtime',
   'send signal': 'sending the stop signal and waiting for the end',

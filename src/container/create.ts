@@ -26,7 +26,7 @@ import type { CreateRequest } from './create-request.ts';
 import { makeImageDirectories } from './image-directories.ts';
 import { bindImageVolumes } from './image-volumes.ts';
 import type { AdjustedCreation } from './lifecycle.ts';
-import { monitorContainer } from './monitor-container.ts';
+import { prepareContainersMonitor } from './monitor-container.ts';
 import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
 import { withPidNamespace } from './pid-namespace.ts';
 import { writeProcess } from './process-file.ts';
@@ -81,7 +81,13 @@ export async function createContainer(
     undo.add('remove the container', async () => sweepAway(parts, record, { monitorKnown: false }));
     const { checkpoint } = record;
     const files = checkpoint && (await step('read checkpoint', async () => prepareRestore(parts, record, checkpoint, work)));
-    const preparing = step('make bundle', async () => prepareFiles(parts, request, files, work));
+    const rootfsMade = mkdir(bundle.rootfs, { recursive: true, mode: 0o700 });
+    const cgroupMade = parts.placement.prepareMonitor(record.cgroupParent, record.id);
+    const places = { rootfsMade, cgroupMade };
+    const preparing = step('make bundle', async () => prepareFiles(parts, request, files, places, work));
+    // Of one that is restored the start makes the monitor.
+    const monitor = files === undefined ? prepareContainersMonitor(parts, record, work, Promise.all(Object.values(places))) : undefined;
+    if (monitor !== undefined) undo.add('end the monitor', monitor.discard);
     const [, ofHost] = await allSettledOrThrow([preparing, volumesOfHost(parts, request, work)]);
     stage('container.rootfs.mounted');
     if (files !== undefined) await deleteFiles(files, bundle.rootfs);
@@ -108,7 +114,7 @@ export async function createContainer(
         await step('fill root file system', async () => addUserEntries(prepared, adjusted.spec));
         await step('write spec', async () => writeSpec(bundle, adjusted.spec));
         if (work.aborted) throw reasonOf(work);
-        const monitored = files === undefined ? await monitorContainer(parts, record, work) : undefined;
+        const monitored = await monitor?.create();
         if (monitored !== undefined) await giveStdioOf(monitored.process.pid, request.sandbox.record, adjusted.spec.process.user);
         await step('flush record', async () => intent.flushed);
         await showCreated(parts, record, adjusted, monitored);
@@ -165,6 +171,7 @@ async function prepareFiles(
   parts: ContainerParts,
   request: CreateRequest,
   files: CheckpointFiles | undefined,
+  { rootfsMade, cgroupMade }: { readonly rootfsMade: Promise<unknown>; readonly cgroupMade: Promise<void> },
   work: AbortSignal,
 ): Promise<void> {
   const { record, image, volumeImages } = request;
@@ -173,7 +180,7 @@ async function prepareFiles(
   const directories = volumeDirectories(bundle, record);
   const volumes = volumeImages.map(({ chain }, index) => ({ chain, target: directories[index] ?? '' }));
   const makeBundle = async (): Promise<void> => {
-    await mkdir(target, { recursive: true, mode: 0o700 });
+    await rootfsMade;
     const { record: sandbox } = request.sandbox;
     const { user: mapping } = sandbox.namespaces;
     const user = mapping && { mapping, layers: parts.sandboxes.pathsOf(sandbox.id).layers };
@@ -186,7 +193,7 @@ async function prepareFiles(
   await allSettledOrThrow([
     makeBundle(),
     mkdir(bundle.persistDirectory, { recursive: true, mode: 0o700 }),
-    parts.placement.prepareMonitor(record.cgroupParent, record.id),
+    cgroupMade,
     record.logPath === '' ? Promise.resolve() : makeRequestedDirectory(dirname(record.logPath), request.selinux !== undefined, work),
   ]);
 }

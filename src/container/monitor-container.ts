@@ -1,5 +1,11 @@
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
-import { createMonitored, type MonitoredContainer, type RestoreRequest } from '../ociruntime/monitor.ts';
+import {
+  prepareMonitor,
+  type MonitoredContainer,
+  type MonitorRequest,
+  type PreparedMonitor,
+  type RestoreRequest,
+} from '../ociruntime/monitor.ts';
 import type { ContainerRecord } from './container.ts';
 import { inNameOfField } from './in-name-of-field.ts';
 import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
@@ -11,8 +17,19 @@ export async function monitorContainer(
   work: AbortSignal,
   restore?: RestoreRequest,
 ): Promise<MonitoredContainer> {
+  return prepareContainersMonitor(parts, record, work, Promise.resolve(), restore).create();
+}
+
+/** Starts its monitor, which then waits to be told to create it; see {@link prepareMonitor}. */
+export function prepareContainersMonitor(
+  parts: ContainerParts,
+  record: ContainerRecord,
+  work: AbortSignal,
+  place: Promise<unknown>,
+  restore?: RestoreRequest,
+): PreparedMonitor {
   const config: ContainerConfig = record.config;
-  const making = createMonitored(parts.monitor, runtimeOf(parts, record), {
+  const request: MonitorRequest = {
     containerId: record.id,
     name: record.name,
     bundle: bundleOf(parts, record.id),
@@ -24,8 +41,11 @@ export async function monitorContainer(
     timeoutMs: parts.createTimeoutMs(record.runtimeHandler),
     signal: work,
     restore,
-  });
-  return making.catch(async (error: unknown) => {
-    throw await inNameOfField(error, record);
-  });
+  };
+  const monitor = prepareMonitor(parts.monitor, runtimeOf(parts, record), request, place);
+  const create = async (): Promise<MonitoredContainer> =>
+    monitor.create().catch(async (error: unknown) => {
+      throw await inNameOfField(error, record);
+    });
+  return { create, discard: monitor.discard };
 }

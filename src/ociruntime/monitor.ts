@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { settledWithin, sleep, waitFor, withTimeout } from '../base/deadline.ts';
 import { DaemonError, messageOf, unlessMissing } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
-import { step } from '../base/steps.ts';
+import { step, stepIs } from '../base/steps.ts';
 import type { ExitStatus } from '../linux/children.ts';
 import type { PipeEnds, PipeReading } from '../linux/pipes.ts';
 import { closeAll, makePipes, readText, writeAndClose } from '../linux/pipes.ts';
@@ -83,30 +83,109 @@ const TERMINAL_IN_BUNDLE = { TMPDIR: '.' } as const;
 /** The environment variable that names, on conmon and what it starts, the container it works for; see restore. */
 export const OWNER_VARIABLE = 'PODWRIGHT_CONTAINER';
 
-/**
- * Creates a container under conmon: moves the monitor to its cgroup, lets it go on, and waits for the runtime's answer
- * on the sync pipe (conmon src/parent_pipe_fd.c).
- * @throws Internal with the runtime's words, DeadlineExceeded after the timeout, the signal's reason. The monitor is then
- * killed; the caller removes what the runtime may have made.
- */
-export async function createMonitored(options: MonitorOptions, runtime: OciRuntime, request: MonitorRequest): Promise<MonitoredContainer> {
-  const verb = request.restore === undefined ? 'create' : 'restore';
-  return step('create by monitor', async () => create(options, runtime, request), `${runtime.name} ${verb} under conmon`);
+/** A monitor of its own for one container, which waits in its cgroup. */
+export interface PreparedMonitor {
+  /**
+   * Has it create the container, and waits for the runtime's answer on the sync pipe (conmon src/parent_pipe_fd.c).
+   * @throws Internal with the runtime's words, DeadlineExceeded after the timeout, the signal's reason. The monitor is then
+   * killed; the caller removes what the runtime may have made.
+   */
+  readonly create: () => Promise<MonitoredContainer>;
+  /** Ends it, where it has not been told to create the container. */
+  readonly discard: () => Promise<void>;
 }
 
-async function create(options: MonitorOptions, runtime: OciRuntime, request: MonitorRequest): Promise<MonitoredContainer> {
-  const what = `create container ${request.containerId}: ${runtime.name} under conmon`;
-  const deadline = withTimeout(request.signal, request.timeoutMs, what);
+/** Creates a container under conmon, see {@link PreparedMonitor.create}. */
+export async function createMonitored(options: MonitorOptions, runtime: OciRuntime, request: MonitorRequest): Promise<MonitoredContainer> {
+  return prepareMonitor(options, runtime, request, Promise.resolve()).create();
+}
+
+/**
+ * Starts conmon and moves it to its cgroup, beside the caller's work: it takes a while, and neither needs the spec.
+ * @param place what it needs first: its bundle's directory, and its cgroup.
+ */
+export function prepareMonitor(
+  options: MonitorOptions,
+  runtime: OciRuntime,
+  request: MonitorRequest,
+  place: Promise<unknown>,
+): PreparedMonitor {
+  const givenUp = new AbortController();
+  const creation = { options, runtime, request, what: `create container ${request.containerId}: ${runtime.name} under conmon` };
+  const start = async (): Promise<WaitingMonitor> => {
+    await place;
+    return startMonitor(creation, AbortSignal.any([givenUp.signal, ...(request.signal === undefined ? [] : [request.signal])]));
+  };
+  const starting = step('start monitor', start, 'conmon');
+  starting.catch(() => undefined); // told by create
+  let isUsed = false;
+  const verb = request.restore === undefined ? 'create' : 'restore';
+  return {
+    create: async () => {
+      isUsed = true;
+      return step('create by monitor', async () => createBy(await starting, creation), `${runtime.name} ${verb} under conmon`);
+    },
+    discard: async () => {
+      if (isUsed) return;
+      givenUp.abort();
+      await starting.then(end, () => undefined);
+    },
+  };
+}
+
+interface Creation {
+  readonly options: MonitorOptions;
+  readonly runtime: OciRuntime;
+  readonly request: MonitorRequest;
+  /** In words. */
+  readonly what: string;
+}
+
+/** A monitor that waits to be told to have the container created. */
+interface WaitingMonitor {
+  readonly child: Child;
+  readonly identity: ProcessIdentity;
+  /** Closing it without writing would let conmon go on as if it were told to start, so conmon is killed first. */
+  readonly startEnd: OwnedFd;
+  readonly words: PipeReading;
+  readonly answer: PipeReading;
+  readonly hasEnded: () => boolean;
+}
+
+async function startMonitor({ options, runtime, request, what }: Creation, outer: AbortSignal): Promise<WaitingMonitor> {
+  const { signal, clear } = withTimeout(outer, request.timeoutMs, what);
   try {
-    return await createBy(await monitorWithin(spawnMonitor(options, runtime, request), deadline.signal), what, {
-      options,
-      runtime,
-      request,
-      signal: deadline.signal,
-    });
+    const { child, syncEnd, startEnd, stderrEnd } = await monitorWithin(spawnMonitor(options, runtime, request), signal);
+    const life = { hasEnded: false };
+    const ended = (): void => {
+      life.hasEnded = true;
+    };
+    child.exit.then(ended, ended);
+    stage('monitor.spawned');
+    const pipes = { startEnd, words: readText(stderrEnd, WORDS_BYTES), answer: readText(syncEnd, 65_536, true) };
+    const waiting = { child, ...pipes, hasEnded: () => life.hasEnded };
+    try {
+      const identity = await identify(child.pid);
+      if (identity === undefined) throw await earlyEnd(request, child.exit, pipes.words, signal);
+      await unlessEnded(request, waiting, signal, async () => request.placeMonitor(child.pid));
+      stage('monitor.placed');
+      return { ...waiting, identity };
+    } catch (error) {
+      end(waiting);
+      throw error;
+    }
   } finally {
-    deadline.clear();
+    clear();
   }
+}
+
+/** Ends a monitor together with what it has started. */
+function end({ child, hasEnded, startEnd, words, answer }: Omit<WaitingMonitor, 'identity'>): void {
+  // A pid that was reaped may be another process's by now.
+  if (!hasEnded()) killGroup(child.pid);
+  startEnd.close();
+  words.stop();
+  answer.stop();
 }
 
 /** A monitor that is there only after the signal is killed. Until then its start pipe is held: closed, it would let the monitor go on. */
@@ -126,34 +205,16 @@ async function monitorWithin(starting: Promise<SpawnedMonitor>, signal: AbortSig
   }
 }
 
-interface Creation {
-  readonly options: MonitorOptions;
-  readonly runtime: OciRuntime;
-  readonly request: MonitorRequest;
-  readonly signal: AbortSignal;
-}
-
-async function createBy(
-  { child, syncEnd, startEnd, stderrEnd }: SpawnedMonitor,
-  what: string,
-  { options, runtime, request, signal }: Creation,
-): Promise<MonitoredContainer> {
-  const life = { hasEnded: false };
-  const ended = (): void => {
-    life.hasEnded = true;
-  };
-  child.exit.then(ended, ended);
-  stage('monitor.spawned');
-  const words = readText(stderrEnd, WORDS_BYTES);
-  const answer = readText(syncEnd, 65_536, true);
+async function createBy(waiting: WaitingMonitor, { options, runtime, request, what }: Creation): Promise<MonitoredContainer> {
+  const { child, identity: monitor, startEnd, words, answer } = waiting;
+  stepIs({ pid: child.pid });
   const watch = new CreatorWatch(child.pid, WORDS_BYTES);
   const stopTiming = timeProgram(child.pid, basename(options.conmonPath), () => what);
+  const { signal, clear } = withTimeout(request.signal, request.timeoutMs, what);
   try {
-    const monitor = await identify(child.pid);
-    if (monitor === undefined) throw await earlyEnd(request, child.exit, words, signal);
-    await placed(request, child, words, signal);
-    stage('monitor.placed');
-    writeAndClose(startEnd.take(), '\0');
+    await unlessEnded(request, waiting, signal, () => {
+      writeAndClose(startEnd.take(), '\0');
+    });
     const text = await waitFor(Promise.race([answer.text, watch.start()]), signal);
     if (text === undefined) throw silentEnd(request, runtime, watch);
     const line = text.trim();
@@ -166,16 +227,15 @@ async function createBy(
     const process = await identify(pid);
     if (process === undefined)
       throw new DaemonError('Internal', `create container ${request.containerId}: its process ${pid} is gone already`);
+    words.stop();
+    answer.stop();
     return { monitor, monitorExit: child.exit, process };
   } catch (error) {
-    // Together with what it has started. A pid that was reaped may be another process's by now.
-    if (!life.hasEnded) killGroup(child.pid);
+    end(waiting);
     throw error;
   } finally {
     stopTiming();
-    startEnd.close();
-    words.stop();
-    answer.stop();
+    clear();
     watch.stop();
   }
 }
@@ -184,7 +244,6 @@ interface SpawnedMonitor {
   readonly child: Child;
   readonly syncEnd: number;
   readonly stderrEnd: number;
-  /** Closing it without writing would let conmon go on as if it were told to start, so conmon is killed first. */
   readonly startEnd: OwnedFd;
 }
 
@@ -287,16 +346,18 @@ function silentEnd(request: MonitorRequest, runtime: OciRuntime, watch: CreatorW
 /** Most that is kept of what a monitor or its runtime says, bytes. */
 const WORDS_BYTES = 8192;
 
-/** A monitor that cannot be put into its cgroup may have ended: how long its end is waited for, milliseconds. */
+/** A monitor that cannot be put into its cgroup, or be told to go on, may have ended: how long its end is waited for, milliseconds. */
 const END_MS = 200;
 
-/**
- * Puts the monitor into its cgroup. Where it has ended meanwhile, the error has the monitor's own words, and not the kernel's
- * about its pid.
- */
-async function placed(request: MonitorRequest, child: Child, words: PipeReading, signal: AbortSignal): Promise<void> {
+/** Does something to the monitor. Where it has ended meanwhile, the error has the monitor's own words, and not the kernel's about its pid. */
+async function unlessEnded(
+  request: MonitorRequest,
+  { child, words }: Pick<WaitingMonitor, 'child' | 'words'>,
+  signal: AbortSignal,
+  work: () => Promise<void> | void,
+): Promise<void> {
   try {
-    await request.placeMonitor(child.pid);
+    await work();
   } catch (error) {
     if (await settledWithin(child.exit, END_MS)) throw await earlyEnd(request, child.exit, words, signal);
     throw error;

@@ -7,10 +7,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DaemonError } from '../../../src/base/errors.ts';
 import { findProcessesByEnvironment, isAlive } from '../../../src/linux/process.ts';
 import { readExit } from '../../../src/ociruntime/exit-directory.ts';
-import { createMonitored, OWNER_VARIABLE, type MonitoredContainer, type MonitorRequest } from '../../../src/ociruntime/monitor.ts';
+import {
+  OWNER_VARIABLE,
+  prepareMonitor,
+  type MonitoredContainer,
+  type MonitorRequest,
+  type PreparedMonitor,
+} from '../../../src/ociruntime/monitor.ts';
 import { MonitoredBundle } from '../../../src/ociruntime/monitored-bundle.ts';
 import { OciRuntime } from '../../../src/ociruntime/oci-runtime.ts';
 import { killCreators } from '../../../src/ociruntime/sweep.ts';
+import { until } from '../../support/pods.ts';
 import { makeBundle } from '../../support/runc-container.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
@@ -37,20 +44,34 @@ async function setUp(t: TestContext, { conmonPath = '/usr/bin/conmon', script, r
   await mkdir(exitDirectory);
   await mkdir(persistDirectory);
   const runtime = new OciRuntime({ name: 'runc', path, root: runtimeRoot, systemdCgroup: false, environment: ENVIRONMENT });
-  const create = async (): Promise<MonitoredContainer> =>
-    createMonitored({ conmonPath, exitDirectory, logSizeMaxBytes: -1 }, runtime, {
-      containerId: id,
-      name: 'test',
-      bundle: new MonitoredBundle(directory, persistDirectory),
-      logPath: join(directory, 'log'),
-      terminal: false,
-      stdin: false,
-      stdinOnce: false,
-      placeMonitor: async () => undefined,
-      timeoutMs: 20_000,
-      ...request,
-    });
-  return { create, runtime, id, persistDirectory, creators: async () => findProcessesByEnvironment(OWNER_VARIABLE, id) };
+  const prepare = (place: Promise<unknown>): PreparedMonitor =>
+    prepareMonitor(
+      { conmonPath, exitDirectory, logSizeMaxBytes: -1 },
+      runtime,
+      {
+        containerId: id,
+        name: 'test',
+        bundle: new MonitoredBundle(directory, persistDirectory),
+        logPath: join(directory, 'log'),
+        terminal: false,
+        stdin: false,
+        stdinOnce: false,
+        placeMonitor: async () => undefined,
+        timeoutMs: 20_000,
+        ...request,
+      },
+      place,
+    );
+  const create = async (): Promise<MonitoredContainer> => prepare(Promise.resolve()).create();
+  return {
+    create,
+    prepare,
+    directory,
+    runtime,
+    id,
+    persistDirectory,
+    creators: async () => findProcessesByEnvironment(OWNER_VARIABLE, id),
+  };
 }
 
 /** What our open descriptors are of: files, and pipes and sockets by their numbers. */
@@ -135,4 +156,41 @@ test('a monitor that ends before it answers is told with its exit', async (t) =>
 test('a monitor that is not there is told with its path', async (t) => {
   const setting = await setUp(t, { conmonPath: '/no/such/conmon' });
   await failsCleanly(setting, { kind: 'Internal', message: /cannot run \/no\/such\/conmon: ENOENT/ });
+});
+
+test('a monitor waits for its place, and for the word; given up before, it ends without having started anything', async (t) => {
+  const { prepare, creators, directory } = await setUp(t, { script: 'echo started >>"$PWD/ran"' });
+  const before = await openDescriptors();
+  const place = Promise.withResolvers<undefined>();
+  const monitor = prepare(place.promise);
+  await sleep(200);
+  assert.deepEqual(await creators(), []);
+
+  place.resolve(undefined);
+  await until('it is there', async () => (await creators()).length === 1);
+  await sleep(200);
+  await monitor.discard();
+  await until('it has gone', async () => (await creators()).length === 0);
+  await sleep(200);
+  assert.ok(!(await readdir(directory)).includes('ran'));
+  await assertNoneStaysOpen(before);
+});
+
+test('a monitor whose place cannot be made is not started, and says so only where it is wanted', async (t) => {
+  const { prepare, creators } = await setUp(t);
+  const place = Promise.reject(new Error('no place'));
+  await prepare(place).discard();
+  await assert.rejects(prepare(place).create(), { message: 'no place' });
+  assert.deepEqual(await creators(), []);
+});
+
+test('a monitor that is killed while it waits fails the creation in words', async (t) => {
+  const { prepare, creators, id } = await setUp(t);
+  const before = await openDescriptors();
+  const monitor = prepare(Promise.resolve());
+  await until('it is there', async () => (await creators()).length === 1);
+  await sleep(200);
+  for (const { pid } of await creators()) process.kill(pid, 'SIGKILL');
+  await assert.rejects(monitor.create(), { message: `create container ${id}: conmon was killed by signal 9 before it answered: ` });
+  await assertNoneStaysOpen(before);
 });
