@@ -110,7 +110,7 @@ test('a user of the image, and one of the request, runs with its groups; one tha
   const ofImage = await runContainer(daemon, pod, shell('id; echo again > /dev/stdout; sleep 1000'), { name: 'image', image: IMAGES.user });
   await waitForOutput(daemon, ofImage, 'again');
   assert.match((await outputOf(daemon, ofImage))[0]!, /^uid=1000\(app\) gid=1000\S* groups=.*2000/);
-  const asked = await runContainer(daemon, pod, shell('id; touch /tmp/mine; sleep 1000'), { name: 'asked', change: asUser(4321n, { supplementalGroups: [65_535n] }) }); // prettier-ignore
+  const asked = await runContainer(daemon, pod, shell('touch /tmp/mine; id; sleep 1000'), { name: 'asked', change: asUser(4321n, { supplementalGroups: [65_535n] }) }); // prettier-ignore
   await waitForOutput(daemon, asked, 'uid=4321');
   assert.match((await outputOf(daemon, asked))[0]!, /65535/);
   assert.equal(await ownerOutside(join(upperOf(daemon, asked), 'tmp/mine')), `${BASE + 4321}:${BASE}`);
