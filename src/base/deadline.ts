@@ -83,6 +83,19 @@ export async function waitFor<T>(work: Promise<T>, signal: AbortSignal): Promise
   }
 }
 
+/**
+ * As {@link waitFor}, for work whose result must not be left over: one that comes after the signal is given to `discard`, whose failure, as
+ * that of something that is gone already, is swallowed.
+ */
+export async function waitOrDiscard<T>(work: Promise<T>, signal: AbortSignal, discard: (late: T) => void): Promise<T> {
+  try {
+    return await waitFor(work, signal);
+  } catch (error) {
+    work.then(discard).catch(() => undefined);
+    throw error;
+  }
+}
+
 /** The error a signal was aborted with: a DaemonError stays, anything else is Canceled. */
 export function reasonOf(signal: AbortSignal): DaemonError {
   const reason: unknown = signal.reason;

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { settledWithin, waitFor, withTimeout } from '../base/deadline.ts';
+import { settledWithin, waitFor, waitOrDiscard, withTimeout } from '../base/deadline.ts';
 import { BoundedMap } from '../base/bounded-map.ts';
 import { DaemonError } from '../base/errors.ts';
 import { operation, operationHas, step, stepIs } from '../base/steps.ts';
@@ -54,7 +54,7 @@ async function runCommand(
   const deadline = withTimeout(call, timeoutMs === 0 ? NO_TIMEOUT_MS : timeoutMs, what);
   try {
     const startedMs = performance.now();
-    const process = await startUnless(deadline.signal, startExec(containers, record, command, false));
+    const process = await waitOrDiscard(startExec(containers, record, command, false), deadline.signal, discard);
     const stopTiming = timeoutMs === 0 ? timeProgram(process.pid, 'exec', () => what) : undefined;
     const budget = { left: EXEC_SYNC_LIMIT_BYTES };
     const stdout = collect(process.stdout, budget);
@@ -107,16 +107,7 @@ async function tellWaits(pid: number, what: string, startedMs: number): Promise<
   await settledWithin(tellGivenUp(pid, 'exec', what, startedMs), LOOK_MS);
 }
 
-/** The started process, or, where the signal aborts first, none: it is killed as soon as it is there. */
-async function startUnless(signal: AbortSignal, starting: Promise<ExecProcess>): Promise<ExecProcess> {
-  try {
-    return await waitFor(starting, signal);
-  } catch (error) {
-    if (signal.aborted) starting.then(discard).catch(() => undefined);
-    throw error;
-  }
-}
-
+/** Of a process that is there only when nobody waits for it any more. */
 function discard(process: ExecProcess): void {
   killGroup(process.pid);
   process.stdout.destroy();

@@ -3,7 +3,7 @@ import { countThread } from './kernel-threads.ts';
 import { lib } from './libc.ts';
 import { POSIX_SPAWN, PreparedCall, type PosixSpawnArguments } from './spawn-posix.ts';
 import { PreparedStdio } from './spawn-stdio.ts';
-import { waitFor } from '../base/deadline.ts';
+import { waitOrDiscard } from '../base/deadline.ts';
 import { Slots, type Release } from '../base/slots.ts';
 import type { Child, SpawnOptions } from './spawn-stdio.ts';
 
@@ -24,19 +24,10 @@ const NEVER = new AbortController().signal;
  * @throws the signal's reason.
  */
 export async function spawnPosixBeside(path: string, options: SpawnOptions, signal: AbortSignal = NEVER): Promise<Child> {
-  const starting = start(path, options, signal);
-  try {
-    return await waitFor(starting, signal);
-  } catch (error) {
-    starting.then(
-      (late) => {
-        process.kill(options.newSession === true ? -late.pid : late.pid, 'SIGKILL');
-        for (const ours of late.pipes) ours?.destroy();
-      },
-      () => undefined,
-    );
-    throw error;
-  }
+  return waitOrDiscard(start(path, options, signal), signal, ({ pid, pipes }) => {
+    for (const ours of pipes) ours?.destroy();
+    process.kill(options.newSession === true ? -pid : pid, 'SIGKILL');
+  });
 }
 
 async function start(path: string, options: SpawnOptions, signal: AbortSignal): Promise<Child> {

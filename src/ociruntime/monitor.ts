@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { settledWithin, sleep, waitFor, withTimeout } from '../base/deadline.ts';
+import { settledWithin, sleep, waitFor, waitOrDiscard, withTimeout } from '../base/deadline.ts';
 import { DaemonError, messageOf, unlessMissing } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
 import { step, stepIs } from '../base/steps.ts';
@@ -155,7 +155,7 @@ interface WaitingMonitor {
 async function startMonitor({ options, runtime, request, what }: Creation, outer: AbortSignal): Promise<WaitingMonitor> {
   const { signal, clear } = withTimeout(outer, request.timeoutMs, what);
   try {
-    const { child, syncEnd, startEnd, stderrEnd } = await monitorWithin(spawnMonitor(options, runtime, request), signal);
+    const { child, syncEnd, startEnd, stderrEnd } = await waitOrDiscard(spawnMonitor(options, runtime, request), signal, discardSpawned);
     const life = { hasEnded: false };
     const ended = (): void => {
       life.hasEnded = true;
@@ -188,21 +188,11 @@ function end({ child, hasEnded, startEnd, words, answer }: Omit<WaitingMonitor, 
   answer.stop();
 }
 
-/** A monitor that is there only after the signal is killed. Until then its start pipe is held: closed, it would let the monitor go on. */
-async function monitorWithin(starting: Promise<SpawnedMonitor>, signal: AbortSignal): Promise<SpawnedMonitor> {
-  try {
-    return await waitFor(starting, signal);
-  } catch (error) {
-    starting.then(
-      ({ child, startEnd, syncEnd, stderrEnd }) => {
-        killGroup(child.pid);
-        startEnd.close();
-        closeAll([syncEnd, stderrEnd]);
-      },
-      () => undefined,
-    );
-    throw error;
-  }
+/** A monitor that is there only after the signal. Its start pipe was held until now: closed, it would let the monitor go on. */
+function discardSpawned({ child, startEnd, syncEnd, stderrEnd }: SpawnedMonitor): void {
+  killGroup(child.pid);
+  startEnd.close();
+  closeAll([syncEnd, stderrEnd]);
 }
 
 async function createBy(waiting: WaitingMonitor, { options, runtime, request, what }: Creation): Promise<MonitoredContainer> {

@@ -36,7 +36,7 @@ export function rowsOf(runtimes: readonly Column[], floor: Times | undefined): r
   });
 }
 
-const number = (value: number): string => (Number.isNaN(value) ? '' : value.toFixed(Math.abs(value) < 10 ? 2 : value < 100 ? 1 : 0));
+export const number = (value: number): string => (Number.isNaN(value) ? '' : value.toFixed(Math.abs(value) < 10 ? 2 : value < 100 ? 1 : 0));
 
 /** Markdown; the medians, in milliseconds where the row names no other unit. */
 export function table(runtimes: readonly Column[], floor: Times | undefined): string {

@@ -4,8 +4,8 @@
  * the parts alone, where they are a floor for it.
  */
 import { readFile } from 'node:fs/promises';
-import { quantile } from './times.ts';
-import type { Row } from './report.ts';
+import { number, type Row } from './report.ts';
+import { median } from './times.ts';
 
 interface Run {
   readonly rows: readonly Row[];
@@ -21,11 +21,9 @@ for (const [index, run] of runs.entries())
   if (Object.keys(run.values).join() !== names.join())
     throw new Error(`${files[index] ?? ''}: its targets are ${Object.keys(run.values).join(', ')}, must be ${names.join(', ')}`);
 
-const shown = (value: number): string =>
-  Number.isNaN(value) ? '' : value.toFixed(Math.abs(value) < 10 ? 2 : Math.abs(value) < 100 ? 1 : 0);
 /** JSON has null for what is not a number. */
 const known = (values: readonly (number | null | undefined)[]): number[] => values.filter((value) => typeof value === 'number');
-const middle = (values: readonly (number | null | undefined)[]): number => quantile(known(values), 0.5);
+const middle = (values: readonly (number | null | undefined)[]): number => median(known(values));
 
 function line(what: string): string {
   const rows = runs.map(({ rows: all }) => all.find((row) => row.what === what));
@@ -35,7 +33,7 @@ function line(what: string): string {
     ratios.length === 0 ? '' : `${middle(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`;
   const floor = middle(rows.map((row) => row?.medians[names.length]));
   const ofFloor = Number.isNaN(floor) ? '' : ((medians[0] ?? Number.NaN) / floor).toFixed(2);
-  return `| ${[what, ...medians.map(shown), spread, shown(floor), ofFloor].join(' | ')} |`;
+  return `| ${[what, ...medians.map(number), spread, number(floor), ofFloor].join(' | ')} |`;
 }
 
 const head = [`median (ms) of ${runs.length} runs`, ...names, `${names[0] ?? ''} to the best other`, 'the parts alone', 'ours to them'];

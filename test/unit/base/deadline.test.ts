@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { reasonOf, sleep, waitFor, withTimeout } from '../../../src/base/deadline.ts';
+import { setImmediate } from 'node:timers/promises';
+import { reasonOf, sleep, waitFor, waitOrDiscard, withTimeout } from '../../../src/base/deadline.ts';
 import { DaemonError } from '../../../src/base/errors.ts';
 
 const YEAR_MS = 365 * 24 * 3600 * 1000;
@@ -80,4 +81,25 @@ test('reasonOf() makes a Canceled of what is no error of ours', () => {
 
 test('sleep() ends at once when its signal aborts, and does not throw', async () => {
   await sleep(YEAR_MS, AbortSignal.abort());
+});
+
+test('what comes when nobody waits for it any more is discarded, once, and may be gone already', async () => {
+  const giveUp = new AbortController();
+  const discarded: string[] = [];
+  const discard = (late: string): void => {
+    discarded.push(late);
+    throw new Error('it is gone already');
+  };
+  const work = Promise.withResolvers<string>();
+  const waiting = waitOrDiscard(work.promise, giveUp.signal, discard);
+  giveUp.abort(new DaemonError('Canceled', 'given up'));
+  await assert.rejects(waiting, /given up/);
+  work.resolve('late');
+  await setImmediate();
+  assert.deepEqual(discarded, ['late']);
+
+  assert.equal(await waitOrDiscard(Promise.resolve('in time'), new AbortController().signal, discard), 'in time');
+  await assert.rejects(waitOrDiscard<string>(Promise.reject(new Error('no')), giveUp.signal, discard), /given up/);
+  await setImmediate();
+  assert.deepEqual(discarded, ['late']);
 });
