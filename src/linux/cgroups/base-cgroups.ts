@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sleep } from '../../base/deadline.ts';
 import { DaemonError } from '../../base/errors.ts';
@@ -73,7 +74,11 @@ export abstract class BaseCgroups implements Cgroups {
   }
 
   async move(path: string, pid: number): Promise<void> {
-    await onThread('moveToCgroup', { directories: inEach(this.trees, path), pid });
+    // For the first process that is moved after a while the kernel waits, 10 to 20 ms (a grace period of RCU), in whichever tree that is.
+    // Mounts, which need a kernel thread, do not stand behind that.
+    const [first = '', ...others] = inEach(this.trees, path);
+    await writeFile(join(first, 'cgroup.procs'), String(pid));
+    if (others.length > 0) await onThread('moveToCgroup', { directories: others, pid });
   }
 
   async remove(path: string): Promise<void> {
