@@ -36,7 +36,10 @@ export interface Method<Request, Response, Stream extends boolean> {
 /** A function an RPC: what a service must have, no more and no less. A streaming one yields its responses. */
 export type Handlers<Service, Call> = {
   readonly [Name in keyof Service & string as Uncapitalize<Name>]: Service[Name] extends Method<infer Request, infer Response, infer Stream>
-    ? (request: Request, call: Call) => Stream extends true ? AsyncIterable<Init<Response>> : Promise<Init<Response>>
+    ? (
+        request: Request,
+        call: Call,
+      ) => Stream extends true ? AsyncIterable<Init<Response>> | Iterable<Init<Response>> : Promise<Init<Response>>
     : never;
 };
 

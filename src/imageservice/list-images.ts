@@ -11,9 +11,9 @@ export function listImages(parts: Parts): ImageServiceHandlers['listImages'] {
   return async ({ filter }) => ({ images: selected(parts, filter).map(imageMessage) });
 }
 
-/** The same as a stream, one image a message (KEP-5825). */
+/** The same as a stream, in messages that stay small (KEP-5825). */
 export function streamImages(parts: Parts): ImageServiceHandlers['streamImages'] {
-  return async function* ({ filter }) {
+  return function* ({ filter }) {
     for (const image of selected(parts, filter)) yield { images: [imageMessage(image)] };
   };
 }

@@ -1,5 +1,6 @@
 import { ContainerState as CriState } from '../../api/cri/enums.ts';
 import type { Container as ContainerMessage, ContainerFilter, ContainerStatus, Init } from '../../api/cri/runtime.ts';
+import { keptPerState } from '../base/kept-messages.ts';
 import { mountsOf, type Container, type ContainerRecord, type ContainerState } from '../container/container.ts';
 import { criSignal } from '../container/stop-signal.ts';
 import { hasLabels } from './labels.ts';
@@ -21,20 +22,18 @@ export function containerState(state: ContainerState): CriState {
 }
 
 /** A container as List answers it. */
-export function containerMessage({ record, state }: Container): Init<ContainerMessage> {
-  return {
-    id: record.id,
-    podSandboxId: record.sandboxId,
-    metadata: record.config.metadata,
-    image: record.config.image,
-    imageRef: record.imageRef,
-    imageId: record.imageId,
-    state: containerState(state),
-    createdAt: record.createdAtNs,
-    labels: record.config.labels,
-    annotations: record.config.annotations,
-  };
-}
+export const containerMessage = keptPerState(({ record, state }: Container): Init<ContainerMessage> => ({
+  id: record.id,
+  podSandboxId: record.sandboxId,
+  metadata: record.config.metadata,
+  image: record.config.image,
+  imageRef: record.imageRef,
+  imageId: record.imageId,
+  state: containerState(state),
+  createdAt: record.createdAtNs,
+  labels: record.config.labels,
+  annotations: record.config.annotations,
+}));
 
 /** A container as ContainerStatus answers it. The kubelet refuses one without id, name, created_at, image and image_ref. */
 export function containerStatusMessage(

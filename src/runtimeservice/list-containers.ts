@@ -10,9 +10,9 @@ export function listContainers(parts: Parts): RuntimeServiceHandlers['listContai
   });
 }
 
-/** The same as a stream, one container a message, so that no answer grows past the message limit (KEP-5825). */
+/** The same as a stream, in messages that stay small, so that no answer grows past the message limit (KEP-5825). */
 export function streamContainers(parts: Parts): RuntimeServiceHandlers['streamContainers'] {
-  return async function* ({ filter }) {
+  return function* ({ filter }) {
     for (const container of parts.containers.list()) {
       if (containerMatches(container, filter)) yield { containers: [containerMessage(container)] };
     }

@@ -10,9 +10,9 @@ export function listPodSandbox(parts: Parts): RuntimeServiceHandlers['listPodSan
   });
 }
 
-/** The same as a stream, one sandbox a message, so that no answer grows past the message limit (KEP-5825). */
+/** The same as a stream, in messages that stay small, so that no answer grows past the message limit (KEP-5825). */
 export function streamPodSandboxes(parts: Parts): RuntimeServiceHandlers['streamPodSandboxes'] {
-  return async function* ({ filter }) {
+  return function* ({ filter }) {
     for (const sandbox of parts.sandboxes.list()) {
       if (sandboxMatches(sandbox, filter)) yield { podSandboxes: [podSandbox(sandbox)] };
     }

@@ -1,5 +1,6 @@
 import { NamespaceMode, PodSandboxState } from '../../api/cri/enums.ts';
 import type { Init, PodSandbox, PodSandboxFilter, PodSandboxStatus } from '../../api/cri/runtime.ts';
+import { keptPerState } from '../base/kept-messages.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import { hasLabels } from './labels.ts';
 
@@ -8,18 +9,15 @@ export function sandboxState(sandbox: Sandbox): PodSandboxState {
 }
 
 /** A sandbox as List answers it. */
-export function podSandbox(sandbox: Sandbox): Init<PodSandbox> {
-  const { record } = sandbox;
-  return {
-    id: record.id,
-    metadata: record.config.metadata,
-    state: sandboxState(sandbox),
-    createdAt: record.createdAtNs,
-    labels: record.config.labels,
-    annotations: record.config.annotations,
-    runtimeHandler: record.askedHandler ?? record.runtimeHandler,
-  };
-}
+export const podSandbox = keptPerState((sandbox: Sandbox): Init<PodSandbox> => ({
+  id: sandbox.record.id,
+  metadata: sandbox.record.config.metadata,
+  state: sandboxState(sandbox),
+  createdAt: sandbox.record.createdAtNs,
+  labels: sandbox.record.config.labels,
+  annotations: sandbox.record.config.annotations,
+  runtimeHandler: sandbox.record.askedHandler ?? sandbox.record.runtimeHandler,
+}));
 
 /** A sandbox as PodSandboxStatus answers it: the kubelet compares the namespace options, and makes a new one on a difference. */
 export function podSandboxStatus(sandbox: Sandbox): Init<PodSandboxStatus> {

@@ -4,12 +4,14 @@ import { status } from '@grpc/grpc-js';
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
 import type { Init, Method } from '../../api/cri/runtime.ts';
 import type { Call } from '../base/call.ts';
+import { encodeKept } from '../base/kept-messages.ts';
 import { reasonOf, waitFor } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
 import { inRequest, requestBegan, requestEnded, type RequestContext } from '../base/steps.ts';
 import { timed } from '../base/timed.ts';
 import type { Log, LogFields } from '../base/log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { LISTS, Pieces } from './pieces.ts';
 import { checkStrings } from './request-strings.ts';
 import { codeName, toStatus } from './status.ts';
 import type { CallStatus } from './status.ts';
@@ -43,7 +45,7 @@ const EXPECTED: readonly status[] = [
 
 type AnyCall = ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>;
 type UnaryHandler<Request, Response> = (request: Request, call: Call) => Promise<Init<Response>>;
-type StreamHandler<Request, Response> = (request: Request, call: Call) => AsyncIterable<Init<Response>>;
+type StreamHandler<Request, Response> = (request: Request, call: Call) => AsyncIterable<Init<Response>> | Iterable<Init<Response>>;
 
 /**
  * Whether a call ended before its handler was called. grpc-js 1.14 emits `cancelled` only on the object that it makes for the
@@ -199,16 +201,29 @@ export class Calls {
     const pump = async (call: OpenCall, out: ServerWritableStream<Buffer, Buffer>): Promise<void> => {
       const request = decode(rpc, method, out.request);
       call.begin(request);
-      const messages = handler(request, call)[Symbol.asyncIterator]();
+      const source = handler(request, call);
+      const messages = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+      const pieces = LISTS.test(rpc) ? new Pieces() : undefined;
+      const send = async (bytes: Buffer | undefined): Promise<void> => {
+        if (bytes !== undefined && !out.write(bytes)) await waitFor(once(out, 'drain'), call.signal);
+      };
       try {
         for (;;) {
-          const next = await waitFor(messages.next(), call.signal);
-          if (next.done === true) return;
-          if (!out.write(encode(rpc, method, next.value))) await waitFor(once(out, 'drain'), call.signal);
+          const turn = messages.next();
+          const next = turn instanceof Promise ? await waitFor(turn, call.signal) : turn;
+          if (next.done === true) break;
+          const response = encode(rpc, method, next.value);
+          const ready = pieces === undefined ? response : pieces.add(response);
+          if (ready !== undefined) await send(ready);
         }
+        await send(pieces?.take());
+      } catch (error) {
+        const held = pieces?.take();
+        if (held !== undefined && !call.signal.aborted) out.write(held);
+        throw error;
       } finally {
         // A source that is busy ends when its present step ends; nobody waits for it.
-        void messages.return?.().catch(() => undefined);
+        Promise.resolve(messages.return?.()).catch(() => undefined);
       }
     };
     return (out: ServerWritableStream<Buffer, Buffer>): void => {
@@ -247,7 +262,7 @@ function decode<Request>(rpc: string, method: { readonly decodeRequest: (bytes: 
 }
 
 function encode<Message>(rpc: string, method: { readonly encodeResponse: (message: Message) => Uint8Array }, response: Message): Buffer {
-  const bytes = timed(`encode ${rpc}`, () => method.encodeResponse(response));
+  const bytes = timed(`encode ${rpc}`, () => encodeKept(method.encodeResponse, response) ?? method.encodeResponse(response));
   if (bytes.length > MESSAGE_LIMIT_BYTES) {
     throw new DaemonError('ResourceExhausted', `${rpc}: the answer has ${bytes.length} bytes, must have at most ${MESSAGE_LIMIT_BYTES}`);
   }

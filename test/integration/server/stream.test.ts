@@ -12,12 +12,46 @@ test('a stream delivers every message in order and ends', async (t) => {
   });
 
   const ids: string[] = [];
-  for await (const { containers } of client.runtime.streamContainers()) ids.push(containers[0]!.id);
+  let messages = 0;
+  for await (const { containers } of client.runtime.streamContainers()) {
+    ids.push(...containers.map(({ id }) => id));
+    messages += 1;
+  }
+  assert.equal(messages, 1, 'small items travel together');
   assert.deepEqual(
     ids,
     Array.from({ length: 5000 }, (_, index) => String(index)),
   );
   assert.match(await metrics.render(), /rpc_duration_seconds_count\{rpc="StreamContainers",code="OK"\} 1/);
+});
+
+test('a list as a stream comes in messages that stay small, and one that is large comes by itself', async (t) => {
+  const sizes = [10, 40_000, 20_000, 10_000, 200_000, 10, 10];
+  const { client } = await serve(t, {
+    *streamContainers() {
+      for (const size of sizes) yield { containers: [{ id: 'x'.repeat(size) }] };
+    },
+  });
+
+  const messages = await Array.fromAsync(client.runtime.streamContainers());
+  assert.deepEqual(
+    messages.map(({ containers }) => containers.map(({ id }) => id.length)),
+    [[10, 40_000, 20_000], [10_000], [200_000], [10, 10]],
+  );
+});
+
+test('events, which are no list, come one in a message', async (t) => {
+  const { client } = await serve(t, {
+    async *getContainerEvents() {
+      for (const containerId of ['a', 'b', 'c']) yield { containerId };
+    },
+  });
+
+  const events = await Array.fromAsync(client.runtime.getContainerEvents());
+  assert.deepEqual(
+    events.map(({ containerId }) => containerId),
+    ['a', 'b', 'c'],
+  );
 });
 
 test('a stream whose reader is slow waits for it', async (t) => {

@@ -99,9 +99,15 @@ function stores() {
   };
 }
 
+function eventsOf(parts: ReturnType<typeof stores>['parts'], signal: AbortSignal, mostWaiting?: number) {
+  const stream = getContainerEvents(parts, mostWaiting)({}, { signal } as Call);
+  assert.ok(Symbol.asyncIterator in stream);
+  return stream[Symbol.asyncIterator]();
+}
+
 test('a client that does not read gets what fits, and is then told that it lost events', async () => {
   const { parts, created } = stores();
-  const stream = getContainerEvents(parts, 3)({}, { signal: new AbortController().signal } as Call)[Symbol.asyncIterator]();
+  const stream = eventsOf(parts, new AbortController().signal, 3);
   const first = stream.next();
   created();
   assert.equal(eventOf(await first)?.containerId, CONTAINER.record.id);
@@ -115,7 +121,7 @@ test('a client that does not read gets what fits, and is then told that it lost 
 test('a stream ends with its call, also while it waits', async () => {
   const { parts, created } = stores();
   const controller = new AbortController();
-  const stream = getContainerEvents(parts)({}, { signal: controller.signal } as Call)[Symbol.asyncIterator]();
+  const stream = eventsOf(parts, controller.signal);
   const first = stream.next();
   created();
   await first;
@@ -126,7 +132,7 @@ test('a stream ends with its call, also while it waits', async () => {
 
 test('a removed sandbox is told with what it was', async () => {
   const { parts, tellSandbox } = stores();
-  const stream = getContainerEvents(parts)({}, { signal: new AbortController().signal } as Call)[Symbol.asyncIterator]();
+  const stream = eventsOf(parts, new AbortController().signal);
   const next = stream.next();
   tellSandbox()({ record: SANDBOX.record, before: { ...SANDBOX.state, is: 'Removing' }, after: undefined });
   const event = eventOf(await next);
