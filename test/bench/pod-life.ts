@@ -1,6 +1,7 @@
 /** A pod's life in the steps that the kubelet takes, by the CRI. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { NamespaceMode } from '../../api/cri/enums.ts';
 import type { Init, NamespaceOption, PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { CriClient } from '../../src/cli/cri-client.ts';
@@ -8,6 +9,11 @@ import type { Times } from './times.ts';
 
 export const CALL = { timeoutMs: 240_000 };
 const SLEEP = ['sleep', '3600'];
+/**
+ * A probe comes long after a start. Within some 20 ms of one, the kernel moves a process between cgroups without the grace period of RCU that it
+ * otherwise waits for (`percpu_down_write` of `cgroup_threadgroup_rwsem`), which is most of an exec.
+ */
+const REST_BEFORE_EXEC_MS = 100;
 /** Another run may use the same runtime. */
 const RUN = randomBytes(4).toString('hex');
 let serial = 0;
@@ -142,6 +148,7 @@ export async function podLife(maker: PodMaker, times: Times, kind = USUAL, prefi
   const pod = await measure('RunPodSandbox', async () => maker.runPod(kind));
   if (kind.pid !== NamespaceMode.POD) {
     await measure('Create + Start', async () => pod.startContainer());
+    await sleep(REST_BEFORE_EXEC_MS);
     await measure('ExecSync true', async () => pod.exec());
     await measure('Stop + Remove container', async () => pod.removeContainer());
   }
