@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { open, rename, rm, mkdir } from 'node:fs/promises';
+import { mkdir, open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { unlessMissing } from './errors.ts';
 
 /** Flushes a directory, so that what was made, renamed or removed in it survives a loss of power. fsync(2), NOTES. */
 export async function syncDirectory(path: string): Promise<void> {
@@ -15,6 +16,11 @@ export async function syncDirectory(path: string): Promise<void> {
 /** Flushes a file's content. fsync(2). */
 export async function syncFile(path: string): Promise<void> {
   await syncDirectory(path);
+}
+
+/** Removes a file, which may be gone. It is one call of the file system; `rm` of Node looks at the file before. */
+export async function removeFile(path: string): Promise<void> {
+  await unlessMissing(unlink(path), undefined);
 }
 
 export interface AtomicWriteOptions {
@@ -41,7 +47,7 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array, o
     await rename(temporary, path);
     if (durable) await syncDirectory(dirname(path));
   } catch (error) {
-    await rm(temporary, { force: true });
+    await removeFile(temporary);
     throw error;
   }
 }

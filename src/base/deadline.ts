@@ -1,4 +1,4 @@
-import { setImmediate as nextCheck, setTimeout as sleepTimer } from 'node:timers/promises';
+import { setImmediate as nextCheck } from 'node:timers/promises';
 import { DaemonError } from './errors.ts';
 
 /** The longest time that Node's timers take; with more they fire at once. */
@@ -23,11 +23,12 @@ export async function settledWithin(work: Promise<unknown>, ms: number): Promise
     () => true,
     () => true,
   );
-  const timer = new AbortController();
+  const late = Promise.withResolvers<false>();
+  const timer = setTimeout(late.resolve, Math.min(ms, LONGEST_TIMER_MS), false);
   try {
-    if (await Promise.race([settled, sleep(ms, timer.signal).then(() => false)])) return true;
+    if (await Promise.race([settled, late.promise])) return true;
   } finally {
-    timer.abort();
+    clearTimeout(timer);
   }
   await polled();
   return Promise.race([settled, Promise.resolve(false)]);
@@ -104,5 +105,15 @@ export function reasonOf(signal: AbortSignal): DaemonError {
 
 /** Resolves after `ms` (24 days at most), or at once when the signal aborts (it does not throw). */
 export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  await sleepTimer(Math.min(ms, LONGEST_TIMER_MS), undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+  if (signal?.aborted === true) return;
+  // Node's own promise makes two errors for each signal, with the stack.
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const wake = (): void => {
+    resolve(undefined);
+  };
+  const timer = setTimeout(wake, Math.min(ms, LONGEST_TIMER_MS));
+  signal?.addEventListener('abort', wake, { once: true });
+  await promise;
+  clearTimeout(timer);
+  signal?.removeEventListener('abort', wake);
 }

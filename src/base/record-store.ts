@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, unlink } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { syncDirectory, syncFile, writeFileAtomic } from './atomic-file.ts';
+import { removeFile, syncDirectory, syncFile, writeFileAtomic } from './atomic-file.ts';
 import { hasErrno, messageOf, unlessMissing } from './errors.ts';
 import { Field } from './field.ts';
 import { isObjectId } from './ids.ts';
@@ -97,8 +97,15 @@ export class RecordStore<R extends { readonly id: string }, S> {
 
   /** Forgets the object; what is not there is already forgotten. */
   async remove(id: string): Promise<void> {
-    await unlessMissing(unlink(this.#recordFile(id)), undefined);
-    await rm(this.directoryOf(id), { recursive: true, force: true });
+    await removeFile(this.#recordFile(id));
+    await removeFile(this.#stateFile(id));
+    try {
+      await unlessMissing(rmdir(this.directoryOf(id)), undefined);
+    } catch (error) {
+      // With what was being written when a daemon was killed.
+      if (!hasErrno(error, 'ENOTEMPTY')) throw error;
+      await rm(this.directoryOf(id), { recursive: true, force: true });
+    }
   }
 
   /** Reads every object. A record that cannot be used is set aside with a log line and never stops the start. */

@@ -1,6 +1,6 @@
-import { access, mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { access, mkdir, readFile, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDirectoryDurable, writeFileAtomic } from '../base/atomic-file.ts';
+import { makeDirectoryDurable, removeFile, writeFileAtomic } from '../base/atomic-file.ts';
 import { hasErrno, isSystemError, messageOf, unlessMissing, unlessReadOnly } from '../base/errors.ts';
 import { Field } from '../base/field.ts';
 import { documentOf, networkFromList } from './network-conf.ts';
@@ -69,7 +69,7 @@ export class AttachmentRecords {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
     await makeDirectoryDurable(this.#dir);
     for (const name of await readdir(this.#dir)) {
-      if (name.endsWith('.tmp')) await unlessReadOnly(rm(join(this.#dir, name), { force: true }));
+      if (name.endsWith('.tmp')) await unlessReadOnly(removeFile(join(this.#dir, name)));
       else if (name.endsWith(SUFFIX)) await this.#loadOne(name.slice(0, -SUFFIX.length));
       else if (name.endsWith(RESULT)) await this.#removeStrayResult(name.slice(0, -RESULT.length));
       else if (name.endsWith(SUFFIX + CORRUPT)) this.#corrupt.add(name.slice(0, -(SUFFIX + CORRUPT).length));
@@ -129,9 +129,9 @@ export class AttachmentRecords {
    */
   async remove(id: string): Promise<void> {
     try {
-      await rm(this.#file(id), { force: true });
-      await rm(this.#resultFile(id), { force: true });
-      if (this.#corrupt.has(id)) await rm(this.corruptFile(id), { force: true });
+      await removeFile(this.#file(id));
+      await removeFile(this.#resultFile(id));
+      if (this.#corrupt.has(id)) await removeFile(this.corruptFile(id));
     } catch (error) {
       if (!isSystemError(error)) throw error;
       this.#log.warn(`cni attachment record ${this.#file(id)} cannot be removed: ${messageOf(error)}; the next start does it`, {
@@ -179,7 +179,7 @@ export class AttachmentRecords {
 
   async #removeStrayResult(id: string): Promise<void> {
     const record = await unlessMissing(access(this.#file(id)), 'missing');
-    if (record === 'missing') await unlessReadOnly(rm(this.#resultFile(id), { force: true }));
+    if (record === 'missing') await unlessReadOnly(removeFile(this.#resultFile(id)));
   }
 
   /** A result that cannot be read is as good as none: DEL is then run as after an ADD that was cut off. */

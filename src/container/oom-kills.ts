@@ -1,6 +1,6 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { writeFileAtomic } from '../base/atomic-file.ts';
+import { removeFile, writeFileAtomic } from '../base/atomic-file.ts';
 import { sleep } from '../base/deadline.ts';
 import { messageOf, unlessMissing } from '../base/errors.ts';
 import { Field } from '../base/field.ts';
@@ -287,7 +287,7 @@ export class OomKills {
     if (ledger !== undefined) ledgers.set(parent, { cgroup: ledger.cgroup, settled: ledger.settled, told: ledger.told });
     else if (!ledgers.delete(parent)) return;
     await this.#locks.run('', async () => {
-      if (ledgers.size === 0) await rm(file, { force: true });
+      if (ledgers.size === 0) await removeFile(file);
       else await writeFileAtomic(file, JSON.stringify(Object.fromEntries(ledgers)), { durable: false });
     });
   }

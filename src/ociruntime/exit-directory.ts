@@ -1,6 +1,7 @@
 import { watch, type FSWatcher } from 'node:fs';
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeFile } from '../base/atomic-file.ts';
 import { messageOf, unlessMissing } from '../base/errors.ts';
 import { isObjectId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
@@ -35,14 +36,14 @@ export function exitFileOf(exitDirectory: string, containerId: string): string {
 
 /** Removes the exit file, once the end is on record or the container is gone. Idempotent. */
 export async function removeExitFile(exitDirectory: string, containerId: string): Promise<void> {
-  await rm(exitFileOf(exitDirectory, containerId), { force: true });
+  await removeFile(exitFileOf(exitDirectory, containerId));
 }
 
 /** Removes all that conmon may have left of a container there, also what it was writing when it was killed. Idempotent. */
 export async function removeExitFiles(exitDirectory: string, containerId: string): Promise<void> {
   const names = await readdir(exitDirectory);
   for (const name of names.filter((found) => found === containerId || found.startsWith(`${containerId}.`)))
-    await rm(join(exitDirectory, name), { force: true });
+    await removeFile(join(exitDirectory, name));
 }
 
 /** Watches the directory where conmon writes one exit file per container, and names each container whose file is there. */
@@ -89,7 +90,7 @@ export class ExitDirectory {
   /** conmon writes `ID.XXXXXX` and renames it; one that was killed in between leaves it behind. */
   async #removeUnfinished(): Promise<void> {
     for (const name of await readdir(this.#path)) {
-      if (/^[0-9a-f]{64}\../.test(name)) await rm(join(this.#path, name), { force: true });
+      if (/^[0-9a-f]{64}\../.test(name)) await removeFile(join(this.#path, name));
     }
   }
 

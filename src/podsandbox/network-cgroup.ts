@@ -1,5 +1,6 @@
-import { mkdir, readlink, rm, symlink } from 'node:fs/promises';
+import { mkdir, readlink, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeFile } from '../base/atomic-file.ts';
 import { unlessMissing } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
 import type { SandboxParts } from './parts.ts';
@@ -24,7 +25,7 @@ export async function removeNetworkCgroup({ placement, directories }: SandboxPar
   if (!hasNetworkCgroup(record)) return;
   await placement.removeNetworkCgroup(record.cgroupParent, record.id, record.cgroupsPath);
   stage('sandbox.network-cgroup.removed');
-  await rm(join(directories.networkCgroups, record.id), { force: true });
+  await removeFile(join(directories.networkCgroups, record.id));
 }
 
 /** Removes that of a pod whose record is lost. */
@@ -33,7 +34,7 @@ export async function removeUnknownNetworkCgroup({ placement, directories }: San
   const cgroupsPath = await unlessMissing(readlink(link), '');
   const parent = placement.parentOf(cgroupsPath, id);
   if (parent !== undefined) await placement.removeNetworkCgroup(parent, id, cgroupsPath);
-  await rm(link, { force: true });
+  await removeFile(link);
 }
 
 /** A pod with an infra container has that one's. */
