@@ -9,6 +9,12 @@ import { hasLabels } from './labels.ts';
 import type { RuntimeServiceParts } from './parts.ts';
 import { containerStatsMessage, podStatsMessage } from './stats-messages.ts';
 
+/**
+ * How many are read side by side. Each reads a dozen files on libuv's four threads; 500 at once took twice as long as one after the other,
+ * and whatever else needed a file waited behind them all.
+ */
+const AT_ONCE = 2;
+
 type Selector = Readonly<Record<string, string>>;
 
 /** Stats of one container, also of one that has ended (its writable layer stays). */
@@ -59,16 +65,19 @@ async function allThatWork<T extends { readonly record: { readonly id: string } 
   read: (object: T) => Promise<S>,
   call: Call,
 ): Promise<S[]> {
-  const found = await Promise.all(
-    objects.map(async (object) => {
+  const found: S[][] = [];
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    for (let index = next++; index < objects.length; index = next++) {
+      const object = objects[index] as T;
       try {
-        return [await read(object)];
+        found[index] = [await read(object)];
       } catch (error) {
         call.log.warn('stats cannot be read', { ...idField(kind, object.record.id), error: messageOf(error) });
-        return [];
       }
-    }),
-  );
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
   return found.flat();
 }
 
