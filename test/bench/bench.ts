@@ -6,14 +6,15 @@
  * the same runtime, monitor and plugins (PODWRIGHT_TEST_RUNTIME, PODWRIGHT_TEST_CONMON, PODWRIGHT_TEST_CNI_BIN), and are measured in turns
  * within one run, so that noise of the machine meets them alike.
  *
- *     --phases REGEX       of lives, at-once, streams, steps, processor, calls, scale, lists, restore, pulls; all
+ *     --phases REGEX       of lives, at-once, streams, steps, processor, calls, scale, lists, restore, pulls, memory; all
  *     --short              a minute: few rounds, small images
  *     --json FILE, --svg FILE   all values, and a picture
  *     --image REF          where the targets are sockets: an image with `sleep` and `true`
  *     --registry H:P       one that runs, and keeps the images of the pulls; else one is started (Debian package docker-registry)
  *     --no-floor           without the parts alone
  *     --user-namespaces    pods with one, in turn with those without
- *     --rounds, --rounds-at-once, --lives, --pods, --scale-rounds, --containers, --restore, --image-mib, --images, --pull-rounds
+ *     --rounds, --rounds-at-once, --lives, --pods, --scale-rounds, --containers, --restore, --image-mib, --images, --pull-rounds,
+ *     --memory-lives, --memory-pods
  *
  * Root. A table goes to standard output.
  */
@@ -33,6 +34,7 @@ import { measureCalls, measureFloorsProcessor, measureProcessor } from './cost.t
 import { execByStream } from './exec-stream.ts';
 import { Floor } from './floor.ts';
 import { measureLists } from './lists.ts';
+import { measureMemory } from './memory.ts';
 import { plot } from './plot.ts';
 import { CriPod, podLife, SHARED_PID, USER_NAMESPACE, USUAL } from './pod-life.ts';
 import { benchImages } from './pull-images.ts';
@@ -48,15 +50,16 @@ import { measureWaterfall, waterfallText } from './waterfall.ts';
 import type { WaterfallRow } from './waterfall.ts';
 
 const AT_ONCE = 10;
+const SHORT_REST_MS = 5000;
 const FULL = {
   rounds: '20', 'rounds-at-once': '5', lives: '20', pods: '50', 'scale-rounds': '3', containers: '500', restore: '200',
-  'image-mib': '1024', images: 'four,one,sixty,small', 'pull-rounds': '3',
+  'image-mib': '1024', images: 'four,one,sixty,small', 'pull-rounds': '3', 'memory-lives': '1000', 'memory-pods': '50,110',
 } as const; // prettier-ignore
 const SHORT: Record<keyof typeof FULL, string> = {
   rounds: '5', 'rounds-at-once': '1', lives: '5', pods: '10', 'scale-rounds': '1', containers: '50', restore: '10',
-  'image-mib': '48', images: 'one,sixty', 'pull-rounds': '1',
+  'image-mib': '48', images: 'one,sixty', 'pull-rounds': '1', 'memory-lives': '10', 'memory-pods': '10',
 }; // prettier-ignore
-const PHASES = ['lives', 'at-once', 'streams', 'steps', 'processor', 'calls', 'scale', 'lists', 'restore', 'pulls'] as const;
+const PHASES = ['lives', 'at-once', 'streams', 'steps', 'processor', 'calls', 'scale', 'lists', 'restore', 'pulls', 'memory'] as const;
 
 const { values: given, positionals } = parseArgs({
   allowPositionals: true,
@@ -132,6 +135,11 @@ const MEASURES: Record<(typeof PHASES)[number], (run: Run) => Promise<void>> = {
     const images = benchImages(count('image-mib')).filter(({ name }) => values.images.split(',').includes(name));
     if (registry === undefined) process.stderr.write('pulls: not measured, docker-registry is not in PATH\n');
     else await measurePulls(targets, floor?.times, images, registry, count('pull-rounds'));
+  },
+  memory: async ({ targets, registry }) => {
+    const [, image] = benchImages(count('image-mib'));
+    const pods = values['memory-pods'].split(',').map(Number);
+    await measureMemory(targets, { pods, lives: count('memory-lives'), image, registry, ...(values.short && { restMs: SHORT_REST_MS }) });
   },
 };
 

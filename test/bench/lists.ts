@@ -7,7 +7,7 @@ import { inTurn } from './turns.ts';
 const PER_POD = 10;
 const AT_ONCE = 5;
 const ROUNDS = 5;
-const LISTS_PER_ROUND = 8;
+const LISTS_PER_ROUND = 40;
 const STATS_PER_ROUND = 2;
 
 type Question = readonly [what: string, times: number, ask: (target: Target, containerId: string) => Promise<unknown>];

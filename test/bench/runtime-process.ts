@@ -45,6 +45,12 @@ export async function pssOf(pid: number): Promise<number> {
   return Number(/^Pss:\s*(\d+) kB$/m.exec(await readFile(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]) / MIB;
 }
 
+/** What it shares with nobody, MiB. */
+export async function privateOf(pid: number): Promise<number> {
+  const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return [...text.matchAll(/^Private_(?:Clean|Dirty|Hugetlb):\s*(\d+) kB$/gm)].reduce((sum, [, kib]) => sum + Number(kib), 0) / MIB;
+}
+
 /** All that live below it, by what /proc says of each one's parent. */
 export async function descendantsOf(root: number): Promise<readonly number[]> {
   const pids = (await readdir('/proc')).map(Number).filter((pid) => Number.isInteger(pid));

@@ -42,7 +42,8 @@ async function costOf<T>({ times }: Target, what: string, work: () => Promise<T>
   return [result];
 }
 
-async function makePods(target: Target, count: number): Promise<CriPod[]> {
+/** With a container each, ten at a time. */
+export async function makePods(target: Target, count: number): Promise<CriPod[]> {
   const made: CriPod[] = [];
   await inParallel(count, AT_ONCE, async () => {
     const pod = await CriPod.run(target);
@@ -52,18 +53,26 @@ async function makePods(target: Target, count: number): Promise<CriPod[]> {
   return made;
 }
 
-async function removePods(pods: readonly CriPod[]): Promise<void> {
+export async function removePods(pods: readonly CriPod[]): Promise<void> {
   await inParallel(pods.length, AT_ONCE, async (index) => {
     await pods[index]?.removeContainer();
     await pods[index]?.remove();
   });
 }
 
-async function tellMemory({ pid, rootPid, times }: Target, pods: number): Promise<void> {
-  if (pid === undefined || rootPid === undefined) return;
-  const daemon = await pssOf(pid);
+/** That of all programs that stay with a container, MiB. */
+export async function monitorsPss({ rootPid }: Target): Promise<number> {
   let monitors = 0;
-  for (const each of await descendantsOf(rootPid)) if (MONITOR.test(await programOf(each))) monitors += await pssOf(each).catch(() => 0);
+  for (const each of rootPid === undefined ? [] : await descendantsOf(rootPid)) {
+    if (MONITOR.test(await programOf(each))) monitors += await pssOf(each).catch(() => 0);
+  }
+  return monitors;
+}
+
+async function tellMemory(target: Target, pods: number): Promise<void> {
+  const { pid, rootPid, times } = target;
+  if (pid === undefined || rootPid === undefined) return;
+  const [daemon, monitors] = [await pssOf(pid), await monitorsPss(target)];
   times.add(`PSS of the daemon, ${pods} pods, MiB`, daemon);
   times.add(`PSS of the monitors, ${pods} pods, MiB`, monitors);
   times.add(`PSS of both, ${pods} pods, MiB`, daemon + monitors);
