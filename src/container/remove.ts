@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { allSettledOrThrow } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
 import { step } from '../base/steps.ts';
 import { onThread } from '../linux/kernel-threads.ts';
@@ -43,14 +44,19 @@ export async function removeUnfinishedContainer(parts: ContainerParts, record: C
 }
 
 async function removeRemains(parts: ContainerParts, record: ContainerRecord): Promise<void> {
-  await parts.rootfs.remove(record.id);
+  await allSettledOrThrow([
+    parts.rootfs.remove(record.id),
+    removeBundle(bundleOf(parts, record.id).directory, record),
+    removeExitFiles(parts.monitor.exitDirectory, record.id),
+  ]);
   stage('container.rootfs.removed');
-  const { directory } = bundleOf(parts, record.id);
-  // A CRIU that was killed in a restore leaves its view of the cgroups (v1) mounted there.
-  if (record.checkpoint !== undefined) await onThread('unmountAllBelow', { prefix: directory });
-  await rm(directory, { recursive: true, force: true });
-  await removeExitFiles(parts.monitor.exitDirectory, record.id);
   for (const id of imagesOf(record)) parts.images.release(id, record.id);
   await parts.store.remove(record.id);
   stage('container.forgotten');
+}
+
+async function removeBundle(directory: string, { checkpoint }: ContainerRecord): Promise<void> {
+  // A CRIU that was killed in a restore leaves its view of the cgroups (v1) mounted there.
+  if (checkpoint !== undefined) await onThread('unmountAllBelow', { prefix: directory });
+  await rm(directory, { recursive: true, force: true });
 }

@@ -1,3 +1,4 @@
+import { allSettledOrThrow } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
 import { pathsOf, type SandboxParts } from './parts.ts';
 import { removeSandboxFiles } from './sandbox-files.ts';
@@ -29,9 +30,11 @@ export async function removeUnfinishedSandbox(parts: SandboxParts, record: Sandb
 }
 
 async function removeRemains(parts: SandboxParts, record: SandboxRecord, ownsCgroup: boolean): Promise<void> {
-  await removeSandboxFiles(pathsOf(parts, record.id));
-  stage('sandbox.files.removed');
-  if (ownsCgroup) await parts.placement.removeParent(record.cgroupParent);
+  const files = removeSandboxFiles(pathsOf(parts, record.id)).then(() => {
+    stage('sandbox.files.removed');
+  });
+  const cgroup = ownsCgroup ? parts.placement.removeParent(record.cgroupParent) : Promise.resolve();
+  await allSettledOrThrow([files, cgroup]);
   stage('sandbox.cgroup.removed');
   await parts.store.remove(record.id);
   stage('sandbox.forgotten');
