@@ -4,7 +4,7 @@ import { inParallel } from './lists.ts';
 import { podLife } from './pod-life.ts';
 import { blobsOf, pushBenchImage } from './pull-images.ts';
 import type { BenchImage } from './pull-images.ts';
-import { privateOf, pssOf } from './runtime-process.ts';
+import { privateOf, pssOf, residentOf } from './runtime-process.ts';
 import { makePods, monitorsPss, removePods } from './scale.ts';
 import type { Target } from './targets.ts';
 import { Times } from './times.ts';
@@ -62,4 +62,5 @@ export async function measureMemory(
 async function tell({ pid = 0, times }: Target, when: string): Promise<void> {
   times.add(`memory, ${when}, PSS, MiB`, await pssOf(pid));
   times.add(`memory, ${when}, private, MiB`, await privateOf(pid));
+  times.add(`memory, ${when}, resident, MiB`, await residentOf(pid));
 }

@@ -45,6 +45,11 @@ export async function pssOf(pid: number): Promise<number> {
   return Number(/^Pss:\s*(\d+) kB$/m.exec(await readFile(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]) / MIB;
 }
 
+/** All of its memory, with all that it shares, MiB. */
+export async function residentOf(pid: number): Promise<number> {
+  return Number(/^Rss:\s*(\d+) kB$/m.exec(await readFile(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]) / MIB;
+}
+
 /** What it shares with nobody, MiB. */
 export async function privateOf(pid: number): Promise<number> {
   const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
