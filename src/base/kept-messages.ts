@@ -32,7 +32,8 @@ export function encodeKept<L>(encode: (list: L) => Uint8Array, list: L): Uint8Ar
     if (!kept.has(item)) return undefined;
     let piece = kept.get(item);
     if (piece === undefined) {
-      piece = encode({ [field]: [item] } as L);
+      // Bytes of its own: protobufjs gives a slice of Node's pool, and that would keep all 64 KiB of it.
+      piece = new Uint8Array(encode({ [field]: [item] } as L));
       kept.set(item, piece);
     }
     pieces.push(piece);

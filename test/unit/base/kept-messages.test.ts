@@ -40,6 +40,13 @@ test('a list of kept messages has the bytes of the list, each message encoded on
   assert.equal(made, 10);
 });
 
+test('what is kept holds its own bytes alone, not the pool that they were encoded in', () => {
+  const list = { containers: things(1).map(messageOf) };
+  const piece = encodeKept(response.encode, list)!;
+  assert.equal(piece.buffer.byteLength, piece.length);
+  assert.equal(encodeKept(response.encode, list), piece);
+});
+
 test('a new state, and a new record, is a new message', () => {
   const [one] = things(1);
   const first = messageOf(one!);
