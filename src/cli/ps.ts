@@ -1,3 +1,4 @@
+import { mapSideBySide } from '../base/side-by-side.ts';
 import { PodSandboxState } from '../../api/cri/enums.ts';
 import type { ContainerStatus, PodSandbox } from '../../api/cri/runtime.ts';
 import { CriError } from './cri-client.ts';
@@ -45,12 +46,7 @@ export async function podViews(runtime: CriClient['runtime'], all: boolean): Pro
   const filter = all ? {} : { filter: { state: { state: PodSandboxState.SANDBOX_READY } } };
   const { items } = await runtime.listPodSandbox(filter);
   const pods = [...items].sort((a, b) => compare(sortKey(a), sortKey(b)) || Number(a.createdAt - b.createdAt));
-  const views: (PodView | undefined)[] = new Array<PodView | undefined>(pods.length);
-  const queue = pods.entries();
-  const worker = async (): Promise<void> => {
-    for (const [index, pod] of queue) views[index] = await podView(runtime, pod, all);
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  const views = await mapSideBySide(pods, AT_ONCE, async (pod) => podView(runtime, pod, all));
   return views.filter((view) => view !== undefined);
 }
 

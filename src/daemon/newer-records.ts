@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../base/atomic-file.ts';
 import { DaemonError, hasErrno, unlessMissing } from '../base/errors.ts';
 import { VERSION } from '../base/version.ts';
+import { mapSideBySide } from '../base/side-by-side.ts';
 import { ATTACHMENT_VERSION } from '../cni/attachment-records.ts';
 import { DiskLayout } from '../config/disk-layout.ts';
 import type { Config } from '../config/schema.ts';
@@ -81,16 +82,8 @@ async function newerOfKind({ directory, version: reads, files }: Kind): Promise<
     files === undefined
       ? entries.filter((name) => name.endsWith('.json')).map((name) => join(directory, name))
       : entries.flatMap((name) => files.map((file) => join(directory, name, file)));
-  const newer: Newer[] = [];
-  const queue = all.values();
-  const worker = async (): Promise<void> => {
-    for (const file of queue) {
-      const version = await versionOf(file);
-      if (version !== undefined && version > reads) newer.push({ file, version, reads });
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  return newer;
+  const versions = await mapSideBySide(all, AT_ONCE, async (file) => ({ file, version: await versionOf(file) }));
+  return versions.flatMap(({ file, version }) => (version !== undefined && version > reads ? [{ file, version, reads }] : []));
 }
 
 const AT_ONCE = 4;

@@ -2,6 +2,7 @@ import type { ContainerStats, Init, PodSandboxStats } from '../../api/cri/runtim
 import type { Call } from '../base/call.ts';
 import { messageOf } from '../base/errors.ts';
 import { idField, type ObjectKind } from '../base/log.ts';
+import { mapSideBySide } from '../base/side-by-side.ts';
 import type { Container } from '../container/container.ts';
 import type { Sandbox } from '../podsandbox/sandbox.ts';
 import type { RuntimeServiceHandlers } from './handlers.ts';
@@ -65,19 +66,14 @@ async function allThatWork<T extends { readonly record: { readonly id: string } 
   read: (object: T) => Promise<S>,
   call: Call,
 ): Promise<S[]> {
-  const found: S[][] = [];
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    for (let index = next++; index < objects.length; index = next++) {
-      const object = objects[index] as T;
-      try {
-        found[index] = [await read(object)];
-      } catch (error) {
-        call.log.warn('stats cannot be read', { ...idField(kind, object.record.id), error: messageOf(error) });
-      }
+  const found = await mapSideBySide(objects, AT_ONCE, async (object) => {
+    try {
+      return [await read(object)];
+    } catch (error) {
+      call.log.warn('stats cannot be read', { ...idField(kind, object.record.id), error: messageOf(error) });
+      return [];
     }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  });
   return found.flat();
 }
 
