@@ -4,9 +4,9 @@ import { status } from '@grpc/grpc-js';
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
 import type { Init, Method } from '../../api/cri/runtime.ts';
 import type { Call } from '../base/call.ts';
-import { encodeKept } from '../base/kept-messages.ts';
 import { reasonOf, waitFor } from '../base/deadline.ts';
 import { DaemonError, messageOf } from '../base/errors.ts';
+import { encodeKept } from '../base/kept-messages.ts';
 import { inRequest, requestBegan, requestEnded, type RequestContext } from '../base/steps.ts';
 import { timed } from '../base/timed.ts';
 import type { Log, LogFields } from '../base/log.ts';
@@ -204,24 +204,19 @@ export class Calls {
       const source = handler(request, call);
       const messages = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
       const pieces = LISTS.test(rpc) ? new Pieces() : undefined;
-      const send = async (bytes: Buffer | undefined): Promise<void> => {
-        if (bytes !== undefined && !out.write(bytes)) await waitFor(once(out, 'drain'), call.signal);
-      };
       try {
         for (;;) {
           const turn = messages.next();
           const next = turn instanceof Promise ? await waitFor(turn, call.signal) : turn;
-          if (next.done === true) break;
+          if (next.done === true) return;
           const response = encode(rpc, method, next.value);
           const ready = pieces === undefined ? response : pieces.add(response);
-          if (ready !== undefined) await send(ready);
+          if (ready !== undefined && !out.write(ready)) await waitFor(once(out, 'drain'), call.signal);
         }
-        await send(pieces?.take());
-      } catch (error) {
+      } finally {
+        // At the end, and before an error: what came before it is told.
         const held = pieces?.take();
         if (held !== undefined && !call.signal.aborted) out.write(held);
-        throw error;
-      } finally {
         // A source that is busy ends when its present step ends; nobody waits for it.
         Promise.resolve(messages.return?.()).catch(() => undefined);
       }

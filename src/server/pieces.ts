@@ -1,12 +1,13 @@
 /** The RPCs whose stream is one list in pieces (KEP-5825): their responses have repeated fields only. */
 export const LISTS = /^Stream/;
 
-/** What a response of such a stream has at least, bytes, before the next one is begun. A response costs what some 16 KiB of it do. */
+/** Most that several items share a response for, bytes. A response by itself costs what some 16 KiB of it do. */
 const PIECE_BYTES = 64 * 1024;
 
 /**
  * Puts small responses of a list together. Encoded messages one after the other are the message with all of their repeated fields
- * (Protocol Buffers, "Last One Wins"), so nothing is encoded twice. A response grows past {@link PIECE_BYTES} by one item alone.
+ * (Protocol Buffers, "Last One Wins"), so nothing is encoded twice. An item that is larger than {@link PIECE_BYTES} has a response
+ * to itself.
  */
 export class Pieces {
   #held: Buffer[] = [];

@@ -81,6 +81,10 @@ test('reasonOf() makes a Canceled of what is no error of ours', () => {
 
 test('sleep() ends at once when its signal aborts, and does not throw', async () => {
   await sleep(YEAR_MS, AbortSignal.abort());
+  const waker = new AbortController();
+  const asleep = sleep(YEAR_MS, waker.signal);
+  waker.abort();
+  await asleep;
 });
 
 test('what comes when nobody waits for it any more is discarded, once, and may be gone already', async () => {
