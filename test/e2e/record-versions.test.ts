@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { remove } from 'fs-extra/esm';
 import { VERSION } from '../../src/base/version.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { e2eTest } from '../support/e2e-test.ts';
@@ -29,8 +30,18 @@ for (const version of versions) {
       assert.ok((await readFile(join(daemon.root, 'version'), 'utf8')).startsWith(`podwright ${VERSION}, records 1.`));
     } finally {
       await daemon.destroy();
+      await removeAddressDirectories(version);
     }
   });
+}
+
+/** The attachments name the directory of addresses of the test that made them, and host-local makes it anew for their DEL. */
+async function removeAddressDirectories(version: string): Promise<void> {
+  for (const entry of await readdir(join(RECORDS, version), { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !entry.name.endsWith('.json')) continue;
+    const text = await readFile(join(entry.parentPath, entry.name), 'utf8');
+    for (const [directory] of text.matchAll(/\/tmp\/pw-\w{6}(?=\/cni-data")/g)) await remove(directory);
+  }
 }
 
 e2eTest(
