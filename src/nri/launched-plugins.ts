@@ -25,6 +25,7 @@ export interface LaunchedPluginsOptions {
 /** The plugins that the daemon starts itself, and starts again when they have ended, until it ends. */
 export class LaunchedPlugins {
   readonly #options: LaunchedPluginsOptions;
+  readonly #ending = new AbortController();
   readonly #closing = new AbortController();
   #plugins: readonly LaunchedPlugin[] = [];
 
@@ -36,8 +37,9 @@ export class LaunchedPlugins {
   async start(directory: string, patienceMs: number): Promise<void> {
     await this.#options.processes.endLeftovers();
     const files = await findPlugins(directory, this.#options.log);
-    if (this.#closing.signal.aborted) return;
-    this.#plugins = files.map((file) => new LaunchedPlugin(file, this.#options, this.#closing.signal));
+    if (this.#ending.signal.aborted) return;
+    const signals = { ending: this.#ending.signal, closing: this.#closing.signal };
+    this.#plugins = files.map((file) => new LaunchedPlugin(file, this.#options, signals));
     await settledWithin(Promise.all(this.#plugins.map(async (plugin) => plugin.tried)), patienceMs);
   }
 
@@ -46,11 +48,24 @@ export class LaunchedPlugins {
     return this.#plugins.flatMap((plugin) => plugin.down());
   }
 
+  /** Starts none of them any more: before they are told that the daemon ends, since one may have ended while another is still told. */
+  startNoMore(): void {
+    this.#ending.abort();
+  }
+
   /** Ends all of them. */
   async close(): Promise<void> {
+    this.startNoMore();
     this.#closing.abort();
     await Promise.all(this.#plugins.map(async (plugin) => plugin.over));
   }
+}
+
+interface EndSignals {
+  /** None is started any more. */
+  readonly ending: AbortSignal;
+  /** Those that run are ended. */
+  readonly closing: AbortSignal;
 }
 
 class LaunchedPlugin {
@@ -61,15 +76,15 @@ class LaunchedPlugin {
   readonly #file: PluginFile;
   readonly #label: string;
   readonly #options: LaunchedPluginsOptions;
-  readonly #closing: AbortSignal;
+  readonly #signals: EndSignals;
   #tries = 0;
   #down: { readonly since: Date; readonly reason: string } | undefined;
 
-  constructor(file: PluginFile, options: LaunchedPluginsOptions, closing: AbortSignal) {
+  constructor(file: PluginFile, options: LaunchedPluginsOptions, signals: EndSignals) {
     this.#file = file;
     this.#label = `${file.index}-${file.name}`;
     this.#options = options;
-    this.#closing = closing;
+    this.#signals = signals;
     const { promise, resolve } = Promise.withResolvers<undefined>();
     this.tried = promise;
     this.over = this.#keepUp(() => {
@@ -84,22 +99,22 @@ class LaunchedPlugin {
     return [{ ...common, since: since.toISOString(), calls: 0, failures: this.#tries, meanMs: 0, longestMs: 0, lastError: reason }];
   }
 
-  #isClosing(): boolean {
-    return this.#closing.aborted;
+  #isEnding(): boolean {
+    return this.#signals.ending.aborted;
   }
 
   async #keepUp(onTried: () => void): Promise<void> {
     let pauseMs = FIRST_PAUSE_MS;
-    while (!this.#isClosing()) {
+    while (!this.#isEnding()) {
       const { reason, readyMs } = await this.#live(onTried);
       onTried();
       if (readyMs >= SETTLED_MS) pauseMs = FIRST_PAUSE_MS;
-      if (this.#isClosing()) return;
+      if (this.#isEnding()) return;
       this.#tries += 1;
       this.#down = { since: new Date(), reason };
       const { log } = this.#options;
       log.warn('a launched NRI plugin has ended, and is started again', { plugin: this.#label, reason, attempts: this.#tries, pauseMs });
-      await sleep(pauseMs, this.#closing);
+      await sleep(pauseMs, this.#signals.ending);
       pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
     }
   }
@@ -112,7 +127,7 @@ class LaunchedPlugin {
     let configuration: string;
     try {
       configuration = await readConfiguration(settings().pluginConfigDir, this.#file);
-      this.#closing.throwIfAborted();
+      this.#signals.ending.throwIfAborted();
       process = new PluginProcess(this.#file, log);
     } catch (error) {
       return { reason: messageOf(error), readyMs: 0 };
@@ -120,7 +135,7 @@ class LaunchedPlugin {
     this.#down = undefined;
     log.info('an NRI plugin is launched', { plugin: this.#label, pid: process.pid });
     const kill = (): void => void process.end();
-    this.#closing.addEventListener('abort', kill, { once: true });
+    this.#signals.closing.addEventListener('abort', kill, { once: true });
     const { stream, pid } = process;
     void processes.add(pid);
     const { plugin, joined } = take({ stream, pid, kind: 'launched', identity: { index, name }, configuration });
@@ -131,7 +146,7 @@ class LaunchedPlugin {
     });
     const why = await plugin.ended;
     const readyMs = performance.now() - readyAt;
-    this.#closing.removeEventListener('abort', kill);
+    this.#signals.closing.removeEventListener('abort', kill);
     const end = await process.end();
     await processes.remove(pid);
     return { reason: `${why}; ${end}`, readyMs };

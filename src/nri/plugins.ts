@@ -126,6 +126,7 @@ export class Plugins {
   async close(): Promise<void> {
     this.#hasLost ||= this.active;
     await this.#listener?.close();
+    this.#launched?.startNoMore();
     await Promise.all([...this.#dispatcher.plugins, ...this.#joining].map(async (plugin) => plugin.shutDown()));
     await this.#launched?.close();
   }

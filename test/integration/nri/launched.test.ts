@@ -43,7 +43,9 @@ launchTest('plugins of the directory are started with their configuration, and r
   lab.settings = { ...lab.settings };
   const at = { pluginDir: lab.pluginDir, configDir: lab.configDir };
   const second = await LaunchedNriPlugin.install('20-second', at, { events: ['RunPodSandbox'] });
-  await LaunchedNriPlugin.install('10-first', at, { events: ['StopPodSandbox'] });
+  // One that takes its time to hear that the daemon ends: the other, which has ended by then, must not be started again.
+  const slow = { call: 'Shutdown', sleepMs: 300 } as const;
+  await LaunchedNriPlugin.install('10-first', at, { events: ['StopPodSandbox'], rules: [slow] });
   await lab.start();
   const ready = lab.reports('ready');
   assert.deepEqual(
