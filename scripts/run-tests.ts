@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { writeJson } from 'fs-extra/esm';
 import { useTestBuild } from './test-build.ts';
 import { REPOSITORY, runFiles } from './test-files.ts';
-import type { FilesResult } from './test-files.ts';
+import type { FilesResult, Outcome } from './test-files.ts';
 import { runInLanes } from './test-lanes.ts';
 
 const SUITES_IN_LANES: readonly string[] = ['integration', 'e2e'];
@@ -53,6 +53,12 @@ async function testFiles(folder: string, wanted: readonly string[]): Promise<str
     .map((file) => join(folder, file));
 }
 
+/** A test that failed, for who reads the last lines only. */
+function toldAtTheEnd({ file, name, failure = 'skipped' }: Outcome): string {
+  const why = failure.split('\n').slice(0, 12).join('\n').replaceAll(/^/gm, '     ');
+  return `failed: ${file}: ${name}\n${why}\n`;
+}
+
 async function report(name: string, results: readonly FilesResult[]): Promise<number> {
   const outcomes = results.flatMap((result) => result.outcomes);
   const requireAll = process.env['REQUIRE_ALL'] === '1';
@@ -67,7 +73,8 @@ async function report(name: string, results: readonly FilesResult[]): Promise<nu
   const closing = `${name}: ${passed} passed, ${broken.length} failed, ${skips} skipped`;
   process.stdout.write(`${closing}\n`);
   if (values.summary !== undefined) await writeJson(values.summary, { suite: name, outcomes }, { spaces: 2 });
-  const stepSummary = process.env['TEST_SUMMARY_FILE'];
+  const { TEST_SUMMARY_FILE: stepSummary, TEST_FAILURES_FILE: failures } = process.env;
   if (stepSummary !== undefined) await appendFile(stepSummary, `${closing}\n`);
+  if (failures !== undefined) await appendFile(failures, broken.map(toldAtTheEnd).join(''));
   return broken.length > 0 || outcomes.length === 0 ? 1 : 0;
 }

@@ -6,8 +6,9 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 started=$(date +%s)
 TEST_SUMMARY_FILE=$(mktemp)
-export TEST_SUMMARY_FILE
-trap 'rm -f "$TEST_SUMMARY_FILE"' EXIT
+TEST_FAILURES_FILE=$(mktemp)
+export TEST_SUMMARY_FILE TEST_FAILURES_FILE
+trap 'rm -f "$TEST_SUMMARY_FILE" "$TEST_FAILURES_FILE"' EXIT
 broken=()
 
 step() { # NAME SECONDS COMMAND...: run a step for no longer than that, remember whether it failed
@@ -52,7 +53,7 @@ fetch_pid=$!
 step check 600 npm run --silent check
 wait "$build_pid" "$fetch_pid"
 cri_tools=$(mktemp)
-trap 'rm -f "$TEST_SUMMARY_FILE" "$cri_tools"' EXIT
+trap 'rm -f "$TEST_SUMMARY_FILE" "$TEST_FAILURES_FILE" "$cri_tools"' EXIT
 timeout 900 bash scripts/build-cri-tools.sh >"$cri_tools" &
 build_pid=$!
 step integration 900 npm run --silent test:integration
@@ -63,7 +64,7 @@ if [ -n "$tools" ]; then export CRICTL=${CRICTL:-$tools/crictl} CRITEST=${CRITES
 # name where $CRITEST names no program.
 isolated=(unshare --net --mount --propagation private -- sh -c 'ip link set lo up && mount --make-rshared / && exec "$@"' critest)
 critest_output=$(mktemp)
-trap 'rm -f "$TEST_SUMMARY_FILE" "$cri_tools" "$critest_output"' EXIT
+trap 'rm -f "$TEST_SUMMARY_FILE" "$TEST_FAILURES_FILE" "$cri_tools" "$critest_output"' EXIT
 (broken=(); step critest 1800 "${isolated[@]}" npm run --silent critest; [ ${#broken[@]} -eq 0 ]) >"$critest_output" 2>&1 &
 critest_pid=$!
 step e2e 2400 npm run --silent test:e2e
@@ -84,6 +85,8 @@ read -r passed failed skipped < <(awk '{
     for (i = 1; i < NF; i++) { word = $(i + 1); sub(/,/, "", word); if ($i ~ /^[0-9]+$/) n[word] += $i }
   } END { print n["passed"] + 0, n["failed"] + 0, n["skipped"] + 0 }' "$TEST_SUMMARY_FILE")
 cat "$TEST_SUMMARY_FILE"
+# Here once more: of a long output often only the end is kept.
+cat "$TEST_FAILURES_FILE"
 # A step can fail without a failed test: the linter, or a suite that ran nothing.
 for name in "${broken[@]}"; do
   echo "failed step: $name"
