@@ -53,7 +53,7 @@ export async function attach(
     await waitFor(connection.closed, signal);
   } finally {
     ended.abort();
-    // conmon must see our end before it fails to write to us: see KEEP_HEAP in ociruntime/monitor.ts.
+    // conmon must see our end before it fails to write to us: see KEEP_HEAP in ociruntime/spawn-monitor.ts.
     connection.leave();
   }
 }

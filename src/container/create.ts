@@ -114,7 +114,7 @@ export async function createContainer(
         await step('fill root file system', async () => addUserEntries(prepared, adjusted.spec));
         await step('write spec', async () => writeSpec(bundle, adjusted.spec));
         if (work.aborted) throw reasonOf(work);
-        const monitored = await monitor?.create();
+        const monitored = await monitor?.create(adjusted.spec);
         if (monitored !== undefined) await giveStdioOf(monitored.process.pid, request.sandbox.record, adjusted.spec.process.user);
         await step('flush record', async () => intent.flushed);
         await showCreated(parts, record, adjusted, monitored);

@@ -1,23 +1,26 @@
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
-import {
-  prepareMonitor,
-  type MonitoredContainer,
-  type MonitorRequest,
-  type PreparedMonitor,
-  type RestoreRequest,
-} from '../ociruntime/monitor.ts';
+import { prepareMonitor, type MonitoredContainer, type PreparedMonitor } from '../ociruntime/monitor.ts';
+import type { OciSpec } from '../ocispec/oci-types.ts';
+import { hasHooks } from '../ocispec/hooks.ts';
+import type { MonitorRequest, RestoreRequest } from '../ociruntime/spawn-monitor.ts';
 import type { ContainerRecord } from './container.ts';
 import { inNameOfField } from './in-name-of-field.ts';
 import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
 
-/** Has the runtime create the container under its monitor, or restore it. */
-export async function monitorContainer(
+/** Has the runtime restore the container under a monitor of its own. What is restored runs at once, so the monitor is in its place before. */
+export async function restoreUnderMonitor(
   parts: ContainerParts,
   record: ContainerRecord,
   work: AbortSignal,
-  restore?: RestoreRequest,
+  restore: RestoreRequest,
 ): Promise<MonitoredContainer> {
-  return prepareContainersMonitor(parts, record, work, Promise.resolve(), restore).create();
+  return prepareContainersMonitor(parts, record, work, Promise.resolve(), restore).create({});
+}
+
+/** Of one container. */
+export interface ContainersMonitor extends Omit<PreparedMonitor, 'create'> {
+  /** See {@link PreparedMonitor.create}. */
+  readonly create: (spec: Pick<OciSpec, 'hooks'>) => Promise<MonitoredContainer>;
 }
 
 /** Starts its monitor, which then waits to be told to create it; see {@link prepareMonitor}. */
@@ -27,7 +30,7 @@ export function prepareContainersMonitor(
   work: AbortSignal,
   place: Promise<unknown>,
   restore?: RestoreRequest,
-): PreparedMonitor {
+): ContainersMonitor {
   const config: ContainerConfig = record.config;
   const request: MonitorRequest = {
     containerId: record.id,
@@ -43,8 +46,9 @@ export function prepareContainersMonitor(
     restore,
   };
   const monitor = prepareMonitor(parts.monitor, runtimeOf(parts, record), request, place);
-  const create = async (): Promise<MonitoredContainer> =>
-    monitor.create().catch(async (error: unknown) => {
+  const { leavesNothing } = parts.runtimes.features(record.runtimeHandler);
+  const create = async ({ hooks }: Pick<OciSpec, 'hooks'>): Promise<MonitoredContainer> =>
+    monitor.create({ isPlacedFirst: !leavesNothing || hasHooks(hooks) || restore !== undefined }).catch(async (error: unknown) => {
       throw await inNameOfField(error, record);
     });
   return { create, discard: monitor.discard };

@@ -11,7 +11,7 @@ import { readSpec } from '../ocispec/read-spec.ts';
 import { CheckpointFiles } from './checkpoint-files.ts';
 import { checkpointDirectory, DOCUMENT_LIMIT_BYTES, type CheckpointSource } from './checkpoint-source.ts';
 import type { CheckpointOrigin, ContainerRecord } from './container.ts';
-import { monitorContainer } from './monitor-container.ts';
+import { restoreUnderMonitor } from './monitor-container.ts';
 import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
 import { checkChanges, unpackCheckpoint } from './unpack-checkpoint.ts';
 
@@ -103,7 +103,7 @@ export async function restoreContainer(
   const { apparmorProfile } = readSpec(await readFile(bundle.specFile, 'utf8'));
   if (record.logPath !== '') await unlessMissing(copyFile(files.log, record.logPath), undefined);
   try {
-    const restored = await monitorContainer(parts, record, signal, {
+    const restored = await restoreUnderMonitor(parts, record, signal, {
       images: files.images,
       work: bundle.directory,
       environment,

@@ -18,7 +18,7 @@ import type { Cgroups } from '../linux/cgroups/cgroups.ts';
 import { detectCgroups } from '../linux/cgroups/detect.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import type { MonitorOptions } from '../ociruntime/monitor.ts';
+import type { MonitorOptions } from '../ociruntime/spawn-monitor.ts';
 import { SHORT_LIVED_GO } from '../linux/spawn.ts';
 import { Criu } from '../ociruntime/criu.ts';
 import { OciRuntime } from '../ociruntime/oci-runtime.ts';

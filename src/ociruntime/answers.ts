@@ -28,6 +28,8 @@ export interface HandlerFeatures {
   /** intelRdt.schemata and intelRdt.enableMonitoring, OCI runtime spec 1.3. */
   readonly rdtSchemata: boolean;
   readonly rdtMonitoring: boolean;
+  /** Whether it leaves nothing but the container where it was started: runc and crun. One of sandboxes or virtual machines may. */
+  readonly leavesNothing: boolean;
   /** The modes and flags of memory policies that it knows; false for a runtime that has none. */
   readonly memoryPolicy: false | readonly string[];
 }
@@ -51,7 +53,7 @@ export function readState(state: Field): OciState {
   return { status: state.at('status').oneOf(STATUSES), pid: state.at('pid').given?.count('a process id') ?? 0 };
 }
 
-/** The annotation of runc's features, which crun has as well. */
+/** The annotation of runc's features, which crun has as well, and no other runtime. */
 const CHECKPOINTS = 'org.opencontainers.runc.checkpoint.enabled';
 
 /** Reads `runtime features` (OCI runtime spec, features.md). What a document does not mention the runtime cannot do. */
@@ -62,12 +64,14 @@ export function readFeatures(features: Field): HandlerFeatures {
   const netDevices = linux?.at('netDevices').given;
   const namespaces = linux?.at('namespaces').given?.texts();
   const rdt = linux?.at('intelRdt').given;
+  const checkpoints = features.at('annotations').asObject()?.at(CHECKPOINTS).asText();
   const memoryPolicy = linux?.at('memoryPolicy').given;
   return {
     recursiveReadOnlyMounts: options?.includes('rro') === true,
     idmapMounts: idmap?.at('enabled').given?.flag() === true,
     netDevices: netDevices?.at('enabled').given?.flag() === true,
-    checkpoints: features.at('annotations').asObject()?.at(CHECKPOINTS).asText() === 'true',
+    checkpoints: checkpoints === 'true',
+    leavesNothing: checkpoints !== undefined,
     userNamespace: namespaces?.includes('user') === true,
     scheduling: knowsScheduling(features),
     timeNamespace: namespaces?.includes('time') === true,

@@ -1,53 +1,24 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { settledWithin, sleep, waitFor, waitOrDiscard, withTimeout } from '../base/deadline.ts';
-import { DaemonError, messageOf, unlessMissing } from '../base/errors.ts';
+import { DaemonError, unlessMissing } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
 import { step, stepIs } from '../base/steps.ts';
 import type { ExitStatus } from '../linux/children.ts';
-import type { PipeEnds, PipeReading } from '../linux/pipes.ts';
-import { closeAll, makePipes, readText, writeAndClose } from '../linux/pipes.ts';
+import type { PipeReading } from '../linux/pipes.ts';
+import { readText, writeAndClose } from '../linux/pipes.ts';
 import type { ProcessIdentity } from '../linux/process.ts';
 import { identify } from '../linux/process.ts';
 import type { Child } from '../linux/spawn.ts';
 import { timeProgram } from '../linux/slow-programs.ts';
-import { killGroup, spawnBeside } from '../linux/spawn.ts';
+import { killGroup } from '../linux/spawn.ts';
 import { readAnswer, readSyncMessage } from './answers.ts';
 import { CreatorWatch } from './creator-watch.ts';
 import type { MonitoredBundle } from './monitored-bundle.ts';
 import type { OciRuntime } from './oci-runtime.ts';
 import { runtimeWords } from './runtime-words.ts';
-
-/** A checkpoint that the runtime restores in the place of creating anew; the container's processes then run at once. */
-export interface RestoreRequest {
-  /** CRIU's images. */
-  readonly images: string;
-  /** A directory for its log. */
-  readonly work: string;
-  /** As Criu.environment() gives it. */
-  readonly environment: Readonly<Record<string, string>>;
-  /** The AppArmor profile in place of the one that the processes had; that one where it is left out. */
-  readonly apparmorProfile?: string | undefined;
-}
-
-/** One container to be created under a monitor of its own. */
-export interface MonitorRequest {
-  readonly containerId: string;
-  /** The name in conmon's own log lines. */
-  readonly name: string;
-  readonly bundle: MonitoredBundle;
-  readonly logPath: string;
-  readonly terminal: boolean;
-  readonly stdin: boolean;
-  readonly stdinOnce: boolean;
-  /** Puts the monitor's pid into a cgroup of its own, before it starts anything. */
-  readonly placeMonitor: (pid: number) => Promise<void>;
-  /** Most the runtime may take for the creation, milliseconds. */
-  readonly timeoutMs: number;
-  readonly restore?: RestoreRequest | undefined;
-  /** Ends the creation early, with its reason. */
-  readonly signal?: AbortSignal;
-}
+import type { MonitorOptions, MonitorRequest, OwnedFd } from './spawn-monitor.ts';
+import { discardSpawned, spawnMonitor } from './spawn-monitor.ts';
 
 /** A container that is created and waits for its start. */
 export interface MonitoredContainer {
@@ -58,50 +29,37 @@ export interface MonitoredContainer {
   readonly process: ProcessIdentity;
 }
 
-export interface MonitorOptions {
-  readonly conmonPath: string;
-  /** Where conmon writes one exit file per container. */
-  readonly exitDirectory: string;
-  /** Most bytes a container's log may take before it is truncated; -1 for no limit. */
-  readonly logSizeMaxBytes: number;
+/** How a monitor is told to create its container. */
+export interface CreationOrder {
+  /** The runtime starts more than the container (an OCI hook, a process of its own), which stays where the monitor is: that is to be in its place first. */
+  readonly isPlacedFirst: boolean;
 }
 
-/**
- * conmon (2.1.6 to 2.2.1, conn_sock.c) reads an attach client's memory once more after freeing it, if a write to the client
- * fails before conmon has seen its end. Where glibc has given the top of the heap back to the kernel by then, this ends the
- * monitor by SIGSEGV, and the container with it. Bytes; mallopt(3).
- */
-const KEEP_HEAP = { MALLOC_TRIM_THRESHOLD_: String(2 ** 30) };
-
-/** conmon's option parser takes only text of its locale. In the C locale, a path or name that is not ASCII ends it without a word. */
-const ANY_TEXT = { LC_ALL: 'C.UTF-8' } as const;
-/**
- * conmon makes a terminal's socket in the directory for temporary files (conn_sock.c, setup_console_socket), where it would stay if conmon were killed. Its own working
- * directory is the bundle, and goes with the container. By this name, since a socket's path may have 107 bytes.
- */
-const TERMINAL_IN_BUNDLE = { TMPDIR: '.' } as const;
-/** The environment variable that names, on conmon and what it starts, the container it works for; see restore. */
-export const OWNER_VARIABLE = 'PODWRIGHT_CONTAINER';
-
-/** A monitor of its own for one container, which waits in its cgroup. */
+/** A monitor of its own for one container, which waits to be told. */
 export interface PreparedMonitor {
   /**
    * Has it create the container, and waits for the runtime's answer on the sync pipe (conmon src/parent_pipe_fd.c).
    * @throws Internal with the runtime's words, DeadlineExceeded after the timeout, the signal's reason. The monitor is then
    * killed; the caller removes what the runtime may have made.
    */
-  readonly create: () => Promise<MonitoredContainer>;
+  readonly create: (order: CreationOrder) => Promise<MonitoredContainer>;
   /** Ends it, where it has not been told to create the container. */
   readonly discard: () => Promise<void>;
 }
 
 /** Creates a container under conmon, see {@link PreparedMonitor.create}. */
-export async function createMonitored(options: MonitorOptions, runtime: OciRuntime, request: MonitorRequest): Promise<MonitoredContainer> {
-  return prepareMonitor(options, runtime, request, Promise.resolve()).create();
+export async function createMonitored(
+  options: MonitorOptions,
+  runtime: OciRuntime,
+  request: MonitorRequest,
+  order: CreationOrder,
+): Promise<MonitoredContainer> {
+  return prepareMonitor(options, runtime, request, Promise.resolve()).create(order);
 }
 
 /**
- * Starts conmon and moves it to its cgroup, beside the caller's work: it takes a while, and neither needs the spec.
+ * Starts conmon and moves it to its cgroup, beside the caller's work: it takes a while, and neither needs the spec. Nor does the runtime need
+ * the move, which may wait for a grace period of RCU or for systemd: it puts what it makes into cgroups by itself, from wherever it was started.
  * @param place what it needs first: its bundle's directory, and its cgroup.
  */
 export function prepareMonitor(
@@ -121,9 +79,9 @@ export function prepareMonitor(
   let isUsed = false;
   const verb = request.restore === undefined ? 'create' : 'restore';
   return {
-    create: async () => {
+    create: async (order) => {
       isUsed = true;
-      return step('create by monitor', async () => createBy(await starting, creation), `${runtime.name} ${verb} under conmon`);
+      return step('create by monitor', async () => createBy(await starting, creation, order), `${runtime.name} ${verb} under conmon`);
     },
     discard: async () => {
       if (isUsed) return;
@@ -150,6 +108,8 @@ interface WaitingMonitor {
   readonly words: PipeReading;
   readonly answer: PipeReading;
   readonly hasEnded: () => boolean;
+  /** It is in its cgroup. */
+  readonly placed: Promise<void>;
 }
 
 async function startMonitor({ options, runtime, request, what }: Creation, outer: AbortSignal): Promise<WaitingMonitor> {
@@ -167,11 +127,11 @@ async function startMonitor({ options, runtime, request, what }: Creation, outer
     try {
       const identity = await identify(child.pid);
       if (identity === undefined) throw await earlyEnd(request, child.exit, pipes.words, signal);
-      await unlessEnded(request, waiting, signal, async () => request.placeMonitor(child.pid));
-      stage('monitor.placed');
-      return { ...waiting, identity };
+      const placed = place(request, child.pid);
+      placed.catch(() => undefined); // told by createBy
+      return { ...waiting, identity, placed };
     } catch (error) {
-      end(waiting);
+      await end({ ...waiting, placed: Promise.resolve() });
       throw error;
     }
   } finally {
@@ -179,33 +139,39 @@ async function startMonitor({ options, runtime, request, what }: Creation, outer
   }
 }
 
-/** Ends a monitor together with what it has started. */
-function end({ child, hasEnded, startEnd, words, answer }: Omit<WaitingMonitor, 'identity'>): void {
+async function place(request: MonitorRequest, pid: number): Promise<void> {
+  await step('place monitor', async () => {
+    await request.placeMonitor(pid);
+    stage('monitor.placed');
+  });
+}
+
+/** Ends a monitor together with what it has started. Nothing more is done to its cgroup afterwards: the caller may remove that. */
+async function end({ child, hasEnded, startEnd, words, answer, placed }: Omit<WaitingMonitor, 'identity'>): Promise<void> {
   // A pid that was reaped may be another process's by now.
   if (!hasEnded()) killGroup(child.pid);
   startEnd.close();
   words.stop();
   answer.stop();
+  await placed.catch(() => undefined);
 }
 
-/** A monitor that is there only after the signal. Its start pipe was held until now: closed, it would let the monitor go on. */
-function discardSpawned({ child, startEnd, syncEnd, stderrEnd }: SpawnedMonitor): void {
-  killGroup(child.pid);
-  startEnd.close();
-  closeAll([syncEnd, stderrEnd]);
-}
-
-async function createBy(waiting: WaitingMonitor, { options, runtime, request, what }: Creation): Promise<MonitoredContainer> {
+async function createBy(
+  waiting: WaitingMonitor,
+  { options, runtime, request, what }: Creation,
+  { isPlacedFirst }: CreationOrder,
+): Promise<MonitoredContainer> {
   const { child, identity: monitor, startEnd, words, answer } = waiting;
   stepIs({ pid: child.pid });
   const watch = new CreatorWatch(child.pid, WORDS_BYTES);
   const stopTiming = timeProgram(child.pid, basename(options.conmonPath), () => what);
   const { signal, clear } = withTimeout(request.signal, request.timeoutMs, what);
   try {
+    if (isPlacedFirst) await unlessEnded(request, waiting, signal, async () => waitFor(waiting.placed, signal));
     await unlessEnded(request, waiting, signal, () => {
       writeAndClose(startEnd.take(), '\0');
     });
-    const text = await waitFor(Promise.race([answer.text, watch.start()]), signal);
+    const text = await waitFor(Promise.race([answer.text, watch.start(), misplaced(waiting)]), signal);
     if (text === undefined) throw silentEnd(request, runtime, watch);
     const line = text.trim();
     const message = line === '' ? undefined : readAnswer(`create container ${request.containerId}: conmon's answer`, line, readSyncMessage);
@@ -217,11 +183,12 @@ async function createBy(waiting: WaitingMonitor, { options, runtime, request, wh
     const process = await identify(pid);
     if (process === undefined)
       throw new DaemonError('Internal', `create container ${request.containerId}: its process ${pid} is gone already`);
+    await unlessEnded(request, waiting, signal, async () => waitFor(waiting.placed, signal));
     words.stop();
     answer.stop();
     return { monitor, monitorExit: child.exit, process };
   } catch (error) {
-    end(waiting);
+    await end(waiting);
     throw error;
   } finally {
     stopTiming();
@@ -230,86 +197,12 @@ async function createBy(waiting: WaitingMonitor, { options, runtime, request, wh
   }
 }
 
-interface SpawnedMonitor {
-  readonly child: Child;
-  readonly syncEnd: number;
-  readonly stderrEnd: number;
-  readonly startEnd: OwnedFd;
-}
-
-class OwnedFd {
-  #fd: number | undefined;
-
-  constructor(fd: number) {
-    this.#fd = fd;
-  }
-
-  take(): number {
-    const fd = this.#fd;
-    if (fd === undefined) throw new Error('descriptor was taken already');
-    this.#fd = undefined;
-    return fd;
-  }
-
-  close(): void {
-    if (this.#fd !== undefined) closeAll([this.take()]);
-  }
-}
-
-async function spawnMonitor(options: MonitorOptions, runtime: OciRuntime, request: MonitorRequest): Promise<SpawnedMonitor> {
-  const [sync, start, stderr] = makePipes(3) as [PipeEnds, PipeEnds, PipeEnds];
-  try {
-    const child = await spawnBeside(options.conmonPath, {
-      args: conmonArgs(options, runtime, request),
-      env: {
-        ...(request.restore?.environment ?? runtime.environment),
-        ...KEEP_HEAP,
-        ...ANY_TEXT,
-        ...(request.terminal ? TERMINAL_IN_BUNDLE : {}),
-        _OCI_SYNCPIPE: '3',
-        _OCI_STARTPIPE: '4',
-        [OWNER_VARIABLE]: request.containerId,
-      },
-      cwd: request.bundle.directory,
-      stdio: ['ignore', 'ignore', stderr.writeEnd, sync.writeEnd, start.readEnd],
-      newSession: true,
-    });
-    return { child, syncEnd: sync.readEnd, stderrEnd: stderr.readEnd, startEnd: new OwnedFd(start.writeEnd) };
-  } catch (error) {
-    closeAll([sync.readEnd, start.writeEnd, stderr.readEnd]);
-    throw new DaemonError('Internal', `container ${request.containerId}: cannot run ${options.conmonPath}: ${messageOf(error)}`, {
-      cause: error,
-    });
-  } finally {
-    closeAll([sync.writeEnd, start.readEnd, stderr.writeEnd]);
-  }
-}
-
-function conmonArgs(options: MonitorOptions, runtime: OciRuntime, request: MonitorRequest): string[] {
-  const { bundle } = request;
-  const args = [
-    // The flush of the log would hold up the exit code, on a busy disk by seconds.
-    '--sync', '--no-sync-log', '--full-attach', '--cid', request.containerId, '--cuuid', request.containerId, '--name', request.name,
-    '--bundle', bundle.directory, '--container-pidfile', bundle.pidFile,
-    '--persist-dir', bundle.persistDirectory, '--exit-dir', options.exitDirectory,
-    '--log-path', request.logPath, '--log-level', 'warning', '--runtime', runtime.path,
-    '--socket-dir-path', options.exitDirectory,
-  ]; // prettier-ignore
-  for (const arg of runtime.globalArgs) args.push(`--runtime-arg=${arg}`);
-  args.push(...runtime.createOptions);
-  if (runtime.systemdCgroup) args.push('--systemd-cgroup');
-  if (options.logSizeMaxBytes >= 0) args.push('--log-size-max', String(options.logSizeMaxBytes));
-  if (request.terminal) args.push('--terminal');
-  else if (request.stdin) args.push('--stdin');
-  if (request.stdin && !request.stdinOnce) args.push('--leave-stdin-open');
-  if (request.restore !== undefined) {
-    const { images, work, apparmorProfile } = request.restore;
-    args.push('--restore', images);
-    const options = ['--work-path', work, '--file-locks'];
-    if (apparmorProfile !== undefined) options.push('--lsm-profile', `apparmor:${apparmorProfile}`);
-    for (const option of options) args.push(`--runtime-opt=${option}`);
-  }
-  return args;
+/** Rejects when a monitor that lives cannot be put in its place; one that has ended tells why by its answer. Else it settles never. */
+async function misplaced({ placed, child }: WaitingMonitor): Promise<never> {
+  await placed.catch(async (error: unknown) => {
+    if (!(await settledWithin(child.exit, END_MS))) throw error;
+  });
+  return Promise.withResolvers<never>().promise;
 }
 
 /** A runtime that floods its stderr: how long the rest is read, milliseconds, and how much of a line is told, characters. */

@@ -15,6 +15,7 @@ export const NO_FEATURES: HandlerFeatures = {
   timeNamespace: false,
   rdtSchemata: false,
   rdtMonitoring: false,
+  leavesNothing: false,
   memoryPolicy: false,
 };
 

@@ -1,6 +1,6 @@
 import { runAllInOrder } from '../base/settle.ts';
 import { exitOf, findProcessesByEnvironment, SIGKILL, signalProcess } from '../linux/process.ts';
-import { OWNER_VARIABLE } from './monitor.ts';
+import { OWNER_VARIABLE } from './spawn-monitor.ts';
 import type { OciRuntime } from './oci-runtime.ts';
 import type { CgroupPlacement } from './placement.ts';
 

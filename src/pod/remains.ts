@@ -3,7 +3,7 @@ import { isObjectId } from '../base/ids.ts';
 import { runAllInOrder } from '../base/settle.ts';
 import { findProcessesByEnvironment } from '../linux/process.ts';
 import { cgroupsOfProcess, findStranded } from '../linux/removed-directories.ts';
-import { OWNER_VARIABLE } from '../ociruntime/monitor.ts';
+import { OWNER_VARIABLE } from '../ociruntime/spawn-monitor.ts';
 import { killCreators } from '../ociruntime/sweep.ts';
 import type { RestoreParts } from './restore.ts';
 

@@ -6,6 +6,7 @@ import { labelFile } from '../linux/selinux.ts';
 import { exitOf, SIGKILL, signalProcess } from '../linux/process.ts';
 import { removeExitFiles } from '../ociruntime/exit-directory.ts';
 import { createMonitored } from '../ociruntime/monitor.ts';
+import type { MonitorRequest } from '../ociruntime/spawn-monitor.ts';
 import { buildSpec } from '../ocispec/build.ts';
 import { planInfra } from '../ocispec/infra.ts';
 import { readLocalhostSeccomp } from '../ocispec/seccomp-file.ts';
@@ -65,7 +66,7 @@ export async function startInfra(
   });
   await writeFile(bundle.specFile, specToJson(spec), { mode: 0o600 });
   const runtime = parts.runtimes.get(record.runtimeHandler);
-  const created = await createMonitored(parts.monitor, runtime, {
+  const request: MonitorRequest = {
     containerId: record.id,
     name: `${record.name}_infra`,
     bundle,
@@ -76,6 +77,9 @@ export async function startInfra(
     placeMonitor: async (pid) => parts.placement.placeMonitor(record.cgroupParent, record.id, pid),
     timeoutMs: parts.createTimeoutMs(record.runtimeHandler),
     signal: work,
+  };
+  const created = await createMonitored(parts.monitor, runtime, request, {
+    isPlacedFirst: !parts.runtimes.features(record.runtimeHandler).leavesNothing,
   });
   stage('sandbox.infra.created');
   await runtime.start(record.id, work);

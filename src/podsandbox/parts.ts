@@ -1,6 +1,6 @@
 import type { Log } from '../base/log.ts';
 import type { Networks } from '../cni/networks.ts';
-import type { MonitorOptions } from '../ociruntime/monitor.ts';
+import type { MonitorOptions } from '../ociruntime/spawn-monitor.ts';
 import type { CgroupPlacement } from '../ociruntime/placement.ts';
 import type { RuntimeHandlers } from '../ociruntime/runtime-handlers.ts';
 import type { ApparmorFacts } from '../ocispec/apparmor.ts';

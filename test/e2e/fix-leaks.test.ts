@@ -84,7 +84,7 @@ async function leakWithoutBundle(daemon: TestDaemon, id: string): Promise<readon
   const { stdout: path } = await execa('sh', ['-c', 'command -v "$0"', RUNTIME]);
   const runtime = new OciRuntime({ name: 'runc', path, root, systemdCgroup: false, environment });
   const options = { conmonPath: CONMON, exitDirectory: join(daemon.runDir, 'exits'), logSizeMaxBytes: -1 };
-  const made = await createMonitored(options, runtime, {
+  const request = {
     containerId: id,
     name: 'lost',
     bundle: new MonitoredBundle(directory, persistDirectory),
@@ -92,9 +92,10 @@ async function leakWithoutBundle(daemon: TestDaemon, id: string): Promise<readon
     terminal: false,
     stdin: false,
     stdinOnce: false,
-    placeMonitor: async (pid) => placement.placeMonitor(parent, id, pid),
+    placeMonitor: async (pid: number) => placement.placeMonitor(parent, id, pid),
     timeoutMs: 60_000,
-  });
+  };
+  const made = await createMonitored(options, runtime, request, { isPlacedFirst: false });
   await runtime.start(id);
   await remove(directory);
   return [made.process.pid, made.monitor.pid];

@@ -76,6 +76,27 @@ test('a hook runs for the containers that its conditions say: annotations of pod
   assert.match(await readFile(daemon.logFile, 'utf8'), /OCI hook \S+broken\.json is not used: version: must be 1\.0\.0/);
 });
 
+test('what a hook leaves running is in the cgroup of the monitor, and goes with the container', async (daemon) => {
+  const program = join(directory, 'leaves');
+  await writeFile(program, `#!/bin/sh\nsleep 3600 >/dev/null 2>&1 </dev/null &\necho $! >${RAN}\n`, { mode: 0o755 });
+  const hook = { path: program };
+  await writeFile(
+    join(HOOKS, 'leaves.json'),
+    JSON.stringify({ version: '1.0.0', hook, when: { always: true }, stages: ['createRuntime'] }),
+  );
+  const pod = await runPod(daemon);
+  const id = await runContainer(daemon, pod, SLEEP);
+  const [pid = ''] = await ran(1);
+  assert.match(await readFile(`/proc/${pid}/cgroup`, 'utf8'), new RegExp(`podwright-conmon-${id}$`, 'm'));
+  await removePod(daemon, pod.id);
+  const stillRuns = async (): Promise<boolean> =>
+    readFile(`/proc/${pid}/stat`, 'utf8').then(
+      (stat) => !stat.includes(') Z '),
+      () => false,
+    );
+  await until('it has ended', async () => !(await stillRuns()));
+});
+
 test('a hook that fails fails the create with its path in the words, and nothing is left; one that goes is not run', async (daemon) => {
   await writeHook('fail', { always: true }, ['createRuntime']);
   const pod = await runPod(daemon);

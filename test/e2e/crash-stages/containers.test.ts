@@ -16,7 +16,14 @@ const createRequest = async (daemon: TestDaemon, pod: Pod): Promise<string> => {
 
 const createContainerOf = (name: string, options: PodOptions): Operation<Pod> => ({
   name,
-  mustPass: ['container.recorded', 'container.volume.mounted', 'container.rootfs.mounted', 'container.hooked', 'container.created'],
+  mustPass: [
+    'container.recorded',
+    'container.volume.mounted',
+    'container.rootfs.mounted',
+    'container.hooked',
+    'monitor.placed',
+    'container.created',
+  ],
   prepare: async (daemon) => {
     const pod = await runPod(daemon, options);
     await containerConfig(pod, SLEEP, MODEL);

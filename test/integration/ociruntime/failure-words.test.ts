@@ -29,8 +29,9 @@ async function setUp(t: TestContext, { runtime: runtimeScript = 'exit 0', conmon
   const path = await program(directory, 'runtime', runtimeScript);
   const runtime = new OciRuntime({ name: 'runc', path, root: join(directory, 'root'), systemdCgroup: false, environment: {} });
   const conmonPath = conmon === undefined ? '/usr/bin/conmon' : await program(directory, 'conmon', conmon);
-  const create = async (placeMonitor: (pid: number) => Promise<void>): Promise<MonitoredContainer> =>
-    createMonitored({ conmonPath, exitDirectory: join(directory, 'exits'), logSizeMaxBytes: -1 }, runtime, {
+  const create = async (placeMonitor: (pid: number) => Promise<void>, isPlacedFirst = false): Promise<MonitoredContainer> => {
+    const options = { conmonPath, exitDirectory: join(directory, 'exits'), logSizeMaxBytes: -1 };
+    const request = {
       containerId: 'c1',
       name: 'test',
       bundle: new MonitoredBundle(directory, directory),
@@ -40,7 +41,9 @@ async function setUp(t: TestContext, { runtime: runtimeScript = 'exit 0', conmon
       stdinOnce: false,
       placeMonitor,
       timeoutMs: 20_000,
-    });
+    };
+    return createMonitored(options, runtime, request, { isPlacedFirst });
+  };
   return { runtime, create };
 }
 
@@ -75,8 +78,20 @@ test('a monitor that ends before it is put into its cgroup is told of in its own
     await writeFile(procs, String(pid));
     assert.fail('the kernel took the pid of a process that has ended');
   };
-  await assert.rejects(create(place), {
-    kind: 'Internal',
-    message: 'create container c1: conmon ended with 7 before it answered: [conmon:e]: Failed to open the log: Read-only file system',
-  });
+  for (const isPlacedFirst of [true, false])
+    await assert.rejects(create(place, isPlacedFirst), {
+      kind: 'Internal',
+      message: 'create container c1: conmon ended with 7 before it answered: [conmon:e]: Failed to open the log: Read-only file system',
+    });
+});
+
+test('a runtime that refuses before its monitor is in its place is told in its own words', async (t) => {
+  const { create } = await setUp(t, { runtime: FAILS });
+  const place = async (pid: number): Promise<void> => {
+    const end = performance.now() + 20_000;
+    for (let stat = await statOfProcess(pid); stat !== undefined && stat.state !== 'Z'; stat = await statOfProcess(pid))
+      assert.ok(performance.now() < end, `the monitor ${pid} has not ended`);
+    throw new Error('ESRCH: no such process');
+  };
+  await assert.rejects(create(place), { kind: 'Internal', message: `create container c1: ${WORDS}` });
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
@@ -7,15 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DaemonError } from '../../../src/base/errors.ts';
 import { findProcessesByEnvironment, isAlive } from '../../../src/linux/process.ts';
 import { readExit } from '../../../src/ociruntime/exit-directory.ts';
-import {
-  OWNER_VARIABLE,
-  prepareMonitor,
-  type MonitoredContainer,
-  type MonitorRequest,
-  type PreparedMonitor,
-} from '../../../src/ociruntime/monitor.ts';
+import { prepareMonitor, type MonitoredContainer, type PreparedMonitor } from '../../../src/ociruntime/monitor.ts';
 import { MonitoredBundle } from '../../../src/ociruntime/monitored-bundle.ts';
 import { OciRuntime } from '../../../src/ociruntime/oci-runtime.ts';
+import { OWNER_VARIABLE, type MonitorRequest } from '../../../src/ociruntime/spawn-monitor.ts';
 import { killCreators } from '../../../src/ociruntime/sweep.ts';
 import { until } from '../../support/pods.ts';
 import { makeBundle } from '../../support/runc-container.ts';
@@ -62,7 +57,7 @@ async function setUp(t: TestContext, { conmonPath = '/usr/bin/conmon', script, r
       },
       place,
     );
-  const create = async (): Promise<MonitoredContainer> => prepare(Promise.resolve()).create();
+  const create = async (isPlacedFirst = false): Promise<MonitoredContainer> => prepare(Promise.resolve()).create({ isPlacedFirst });
   return {
     create,
     prepare,
@@ -122,14 +117,79 @@ test("a runtime that refuses is told in the runtime's own words", async (t) => {
   await failsCleanly(await setUp(t, { script }), { kind: 'Internal', message: /: no "such" thing$/ });
 });
 
-test('a monitor that cannot be put in its place starts nothing', async (t) => {
+test('a monitor that cannot be put in its place is ended with what it has started, or starts nothing', async (t) => {
   const started = join(await scratchDirectory(t), 'started');
-  const setting = await setUp(t, {
-    script: `: > ${started}; sleep 1000`,
-    request: { placeMonitor: async () => Promise.reject(new Error('no such cgroup')) },
+  const isStarted = async (): Promise<boolean> =>
+    readFile(started).then(
+      () => true,
+      () => false,
+    );
+  const script = `: > ${started}; sleep 1000`;
+  const waits = async (): Promise<void> => {
+    await until('the runtime is started', isStarted);
+    throw new Error('no such cgroup');
+  };
+  const begun = performance.now();
+  await failsCleanly(await setUp(t, { script, request: { placeMonitor: waits } }), /no such cgroup/);
+  assert.ok(performance.now() - begun < 15_000, 'it did not wait for the runtime, which hangs');
+
+  await rm(started);
+  const setting = await setUp(t, { script, request: { placeMonitor: async () => Promise.reject(new Error('no such cgroup')) } });
+  await failsCleanly({ ...setting, create: async () => setting.create(true) }, /no such cgroup/);
+  assert.equal(await isStarted(), false);
+});
+
+test('nothing is done to the cgroup of a monitor any more once its creation has failed, or it is given up', async (t) => {
+  const work = new AbortController();
+  const begun = Promise.withResolvers<undefined>();
+  let isPlaced = false;
+  const placeMonitor = async (): Promise<void> => {
+    begun.resolve(undefined);
+    await sleep(500);
+    isPlaced = true;
+  };
+  const { create } = await setUp(t, { script: 'sleep 1000', request: { signal: work.signal, placeMonitor } });
+  const failed = assert.rejects(create(), { message: 'the pod is being stopped' });
+  await begun.promise;
+  work.abort(new DaemonError('FailedPrecondition', 'the pod is being stopped'));
+  await failed;
+  assert.equal(isPlaced, true);
+
+  const toldPlace = Promise.withResolvers<undefined>();
+  isPlaced = false;
+  const { prepare } = await setUp(t, {
+    request: {
+      placeMonitor: async () => {
+        toldPlace.resolve(undefined);
+        await placeMonitor();
+      },
+    },
   });
-  await failsCleanly(setting, /no such cgroup/);
-  await assert.rejects(readFile(started), { code: 'ENOENT' });
+  const monitor = prepare(Promise.resolve());
+  await toldPlace.promise;
+  await monitor.discard();
+  assert.equal(isPlaced, true);
+});
+
+test('a container is there when its monitor is in its place; a runtime that leaves more behind is started only then', async (t) => {
+  for (const isPlacedFirst of [false, true]) {
+    const { create, directory, runtime, id } = await setUp(t, {
+      request: {
+        placeMonitor: async () => {
+          const isMade = async (): Promise<boolean> => (await readdir(directory)).includes('pidfile');
+          if (isPlacedFirst) await sleep(300);
+          else await until('the runtime has made the container', isMade);
+          assert.equal(await isMade(), !isPlacedFirst);
+          await sleep(300);
+          isPlaced = true;
+        },
+      },
+    });
+    let isPlaced = false;
+    const { process: container } = await create(isPlacedFirst);
+    assert.deepEqual([isPlaced, await isAlive(container)], [true, true]);
+    await runtime.delete(id);
+  }
 });
 
 test('a runtime that hangs is given up at the timeout, and at once when the work is aborted', async (t) => {
@@ -180,8 +240,19 @@ test('a monitor whose place cannot be made is not started, and says so only wher
   const { prepare, creators } = await setUp(t);
   const place = Promise.reject(new Error('no place'));
   await prepare(place).discard();
-  await assert.rejects(prepare(place).create(), { message: 'no place' });
+  await assert.rejects(prepare(place).create({ isPlacedFirst: false }), { message: 'no place' });
   assert.deepEqual(await creators(), []);
+});
+
+test('a monitor that could not be put in its place before it was told to create says so then, and harms nobody meanwhile', async (t) => {
+  for (const isPlacedFirst of [false, true]) {
+    const { prepare, creators } = await setUp(t, { request: { placeMonitor: async () => Promise.reject(new Error('no such cgroup')) } });
+    const monitor = prepare(Promise.resolve());
+    await until('it is there', async () => (await creators()).length === 1);
+    await sleep(200); // a rejection that nobody handles ends the process
+    await assert.rejects(monitor.create({ isPlacedFirst }), /no such cgroup/);
+    await until('it has gone', async () => (await creators()).length === 0);
+  }
 });
 
 test('a monitor that is killed while it waits fails the creation in words', async (t) => {
@@ -191,6 +262,8 @@ test('a monitor that is killed while it waits fails the creation in words', asyn
   await until('it is there', async () => (await creators()).length === 1);
   await sleep(200);
   for (const { pid } of await creators()) process.kill(pid, 'SIGKILL');
-  await assert.rejects(monitor.create(), { message: `create container ${id}: conmon was killed by signal 9 before it answered: ` });
+  await assert.rejects(monitor.create({ isPlacedFirst: false }), {
+    message: `create container ${id}: conmon was killed by signal 9 before it answered: `,
+  });
   await assertNoneStaysOpen(before);
 });
