@@ -1,22 +1,18 @@
-import { readFileSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { removeFile, syncDirectory, syncFile, writeFileAtomic } from './atomic-file.ts';
 import { hasErrno, messageOf, unlessMissing } from './errors.ts';
 import { Field } from './field.ts';
 import { isObjectId } from './ids.ts';
 import { fromJson, toJson } from './json.ts';
 import { idField, type Log, type ObjectKind } from './log.ts';
+import { readAtStart } from './read-at-start.ts';
 
 /** What stands on disk round a record or a state. */
 interface Envelope {
   readonly version: number;
   readonly data: unknown;
 }
-
-/** How many objects are read before the event loop has its turn. */
-const LOADED_IN_A_TURN = 16;
 
 /** An object as the store found it: without a state it was never finished (*Creating*). */
 export interface StoredObject<R, S> {
@@ -112,8 +108,7 @@ export class RecordStore<R extends { readonly id: string }, S> {
   async load(): Promise<StoredObject<R, S>[]> {
     await mkdir(this.#options.directory, { recursive: true, mode: 0o700 });
     const objects: StoredObject<R, S>[] = [];
-    for (const [index, id] of (await readdir(this.#options.directory)).entries()) {
-      if (index % LOADED_IN_A_TURN === 0) await nextTurn();
+    for (const id of await readdir(this.#options.directory)) {
       if (!isObjectId(id)) continue;
       const object = await this.#loadSafely(id);
       if (object !== undefined) objects.push(object);
@@ -144,7 +139,7 @@ export class RecordStore<R extends { readonly id: string }, S> {
 
   async #loadOne(id: string): Promise<StoredObject<R, S> | undefined> {
     const recordFile = this.#recordFile(id);
-    const text = textOf(recordFile);
+    const text = await textOf(recordFile);
     if (typeof text === 'object') {
       await this.#setAside(id, recordFile, text.problem);
       return undefined;
@@ -159,13 +154,13 @@ export class RecordStore<R extends { readonly id: string }, S> {
       await this.#setAside(id, recordFile, record.problem);
       return undefined;
     }
-    return { record: record.value, state: this.#loadState(id) };
+    return { record: record.value, state: await this.#loadState(id) };
   }
 
-  #loadState(id: string): S | undefined {
+  async #loadState(id: string): Promise<S | undefined> {
     const { kind, log, readState } = this.#options;
     const stateFile = this.#stateFile(id);
-    const text = textOf(stateFile);
+    const text = await textOf(stateFile);
     if (text === undefined) return undefined;
     const state = typeof text === 'object' ? text : this.#read(text, readState);
     if ('value' in state) return state.value;
@@ -205,15 +200,6 @@ export class RecordStore<R extends { readonly id: string }, S> {
   }
 }
 
-/**
- * What a file has; undefined where it is not there. Read at once, since nothing is served yet: by libuv's pool it would be four trips, for
- * some hundreds of files a good part of a start.
- */
-function textOf(file: string): string | undefined | { readonly problem: string } {
-  try {
-    // eslint-disable-next-line no-restricted-syntax -- at the start alone, see above
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    return hasErrno(error, 'ENOENT') ? undefined : { problem: messageOf(error) };
-  }
+async function textOf(file: string): Promise<string | undefined | { readonly problem: string }> {
+  return readAtStart(file).catch((error: unknown) => ({ problem: messageOf(error) }));
 }

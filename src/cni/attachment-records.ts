@@ -1,8 +1,9 @@
-import { access, mkdir, readFile, readdir, rename } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectoryDurable, removeFile, writeFileAtomic } from '../base/atomic-file.ts';
-import { hasErrno, isSystemError, messageOf, unlessMissing, unlessReadOnly } from '../base/errors.ts';
+import { isSystemError, messageOf, unlessMissing, unlessReadOnly } from '../base/errors.ts';
 import { Field } from '../base/field.ts';
+import { readAtStart } from '../base/read-at-start.ts';
 import { documentOf, networkFromList } from './network-conf.ts';
 import { resultFrom } from './result.ts';
 import type { JsonObject } from '../base/json.ts';
@@ -68,11 +69,14 @@ export class AttachmentRecords {
   async load(): Promise<void> {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
     await makeDirectoryDurable(this.#dir);
-    for (const name of await readdir(this.#dir)) {
+    const names = new Set(await readdir(this.#dir));
+    for (const name of names) {
       if (name.endsWith('.tmp')) await unlessReadOnly(removeFile(join(this.#dir, name)));
-      else if (name.endsWith(SUFFIX)) await this.#loadOne(name.slice(0, -SUFFIX.length));
-      else if (name.endsWith(RESULT)) await this.#removeStrayResult(name.slice(0, -RESULT.length));
-      else if (name.endsWith(SUFFIX + CORRUPT)) this.#corrupt.add(name.slice(0, -(SUFFIX + CORRUPT).length));
+      else if (name.endsWith(SUFFIX)) await this.#loadOne(name.slice(0, -SUFFIX.length), readAtStart);
+      else if (name.endsWith(RESULT)) {
+        const isStray = !names.has(name.slice(0, -RESULT.length) + SUFFIX);
+        if (isStray) await unlessReadOnly(removeFile(join(this.#dir, name)));
+      } else if (name.endsWith(SUFFIX + CORRUPT)) this.#corrupt.add(name.slice(0, -(SUFFIX + CORRUPT).length));
     }
     for (const id of this.#records.keys()) this.#corrupt.delete(id);
   }
@@ -102,7 +106,7 @@ export class AttachmentRecords {
 
   /** Reads a record that came to the disk some other way than by {@link save}. */
   async adopt(id: string): Promise<void> {
-    if (!this.#records.has(id)) await this.#loadOne(id);
+    if (!this.#records.has(id)) await this.#loadOne(id, readFileIfThere);
   }
 
   corruptFile(id: string): string {
@@ -177,15 +181,10 @@ export class AttachmentRecords {
     return join(this.#dir, id + RESULT);
   }
 
-  async #removeStrayResult(id: string): Promise<void> {
-    const record = await unlessMissing(access(this.#file(id)), 'missing');
-    if (record === 'missing') await unlessReadOnly(removeFile(this.#resultFile(id)));
-  }
-
   /** A result that cannot be read is as good as none: DEL is then run as after an ADD that was cut off. */
-  async #resultOf(record: AttachmentRecord): Promise<AttachmentRecord> {
+  async #resultOf(record: AttachmentRecord, read: Read): Promise<AttachmentRecord> {
     try {
-      const text = await unlessMissing(readFile(this.#resultFile(record.containerId), 'utf8'), undefined);
+      const text = await read(this.#resultFile(record.containerId));
       return text === undefined ? record : { ...record, result: resultFrom(Field.parse(text, ''), record.network.cniVersion) };
     } catch (error) {
       this.#log.warn(`cni result ${this.#resultFile(record.containerId)} cannot be used: ${messageOf(error)}`, {
@@ -195,14 +194,15 @@ export class AttachmentRecords {
     }
   }
 
-  async #loadOne(id: string): Promise<void> {
+  async #loadOne(id: string, read: Read): Promise<void> {
     const file = this.#file(id);
     try {
-      const record = fromDisk(await readFile(file, 'utf8'));
+      const text = await read(file);
+      if (text === undefined) return;
+      const record = fromDisk(text);
       if (record.containerId !== id) throw new Error(`it is of container ${record.containerId}, must be of ${id}`);
-      this.#records.set(id, await this.#resultOf(record));
+      this.#records.set(id, await this.#resultOf(record, read));
     } catch (error) {
-      if (hasErrno(error, 'ENOENT')) return;
       this.#log.error(`cni attachment record ${file} cannot be used and is set aside as ${file}${CORRUPT}: ${messageOf(error)}`, {
         sandboxId: id,
       });
@@ -210,6 +210,13 @@ export class AttachmentRecords {
       this.#corrupt.add(id);
     }
   }
+}
+
+/** What a file has; undefined where it is not there. */
+type Read = (file: string) => Promise<string | undefined>;
+
+async function readFileIfThere(file: string): Promise<string | undefined> {
+  return unlessMissing(readFile(file, 'utf8'), undefined);
 }
 
 function toDisk(record: AttachmentRecord): JsonObject {
