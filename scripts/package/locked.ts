@@ -1,4 +1,4 @@
-/** The packages of npm that go into a release, each as package-lock.json names it by its digest. */
+/** The packages of npm that go into a release, each as a lockfile names it by its digest. */
 import { createHash } from 'node:crypto';
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,10 +6,21 @@ import { execa } from 'execa';
 import { ensureDir } from 'fs-extra/esm';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
+const LOCKFILE = 'package-lock.json';
+/**
+ * Node for other machines. It cannot be in package-lock.json: of two packages with a program of one name npm 9, which Debian 12 and 13 have,
+ * links neither, since it takes the link away again with the one that is not for this machine.
+ */
+const OTHER_MACHINES = 'scripts/package/other-machines-lock.json';
 
 interface Locked {
   readonly version?: string;
   readonly integrity?: string;
+}
+
+/** Whether `npm ci` installs a package, where it is for this machine. */
+export async function isInstalled(name: string): Promise<boolean> {
+  return (await entryOf(LOCKFILE, `node_modules/${name}`)) !== undefined;
 }
 
 /**
@@ -40,14 +51,15 @@ export async function fetchedPackage(name: string, work: string): Promise<string
     .update(await readFile(archive))
     .digest('base64')}`;
   if (digest !== integrity)
-    throw new Error(`${name} ${version} as npm has fetched it is ${digest}, must be ${integrity} (package-lock.json)`);
+    throw new Error(`${name} ${version} as npm has fetched it is ${digest}, must be ${integrity}, as the lockfile has it`);
   await execa('tar', ['--extract', '--gzip', '--no-same-owner', '--file', archive, '--directory', directory]);
   return join(directory, 'package'); // what every package of npm is called in its archive
 }
 
 async function lockedPackage(name: string): Promise<Required<Locked>> {
-  const { version, integrity } = (await entryOf('package-lock.json', `node_modules/${name}`)) ?? {};
-  if (version === undefined || integrity === undefined) throw new Error(`package-lock.json has no digest of ${name}, must have one`);
+  const path = `node_modules/${name}`;
+  const { version, integrity } = (await entryOf(LOCKFILE, path)) ?? (await entryOf(OTHER_MACHINES, path)) ?? {};
+  if (version === undefined || integrity === undefined) throw new Error(`${LOCKFILE} has no digest of ${name}, must have one`);
   return { version, integrity };
 }
 

@@ -6,7 +6,7 @@ import { copy, ensureDir, readJson, remove } from 'fs-extra/esm';
 import { bundle } from '../build.ts';
 import { ARCHITECTURES, ownArchitecture, type Architecture } from './architecture.ts';
 import { thirdPartyLicences } from './licences.ts';
-import { fetchedPackage, installedPackage } from './locked.ts';
+import { fetchedPackage, installedPackage, isInstalled } from './locked.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
 
@@ -32,7 +32,8 @@ export async function stageProgram(directory: string, choices: ProgramChoices = 
   const { node: machine, gnu } = ARCHITECTURES[architecture];
   const fetched = `${directory}-fetched`;
   const isOwn = machine === process.arch;
-  const sourceOf = async (name: string): Promise<string> => (isOwn ? installedPackage(name) : fetchedPackage(name, fetched));
+  const sourceOf = async (name: string): Promise<string> =>
+    isOwn && (await isInstalled(name)) ? installedPackage(name) : fetchedPackage(name, fetched);
   const [node, native, koffi] = [`node-linux-${machine}`, `@koromix/koffi-linux-${machine}`, 'koffi'];
   const modules = join(directory, 'node_modules');
   const inputs = await bundle(join(directory, 'dist'), { hasSourceMaps: false, version });
