@@ -18,6 +18,7 @@ export interface ProcessIdentity {
 }
 
 const ESRCH = 3;
+const EINVAL = 22;
 /** How often a process that is no child is looked at: at once, then ever less often, milliseconds. */
 const EXIT_POLL_FIRST_MS = 2;
 const EXIT_POLL_MOST_MS = 100;
@@ -66,7 +67,8 @@ export async function signalProcess(identity: ProcessIdentity, signal: number): 
   if (identity.pid === 0) return false; // none was there yet
   const pidfd = pidfdOpen(identity.pid, 0);
   if (pidfd === -1) {
-    if (lastErrno() === ESRCH) return false;
+    // EINVAL: nothing but a process group or a session has the pid any more (pidfd_open(2), kernel/pid.c); newer kernels say ESRCH for that too.
+    if ([ESRCH, EINVAL].includes(lastErrno())) return false;
     throw errnoError(`pidfd_open ${identity.pid}`);
   }
   try {

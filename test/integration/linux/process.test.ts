@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawn as detached } from 'node:child_process';
+import { once } from 'node:events';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { effectiveCapabilities } from '../../../src/linux/capabilities.ts';
 import { bootId, exitOf, findProcessesByEnvironment, identify, isAlive, signalProcess } from '../../../src/linux/process.ts';
 import { run, spawn } from '../../../src/linux/spawn.ts';
@@ -21,6 +24,20 @@ test('a process is alive until it ends, and another start time or boot is anothe
   assert.equal(await isAlive(identity), false);
   assert.equal(await signalProcess(identity, 15), false);
   assert.equal(await identify(child.pid), undefined);
+});
+
+test('a process of which nothing but its session is left is gone for a signal, whatever the kernel says of its pid', async () => {
+  const leader = detached('sh', ['-c', 'sleep 60 >/dev/null & echo $!; read line'], { detached: true, stdio: ['pipe', 'pipe', 'ignore'] });
+  const identity = (await identify(leader.pid ?? 0)) ?? assert.fail('it runs');
+  const [member] = (await once(leader.stdout, 'data')) as [Buffer];
+  leader.stdin.end();
+  await once(leader, 'exit');
+  try {
+    while (await isAlive(identity)) await sleep(5);
+    assert.equal(await signalProcess(identity, 0), false);
+  } finally {
+    process.kill(Number(member.toString()), 'SIGKILL');
+  }
 });
 
 test('exitOf ends with its signal', async () => {
