@@ -1,8 +1,8 @@
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { prepareMonitor, type MonitoredContainer, type PreparedMonitor } from '../ociruntime/monitor.ts';
-import type { OciSpec } from '../ocispec/oci-types.ts';
-import { hasHooks } from '../ocispec/hooks.ts';
 import type { MonitorRequest, RestoreRequest } from '../ociruntime/spawn-monitor.ts';
+import { hasHooks } from '../ocispec/hooks.ts';
+import type { OciSpec } from '../ocispec/oci-types.ts';
 import type { ContainerRecord } from './container.ts';
 import { inNameOfField } from './in-name-of-field.ts';
 import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';

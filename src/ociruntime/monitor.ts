@@ -127,7 +127,10 @@ async function startMonitor({ options, runtime, request, what }: Creation, outer
     try {
       const identity = await identify(child.pid);
       if (identity === undefined) throw await earlyEnd(request, child.exit, pipes.words, signal);
-      const placed = place(request, child.pid);
+      const placed = step('place monitor', async () => {
+        await request.placeMonitor(child.pid);
+        stage('monitor.placed');
+      });
       placed.catch(() => undefined); // told by createBy
       return { ...waiting, identity, placed };
     } catch (error) {
@@ -137,13 +140,6 @@ async function startMonitor({ options, runtime, request, what }: Creation, outer
   } finally {
     clear();
   }
-}
-
-async function place(request: MonitorRequest, pid: number): Promise<void> {
-  await step('place monitor', async () => {
-    await request.placeMonitor(pid);
-    stage('monitor.placed');
-  });
 }
 
 /** Ends a monitor together with what it has started. Nothing more is done to its cgroup afterwards: the caller may remove that. */
@@ -166,8 +162,9 @@ async function createBy(
   const watch = new CreatorWatch(child.pid, WORDS_BYTES);
   const stopTiming = timeProgram(child.pid, basename(options.conmonPath), () => what);
   const { signal, clear } = withTimeout(request.signal, request.timeoutMs, what);
+  const inPlace = async (): Promise<void> => unlessEnded(request, waiting, signal, async () => waitFor(waiting.placed, signal));
   try {
-    if (isPlacedFirst) await unlessEnded(request, waiting, signal, async () => waitFor(waiting.placed, signal));
+    if (isPlacedFirst) await inPlace();
     await unlessEnded(request, waiting, signal, () => {
       writeAndClose(startEnd.take(), '\0');
     });
@@ -183,7 +180,7 @@ async function createBy(
     const process = await identify(pid);
     if (process === undefined)
       throw new DaemonError('Internal', `create container ${request.containerId}: its process ${pid} is gone already`);
-    await unlessEnded(request, waiting, signal, async () => waitFor(waiting.placed, signal));
+    await inPlace();
     words.stop();
     answer.stop();
     return { monitor, monitorExit: child.exit, process };
