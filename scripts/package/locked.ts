@@ -59,7 +59,7 @@ export async function fetchedPackage(name: string, work: string): Promise<string
 async function lockedPackage(name: string): Promise<Required<Locked>> {
   const path = `node_modules/${name}`;
   const { version, integrity } = (await entryOf(LOCKFILE, path)) ?? (await entryOf(OTHER_MACHINES, path)) ?? {};
-  if (version === undefined || integrity === undefined) throw new Error(`${LOCKFILE} has no digest of ${name}, must have one`);
+  if (version === undefined || integrity === undefined) throw new Error(`no lockfile has a digest of ${name}, one must have it`);
   return { version, integrity };
 }
 
