@@ -49,6 +49,8 @@ async function sendAll<T extends object>(
 ): Promise<void> {
   const faults: string[] = [];
   const taken = (await codeOf(send(good))).code;
+  // It is made in the daemon's root a second after the first thing that is kept in it.
+  await until('there is a history', async () => (await readdir(daemon.root)).includes('history'));
   const values = wrongValuesOf(SCHEMA.lookupType(request)).filter(({ field }) => !NOT_TRIED.test(field));
   for (const wrong of values) {
     const before = await traceOf(daemon);
