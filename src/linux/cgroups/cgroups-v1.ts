@@ -3,7 +3,7 @@ import { present } from '../../base/field.ts';
 import { BaseCgroups, below } from './base-cgroups.ts';
 import { CgroupTexts, readOomKills } from './cgroup-texts.ts';
 import type { MemoryEvents } from './cgroups.ts';
-import { treeOf } from './directories.ts';
+import { hasNoneBelow, treeOf } from './directories.ts';
 import { readFigures, readUsage } from './figures-v1.ts';
 import type { CgroupFigures, CgroupUsage } from './figures.ts';
 import type { Hierarchy } from './hierarchies.ts';
@@ -19,7 +19,8 @@ export class CgroupsV1 extends BaseCgroups {
   async oomKills(path: string): Promise<number | undefined> {
     const directory = this.#directoryOf('memory', path);
     if (directory === undefined) return undefined;
-    const counts = await Promise.all((await treeOf(directory)).map(async (each) => readOomKills(join(each, 'memory.oom_control'))));
+    const all = hasNoneBelow(directory) ? [directory] : await treeOf(directory);
+    const counts = all.map((each) => readOomKills(join(each, 'memory.oom_control')));
     const known = counts.filter((count) => count !== undefined);
     return known.length === 0 ? undefined : known.reduce((sum, count) => sum + count, 0);
   }

@@ -32,11 +32,11 @@ export class CgroupsV2 extends BaseCgroups {
     const directory = this.primaryDirectory(path);
     const file = join(directory, 'memory.events');
     for (let round = 1; ; round += 1) {
-      const before = await readOomKills(file);
+      const before = readOomKills(file);
       if (before === undefined) return undefined;
       const kills = before === 0 ? 0 : before - (await sumOfChildren(directory, gone));
       // A kill meanwhile may be in one of the numbers alone.
-      if (before !== 0 && round < STEADY_ROUNDS && (await readOomKills(file)) !== before) continue;
+      if (before !== 0 && round < STEADY_ROUNDS && readOomKills(file) !== before) continue;
       const status = await unlessMissing(stat(directory, { bigint: true }), undefined);
       return status === undefined ? undefined : { kills, cgroup: status.ino.toString() };
     }
@@ -74,6 +74,6 @@ export class CgroupsV2 extends BaseCgroups {
 async function sumOfChildren(directory: string, except: ReadonlySet<string>): Promise<number> {
   const entries = await unlessMissing(readdir(directory, { withFileTypes: true }), []);
   const names = entries.filter((entry) => entry.isDirectory() && !except.has(entry.name)).map((entry) => entry.name);
-  const counts = await Promise.all(names.map(async (name) => readOomKills(join(directory, name, 'memory.events'))));
+  const counts = names.map((name) => readOomKills(join(directory, name, 'memory.events')));
   return counts.reduce<number>((sum, count) => sum + (count ?? 0), 0);
 }

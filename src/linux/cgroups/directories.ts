@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlessMissing } from '../../base/errors.ts';
@@ -12,4 +13,10 @@ export async function treeOf(directory: string): Promise<string[]> {
   if (entries === undefined) return [];
   const children = entries.filter((entry) => entry.isDirectory());
   return [directory, ...(await Promise.all(children.map(async ({ name }) => treeOf(join(directory, name))))).flat()];
+}
+
+/** Whether it is there and no cgroup is below it: each would be a link to it. */
+export function hasNoneBelow(directory: string): boolean {
+  // eslint-disable-next-line no-restricted-syntax -- the kernel has it at hand
+  return statSync(directory, { throwIfNoEntry: false })?.nlink === 2;
 }
