@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { allSettledOrThrow } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
 import { step } from '../base/steps.ts';
@@ -44,19 +43,15 @@ export async function removeUnfinishedContainer(parts: ContainerParts, record: C
 }
 
 async function removeRemains(parts: ContainerParts, record: ContainerRecord): Promise<void> {
+  const { directory, persistDirectory, processFile } = bundleOf(parts, record.id);
+  // A CRIU that was killed in a restore leaves its view of the cgroups (v1) mounted there.
+  if (record.checkpoint !== undefined) await onThread('unmountAllBelow', { prefix: directory });
   await allSettledOrThrow([
-    parts.rootfs.remove(record.id),
-    removeBundle(bundleOf(parts, record.id).directory, record),
+    parts.rootfs.remove(record.id, [directory, persistDirectory, processFile]),
     removeExitFiles(parts.monitor.exitDirectory, record.id),
   ]);
   stage('container.rootfs.removed');
   for (const id of imagesOf(record)) parts.images.release(id, record.id);
   await parts.store.remove(record.id);
   stage('container.forgotten');
-}
-
-async function removeBundle(directory: string, { checkpoint }: ContainerRecord): Promise<void> {
-  // A CRIU that was killed in a restore leaves its view of the cgroups (v1) mounted there.
-  if (checkpoint !== undefined) await onThread('unmountAllBelow', { prefix: directory });
-  await rm(directory, { recursive: true, force: true });
 }

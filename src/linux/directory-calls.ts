@@ -6,6 +6,8 @@ import { bind, check, errnoError, lastErrno } from './libc.ts';
 /** An entry of a directory. */
 export interface DirectoryEntry {
   readonly name: ByteString;
+  /** Undefined where the file system does not tell it here. */
+  readonly isDirectory: boolean | undefined;
   /** Where the directory is read on behind it, for {@link seekDirectory}. */
   readonly next: bigint;
 }
@@ -46,6 +48,8 @@ const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_NO_AUTOMOUNT = 0x800;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_BASIC_STATS = 0x7ff;
+/** By d_type, getdents(2): whether that is a directory (DT_DIR); undefined for DT_UNKNOWN. */
+const KINDS: readonly (boolean | undefined)[] = [undefined, ...Array.from({ length: 15 }, (_, at) => at + 1 === 4)];
 const S_IFMT = 0o170000;
 const S_IFDIR = 0o040000;
 const ENOENT = 2;
@@ -61,7 +65,8 @@ export function readEntries(fd: number): DirectoryEntry[] {
     // struct linux_dirent64: inode (8), position behind it (8), length of this record (2), type (1), name with a NUL.
     for (let at = 0; at < length; at += entries.readUInt16LE(at + 16)) {
       const name = entries.toString('latin1', at + 19, entries.indexOf(0, at + 19));
-      if (name !== '.' && name !== '..') found.push({ name, next: entries.readBigInt64LE(at + 8) });
+      if (name !== '.' && name !== '..')
+        found.push({ name, isDirectory: KINDS[entries.readUInt8(at + 18)], next: entries.readBigInt64LE(at + 8) });
     }
     if (found.length > 0) return found;
   }

@@ -2,6 +2,7 @@ import { fstat, fstatSync, read as readCallback, readSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { promisify } from 'node:util';
 import {
+  AT_FDCWD,
   bind,
   bindSyscall,
   check,
@@ -17,8 +18,10 @@ import {
   open,
 } from './libc.ts';
 
+const RESOLVE_NO_XDEV = 0x01;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_IN_ROOT = 0x10;
+const RESOLVE_CACHED = 0x20;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const LOCK_UN = 8;
@@ -56,6 +59,21 @@ export function openInRoot(root: string, path: string, flags: number, mode = 0):
 }
 
 /**
+ * Whether a directory is there, on the file system of `/`, by what the kernel has in its cache. It never waits for a file system, which may hang:
+ * false also where one would have to be asked. openat2(2), RESOLVE_CACHED; false before Linux 5.12.
+ */
+export function isDirectoryAtHand(path: string): boolean {
+  try {
+    // What is mounted may want to be asked even for what is in the cache (NFS: of its own root).
+    const resolve = RESOLVE_CACHED | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS;
+    close(openat2(AT_FDCWD, path, { flags: O_PATH | O_DIRECTORY, mode: 0, resolve, retries: 0 }));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
  * The path of the host at which `path` of a root is, with its symlinks followed as {@link openInRoot} does. It holds as long
  * as nobody changes what is inside. @throws the system error: ENOENT, ELOOP, ENOTDIR, ...
  */
@@ -68,7 +86,7 @@ export function pathInRoot(root: string, path: string): string {
   }
 }
 
-function openat2(dirfd: number, path: string, how: { flags: number; mode: number; resolve: number }): number {
+function openat2(dirfd: number, path: string, how: { flags: number; mode: number; resolve: number; retries?: number }): number {
   if (path.includes('\0')) throw errnoError('openat2', path, EINVAL);
   const open_how = Buffer.alloc(24);
   open_how.writeBigUInt64LE(BigInt((how.flags | O_CLOEXEC) >>> 0), 0);
@@ -77,7 +95,7 @@ function openat2(dirfd: number, path: string, how: { flags: number; mode: number
   for (let attempt = 0; ; attempt += 1) {
     const fd = openat2Syscall(dirfd, path, open_how, open_how.length);
     if (fd !== -1) return fd;
-    if (lastErrno() !== EAGAIN || attempt === RACE_RETRIES) throw errnoError('openat2', path);
+    if (lastErrno() !== EAGAIN || attempt === (how.retries ?? RACE_RETRIES)) throw errnoError('openat2', path);
   }
 }
 

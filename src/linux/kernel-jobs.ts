@@ -13,6 +13,7 @@ export interface Jobs {
   mountTmpfs: { request: TmpfsOptions & { readonly target: string }; result: undefined };
   /** syncfs(2). */
   syncFileSystem: { request: { readonly directory: string }; result: undefined };
+  removeTrees: { request: { readonly paths: readonly string[]; readonly mostPauses: number }; result: string[] };
   unmount: { request: { readonly path: string }; result: undefined };
   unmountAllBelow: { request: { readonly prefix: string }; result: undefined };
   pinNamespaces: { request: PinOptions & { readonly directory: string }; result: undefined };

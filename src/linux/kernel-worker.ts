@@ -22,6 +22,7 @@ import { tryIdMappedOverlay } from './try-idmapped-overlay.ts';
 import { pidsByEnvironment } from './process-environments.ts';
 import { readOomLog } from './oom-log.ts';
 import { readWaits } from './read-waits.ts';
+import { removeTrees } from './remove-tree.ts';
 import type { JobAnswer, JobKind, JobRequest, Jobs } from './kernel-jobs.ts';
 
 async function run(job: JobRequest): Promise<Jobs[JobKind]['result']> {
@@ -38,6 +39,8 @@ async function run(job: JobRequest): Promise<Jobs[JobKind]['result']> {
     case 'syncFileSystem':
       syncDirectoryFileSystem(job.directory);
       return undefined;
+    case 'removeTrees':
+      return removeTrees(job.paths, job.mostPauses);
     case 'unmount':
       unmount(job.path);
       return undefined;

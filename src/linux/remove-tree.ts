@@ -1,27 +1,28 @@
-/* eslint-disable no-restricted-syntax -- runs in the storage worker, where blocking is what it is for */
 import { randomBytes } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { hasErrno } from '../base/errors.ts';
-import { openDirectoryAt, removeDirectoryAt, renameAt, unlinkAt } from './at-calls.ts';
+import { openDirectory, openDirectoryAt, removeDirectoryAt, renameAt, toByteString, unlinkAt } from './at-calls.ts';
 import type { ByteString } from './at-calls.ts';
+import { readEntries, seekDirectory, statusAt } from './directory-calls.ts';
+import type { DirectoryEntry } from './directory-calls.ts';
 import { close } from './libc.ts';
 
 /** How deep the walk goes before it moves what is deeper up, so that neither descriptors nor PATH_MAX run out. */
 const MAX_DEPTH = 64;
 const ENTRIES_BETWEEN_PAUSES = 200;
 
-interface Entry {
-  readonly name: ByteString;
-  readonly isDirectory: boolean;
+/** The entries of an open directory that is being emptied, few at a time: it is read again until it is found empty. */
+function* entriesToRemove(fd: number): Generator<DirectoryEntry, void> {
+  for (;;) {
+    let entries = readEntries(fd);
+    if (entries.length === 0) return;
+    for (; entries.length > 0; entries = readEntries(fd)) yield* entries;
+    seekDirectory(fd, 0n);
+  }
 }
 
-/** The entries of an open directory. */
-export function readDirectory(fd: number): Entry[] {
-  // The name of the link is ours; what it leads to is the open directory itself.
-  return readdirSync(`/proc/self/fd/${fd}`, { withFileTypes: true, encoding: 'buffer' }).map((entry) => ({
-    name: entry.name.toString('latin1'),
-    isDirectory: entry.isDirectory(),
-  }));
+function isDirectory(fd: number, { name, isDirectory: known }: DirectoryEntry): boolean {
+  return known ?? statusAt(fd, name)?.isDirectory === true;
 }
 
 /**
@@ -34,9 +35,9 @@ export function* removeTreeAt(parent: number, name: ByteString): Generator<void,
   let moved = 0;
   const prefix = `.removing-${randomBytes(8).toString('hex')}`; // not to be guessed by whoever made the tree
   function* empty(top: number, fd: number, depth: number): Generator<void, void> {
-    for (const entry of readDirectory(fd)) {
+    for (const entry of entriesToRemove(fd)) {
       if (++removed % ENTRIES_BETWEEN_PAUSES === 0) yield;
-      if (!entry.isDirectory) {
+      if (!isDirectory(fd, entry)) {
         unlinkAt(fd, entry.name);
       } else if (depth >= MAX_DEPTH) {
         renameAt(fd, entry.name, top, `${prefix}-${++moved}`);
@@ -61,11 +62,47 @@ export function* removeTreeAt(parent: number, name: ByteString): Generator<void,
     return;
   }
   try {
-    do {
-      yield* empty(top, top, 0); // each round moves what is deeper up to here
-    } while (readDirectory(top).length > 0);
+    yield* empty(top, top, 0); // what is deeper is moved up to here
   } finally {
     close(top);
   }
   removeDirectoryAt(parent, name);
+}
+
+/**
+ * Removes files and directories with all below them, by absolute paths.
+ * @param mostPauses how often removeTreeAt() may pause in one of them; what is left of a larger one is for somebody with more time
+ * @returns those of which something is left
+ * @throws the first error, when all were tried.
+ */
+export function removeTrees(paths: readonly string[], mostPauses: number): string[] {
+  const errors: unknown[] = [];
+  const left = paths.filter((path) => {
+    try {
+      return !removeUpTo(path, mostPauses);
+    } catch (error) {
+      errors.push(error);
+      return false;
+    }
+  });
+  if (errors.length > 0) throw errors[0];
+  return left;
+}
+
+function removeUpTo(path: string, mostPauses: number): boolean {
+  let parent: number;
+  try {
+    parent = openDirectory(dirname(path));
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return true;
+    throw error;
+  }
+  try {
+    let pauses = 0;
+    // Leaving the loop closes what the walk has open.
+    for (const _ of removeTreeAt(parent, toByteString(basename(path)))) if (++pauses > mostPauses) return false;
+    return true;
+  } finally {
+    close(parent);
+  }
 }

@@ -1,5 +1,6 @@
-import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdir, writeFile } from 'node:fs/promises';
 import { DaemonError } from '../base/errors.ts';
+import { isDirectoryAtHand } from '../linux/files.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import { labelFile } from '../linux/selinux.ts';
 import { run } from '../linux/spawn.ts';
@@ -60,7 +61,7 @@ export async function unmountSandboxShm(paths: SandboxPaths): Promise<void> {
 /** Removes a sandbox's volatile files. Idempotent. */
 export async function removeSandboxFiles(paths: SandboxPaths): Promise<void> {
   await unmountSandboxShm(paths);
-  await rm(paths.files, { recursive: true, force: true });
+  await onThread('removeTrees', { paths: [paths.files], mostPauses: Infinity });
 }
 
 /**
@@ -69,6 +70,8 @@ export async function removeSandboxFiles(paths: SandboxPaths): Promise<void> {
  * @param isLabelled whether it gets the label that the node's SELinux policy has for its place.
  */
 export async function makeRequestedDirectory(path: string, isLabelled: boolean, signal: AbortSignal): Promise<void> {
+  // The kubelet has just made it, as a rule.
+  if (isDirectoryAtHand(path)) return;
   const result = await run('mkdir', {
     args: ['-p', '-m', '0755', ...(isLabelled ? ['-Z'] : []), '--', path],
     timeoutMs: DIRECTORY_TIMEOUT_MS,

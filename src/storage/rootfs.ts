@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path';
 import { makeDirectoryDurable } from '../base/atomic-file.ts';
 import { sleep } from '../base/deadline.ts';
-import { fail, hasErrno, unlessMissing } from '../base/errors.ts';
+import { fail, unlessMissing } from '../base/errors.ts';
 import { isDigest, isObjectId } from '../base/ids.ts';
 import type { ContainerId, Digest } from '../base/ids.ts';
 import { stage } from '../base/stage.ts';
@@ -42,6 +42,9 @@ const MEASURE_SHARE = 20;
 
 /** How long callers wait for a new figure where there is an older one, milliseconds. */
 const MEASURE_PATIENCE_MS = 1_000;
+
+/** Up to so many files of a container are removed at once: 400. See removeTrees(). */
+const MOST_PAUSES = 1;
 
 interface Measured {
   readonly usage: Promise<TreeUsage>;
@@ -93,12 +96,13 @@ export class RootfsStore {
     const { upper, work } = own;
     const boot = await bootId();
     if ((await mkdir(own.directory, { recursive: true, mode: 0o700 })) === undefined) await prepareAgain(own, boot);
-    await Promise.all([
+    const [made] = await Promise.all([
+      mkdir(upper, { recursive: true, mode: 0o755 }),
+      mkdir(work, { recursive: true, mode: 0o700 }),
       writeFile(own.chainFile, below.map((layer) => layer.chain).join('\n'), { mode: 0o600 }),
       writeFile(own.bootFile, boot, { mode: 0o600 }),
     ]);
-    const isNew = (await mkdir(upper, { recursive: true, mode: 0o755 })) !== undefined;
-    await mkdir(work, { recursive: true, mode: 0o700 });
+    const isNew = made !== undefined;
     // The root directory of a container is the upper one: it must look like the image's.
     if (isNew && lower[0] !== undefined) await this.#describe(lower[0], upper, user?.mapping);
     if (isNew && changes !== undefined) await this.#fill(upper, changes, lower);
@@ -160,14 +164,17 @@ export class RootfsStore {
     await onThread('unmount', { path: target });
   }
 
-  /** Removes the writable layer, which must be unmounted. One that is not there is removed already. */
-  async remove(containerId: ContainerId): Promise<void> {
+  /**
+   * Removes the writable layer, which must be unmounted, and with it other files and directories of the container, by their absolute paths.
+   * What is not there is removed already.
+   */
+  async remove(containerId: ContainerId, others: readonly string[] = []): Promise<void> {
     this.#measured.delete(containerId);
     this.#older.delete(containerId);
-    const own = this.#layerOf(containerId).directory;
-    // Starting a thread takes longer than removing a few files.
-    if (await removeSmall(own)) return;
-    await this.#workers.run('remove', { parent: dirname(own), name: basename(own) });
+    // Starting a storage worker takes longer than removing a few files.
+    const paths = [this.#layerOf(containerId).directory, ...others];
+    for (const left of await onThread('removeTrees', { paths, mostPauses: MOST_PAUSES }))
+      await this.#workers.run('remove', { parent: dirname(left), name: basename(left) });
   }
 
   /** The containers that have a writable layer here. */
@@ -258,19 +265,4 @@ export class RootfsStore {
 async function prepareAgain({ bootFile, upper, work, volatileMark }: WritableLayer, boot: string): Promise<void> {
   const before = await unlessMissing(readFile(bootFile, 'utf8'), '');
   for (const path of before === boot ? [volatileMark] : [upper, work]) await rm(path, { recursive: true, force: true });
-}
-
-/** Removes a container's directory if it holds few files, as most do; what is left after a failure is for the worker. */
-async function removeSmall(own: string): Promise<boolean> {
-  try {
-    const steps = measureTree(own);
-    if (steps.next().done !== true) {
-      steps.return({ usedBytes: 0, inodesUsed: 0 });
-      return false;
-    }
-    await rm(own, { recursive: true, force: true });
-    return true;
-  } catch (error) {
-    return hasErrno(error, 'ENOENT');
-  }
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ensureDir } from 'fs-extra/esm';
-import { lockFile, openInRoot, pathInRoot, readFileInRoot } from '../../../src/linux/files.ts';
+import { isDirectoryAtHand, lockFile, openInRoot, pathInRoot, readFileInRoot } from '../../../src/linux/files.ts';
 import { close, O_RDONLY } from '../../../src/linux/libc.ts';
 import { run } from '../../../src/linux/spawn.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
@@ -137,4 +137,20 @@ test('lockFile is taken once, here and by others, until released or the holder e
   await link(path, join(directory, 'other'));
   await symlink(path, join(directory, 'symlink'));
   assert.throws(() => lockFile(join(directory, 'symlink')), { code: 'ELOOP' });
+});
+
+test('a directory that the kernel has in its cache is at hand; a file, what is absent, and what is mounted is not', async (t) => {
+  const directory = await scratchDirectory(t);
+  await ensureDir(join(directory, 'made', 'just', 'now'));
+  await writeFile(join(directory, 'file'), '');
+  await symlink('made', join(directory, 'link'));
+
+  const found = ['made/just/now', 'link/just', 'made/../made', 'file', 'file/in', 'absent', 'absent/in'].map((name) =>
+    isDirectoryAtHand(`${directory}/${name}`),
+  );
+  const isOnRoot = (await stat(directory)).dev === (await stat('/')).dev;
+  assert.deepEqual(found, [isOnRoot, isOnRoot, isOnRoot, false, false, false, false]);
+  // Whoever is behind a mount may have to be asked.
+  assert.equal(isDirectoryAtHand('/proc'), false);
+  assert.equal(isDirectoryAtHand('/proc/sys/kernel'), false);
 });
