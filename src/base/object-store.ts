@@ -1,5 +1,5 @@
 import { fail, isSystemError } from './errors.ts';
-import type { RecordStore } from './record-store.ts';
+import type { Intent, RecordStore } from './record-store.ts';
 
 export interface StoredPair<R, S> {
   readonly record: R;
@@ -26,6 +26,8 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
   readonly #states = new Map<string, S>();
   readonly #idsByName = new Map<string, string>();
   readonly #listeners: ((change: Change<R, S>) => void)[] = [];
+  /** States that are being written while readers see them already. */
+  readonly #behind = new Map<string, Promise<unknown>>();
 
   constructor(disk: RecordStore<R, S>) {
     this.#disk = disk;
@@ -47,10 +49,10 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
   }
 
   /**
-   * Records the intent to make an object, and takes its name. The caller waits for `flushed` before it answers.
+   * Records the intent to make an object, and takes its name. The caller flushes it before it answers.
    * @throws AlreadyExists where the name is taken; the system error where the disk fails, and the name is then free again.
    */
-  async begin(record: R): Promise<{ readonly flushed: Promise<void> }> {
+  async begin(record: R): Promise<Intent> {
     const owner = this.#idsByName.get(record.name);
     // The caller's undo may be pushed already; it must not take the name from its owner.
     if (owner !== undefined) fail('AlreadyExists', `the name ${record.name} belongs to ${owner}, which must be removed first`);
@@ -68,7 +70,8 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
 
   /** Writes a state, then shows it. */
   async save(id: string, state: S, options: { durable?: boolean } = {}): Promise<StoredPair<R, S>> {
-    const record = this.#records.get(id) ?? fail('NotFound', `object ${id} is gone`);
+    const record = this.#known(id);
+    await this.#behind.get(id);
     await this.#disk.saveState(id, state, { ...options, isFirst: !this.#states.has(id) });
     return this.#show(record, state);
   }
@@ -87,19 +90,28 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
   }
 
   /**
-   * As {@link save} without a flush, for what has happened already and what a restart finds out by itself. Where the disk fails,
-   * the state is only shown.
-   * @returns the failure.
+   * Shows a state, and writes it behind the caller's back: for what has happened already and what a restart finds out by itself. Whatever is
+   * written of the object later waits for it.
+   * @returns when it is written: the failure, where the disk fails.
    */
-  async saveOrShow(id: string, state: S): Promise<unknown> {
-    try {
-      await this.save(id, state, { durable: false });
-      return undefined;
-    } catch (error) {
-      const record = this.#records.get(id);
-      if (record !== undefined) this.#show(record, state);
-      return error;
-    }
+  async showThenSave(id: string, state: S): Promise<unknown> {
+    this.#show(this.#known(id), state);
+    const before = this.#behind.get(id);
+    const write = async (): Promise<unknown> => {
+      await before;
+      try {
+        // What it flushes is not worth anybody's time.
+        await this.#disk.saveStateThenFlush(id, state);
+        return undefined;
+      } catch (error) {
+        return error;
+      }
+    };
+    const written = write();
+    this.#behind.set(id, written);
+    const failure = await written;
+    if (this.#behind.get(id) === written) this.#behind.delete(id);
+    return failure;
   }
 
   /**
@@ -107,13 +119,15 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
    * told. Readers see it when `shown` resolves. Where the disk fails, it does as {@link saveTowardsEnd}.
    */
   async saveThenShow(id: string, state: S): Promise<{ readonly shown: Promise<StoredPair<R, S>> }> {
-    const record = this.#records.get(id) ?? fail('NotFound', `object ${id} is gone`);
+    const record = this.#known(id);
+    await this.#behind.get(id);
+    let flushed: Promise<void>;
     try {
-      await this.#disk.saveState(id, state, { durable: false });
+      ({ flushed } = await this.#disk.saveStateThenFlush(id, state));
     } catch (error) {
       return { shown: Promise.resolve(this.#showUnwritten(id, state, error)) };
     }
-    const shown = this.#disk.flushState(id).then(
+    const shown = flushed.then(
       () => this.#show(record, state),
       (error: unknown) => this.#showUnwritten(id, state, error),
     );
@@ -121,13 +135,9 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
     return { shown };
   }
 
-  /** Makes the last state outlive a loss of power. */
-  async flush(id: string): Promise<void> {
-    await this.#disk.flushState(id);
-  }
-
   /** Forgets the object and frees its name. Idempotent. */
   async remove(id: string): Promise<void> {
+    await this.#behind.get(id);
     await this.#disk.remove(id);
     this.#forget(id);
   }
@@ -179,6 +189,10 @@ export class ObjectStore<R extends { readonly id: string; readonly name: string 
   idsWithPrefix(prefix: string): string[] {
     if (this.#states.has(prefix)) return [prefix];
     return [...this.#states.keys()].filter((id) => id.startsWith(prefix));
+  }
+
+  #known(id: string): R {
+    return this.#records.get(id) ?? fail('NotFound', `object ${id} is gone`);
   }
 
   #showUnwritten(id: string, state: S, error: unknown): StoredPair<R, S> {

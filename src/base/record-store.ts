@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { removeFile, syncDirectory, syncFile, writeFileAtomic } from './atomic-file.ts';
+import { removeFile, syncDirectory, syncFile, writeFileAtomic, writeFileThenFlush } from './atomic-file.ts';
 import { hasErrno, messageOf, unlessMissing } from './errors.ts';
 import { Field } from './field.ts';
 import { isObjectId } from './ids.ts';
@@ -18,6 +18,12 @@ interface Envelope {
 export interface StoredObject<R, S> {
   readonly record: R;
   readonly state: S | undefined;
+}
+
+/** A record that is written. */
+export interface Intent {
+  /** Makes it outlive a loss of power; the second call gets the first one's result. */
+  readonly flush: () => Promise<void>;
 }
 
 export interface RecordStoreOptions<R, S> {
@@ -53,17 +59,25 @@ export class RecordStore<R extends { readonly id: string }, S> {
   }
 
   /**
-   * Writes the intent. When this returns, a later start of the daemon knows of the object; when `flushed` resolves, also one
-   * after a loss of power. The flush runs beside the work, which must wait for it before it answers.
+   * Writes the intent. When this returns, a later start of the daemon knows of the object; when what `flush` gives resolves, also one after a
+   * loss of power. It is called where the work has to wait anyway, since it takes the threads of all file work, and waited for before the answer.
    */
-  async create(record: R): Promise<{ readonly flushed: Promise<void> }> {
+  async create(record: R): Promise<Intent> {
     const directory = this.directoryOf(record.id);
     const file = this.#recordFile(record.id);
     await mkdir(directory, { mode: 0o700 });
-    await this.#write(file, record, false);
-    const flushed = Promise.all([syncFile(file), syncDirectory(directory), syncDirectory(this.#options.directory)]).then(() => undefined);
-    flushed.catch(() => undefined);
-    return { flushed };
+    await writeFileAtomic(file, this.#textOf(record), { durable: false });
+    let flushed: Promise<void> | undefined;
+    const flush = async (): Promise<void> => {
+      await Promise.all([syncFile(file), syncDirectory(directory), syncDirectory(this.#options.directory)]);
+    };
+    return {
+      flush: async () => {
+        flushed ??= flush();
+        flushed.catch(() => undefined);
+        return flushed;
+      },
+    };
   }
 
   /**
@@ -72,14 +86,13 @@ export class RecordStore<R extends { readonly id: string }, S> {
    */
   async saveState(id: string, state: S, options: { durable?: boolean; isFirst?: boolean } = {}): Promise<void> {
     const { durable = true, isFirst = false } = options;
-    await this.#write(this.#stateFile(id), state, durable && !isFirst);
-    if (durable && isFirst) await this.flushState(id);
+    if (durable && isFirst) await (await this.saveStateThenFlush(id, state)).flushed;
+    else await writeFileAtomic(this.#stateFile(id), this.#textOf(state), { durable });
   }
 
-  /** Makes a state that was saved without `durable` outlive a loss of power. */
-  async flushState(id: string): Promise<void> {
-    const directory = this.directoryOf(id);
-    await Promise.all([syncFile(this.#stateFile(id)), syncDirectory(directory)]);
+  /** Replaces the state. When this returns, it outlives the death of the daemon; when `flushed` resolves, a loss of power. */
+  async saveStateThenFlush(id: string, state: S): Promise<{ readonly flushed: Promise<void> }> {
+    return writeFileThenFlush(this.#stateFile(id), this.#textOf(state));
   }
 
   /** Logs that an object goes on towards its end although its state could not be written. */
@@ -98,7 +111,7 @@ export class RecordStore<R extends { readonly id: string }, S> {
     try {
       await unlessMissing(rmdir(this.directoryOf(id)), undefined);
     } catch (error) {
-      // With what was being written when a daemon was killed.
+      // With other files of it, and what was being written when a daemon was killed.
       if (!hasErrno(error, 'ENOTEMPTY')) throw error;
       await rm(this.directoryOf(id), { recursive: true, force: true });
     }
@@ -194,9 +207,9 @@ export class RecordStore<R extends { readonly id: string }, S> {
     log.error(`${kind} record ${file}: ${problem}; set aside as ${target}, its name is free again`, idField(kind, id));
   }
 
-  async #write(file: string, data: unknown, durable: boolean): Promise<void> {
+  #textOf(data: unknown): string {
     const envelope: Envelope = { version: this.#options.version, data };
-    await writeFileAtomic(file, toJson(envelope), { durable });
+    return toJson(envelope);
   }
 }
 

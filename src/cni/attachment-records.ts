@@ -1,6 +1,6 @@
 import { mkdir, readFile, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDirectoryDurable, removeFile, writeFileAtomic } from '../base/atomic-file.ts';
+import { makeDirectoryDurable, removeFile, writeFileAtomic, writeFileThenFlush } from '../base/atomic-file.ts';
 import { isSystemError, messageOf, unlessMissing, unlessReadOnly } from '../base/errors.ts';
 import { Field } from '../base/field.ts';
 import { readAtStart } from '../base/read-at-start.ts';
@@ -116,7 +116,10 @@ export class AttachmentRecords {
   /** Writes a record so that it survives a loss of power, but for its result. */
   async save(record: AttachmentRecord): Promise<void> {
     const { result, ...intent } = record;
-    await writeFileAtomic(this.#file(record.containerId), JSON.stringify(toDisk(intent)));
+    const [file, text] = [this.#file(record.containerId), JSON.stringify(toDisk(intent))];
+    // Of a first one nothing is lost with a loss of power, and the file and its directory are flushed at the same time.
+    if (this.#records.has(record.containerId)) await writeFileAtomic(file, text);
+    else await (await writeFileThenFlush(file, text)).flushed;
     this.#records.set(record.containerId, intent);
     if (result !== undefined) await this.saveResult(intent, result);
   }

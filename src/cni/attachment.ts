@@ -7,6 +7,14 @@ import type { CapabilityArgs } from './capability-args.ts';
 import type { Target } from './network.ts';
 import type { AddressPreference, CniResult } from './result.ts';
 
+/** What an attach has to do with the life of its pod. */
+export interface AttachLife {
+  /** Its network namespace is there. The attach is on record before, and asks no plugin until then. */
+  readonly namespaceMade?: Promise<void>;
+  /** Called when the first plugin is being started. */
+  readonly begun?: () => void;
+}
+
 export interface NetworkAttachRequest {
   /** The sandbox's id. */
   readonly containerId: string;

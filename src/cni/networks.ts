@@ -16,7 +16,7 @@ import { PluginFinder } from './plugin-finder.ts';
 import { RetryQueue } from './retry-queue.ts';
 import { takeBackAdd } from './take-back.ts';
 import type { Log } from '../base/log.ts';
-import type { Attachment, NetworkAttachRequest, NetworkDetachRequest, PendingDetach } from './attachment.ts';
+import type { Attachment, AttachLife, NetworkAttachRequest, NetworkDetachRequest, PendingDetach } from './attachment.ts';
 import type { AddRefusal, AttachmentRecord } from './attachment-records.ts';
 import type { NetworkConf } from './network-conf.ts';
 import type { NetworkStatus } from './network-status.ts';
@@ -115,7 +115,7 @@ export class Networks {
    * fails too, the record stays, and {@link detach} or {@link detachLater} ends it.
    * @throws {DaemonError} with the failing plugin's words; Unavailable where no network is configured.
    */
-  async attach(request: NetworkAttachRequest, signal: AbortSignal): Promise<Attachment> {
+  async attach(request: NetworkAttachRequest, signal: AbortSignal, life: AttachLife = {}): Promise<Attachment> {
     const { containerId } = request;
     checkId(containerId);
     return this.#operations.run(containerId, async () => {
@@ -129,7 +129,15 @@ export class Networks {
       targetOf(record, netnsPath); // Throws for a pod that cannot be told to plugins, before anything is done.
       await this.#records.save(record);
       stage('cni.intent-recorded');
-      return this.#add(record, signal);
+      try {
+        await life.namespaceMade;
+      } catch (error) {
+        await this.#records.remove(containerId);
+        throw error;
+      }
+      const added = this.#add(record, signal);
+      life.begun?.();
+      return added;
     });
   }
 

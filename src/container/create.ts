@@ -26,7 +26,7 @@ import type { CreateRequest } from './create-request.ts';
 import { makeImageDirectories } from './image-directories.ts';
 import { bindImageVolumes } from './image-volumes.ts';
 import type { AdjustedCreation } from './lifecycle.ts';
-import { prepareContainersMonitor } from './monitor-container.ts';
+import { prepareContainersMonitor, type MonitorNeeds } from './monitor-container.ts';
 import { bundleOf, runtimeOf, type ContainerParts } from './parts.ts';
 import { withPidNamespace } from './pid-namespace.ts';
 import { writeProcess } from './process-file.ts';
@@ -81,14 +81,11 @@ export async function createContainer(
     undo.add('remove the container', async () => sweepAway(parts, record, { monitorKnown: false }));
     const { checkpoint } = record;
     const files = checkpoint && (await step('read checkpoint', async () => prepareRestore(parts, record, checkpoint, work)));
-    const rootfsMade = mkdir(bundle.rootfs, { recursive: true, mode: 0o700 });
-    const cgroupMade = parts.placement.prepareMonitor(record.cgroupParent, record.id);
-    const places = { rootfsMade, cgroupMade };
-    const preparing = step('make bundle', async () => prepareFiles(parts, request, files, places, work));
+    const making = makeBundle(parts, request, files, work);
     // Of one that is restored the start makes the monitor.
-    const monitor = files === undefined ? prepareContainersMonitor(parts, record, work, Promise.all(Object.values(places))) : undefined;
+    const monitor = files === undefined ? prepareContainersMonitor(parts, record, work, making.forMonitor()) : undefined;
     if (monitor !== undefined) undo.add('end the monitor', monitor.discard);
-    const [, ofHost] = await allSettledOrThrow([preparing, volumesOfHost(parts, request, work)]);
+    const [, ofHost] = await allSettledOrThrow([making.done, volumesOfHost(parts, request, work)]);
     stage('container.rootfs.mounted');
     if (files !== undefined) await deleteFiles(files, bundle.rootfs);
     const ofImages = resolveImageVolumes(request.specPlan.mounts, volumeDirectories(bundle, record));
@@ -114,9 +111,10 @@ export async function createContainer(
         await step('fill root file system', async () => addUserEntries(prepared, adjusted.spec));
         await step('write spec', async () => writeSpec(bundle, adjusted.spec));
         if (work.aborted) throw reasonOf(work);
+        void intent.flush().catch(() => undefined); // told below
         const monitored = await monitor?.create(adjusted.spec);
         if (monitored !== undefined) await giveStdioOf(monitored.process.pid, request.sandbox.record, adjusted.spec.process.user);
-        await step('flush record', async () => intent.flushed);
+        await step('flush record', intent.flush);
         await showCreated(parts, record, adjusted, monitored);
         return monitored;
       });
@@ -166,36 +164,46 @@ function inOrderOf({ mounts }: ContainerConfig, resolved: readonly ResolvedMount
   return resolved.toSorted((one, other) => mounts.indexOf(one.request) - mounts.indexOf(other.request));
 }
 
-/** The directories, the log's directory, and the mounted root file system. */
-async function prepareFiles(
+/** Makes the directories, the monitor's cgroup and the mount of the root file system. */
+function makeBundle(
   parts: ContainerParts,
   request: CreateRequest,
   files: CheckpointFiles | undefined,
-  { rootfsMade, cgroupMade }: { readonly rootfsMade: Promise<unknown>; readonly cgroupMade: Promise<void> },
   work: AbortSignal,
+): { readonly done: Promise<void>; readonly forMonitor: () => MonitorNeeds } {
+  const { record, selinux } = request;
+  const { directory, rootfs, persistDirectory } = bundleOf(parts, record.id);
+  const rootfsMade = mkdir(directory, { recursive: true, mode: 0o700 }).then(async () => mkdir(rootfs, { mode: 0o700 }));
+  // The monitor's way into it takes as long as all of the creation, and begins as soon as it can.
+  const cgroupMade = parts.placement.prepareMonitor(record.cgroupParent, record.id);
+  const logMade = record.logPath === '' ? Promise.resolve() : makeRequestedDirectory(dirname(record.logPath), selinux !== undefined, work);
+  const done = step('make bundle', async () => {
+    const persistMade = mkdir(persistDirectory, { recursive: true, mode: 0o700 });
+    await allSettledOrThrow([mountRootfs(parts, request, files, rootfsMade), cgroupMade, logMade, persistMade]);
+  });
+  return { done, forMonitor: () => ({ directoriesMade: Promise.all([rootfsMade, logMade]), cgroupMade }) };
+}
+
+async function mountRootfs(
+  parts: ContainerParts,
+  request: CreateRequest,
+  files: CheckpointFiles | undefined,
+  rootfsMade: Promise<unknown>,
 ): Promise<void> {
   const { record, image, volumeImages } = request;
   const bundle = bundleOf(parts, record.id);
   const target = bundle.rootfs;
   const directories = volumeDirectories(bundle, record);
   const volumes = volumeImages.map(({ chain }, index) => ({ chain, target: directories[index] ?? '' }));
-  const makeBundle = async (): Promise<void> => {
-    await rootfsMade;
-    const { record: sandbox } = request.sandbox;
-    const { user: mapping } = sandbox.namespaces;
-    const user = mapping && { mapping, layers: parts.sandboxes.pathsOf(sandbox.id).layers };
-    if (user !== undefined) await letRootOfPodThrough(bundle.directory, user.mapping);
-    const changes = files && (await changesIn(files));
-    const mount = async (): Promise<void> =>
-      parts.rootfs.mount(record.id, image.chain, { target, volumes, user, changes, context: request.selinux?.labels.mount });
-    await step('mount root file system', mount);
-  };
-  await allSettledOrThrow([
-    makeBundle(),
-    mkdir(bundle.persistDirectory, { recursive: true, mode: 0o700 }),
-    cgroupMade,
-    record.logPath === '' ? Promise.resolve() : makeRequestedDirectory(dirname(record.logPath), request.selinux !== undefined, work),
-  ]);
+  await rootfsMade;
+  const { record: sandbox } = request.sandbox;
+  const { user: mapping } = sandbox.namespaces;
+  const user = mapping && { mapping, layers: parts.sandboxes.pathsOf(sandbox.id).layers };
+  if (user !== undefined) await letRootOfPodThrough(bundle.directory, user.mapping);
+  const changes = files && (await changesIn(files));
+  const mount = async (): Promise<void> =>
+    parts.rootfs.mount(record.id, image.chain, { target, volumes, user, changes, context: request.selinux?.labels.mount });
+  await step('mount root file system', mount);
 }
 
 /** The runtime goes to the root file system as root of the pod, and nobody else of the node must: it has set-user-id programs. */

@@ -14,7 +14,14 @@ export async function restoreUnderMonitor(
   work: AbortSignal,
   restore: RestoreRequest,
 ): Promise<MonitoredContainer> {
-  return prepareContainersMonitor(parts, record, work, Promise.resolve(), restore).create({});
+  return prepareContainersMonitor(parts, record, work, {}, restore).create({});
+}
+
+/** What it needs, where that is being made. */
+export interface MonitorNeeds {
+  /** Those of the bundle and of the log, which it opens at once. */
+  readonly directoriesMade?: Promise<unknown>;
+  readonly cgroupMade?: Promise<unknown>;
 }
 
 /** Of one container. */
@@ -28,7 +35,7 @@ export function prepareContainersMonitor(
   parts: ContainerParts,
   record: ContainerRecord,
   work: AbortSignal,
-  place: Promise<unknown>,
+  { directoriesMade, cgroupMade }: MonitorNeeds,
   restore?: RestoreRequest,
 ): ContainersMonitor {
   const config: ContainerConfig = record.config;
@@ -40,12 +47,15 @@ export function prepareContainersMonitor(
     terminal: config.tty,
     stdin: config.stdin,
     stdinOnce: config.stdinOnce,
-    placeMonitor: async (pid) => parts.placement.placeMonitor(record.cgroupParent, record.id, pid),
+    placeMonitor: async (pid) => {
+      await cgroupMade;
+      await parts.placement.placeMonitor(record.cgroupParent, record.id, pid);
+    },
     timeoutMs: parts.createTimeoutMs(record.runtimeHandler),
     signal: work,
     restore,
   };
-  const monitor = prepareMonitor(parts.monitor, runtimeOf(parts, record), request, place);
+  const monitor = prepareMonitor(parts.monitor, runtimeOf(parts, record), request, directoriesMade ?? Promise.resolve());
   const { leavesNothing } = parts.runtimes.features(record.runtimeHandler);
   const create = async ({ hooks }: Pick<OciSpec, 'hooks'>): Promise<MonitoredContainer> =>
     monitor.create({ isPlacedFirst: !leavesNothing || hasHooks(hooks) || restore !== undefined }).catch(async (error: unknown) => {

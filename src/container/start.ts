@@ -53,13 +53,12 @@ async function launch(parts: ContainerParts, { record, state }: Container, life:
   );
   stage('container.started');
   // A very short container may have ended by now, but its end is recorded under this same lock, so after us. It runs, whatever
-  // the disk says: the caller must not be told otherwise, and the intent is enough for a restart.
+  // the disk says: the caller must not be told otherwise, nor wait for it, and the intent is enough for a restart.
   const running: ContainerState = { ...made, is: 'Running', startedAtNs };
-  const unsaved = await step('write record', async () => store.saveOrShow(record.id, running));
-  if (unsaved !== undefined)
-    log.error('a container runs, but that could not be written', { containerId: record.id, error: messageOf(unsaved) });
-  // That the container ran is worth a flush, but not the caller's time: a loss of power ends the container anyway.
-  store.flush(record.id).catch(() => undefined);
+  void store.showThenSave(record.id, running).then((unsaved) => {
+    if (unsaved !== undefined)
+      log.error('a container runs, but that could not be written', { containerId: record.id, error: messageOf(unsaved) });
+  });
   stage('container.running');
 }
 

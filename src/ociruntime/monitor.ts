@@ -60,7 +60,7 @@ export async function createMonitored(
 /**
  * Starts conmon and moves it to its cgroup, beside the caller's work: it takes a while, and neither needs the spec. Nor does the runtime need
  * the move, which may wait for a grace period of RCU or for systemd: it puts what it makes into cgroups by itself, from wherever it was started.
- * @param place what it needs first: its bundle's directory, and its cgroup.
+ * @param place what it needs first: the directories of its bundle and its log.
  */
 export function prepareMonitor(
   options: MonitorOptions,

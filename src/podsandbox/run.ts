@@ -3,6 +3,7 @@ import { allSettledOrThrow } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
 import { step } from '../base/steps.ts';
 import { UndoStack } from '../base/undo.ts';
+import type { AttachLife } from '../cni/attachment.ts';
 import { onThread } from '../linux/kernel-threads.ts';
 import { interfaceOfSysctl } from '../linux/namespaces.ts';
 import { podSysctls } from '../ocispec/sysctls.ts';
@@ -33,8 +34,9 @@ export async function runSandbox(parts: SandboxParts, record: SandboxRecord, wor
     undo.add('unpin the namespaces', async () => {
       await unpinSandbox(parts, record.id);
     });
-    await step('pin namespaces', async () => pin(parts, record));
-    stage('sandbox.pinned');
+    const pinned = step('pin namespaces', async () => pin(parts, record)).then(() => {
+      stage('sandbox.pinned');
+    });
     undo.add('remove the files', async () => removeSandboxFiles(pathsOf(parts, record.id)));
     const makeCgroup = async (): Promise<void> => {
       // True until we know: what fails half-way is ours. It is removed only where it is empty.
@@ -45,13 +47,19 @@ export async function runSandbox(parts: SandboxParts, record: SandboxRecord, wor
         await makeNetworkCgroup(parts, record);
       });
     };
+    // The plugins take longest by far: all else waits until they are under way, and is done beside them.
+    const { promise: begun, resolve } = Promise.withResolvers<undefined>();
+    const begin = (): void => {
+      resolve(undefined);
+    };
     const [network, infra] = await allSettledOrThrow([
-      attachNetwork(parts, record, work, undo),
-      makeCgroup().then(async () => makeInfra(parts, record, work, undo)),
-      step('make pod files', async () => makeFiles(parts, record, work)),
+      attachNetwork(parts, record, { namespaceMade: pinned, begun: begin }, work, undo).finally(begin),
+      begun.then(makeCgroup).then(async () => makeInfra(parts, record, pinned, work, undo)),
+      begun.then(async () => step('make pod files', async () => makeFiles(parts, record, work))).then(intent.flush),
+      pinned,
     ]);
     if (network.ips.length > 0) await step('make pod files', async () => writeHosts(pathsOf(parts, record.id), record, network.ips));
-    await step('flush record', async () => intent.flushed);
+    await step('flush record', intent.flush);
     const restored = record.restoredFrom === undefined ? {} : { isRestored: false };
     const state: SandboxState = { is: 'Ready', network, infra, ownsCgroup, ...restored };
     await parts.lifecycle.run({ record, state }, work, async () => {
@@ -93,7 +101,13 @@ function sysctlsOf(parts: SandboxParts, record: SandboxRecord, when: 'before the
   return Object.fromEntries(all.filter(([name]) => (interfaceOfSysctl(name) === undefined) === (when === 'before the network')));
 }
 
-async function attachNetwork(parts: SandboxParts, record: SandboxRecord, work: AbortSignal, undo: UndoStack): Promise<SandboxNetwork> {
+async function attachNetwork(
+  parts: SandboxParts,
+  record: SandboxRecord,
+  life: AttachLife,
+  work: AbortSignal,
+  undo: UndoStack,
+): Promise<SandboxNetwork> {
   if (record.namespaces.net === 'node') return { ips: [] };
   const request = attachRequest(record, pathsOf(parts, record.id).netns);
   undo.add('detach the network', async () => {
@@ -105,7 +119,7 @@ async function attachNetwork(parts: SandboxParts, record: SandboxRecord, work: A
       throw error;
     }
   });
-  const { ips } = await step('attach network', async () => parts.networks.attach(request, work));
+  const { ips } = await step('attach network', async () => parts.networks.attach(request, work, life));
   stage('sandbox.attached');
   const sysctls = sysctlsOf(parts, record, 'after the network');
   if (Object.keys(sysctls).length > 0) await onThread('setNetworkSysctls', { netnsPath: request.netnsPath, sysctls });
@@ -115,10 +129,12 @@ async function attachNetwork(parts: SandboxParts, record: SandboxRecord, work: A
 async function makeInfra(
   parts: SandboxParts,
   record: SandboxRecord,
+  pinned: Promise<void>,
   work: AbortSignal,
   undo: UndoStack,
 ): Promise<InfraProcess | undefined> {
   if (record.namespaces.pid !== 'pod') return undefined;
+  await pinned;
   undo.add('remove the infra container', async () => removeInfra(parts, record, undefined));
   const namespaces = pathsOf(parts, record.id).namespacesOf(record);
   return step('start infra container', async () => startInfra(parts, record, namespaces, work));

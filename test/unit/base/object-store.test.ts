@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
@@ -181,14 +181,34 @@ test('what has happened already is shown even where the disk fails, and the fail
   const { store, directory } = await storeIn(t);
   await store.begin({ id: A, name: 'web' });
   await store.save(A, 'Ready');
-  assert.equal(await store.saveOrShow(A, 'Stopping'), undefined);
+  assert.equal(await store.showThenSave(A, 'Stopping'), undefined);
   await remove(directory);
   await writeFile(directory, 'no directory');
-  const failure = await store.saveOrShow(A, 'Ready');
+  const failure = await store.showThenSave(A, 'Ready');
   assert.ok(failure instanceof Error);
   assert.equal(store.get(A)?.state, 'Ready');
-  assert.ok((await store.saveOrShow(B, 'Ready')) instanceof Error, 'what is not there is not shown');
-  assert.equal(store.get(B), undefined);
+  await assert.rejects(store.showThenSave(B, 'Ready'), { kind: 'NotFound' });
+  assert.equal(store.get(B), undefined, 'what is not there is not shown');
+});
+
+test('a state that is shown first is seen at once, and what is written later comes later', async (t) => {
+  for (const later of ['save', 'saveThenShow'] as const) {
+    const { store, open } = await storeIn(t);
+    await store.begin({ id: A, name: 'web' });
+    await store.save(A, 'Ready');
+    const shown = [store.showThenSave(A, 'Stopping'), store.showThenSave(A, 'Ready'), store.showThenSave(A, 'Stopping')];
+    assert.equal(store.get(A)?.state, 'Stopping');
+    await store[later](A, 'Ready');
+    assert.deepEqual(await Promise.all(shown), [undefined, undefined, undefined]);
+    assert.equal((await open()).get(A)?.state, 'Ready', later);
+  }
+  const { store, open, directory } = await storeIn(t);
+  await store.begin({ id: A, name: 'web' });
+  await store.save(A, 'Ready');
+  void store.showThenSave(A, 'Stopping');
+  await store.remove(A);
+  assert.equal((await open()).get(A), undefined);
+  assert.deepEqual(await readdir(directory), []);
 });
 
 test('every change that readers see is told, in order, with the state before', async (t) => {

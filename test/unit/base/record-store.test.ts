@@ -47,9 +47,7 @@ async function plant(directory: string, id: string, file: string, text: string):
 
 test('a record and its state come back as they were; a record alone is Creating', async (t) => {
   const { store, errors } = await storeIn(t);
-  await (
-    await store.create({ id: ID, size: 2n ** 60n })
-  ).flushed;
+  await (await store.create({ id: ID, size: 2n ** 60n })).flush();
   await store.saveState(ID, { is: 'Ready' });
   await store.create({ id: OTHER, size: 0n });
 
