@@ -7,7 +7,7 @@ import { nowNs } from '../base/time.ts';
 import { adoptOrphan, exitCodeOf, type ExitStatus } from '../linux/children.ts';
 import { bootId, isAlive, SIGKILL, signalProcess, type ProcessIdentity } from '../linux/process.ts';
 import { isNodeShuttingDown } from '../linux/system-state.ts';
-import { readExit, removeExitFile } from '../ociruntime/exit-directory.ts';
+import { readExit, removeExitFile, type ContainerExit } from '../ociruntime/exit-directory.ts';
 import type { Container, ContainerRecord, ContainerState, ExitedFields, ExitReason } from './container.ts';
 import { awaitsRestore, isAliveState } from './container.ts';
 import { bundleOf, type ContainerParts } from './parts.ts';
@@ -18,8 +18,6 @@ import { madeOf } from './start.ts';
 import { subjectOfContainer } from './subject.ts';
 import { endedBeforeBoot, unseenEnd } from './unseen-end.ts';
 
-/** How long conmon, our child, may take from its exit file to its own end before we go on without, milliseconds. */
-const MONITOR_GRACE_MS = 300;
 /** How often a process whose monitor is dead is looked at, milliseconds. */
 const ORPHAN_POLL_MS = 1_000;
 /**
@@ -41,7 +39,8 @@ export class Exits {
   readonly #parts: ContainerParts;
   readonly #options: ExitsOptions;
   readonly #waiters = new Map<string, { promise: Promise<void>; resolve: () => void }>();
-  readonly #monitored = new Set<string>();
+  /** Those whose end is going on record. */
+  readonly #recording = new Set<string>();
   readonly #watched = new Set<string>();
   readonly #released = new Set<string>();
   /** Processes that outlived their monitors and are our children; how they ended, once they have. */
@@ -70,12 +69,10 @@ export class Exits {
     await waiter.promise;
   }
 
-  /** Follows a monitor that is our child: its end means that the exit file is written. */
+  /** Follows a monitor that is our child: its end means that the exit file is written. As a rule that is seen by itself, a little earlier. */
   watchMonitor(id: ContainerId, exit: Promise<unknown>): void {
-    this.#monitored.add(id);
     const ended = async (): Promise<void> => {
-      this.#monitored.delete(id);
-      await this.check(id);
+      if (!this.#recording.has(id)) await this.check(id);
     };
     outsideOfRequests(() => void exit.then(ended, ended));
   }
@@ -99,9 +96,8 @@ export class Exits {
     outsideOfRequests(() => void look());
   }
 
-  /** An exit file has appeared. */
+  /** An exit file has appeared: conmon has written all there is, and ends. */
   async exitFileSeen(id: ContainerId): Promise<void> {
-    if (this.#monitored.has(id)) await sleep(MONITOR_GRACE_MS);
     await this.check(id);
   }
 
@@ -131,7 +127,7 @@ export class Exits {
   /** Records an end that is known from elsewhere: after a reboot. The lock is not held. */
   async endLost(container: Container): Promise<void> {
     await this.#options.locked(container.record.id, async () => {
-      await this.#record(container.record, container.state, await this.#howItEnded(container));
+      await this.#record(container.record, container.state, await this.#howItEnded(container, undefined));
     });
   }
 
@@ -170,7 +166,7 @@ export class Exits {
         return;
       }
     }
-    await this.#record(record, state, await this.#howItEnded(container));
+    await this.#record(record, state, await this.#howItEnded(container, exit));
   }
 
   /** Without its monitor the process is ours, as the subreaper: we are the only one that can still learn how it ends. */
@@ -184,10 +180,11 @@ export class Exits {
     outsideOfRequests(() => void orphan.exit.then(ended, () => undefined).then(async () => this.check(id)));
   }
 
-  async #howItEnded(container: Container): Promise<Omit<ExitedFields, 'startedAtNs'>> {
+  /** @param read what conmon has told; where that was nothing, it may have done so since. */
+  async #howItEnded(container: Container, read: ContainerExit | undefined): Promise<Omit<ExitedFields, 'startedAtNs'>> {
     const { oomKills } = this.#options;
     const { record } = container;
-    const exit = await readExit(bundleOf(this.#parts, record.id).persistDirectory);
+    const exit = read ?? (await readExit(bundleOf(this.#parts, record.id).persistDirectory));
     const status = this.#orphans.get(record.id);
     const { exitCode, finishedAtNs, oomSeen } = exit ?? { exitCode: status && exitCodeOf(status), finishedAtNs: nowNs(), oomSeen: false };
     const boot = await bootId();
@@ -214,7 +211,10 @@ export class Exits {
   }
 
   async #record(record: ContainerRecord, state: ContainerState, ended: Omit<ExitedFields, 'startedAtNs'>): Promise<void> {
-    await operation('container exit', subjectOfContainer(record, this.#parts), async () => this.#recordEnd(record, state, ended));
+    this.#recording.add(record.id);
+    await operation('container exit', subjectOfContainer(record, this.#parts), async () => this.#recordEnd(record, state, ended)).finally(
+      () => this.#recording.delete(record.id),
+    );
   }
 
   async #recordEnd(record: ContainerRecord, state: ContainerState, ended: Omit<ExitedFields, 'startedAtNs'>): Promise<void> {
@@ -226,9 +226,11 @@ export class Exits {
     let released = Promise.resolve();
     await lifecycle.end({ record, state }, async () => {
       const exited: ContainerState = { is: 'Exited', ...madeOf(state), ...ended, startedAtNs };
-      const { shown } = await step('write record', async () => store.saveThenShow(record.id, exited));
-      // The release takes as long as the flush, and what it takes away (the OOM counter) is on record by now.
+      const saved = step('write record', async () => store.saveThenShow(record.id, exited));
+      // The release takes longer than the record. It takes away the count of OOM kills: one that had some must be on record before.
+      if (reason === 'OOMKilled') await saved;
       released = this.release(record);
+      const { shown } = await saved;
       const container = await step('flush record', async () => shown);
       log.info('container has ended', { containerId: record.id, exitCode, reason });
       this.#wake(record.id);

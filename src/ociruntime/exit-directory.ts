@@ -1,5 +1,5 @@
 import { watch, type FSWatcher } from 'node:fs';
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeFile } from '../base/atomic-file.ts';
 import { messageOf, unlessMissing } from '../base/errors.ts';
@@ -18,15 +18,24 @@ export interface ContainerExit {
 
 /** How often the exit directory is read in full, milliseconds: Node reports no inotify overflow. */
 const RESCAN_MS = 5_000;
+/** More than an exit code takes in its file. */
+const CODE_BYTES = 16;
 
 /** Reads what conmon kept of a container's end. Undefined while there is no exit file, or an empty one (after a loss of power). */
 export async function readExit(persistDirectory: string): Promise<ContainerExit | undefined> {
-  const file = join(persistDirectory, 'exit');
-  const code = Number.parseInt(await unlessMissing(readFile(file, 'utf8'), ''), 10);
-  if (Number.isNaN(code)) return undefined;
-  const { mtimeNs } = await stat(file, { bigint: true });
-  const oomSeen = (await unlessMissing(stat(join(persistDirectory, 'oom')), undefined)) !== undefined;
-  return { exitCode: code, finishedAtNs: mtimeNs, oomSeen };
+  const file = await unlessMissing(open(join(persistDirectory, 'exit')), undefined);
+  if (file === undefined) return undefined;
+  try {
+    const [{ buffer, bytesRead }, { mtimeNs }, oom] = await Promise.all([
+      file.read(Buffer.alloc(CODE_BYTES), 0, CODE_BYTES, 0),
+      file.stat({ bigint: true }),
+      unlessMissing(stat(join(persistDirectory, 'oom')), undefined),
+    ]);
+    const exitCode = Number.parseInt(buffer.toString('latin1', 0, bytesRead), 10);
+    return Number.isNaN(exitCode) ? undefined : { exitCode, finishedAtNs: mtimeNs, oomSeen: oom !== undefined };
+  } finally {
+    await file.close();
+  }
 }
 
 /** The file by which conmon tells of a container's end. */

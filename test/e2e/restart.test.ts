@@ -26,6 +26,7 @@ import {
   waitForOutput,
 } from '../support/pods.ts';
 
+const RUNTIME = process.env['PODWRIGHT_TEST_RUNTIME'] ?? 'runc';
 const SLEEP = ['sleep', '3600'];
 
 /** Fields that no restart may change. */
@@ -107,6 +108,26 @@ e2eTest('kill -9: what runs goes on, and exits while the daemon is down keep cod
   assert.equal((await waitForExit(daemon, again)).exitCode, 0);
   await daemon.runtime.stopContainer({ containerId: goesOn, timeout: 0n });
   assert.equal((await containerStatus(daemon, goesOn)).exitCode, 137);
+});
+
+e2eTest('killed when an ended container was released, and its end not on record: it has its code and no OOM kill', async (daemon) => {
+  const pod = await runPod(daemon);
+  const id = await runContainer(daemon, pod, SLEEP);
+  const pid = await pidOf(daemon, id);
+  const before = await containerStatus(daemon, id);
+  await whileDown(daemon, async () => {
+    process.kill(pid, 'SIGKILL');
+    await until('the monitor has told the end', async () => (await readdir(`${daemon.runDir}/exits`)).includes(id));
+    // All that the release does, of which the runtime's part is the first.
+    const [handler = ''] = await readdir(`${daemon.runDir}/runtime`);
+    await execa(RUNTIME, ['--root', `${daemon.runDir}/runtime/${handler}`, 'delete', id]);
+    await execa('umount', ['--lazy', `${daemon.runDir}/bundles/${id}/rootfs`]);
+  });
+
+  const after = await containerStatus(daemon, id);
+  assert.deepEqual([after.state, after.exitCode, after.reason], [ContainerState.CONTAINER_EXITED, 137, 'Error']);
+  assert.deepEqual(identityOf(after), identityOf(before));
+  await daemon.runtime.removeContainer({ containerId: id });
 });
 
 e2eTest('SIGTERM and a new start: the same', async (daemon) => {
