@@ -10,7 +10,7 @@ import { specToJson } from '../ocispec/spec-json.ts';
 import { requireState, type ContainerRecord } from './container.ts';
 import type { Containers } from './containers.ts';
 import type { ExecFiles } from './exec-files.ts';
-import { readProcess } from './process-file.ts';
+import { processOf } from './process-file.ts';
 import { SharedStderr } from './shared-stderr.ts';
 import { givePipes } from './stdio-owner.ts';
 
@@ -26,7 +26,7 @@ export interface ExecProcess {
 /** Writes the OCI process object: that of the container's own process, with the command and terminal of the request. */
 export async function writeExecFiles(containers: Containers, record: ContainerRecord, options: ExecOptions): Promise<ExecFiles> {
   const files = containers.newExecFiles();
-  const process = specToJson(execProcess(await readProcess(containers.bundleOf(record.id), record.id), options));
+  const process = specToJson(execProcess(await processOf(containers.bundleOf(record.id), record.id), options));
   try {
     await writeFile(files.processFile, process, { mode: 0o600 });
   } catch (error) {

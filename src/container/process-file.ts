@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { BoundedMap } from '../base/bounded-map.ts';
 import { fail, messageOf, unlessMissing } from '../base/errors.ts';
 import { Field } from '../base/field.ts';
 import type { OciProcess } from '../ocispec/oci-types.ts';
@@ -14,16 +15,26 @@ export async function writeProcess({ processFile }: Bundle, process: OciProcess)
   await writeFile(processFile, specToJson(process), { mode: 0o600 });
 }
 
-/** @throws FailedPrecondition where it was not kept, or not well. */
-export async function readProcess({ processFile, specFile }: Bundle, id: string): Promise<OciProcess> {
+/** Of containers in which commands run again and again (probes); some 2 KB each. */
+const MOST_KEPT = 200;
+const kept = new BoundedMap<string, OciProcess>(MOST_KEPT);
+
+/** The process object of a container, read from the disk at the first time. @throws FailedPrecondition where it was not kept, or not well. */
+export async function processOf(bundle: Bundle, id: string): Promise<OciProcess> {
+  const process = kept.get(id) ?? (await readProcess(bundle, id));
+  kept.set(id, process);
+  return process;
+}
+
+async function readProcess({ processFile, specFile }: Bundle, id: string): Promise<OciProcess> {
   const refuse = (why: string): never => fail('FailedPrecondition', `exec container ${id}: ${why}; the container must be made again`);
   const read = async (file: string): Promise<string | undefined> => await unlessMissing(readFile(file, 'utf8'), undefined);
-  const kept = await read(processFile);
+  const own = await read(processFile);
   // The daemons until November 2026 did not keep it: their containers have it in their spec alone, which root alone may write.
-  const text = kept ?? (await read(specFile));
+  const text = own ?? (await read(specFile));
   if (text === undefined) return refuse('what its processes may do is not on record');
   try {
-    if (kept !== undefined) return readOciProcess(new Field(specFromJson(kept), 'process.json'));
+    if (own !== undefined) return readOciProcess(new Field(specFromJson(own), 'process.json'));
     return readOciProcess(new Field(specFromJson(text), 'config.json').at('process'));
   } catch (error) {
     return refuse(`what its processes may do cannot be read: ${messageOf(error)}`);
