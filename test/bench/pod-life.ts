@@ -1,5 +1,6 @@
 /** A pod's life in the steps that the kubelet takes, by the CRI. */
 import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NamespaceMode } from '../../api/cri/enums.ts';
@@ -89,6 +90,8 @@ export class CriPod implements MadePod {
 
   static async run(host: CriHost, kind: PodKind = USUAL): Promise<CriPod> {
     const config = podConfig(host, kind);
+    // As the kubelet does.
+    await mkdir(config.logDirectory ?? '', { recursive: true });
     const { podSandboxId } = await host.client.runtime.runPodSandbox({ config }, CALL);
     return new CriPod(host, config, podSandboxId);
   }
