@@ -90,10 +90,12 @@ interface Run {
 }
 
 const MEASURES: Record<(typeof PHASES)[number], (run: Run) => Promise<void>> = {
-  lives: async ({ targets, floor }) =>
-    everyRound('rounds', targets, floor, async (each) => {
+  lives: async ({ targets, floor }) => {
+    await everyRound('rounds', targets, floor, async (each) => {
       for (const kind of each === floor ? [USUAL] : KINDS) await podLife(each, each.times, kind);
-    }),
+    });
+    await floor?.measureMonitored(count('rounds'));
+  },
   'at-once': async ({ targets, floor }) =>
     everyRound('rounds-at-once', targets, floor, async (each) => {
       await Promise.all(Array.from({ length: AT_ONCE }, async () => podLife(each, each.times, USUAL, `${AT_ONCE} at once: `)));

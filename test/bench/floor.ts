@@ -6,11 +6,17 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { mkdirs, readJson, remove, writeJson } from 'fs-extra/esm';
+import { silentLog } from '../../src/base/log.ts';
+import { RecordStore } from '../../src/base/record-store.ts';
 import { adopt, becomeSubreaper } from '../../src/linux/children.ts';
 import { pinNamespaces, unpinNamespaces } from '../../src/linux/namespaces.ts';
 import { findProgram, run, SHORT_LIVED_GO, spawn } from '../../src/linux/spawn.ts';
+import { createMonitored } from '../../src/ociruntime/monitor.ts';
+import { MonitoredBundle } from '../../src/ociruntime/monitored-bundle.ts';
+import { OciRuntime } from '../../src/ociruntime/oci-runtime.ts';
 import { removeCgroups } from '../support/sweep.ts';
 import { bridgePlugins } from './peers.ts';
 import type { Parts } from './peers.ts';
@@ -20,6 +26,8 @@ import type { Target } from './targets.ts';
 import { Times } from './times.ts';
 
 const TIMEOUT_MS = 60_000;
+/** So long nothing was moved between cgroups: see REST_BEFORE_EXEC_MS of pod-life.ts. */
+const REST_MS = 100;
 
 interface Spec {
   readonly process: Record<string, unknown>;
@@ -60,15 +68,7 @@ export class Floor implements PodMaker {
   }
 
   async runPod(): Promise<MadePod> {
-    this.#serial += 1;
-    const id = `floor-${process.pid}-${this.#serial}`;
-    const directory = join(this.#directory, id);
-    const namespaces = join(directory, 'ns');
-    await mkdirs(directory);
-    await this.parts.measure('namespaces made and pinned', () => {
-      pinNamespaces(namespaces, { net: true, ipc: true, uts: true, loopback: true });
-      return Promise.resolve();
-    });
+    const { id, directory, namespaces } = await this.#pin();
     const result = await this.#plugins('ADD', id, join(namespaces, 'net'));
     return {
       startContainer: async () => this.#startContainer(id, directory),
@@ -84,11 +84,75 @@ export class Floor implements PodMaker {
     };
   }
 
+  /**
+   * Create + Start under conmon with two records on disk, one before the creation and one after it, both flushed: what a container cannot do
+   * without that outlives its daemon, and whose daemon outlives a loss of power. A pod without a network is enough.
+   */
+  async measureMonitored(rounds: number): Promise<void> {
+    const { conmon, runtime: path } = this.#machine;
+    const environment = { ...SHORT_LIVED_GO, PATH: process.env['PATH'] ?? '' };
+    const runtime = new OciRuntime({ name: 'floor', path, root: join(this.#directory, 'runtime'), systemdCgroup: false, environment });
+    const options = { conmonPath: conmon, exitDirectory: join(this.#directory, 'exits'), logSizeMaxBytes: -1 };
+    await mkdirs(options.exitDirectory);
+    const records = new RecordStore<Record<string, string> & { id: string }, unknown>({
+      directory: join(this.#directory, 'records'),
+      badDirectory: join(this.#directory, 'bad'),
+      kind: 'container',
+      version: 1,
+      readRecord: () => assert.fail('none is read'),
+      readState: () => assert.fail('none is read'),
+      log: silentLog,
+    });
+    await records.load();
+    for (let round = 0; round < rounds; round += 1) {
+      const { id, directory, namespaces } = await this.#pin();
+      await this.#writeSpec(id, directory);
+      const recordId = id.padEnd(64, '0');
+      const request = {
+        containerId: id,
+        name: id,
+        bundle: new MonitoredBundle(directory, join(directory, 'persist')),
+        logPath: join(directory, 'log'),
+        terminal: false,
+        stdin: false,
+        stdinOnce: false,
+        placeMonitor: async () => Promise.resolve(),
+        timeoutMs: TIMEOUT_MS,
+      };
+      await mkdirs(request.bundle.persistDirectory);
+      await sleep(REST_MS);
+      const made = await this.parts.measure('create and start under conmon, with two records on disk', async () => {
+        const intent = await records.create({ id: recordId, spec: JSON.stringify(this.#spec) });
+        const [created] = await Promise.all([createMonitored(options, runtime, request, { isPlacedFirst: false }), intent.flush()]);
+        await records.saveState(recordId, { is: 'Created' }, { isFirst: true });
+        await runtime.start(id);
+        return created;
+      });
+      process.kill(made.process.pid, 'SIGKILL');
+      await made.monitorExit;
+      await runtime.delete(id);
+      unpinNamespaces(namespaces);
+    }
+  }
+
   async end(): Promise<void> {
     await this.#model.removeAll().catch(() => undefined);
     await execa('ip', ['link', 'del', this.#bridge], { reject: false });
     await removeCgroups(`/${this.#bridge}`);
     await remove(this.#directory);
+  }
+
+  async #pin(): Promise<{ readonly id: string; readonly directory: string; readonly namespaces: string }> {
+    this.#serial += 1;
+    const id = `floor-${process.pid}-${this.#serial}`;
+    const directory = join(this.#directory, id);
+    const namespaces = join(directory, 'ns');
+    await mkdirs(directory);
+    await this.parts.measure('namespaces made and pinned', () => {
+      pinNamespaces(namespaces, { net: true, ipc: true, uts: true, loopback: true });
+      return Promise.resolve();
+    });
+    return { id, directory, namespaces };
   }
 
   /** The last result of an ADD. */
@@ -134,7 +198,7 @@ export class Floor implements PodMaker {
     assert.equal(code, 0, `${this.#machine.runtime} ${args.join(' ')}`);
   }
 
-  async #startContainer(id: string, directory: string): Promise<void> {
+  async #writeSpec(id: string, directory: string): Promise<void> {
     const path = (type: string): string => join(directory, 'ns', { network: 'net' }[type] ?? type);
     const namespaces = this.#spec.linux.namespaces.map((each) => (each.path === undefined ? each : { ...each, path: path(each.type) }));
     await writeJson(join(directory, 'config.json'), {
@@ -142,6 +206,10 @@ export class Floor implements PodMaker {
       hooks: undefined,
       linux: { ...this.#spec.linux, namespaces, cgroupsPath: `/${this.#bridge}/${id}` },
     });
+  }
+
+  async #startContainer(id: string, directory: string): Promise<void> {
+    await this.#writeSpec(id, directory);
     await writeJson(join(directory, 'process.json'), { ...this.#spec.process, args: ['true'] });
     const pidFile = join(directory, 'pid');
     await this.#runtime('runtime create', ['create', '--bundle', directory, '--pid-file', pidFile, id]);
