@@ -113,13 +113,26 @@ export class AttachmentRecords {
     return this.#file(id) + CORRUPT;
   }
 
+  /**
+   * Writes the record of what is going to be attached, as {@link save} does, in half of the time: a loss of power before this returns may leave
+   * an empty file, and no plugin has been asked then.
+   */
+  async saveIntent(intent: AttachmentRecord): Promise<void> {
+    const file = this.#file(intent.containerId);
+    const { flushed } = await writeFileThenFlush(file, JSON.stringify(toDisk(intent)));
+    try {
+      await flushed;
+    } catch (error) {
+      await removeFile(file).catch(() => undefined);
+      throw error;
+    }
+    this.#records.set(intent.containerId, intent);
+  }
+
   /** Writes a record so that it survives a loss of power, but for its result. */
   async save(record: AttachmentRecord): Promise<void> {
     const { result, ...intent } = record;
-    const [file, text] = [this.#file(record.containerId), JSON.stringify(toDisk(intent))];
-    // Of a first one nothing is lost with a loss of power, and the file and its directory are flushed at the same time.
-    if (this.#records.has(record.containerId)) await writeFileAtomic(file, text);
-    else await (await writeFileThenFlush(file, text)).flushed;
+    await writeFileAtomic(this.#file(record.containerId), JSON.stringify(toDisk(intent)));
     this.#records.set(record.containerId, intent);
     if (result !== undefined) await this.saveResult(intent, result);
   }

@@ -127,7 +127,7 @@ export class Networks {
       const createdAt = new Date().toISOString();
       const record: AttachmentRecord = { containerId, pod, netnsPath, ifName: IFNAME, network, capabilityArgs, createdAt };
       targetOf(record, netnsPath); // Throws for a pod that cannot be told to plugins, before anything is done.
-      await this.#records.save(record);
+      await this.#records.saveIntent(record);
       stage('cni.intent-recorded');
       try {
         await life.namespaceMade;

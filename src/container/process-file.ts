@@ -15,7 +15,7 @@ export async function writeProcess({ processFile }: Bundle, process: OciProcess)
   await writeFile(processFile, specToJson(process), { mode: 0o600 });
 }
 
-/** Of containers in which commands run again and again (probes); some 2 KB each. */
+/** Of containers in which commands run again and again (probes); 2 KB each, more with a long environment. */
 const MOST_KEPT = 200;
 const kept = new BoundedMap<string, OciProcess>(MOST_KEPT);
 
@@ -24,6 +24,11 @@ export async function processOf(bundle: Bundle, id: string): Promise<OciProcess>
   const process = kept.get(id) ?? (await readProcess(bundle, id));
   kept.set(id, process);
   return process;
+}
+
+/** The container is gone. */
+export function forgetProcess(id: string): void {
+  kept.delete(id);
 }
 
 async function readProcess({ processFile, specFile }: Bundle, id: string): Promise<OciProcess> {

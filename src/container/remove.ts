@@ -7,6 +7,7 @@ import { sweepAway, unmountAll } from './create.ts';
 import { imagesOf } from './container.ts';
 import type { Container, ContainerRecord } from './container.ts';
 import { bundleOf, type ContainerParts } from './parts.ts';
+import { forgetProcess } from './process-file.ts';
 import { renewNamesOf } from './restore-checkpoint.ts';
 
 /**
@@ -50,6 +51,7 @@ async function removeRemains(parts: ContainerParts, record: ContainerRecord): Pr
     parts.rootfs.remove(record.id, [directory, persistDirectory, processFile]),
     removeExitFiles(parts.monitor.exitDirectory, record.id),
   ]);
+  forgetProcess(record.id);
   stage('container.rootfs.removed');
   for (const id of imagesOf(record)) parts.images.release(id, record.id);
   await parts.store.remove(record.id);

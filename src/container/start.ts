@@ -32,7 +32,7 @@ export async function startContainer(parts: ContainerParts, container: Container
  * ends the container anyway, so the intent is not flushed.
  */
 async function launch(parts: ContainerParts, { record, state }: Container, life: StartLife, ask: () => Promise<void>): Promise<void> {
-  const { store, log } = parts;
+  const { store } = parts;
   await orEnd(record, life, ask);
   stage('container.start-hooked');
   let made = madeOf(state);
@@ -53,13 +53,18 @@ async function launch(parts: ContainerParts, { record, state }: Container, life:
   );
   stage('container.started');
   // A very short container may have ended by now, but its end is recorded under this same lock, so after us. It runs, whatever
-  // the disk says: the caller must not be told otherwise, nor wait for it, and the intent is enough for a restart.
+  // the disk says: the caller must not be told otherwise, nor wait for it, and the intent is enough for a restart. But the intent
+  // of one that was restored does not say which processes it has.
   const running: ContainerState = { ...made, is: 'Running', startedAtNs };
-  void store.showThenSave(record.id, running).then((unsaved) => {
-    if (unsaved !== undefined)
-      log.error('a container runs, but that could not be written', { containerId: record.id, error: messageOf(unsaved) });
-  });
+  const written = showRunning(parts, record, running);
+  if (record.checkpoint !== undefined) await written;
   stage('container.running');
+}
+
+/** Never rejects. */
+async function showRunning({ store, log }: ContainerParts, { id }: ContainerRecord, running: ContainerState): Promise<void> {
+  const unsaved = await store.showThenSave(id, running).catch((error: unknown) => error);
+  if (unsaved !== undefined) log.error('a container runs, but that could not be written', { containerId: id, error: messageOf(unsaved) });
 }
 
 /** Does a step of a start. Where it fails, the container is ended: the stop that kills it writes its record, where there was something to kill. */

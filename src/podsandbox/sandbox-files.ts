@@ -70,8 +70,8 @@ export async function removeSandboxFiles(paths: SandboxPaths): Promise<void> {
  * @param isLabelled whether it gets the label that the node's SELinux policy has for its place.
  */
 export async function makeRequestedDirectory(path: string, isLabelled: boolean, signal: AbortSignal): Promise<void> {
-  // The kubelet has just made it, as a rule.
-  if (isDirectoryAtHand(path)) return;
+  // The kubelet has just made it, as a rule. What is there already gets its label too.
+  if (!isLabelled && isDirectoryAtHand(path)) return;
   const result = await run('mkdir', {
     args: ['-p', '-m', '0755', ...(isLabelled ? ['-Z'] : []), '--', path],
     timeoutMs: DIRECTORY_TIMEOUT_MS,
