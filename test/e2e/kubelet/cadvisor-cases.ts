@@ -122,6 +122,8 @@ async function compareWithCrio(world: World): Promise<void> {
 async function afterKill(world: World): Promise<void> {
   await world.withDaemonDown('SIGKILL', async () => Promise.resolve());
   const before = idOf(containerOf(await world.untilReady(NAME), 'main'));
+  // The kubelet may be without its runtime yet, whatever it has in its status.
+  await until('the kubelet runs commands again', async () => world.run(NAME, 'main', 'true').then(() => true, () => false)); // prettier-ignore
   await world.run(NAME, 'main', 'kill', '1').catch(() => undefined); // it takes the command along
   await world.untilPod(NAME, 'made anew', (one) => one.ready && idOf(containerOf(one, 'main')) !== before);
   await untilNothingIsMissing(world);
