@@ -49,8 +49,9 @@ async function sendAll<T extends object>(
 ): Promise<void> {
   const faults: string[] = [];
   const taken = (await codeOf(send(good))).code;
-  // It is made in the daemon's root a second after the first thing that is kept in it.
-  await until('there is a history', async () => (await readdir(daemon.root)).includes('history'));
+  // It is made in the daemon's root a second after the first thing that is kept in it, and its file after that.
+  const historyFiles = async (): Promise<string[]> => readdir(join(daemon.root, 'history')).catch(() => []);
+  await until('there is a history', async () => (await historyFiles()).length > 0);
   const values = wrongValuesOf(SCHEMA.lookupType(request)).filter(({ field }) => !NOT_TRIED.test(field));
   for (const wrong of values) {
     const before = await traceOf(daemon);

@@ -38,8 +38,8 @@ export type Inventory = readonly string[];
 
 /** Deep enough for one entry per object, not for the files of layers. */
 const DEPTH = 4;
-/** What has been done, a refusal too, is kept on purpose: in this directory, a second later, and the oldest of it in another file. */
-export const HISTORY = /\/history(\/operations(\.old)?\.jsonl)?$/;
+/** What has been done, a refusal too, is kept on purpose. */
+export const HISTORY = /\/history\/operations(\.old)?\.jsonl$/;
 /** statfs(2). */
 const NSFS_MAGIC = 0x6e736673;
 
