@@ -108,6 +108,11 @@ export function readOomKills(file: string): number | undefined {
   return eventCount(readAtOnce(file) ?? '', 'oom_kill');
 }
 
+/** The same beside the event loop, for one of many: whoever may make cgroups decides how many. */
+export async function readOomKillsBeside(file: string): Promise<number | undefined> {
+  return eventCount((await readCgroupFile(file)) ?? '', 'oom_kill');
+}
+
 /** Sums that the kernel makes for the reader, over all processors and cgroups below (rstat), and what block devices have to be asked for. */
 const MADE_FOR_READER = /^(blkio|io)\.|\.(stat|pressure)$/;
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { present } from '../../base/field.ts';
 import { BaseCgroups, below } from './base-cgroups.ts';
-import { CgroupTexts, readOomKills } from './cgroup-texts.ts';
+import { CgroupTexts, readOomKills, readOomKillsBeside } from './cgroup-texts.ts';
 import type { MemoryEvents } from './cgroups.ts';
 import { hasNoneBelow, treeOf } from './directories.ts';
 import { readFigures, readUsage } from './figures-v1.ts';
@@ -19,8 +19,8 @@ export class CgroupsV1 extends BaseCgroups {
   async oomKills(path: string): Promise<number | undefined> {
     const directory = this.#directoryOf('memory', path);
     if (directory === undefined) return undefined;
-    const all = hasNoneBelow(directory) ? [directory] : await treeOf(directory);
-    const counts = all.map((each) => readOomKills(join(each, 'memory.oom_control')));
+    if (hasNoneBelow(directory)) return readOomKills(join(directory, 'memory.oom_control'));
+    const counts = await Promise.all((await treeOf(directory)).map(async (each) => readOomKillsBeside(join(each, 'memory.oom_control'))));
     const known = counts.filter((count) => count !== undefined);
     return known.length === 0 ? undefined : known.reduce((sum, count) => sum + count, 0);
   }

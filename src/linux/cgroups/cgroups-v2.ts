@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { unlessMissing } from '../../base/errors.ts';
 import { BaseCgroups } from './base-cgroups.ts';
 import type { GoneOomKills, MemoryEvents } from './cgroups.ts';
-import { CgroupTexts, readOomKills } from './cgroup-texts.ts';
+import { CgroupTexts, readOomKills, readOomKillsBeside } from './cgroup-texts.ts';
 import { readFigures, readUsage } from './figures-v2.ts';
 import type { CgroupFigures, CgroupUsage } from './figures.ts';
 import type { Hierarchy } from './hierarchies.ts';
@@ -74,6 +74,6 @@ export class CgroupsV2 extends BaseCgroups {
 async function sumOfChildren(directory: string, except: ReadonlySet<string>): Promise<number> {
   const entries = await unlessMissing(readdir(directory, { withFileTypes: true }), []);
   const names = entries.filter((entry) => entry.isDirectory() && !except.has(entry.name)).map((entry) => entry.name);
-  const counts = names.map((name) => readOomKills(join(directory, name, 'memory.events')));
+  const counts = await Promise.all(names.map(async (name) => readOomKillsBeside(join(directory, name, 'memory.events'))));
   return counts.reduce<number>((sum, count) => sum + (count ?? 0), 0);
 }
