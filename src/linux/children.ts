@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { bind, check, errnoError, lastErrno, lib } from './libc.ts';
+import { bind, bindIdle, check, errnoError, lastErrno, lib } from './libc.ts';
 import { statOfProcess } from './proc-stat.ts';
 import { unlessMissing } from '../base/errors.ts';
 
@@ -30,6 +30,7 @@ const RECHECK_MS = 1000;
 const waitid = bind<(type: number, id: number, info: Buffer, options: number) => number>(
   'int waitid(int type, uint32_t id, void *info, int options)',
 );
+const lookAtChildren = bindIdle<typeof waitid>('int waitid(int type, uint32_t id, void *info, int options)');
 const waitpid = lib.func('int waitpid(int pid, void *status, int options)') as unknown as {
   async(pid: number, status: null, options: number, done: () => void): void;
 };
@@ -110,7 +111,7 @@ function watch(pid: number, keepsAlive: boolean): Promise<ExitStatus> {
   watched.set(pid, { resolve, reject, exit: promise, keepsAlive });
   if (keepsAlive) {
     spawnedAlive += 1;
-    keepAlive ??= setInterval(reapAll, RECHECK_MS);
+    keepAlive ??= setInterval(reapIfAny, RECHECK_MS);
   }
   reap(pid);
   return promise;
@@ -123,6 +124,11 @@ export function lookForEnd(pid: number): void {
 
 function reapAll(): void {
   for (const pid of [...watched.keys()]) reap(pid);
+}
+
+/** At each look without a SIGCHLD, which finds nothing as a rule: one call, not one for each conmon. */
+function reapIfAny(): void {
+  if (hasZombie()) reapAll();
 }
 
 function reap(pid: number): void {
@@ -183,7 +189,7 @@ export async function sweepZombies(before: ReadonlySet<number>): Promise<Set<num
 /** Whether any child of ours has ended and is not waited for. */
 function hasZombie(): boolean {
   infoBuffer.fill(0);
-  return waitid(P_ALL, 0, infoBuffer, WEXITED | WNOHANG | WNOWAIT) === 0 && infoBuffer.readInt32LE(SIGINFO.pid) !== 0;
+  return lookAtChildren(P_ALL, 0, infoBuffer, WEXITED | WNOHANG | WNOWAIT) === 0 && infoBuffer.readInt32LE(SIGINFO.pid) !== 0;
 }
 
 /**

@@ -16,6 +16,15 @@ export function bind<F extends (...args: never[]) => unknown>(prototype: string)
   return named(name, lib.func(prototype)) as unknown as F;
 }
 
+/**
+ * Declares as {@link bind} does a call that cannot take long and that a clock makes: it does not wake the watch of the event loop, which
+ * would then look often at a daemon that does nothing.
+ */
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller states the type that the C text has
+export function bindIdle<F extends (...args: never[]) => unknown>(prototype: string): F {
+  return lib.func(prototype) as unknown as F;
+}
+
 type AnyFunction = (...args: unknown[]) => unknown;
 
 /** On the main thread, where it may hold the event loop up, a call that takes long is told by its name. */

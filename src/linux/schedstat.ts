@@ -1,4 +1,4 @@
-import { close, lib, open, O_RDONLY } from './libc.ts';
+import { bindIdle, close, open, O_RDONLY } from './libc.ts';
 
 /** How long a thread has run, and has wanted to run and had no processor, since it began, milliseconds. */
 export interface SchedStat {
@@ -10,13 +10,10 @@ const NS_IN_MS = 1e6;
 const NOTHING: SchedStat = { processorMs: 0, delayedMs: 0 };
 const buffer = Buffer.alloc(64);
 
-// Not by bind(), whose timing counts as activity: the watch would wake itself.
-const pread = lib.func('long pread(int fd, void *buf, size_t count, int64_t offset)') as unknown as (
-  fd: number,
-  buffer: Buffer,
-  length: number,
-  offset: number,
-) => number;
+// The watch would wake itself by another.
+const pread = bindIdle<(fd: number, buffer: Buffer, length: number, offset: number) => number>(
+  'long pread(int fd, void *buf, size_t count, int64_t offset)',
+);
 
 /** Opens the account of a thread: /proc/PID/schedstat. undefined where there is none (a kernel without CONFIG_SCHED_INFO). */
 export function openSchedStat(path: string): number | undefined {

@@ -48,7 +48,7 @@ async function lookForMissing(parts: RestoreParts): Promise<Difference[]> {
   for (const { record, state } of parts.sandboxes.list()) {
     if (state.is !== 'Ready') continue;
     for (const path of Object.values(parts.sandboxes.pathsOf(record.id).namespacesOf(record))) {
-      if (path !== 'host' && !(await isPinned(path))) missing.push({ kind: 'namespace', name: path });
+      if (path !== 'host' && !isPinned(path)) missing.push({ kind: 'namespace', name: path });
     }
   }
   for (const { record, state } of parts.containers.list()) {

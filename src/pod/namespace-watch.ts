@@ -9,9 +9,9 @@ import type { PodParts } from './stop-pod.ts';
 const POLL_MS = 5_000;
 
 /** The path of a namespace that a sandbox should have and has not; undefined where it has all. */
-export async function lostNamespace(sandboxes: Sandboxes, record: SandboxRecord): Promise<string | undefined> {
+export function lostNamespace(sandboxes: Sandboxes, record: SandboxRecord): string | undefined {
   for (const path of Object.values(sandboxes.pathsOf(record.id).namespacesOf(record))) {
-    if (path !== 'host' && !(await isPinned(path))) return path;
+    if (path !== 'host' && !isPinned(path)) return path;
   }
   return undefined;
 }
@@ -24,7 +24,7 @@ export async function watchNamespaces(parts: PodParts, signal: AbortSignal): Pro
     for (const { record, state } of sandboxes.list()) {
       if (state.is !== 'Ready') continue;
       try {
-        const lost = await lostNamespace(sandboxes, record);
+        const lost = lostNamespace(sandboxes, record);
         if (lost === undefined || sandboxes.store.get(record.id)?.state.is !== 'Ready') continue;
         log.warn('a namespace of a pod sandbox is gone; the sandbox is NotReady', { sandboxId: record.id, path: lost });
         await sandboxes.markLost(record.id, `its namespace ${lost} is gone`);

@@ -18,7 +18,7 @@ export async function releaseUnknownAttachment({ sandboxes, sandboxParts }: Rest
   const pod = { name: '', namespace: '', uid: '' };
   await networks.adopt(containerId);
   try {
-    if (await isPinned(netnsPath)) await networks.detach({ containerId, netnsPath, pod }, AbortSignal.timeout(detachBudgetMs));
+    if (isPinned(netnsPath)) await networks.detach({ containerId, netnsPath, pod }, AbortSignal.timeout(detachBudgetMs));
   } finally {
     await networks.detachLater({ containerId });
   }

@@ -163,7 +163,7 @@ async function lookAtSandbox(parts: RestoreParts, sandbox: Sandbox, boot: string
 async function whatIsLost(sandboxes: Sandboxes, sandbox: Sandbox, boot: string): Promise<string | undefined> {
   const { record, state } = sandbox;
   if (record.bootId !== boot) return `the node was rebooted (boot id ${record.bootId}, now ${boot})`;
-  const path = await lostNamespace(sandboxes, record);
+  const path = lostNamespace(sandboxes, record);
   if (path !== undefined) return `its namespace ${path} is gone`;
   if (state.infra !== undefined && !(await isAlive(state.infra.process))) return 'its infra process has ended';
   return undefined;

@@ -44,7 +44,7 @@ const RELEASE_PATIENCE_MS = 5000;
 
 async function releaseNetwork(parts: SandboxParts, record: SandboxRecord, isUnfinished: boolean): Promise<void> {
   const { netns } = pathsOf(parts, record.id);
-  if (await isPinned(netns)) {
+  if (isPinned(netns)) {
     try {
       await parts.networks.detach(detachRequest(record, netns), AbortSignal.timeout(parts.detachBudgetMs));
       return;

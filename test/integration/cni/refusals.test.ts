@@ -85,7 +85,7 @@ test('a plugin that says the same because its agent is away is asked again until
   await installPlugin(lab.binDir, 'fixture', 'passes');
   await untilReleased();
   assert.deepEqual(released, [pod.containerId]);
-  assert.equal(await isPinned(pod.netnsPath), true, 'its owner takes it away');
+  assert.equal(isPinned(pod.netnsPath), true, 'its owner takes it away');
 });
 
 test('a plugin that is down for long has so many namespaces kept and no more; the others are released without theirs', async () => {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { EventLoopWatch } from '../../../src/linux/event-loop-watch.ts';
 import { adopt, becomeSubreaper, noteSpawning, startZombieSweep, sweepZombies } from '../../../src/linux/children.ts';
 import { identify } from '../../../src/linux/process.ts';
 import { statOfProcess } from '../../../src/linux/proc-stat.ts';
+import { isPinned } from '../../../src/linux/namespaces.ts';
 import { run } from '../../../src/linux/spawn.ts';
 
 /** Starts a process that runs its script when its parent is gone, which would reap it, and returns its pid. */
@@ -80,4 +82,26 @@ test('startZombieSweep cleans up by itself', async () => {
   sweep.stop();
   assert.equal(await identify(pid), undefined);
   assert.equal(await statOfProcess(pid), undefined);
+});
+
+test('looking after children and namespaces of a daemon at rest leaves the watch of the event loop asleep', async () => {
+  const child = run('sleep', { args: ['6'], timeoutMs: 20_000 });
+  const sweep = startZombieSweep(200);
+  let looks = 0;
+  const watch = EventLoopWatch.start(
+    () => undefined,
+    () => (looks += 1),
+  );
+  const pins = setInterval(() => isPinned('/proc/self/ns/net'), 200);
+  try {
+    await sleep(1000);
+    looks = 0;
+    await sleep(4000);
+    assert.ok(looks >= 3 && looks <= 6, `${looks} looks in 4 s, one each second is meant`);
+  } finally {
+    clearInterval(pins);
+    watch.stop();
+    sweep.stop();
+    await child;
+  }
 });

@@ -45,7 +45,7 @@ test('pinNamespaces keeps namespaces of their own, with hostname, sysctls and lo
     unpinNamespaces(directory);
   });
   assert.deepEqual(threadNamespaces(), before);
-  for (const kind of KINDS) assert.equal(await isPinned(join(directory, kind)), true, kind);
+  for (const kind of KINDS) assert.equal(isPinned(join(directory, kind)), true, kind);
 
   const paths = { net: join(directory, 'net'), ipc: join(directory, 'ipc'), uts: join(directory, 'uts') };
   const inside = withNamespaces(paths, () => ({
@@ -102,9 +102,9 @@ test('unpinNamespaces leaves no mount and no file, and may be called again', asy
     [],
   );
   unpinNamespaces(directory);
-  assert.equal(await isPinned(join(directory, 'net')), false);
+  assert.equal(isPinned(join(directory, 'net')), false);
   await writeFile(`${directory}-plain`, '');
-  assert.equal(await isPinned(`${directory}-plain`), false);
+  assert.equal(isPinned(`${directory}-plain`), false);
 });
 
 test('a failing step leaves nothing and brings us back', async (t) => {
@@ -147,7 +147,7 @@ test('pinning where pins are fails and does not touch them', async (t) => {
     { code: 'EEXIST' },
   );
   assert.deepEqual((await readdir(directory)).sort(), ['ipc', 'net']);
-  assert.equal(await isPinned(join(directory, 'net')), true);
+  assert.equal(isPinned(join(directory, 'net')), true);
 });
 
 test('withNamespaces comes back after a throw and refuses work that goes on later', async (t) => {
