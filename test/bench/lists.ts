@@ -6,7 +6,7 @@ import { inTurn } from './turns.ts';
 
 const PER_POD = 10;
 const AT_ONCE = 5;
-const ROUNDS = 5;
+const ROUNDS = 6;
 const LISTS_PER_ROUND = 40;
 const STATS_PER_ROUND = 2;
 
@@ -39,8 +39,9 @@ export async function measureLists(targets: readonly Target[], containers: numbe
         for (let n = 0; n < Math.min(PER_POD, containers); n += 1) await pod.startContainer(`c${n}`);
       });
     }
-    for (let round = 0; round < ROUNDS; round += 1) {
-      for (const target of inTurn(targets, round)) await ask(target, containers, pods.get(target) ?? []);
+    // One round uncounted: the code of this client is compiled in it, which would be charged to whoever is asked first.
+    for (let round = 0; round <= ROUNDS; round += 1) {
+      for (const target of inTurn(targets, round)) await ask(target, containers, pods.get(target) ?? [], round > 0);
     }
   } finally {
     for (const [target, made] of pods) {
@@ -50,17 +51,16 @@ export async function measureLists(targets: readonly Target[], containers: numbe
   }
 }
 
-async function ask(target: Target, containers: number, pods: readonly CriPod[]): Promise<void> {
+async function ask(target: Target, containers: number, pods: readonly CriPod[], isCounted: boolean): Promise<void> {
   for (const [what, times, question] of QUESTIONS) {
     const name = `${what}, ${containers} containers`;
     for (let n = 0; n < times; n += 1) {
       // A runtime may not have all of them.
-      const isAnswered = await target.times
-        .measure(name, async () => question(target, pods[n % pods.length]?.containerId ?? ''))
-        .then(
-          () => true,
-          () => false,
-        );
+      const asked = async (): Promise<unknown> => question(target, pods[n % pods.length]?.containerId ?? '');
+      const isAnswered = await (isCounted ? target.times.measure(name, asked) : asked()).then(
+        () => true,
+        () => false,
+      );
       if (!isAnswered) break;
     }
   }
