@@ -49,6 +49,7 @@ interface Running {
 
 async function start(build: Build): Promise<Running> {
   const daemon = await TestDaemon.start({
+    runInMemory: true,
     args: ['--log-level', 'info'],
     env: { PODWRIGHT_DIST: build.dist },
     isHeldUp: true,

@@ -11,6 +11,7 @@ import { execa } from 'execa';
 import { mkdirs, writeJson } from 'fs-extra/esm';
 import { connect } from '../../src/cli/cri-client.ts';
 import type { CriClient } from '../../src/cli/cri-client.ts';
+import { mountRunDirectory } from '../support/daemon.ts';
 import { sweep } from '../support/sweep.ts';
 import { childrenOf } from './runtime-process.ts';
 
@@ -59,6 +60,7 @@ export class Peer {
   static async start(kind: PeerKind, program: string, parts: Parts): Promise<Peer> {
     const peer = new Peer(kind, program, await mkdtemp(join(tmpdir(), 'pb-')));
     await mkdirs(join(peer.directory, 'cni'));
+    await mountRunDirectory(join(peer.directory, 'run'));
     const plugins = bridgePlugins(peer.bridge, join(peer.directory, 'cni-data'));
     await writeJson(join(peer.directory, 'cni/10-bench.conflist'), { cniVersion: '1.0.0', name: peer.network, plugins });
     await (kind === 'crio' ? configureCrio(peer.directory, program, parts) : configureContainerd(peer.directory, parts));
@@ -159,7 +161,7 @@ async function configureContainerd(directory: string, { runtime, cniBinDirs, reg
   const lines = [
     'version = 3',
     `root = "${directory}/root"`,
-    `state = "${directory}/state"`,
+    `state = "${directory}/run"`,
     '[grpc]',
     `address = "${directory}/cri.sock"`,
     '[plugins."io.containerd.cri.v1.images".registry]',
@@ -184,7 +186,7 @@ async function configureContainerd(directory: string, { runtime, cniBinDirs, reg
 }
 
 async function configureCrio(directory: string, program: string, { runtime, conmon, cniBinDirs, registry = '' }: Parts): Promise<void> {
-  for (const name of ['crio.conf.d', 'hooks', 'policies', 'run']) await mkdirs(join(directory, name));
+  for (const name of ['crio.conf.d', 'hooks', 'policies']) await mkdirs(join(directory, name));
   await writeFile(join(directory, 'registries.conf'), `[[registry]]\nlocation = "${registry}"\ninsecure = true\n`);
   await writeFile(join(directory, 'policy.json'), '{"default": [{"type": "insecureAcceptAnything"}]}');
   const lines = [

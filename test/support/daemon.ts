@@ -38,6 +38,8 @@ export interface DaemonOptions {
   readonly root?: string;
   /** Images to load after the first start; default busybox. */
   readonly images?: readonly (keyof typeof IMAGES)[];
+  /** Its run directory is a tmpfs, as on a node; else it lies on a disk. */
+  readonly runInMemory?: boolean;
   /** The test stops the daemon's process itself: how long its event loop stands still then says nothing of the daemon. */
   readonly isHeldUp?: boolean;
 }
@@ -46,6 +48,12 @@ export interface DaemonOptions {
 const OCI_RUNTIME = process.env['PODWRIGHT_TEST_RUNTIME'] ?? 'runc';
 const CONMON = process.env['PODWRIGHT_TEST_CONMON'];
 const CNI_BIN_DIRS = (process.env['PODWRIGHT_TEST_CNI_BIN'] ?? '/opt/cni/bin:/usr/lib/cni').split(':');
+
+/** As /run is on a node. {@link sweep} unmounts it. */
+export async function mountRunDirectory(directory: string): Promise<void> {
+  await mkdir(directory);
+  await execa('mount', ['-t', 'tmpfs', '-o', 'mode=0711', 'podwright-test', directory]);
+}
 
 /** A daemon of our own build with everything of its own: root, run directory, sockets, CNI configuration, bridge, cgroups. */
 export class TestDaemon {
@@ -97,6 +105,7 @@ export class TestDaemon {
     await mkdir(daemon.cniBinDir);
     await mkdir(join(daemon.directory, 'conf.d'));
     await mkdir(daemon.logDirectory);
+    if (options.runInMemory === true) await mountRunDirectory(daemon.runDir);
     await writeFile(join(daemon.directory, 'podwright.toml'), options.config ?? '');
     if (options.cniPlugins !== 'none') await daemon.writeCniConf(options.cniPlugins ?? daemon.bridgePlugins());
     return daemon;
