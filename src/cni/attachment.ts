@@ -70,6 +70,6 @@ export function checkId(containerId: string): void {
 }
 
 /** The path, where a namespace is there. A file whose namespace is no longer mounted on it would only make plugins fail. */
-export async function existing(path: string | undefined): Promise<string | undefined> {
+export function existing(path: string | undefined): string | undefined {
   return path !== undefined && isPinned(path) ? path : undefined;
 }

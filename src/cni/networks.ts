@@ -89,7 +89,7 @@ export class Networks {
     for (const id of this.#pending.ids()) {
       // A crash between the two writes of detachLater leaves the record in both places.
       if (this.#records.ids().includes(id)) await this.#records.remove(id);
-      await this.#keepNamespace(id);
+      this.#keepNamespace(id);
       this.#queue.add(id);
     }
   }
@@ -147,7 +147,7 @@ export class Networks {
    */
   async detach(request: NetworkDetachRequest, signal: AbortSignal): Promise<void> {
     checkId(request.containerId);
-    const netnsPath = await existing(request.netnsPath);
+    const netnsPath = existing(request.netnsPath);
     await this.#operations.run(request.containerId, () => this.#release(this.#records, { ...request, netnsPath }, signal));
   }
 
@@ -160,7 +160,7 @@ export class Networks {
     checkId(containerId);
     await this.#operations.locked(containerId, async () => {
       if (!(await this.#pending.take(this.#records, containerId))) return;
-      await this.#keepNamespace(containerId);
+      this.#keepNamespace(containerId);
       stage('cni.detach-queued');
       await this.#records.remove(containerId);
       this.#queue.add(containerId);
@@ -318,7 +318,7 @@ export class Networks {
 
   async #releaseQueued(containerId: string, signal: AbortSignal, failures: number): Promise<void> {
     await this.#operations.run(containerId, async () => {
-      const netnsPath = await existing(this.#pending.get(containerId)?.netnsPath);
+      const netnsPath = existing(this.#pending.get(containerId)?.netnsPath);
       await this.#release(this.#pending, { containerId, netnsPath, pod: UNKNOWN_POD }, signal, failures);
       if (!this.#kept.delete(containerId)) return;
       await this.#options.releaseNamespace?.(containerId);
@@ -327,8 +327,8 @@ export class Networks {
   }
 
   /** Has the namespace of a queued detach kept, where it is there. */
-  async #keepNamespace(containerId: string): Promise<void> {
-    const path = await existing(this.#pending.get(containerId)?.netnsPath);
+  #keepNamespace(containerId: string): void {
+    const path = existing(this.#pending.get(containerId)?.netnsPath);
     if (path === undefined) return;
     const limit = this.#options.keptNamespaces ?? KEPT_NAMESPACES;
     if (this.#kept.size < limit) this.#kept.add(containerId);

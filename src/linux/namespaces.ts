@@ -55,7 +55,9 @@ const EINVAL = 22;
 
 const setns = bind<(fd: number, type: number) => number>('int setns(int fd, int nstype)');
 const unshare = bind<(flags: number) => number>('int unshare(int flags)');
-const statfs = bindIdle<(path: string, buffer: Buffer) => number>('int statfs(const char *path, void *buf)');
+const STATFS = 'int statfs(const char *path, void *buf)';
+const statfs = bind<(path: string, buffer: Buffer) => number>(STATFS);
+const statfsByClock = bindIdle<typeof statfs>(STATFS);
 /** struct statfs: 120 bytes on x86-64 and arm64, f_type first. */
 const statfsBuffer = Buffer.alloc(128);
 const mount = bind<(source: string, target: string, type: null, flags: number, data: null) => number>(
@@ -182,7 +184,16 @@ function removeIfEmpty(dir: string): void {
 
 /** Whether a namespace is kept at `path`: the file is there and a namespace is mounted on it, statfs(2). nsfs cannot hang. */
 export function isPinned(path: string): boolean {
-  if (statfs(path, statfsBuffer) === 0) return statfsBuffer.readUInt32LE(0) === NSFS_MAGIC;
+  return isNamespace(path, statfs);
+}
+
+/** As {@link isPinned}, for a clock: see {@link bindIdle}. */
+export function isStillPinned(path: string): boolean {
+  return isNamespace(path, statfsByClock);
+}
+
+function isNamespace(path: string, ask: typeof statfs): boolean {
+  if (ask(path, statfsBuffer) === 0) return statfsBuffer.readUInt32LE(0) === NSFS_MAGIC;
   const errno = lastErrno();
   if (errno === ENOENT || errno === ENOTDIR) return false;
   throw errnoError('statfs', path, errno);

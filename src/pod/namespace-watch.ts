@@ -1,6 +1,6 @@
 import { sleep } from '../base/deadline.ts';
 import { messageOf } from '../base/errors.ts';
-import { isPinned } from '../linux/namespaces.ts';
+import { isStillPinned } from '../linux/namespaces.ts';
 import type { Sandboxes } from '../podsandbox/sandboxes.ts';
 import type { SandboxRecord } from '../podsandbox/sandbox.ts';
 import type { PodParts } from './stop-pod.ts';
@@ -11,7 +11,7 @@ const POLL_MS = 5_000;
 /** The path of a namespace that a sandbox should have and has not; undefined where it has all. */
 export function lostNamespace(sandboxes: Sandboxes, record: SandboxRecord): string | undefined {
   for (const path of Object.values(sandboxes.pathsOf(record.id).namespacesOf(record))) {
-    if (path !== 'host' && !isPinned(path)) return path;
+    if (path !== 'host' && !isStillPinned(path)) return path;
   }
   return undefined;
 }

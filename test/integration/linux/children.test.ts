@@ -5,7 +5,7 @@ import { EventLoopWatch } from '../../../src/linux/event-loop-watch.ts';
 import { adopt, becomeSubreaper, noteSpawning, startZombieSweep, sweepZombies } from '../../../src/linux/children.ts';
 import { identify } from '../../../src/linux/process.ts';
 import { statOfProcess } from '../../../src/linux/proc-stat.ts';
-import { isPinned } from '../../../src/linux/namespaces.ts';
+import { isStillPinned } from '../../../src/linux/namespaces.ts';
 import { run } from '../../../src/linux/spawn.ts';
 
 /** Starts a process that runs its script when its parent is gone, which would reap it, and returns its pid. */
@@ -92,7 +92,7 @@ test('looking after children and namespaces of a daemon at rest leaves the watch
     () => undefined,
     () => (looks += 1),
   );
-  const pins = setInterval(() => isPinned('/proc/self/ns/net'), 200);
+  const pins = setInterval(() => isStillPinned('/proc/self/ns/net'), 200);
   try {
     await sleep(1000);
     looks = 0;
