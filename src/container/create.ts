@@ -1,4 +1,4 @@
-import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { ContainerConfig } from '../../api/cri/runtime.ts';
 import { reasonOf } from '../base/deadline.ts';
@@ -8,6 +8,7 @@ import { allSettledOrThrow } from '../base/settle.ts';
 import { stage } from '../base/stage.ts';
 import { step } from '../base/steps.ts';
 import { UndoStack } from '../base/undo.ts';
+import { makeDirectory, writeSmallFile } from '../linux/memory-files.ts';
 import { hostId, type UserMapping } from '../linux/user-namespace.ts';
 import type { MonitoredContainer } from '../ociruntime/monitor.ts';
 import { sweepContainer, type SweepRequest } from '../ociruntime/sweep.ts';
@@ -157,7 +158,7 @@ async function volumesOfHost(parts: ContainerParts, { specPlan, selinux }: Creat
 }
 
 async function writeSpec(bundle: Bundle, spec: OciSpec): Promise<void> {
-  await allSettledOrThrow([writeFile(bundle.specFile, specToJson(spec), { mode: 0o600 }), writeProcess(bundle, spec.process)]);
+  await allSettledOrThrow([writeSmallFile(bundle.specFile, specToJson(spec), 0o600), writeProcess(bundle, spec.process)]);
 }
 
 function inOrderOf({ mounts }: ContainerConfig, resolved: readonly ResolvedMount[]): ResolvedMount[] {
@@ -173,7 +174,7 @@ function makeBundle(
 ): { readonly done: Promise<void>; readonly forMonitor: () => MonitorNeeds } {
   const { record, selinux } = request;
   const { directory, rootfs, persistDirectory } = bundleOf(parts, record.id);
-  const rootfsMade = mkdir(directory, { recursive: true, mode: 0o700 }).then(async () => mkdir(rootfs, { mode: 0o700 }));
+  const rootfsMade = makeDirectory(directory, 0o700).then(async () => makeDirectory(rootfs, 0o700));
   // The monitor's way into it takes as long as all of the creation, and begins as soon as it can.
   const cgroupMade = parts.placement.prepareMonitor(record.cgroupParent, record.id);
   const logMade = record.logPath === '' ? Promise.resolve() : makeRequestedDirectory(dirname(record.logPath), selinux !== undefined, work);

@@ -1,7 +1,7 @@
-import { readFile, unlink, writeFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { DaemonError, fail, unlessMissing } from '../base/errors.ts';
 import { adopt, type ExitStatus } from '../linux/children.ts';
+import { readSmallFile, removeSmallFile, writeSmallFile } from '../linux/memory-files.ts';
 import { closeAll, makePipes, type PipeEnds } from '../linux/pipes.ts';
 import { describeExit } from '../ociruntime/oci-runtime.ts';
 import { runtimeWords } from '../ociruntime/runtime-words.ts';
@@ -28,7 +28,7 @@ export async function writeExecFiles(containers: Containers, record: ContainerRe
   const files = containers.newExecFiles();
   const process = specToJson(execProcess(await processOf(containers.bundleOf(record.id), record.id), options));
   try {
-    await writeFile(files.processFile, process, { mode: 0o600 });
+    await writeSmallFile(files.processFile, process, 0o600);
   } catch (error) {
     removeExecFiles(files);
     throw error;
@@ -38,12 +38,12 @@ export async function writeExecFiles(containers: Containers, record: ContainerRe
 
 /** Removes them beside the caller's work; what stays behind, the next start removes. The terminal's socket goes with its listener. */
 export function removeExecFiles(files: ExecFiles): void {
-  for (const file of [files.processFile, files.pidFile]) unlink(file).catch(() => undefined);
+  for (const file of [files.processFile, files.pidFile]) removeSmallFile(file).catch(() => undefined);
 }
 
 /** Waits on the process whose pid the runtime left behind. */
 export async function adoptFromFile(files: ExecFiles, what: string): Promise<{ pid: number; exit: Promise<ExitStatus> }> {
-  const pid = Number(await unlessMissing(readFile(files.pidFile, 'utf8'), ''));
+  const pid = Number(await unlessMissing(readSmallFile(files.pidFile), ''));
   if (!Number.isInteger(pid) || pid <= 0) throw new DaemonError('Internal', `${what}: the runtime named no process`);
   const exit = adopt(pid);
   // Its caller may have left before it waits.

@@ -14,6 +14,7 @@ import type { Config } from '../config/schema.ts';
 import { becomeSubreaper, startZombieSweep } from '../linux/children.ts';
 import { lockFile, type FileLock } from '../linux/files.ts';
 import { trimHeap } from '../linux/heap.ts';
+import { useMemoryFiles } from '../linux/memory-files.ts';
 import { warmThreadPool } from '../linux/namespaces.ts';
 import { sdNotify } from '../linux/systemd.ts';
 import { listenMetrics } from '../metrics/listen.ts';
@@ -81,6 +82,7 @@ export async function serve(config: LiveConfig): Promise<void> {
     });
     await refuseNewerRecords(config.current);
     await mkdir(runDir, { recursive: true, mode: 0o711 });
+    await useMemoryFiles(runDir);
     warmThreadPool();
     becomeSubreaper();
     const sweep = startZombieSweep();

@@ -1,10 +1,10 @@
 import { watch, type FSWatcher } from 'node:fs';
-import { mkdir, open, readdir, stat } from 'node:fs/promises';
+import { mkdir, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { removeFile } from '../base/atomic-file.ts';
 import { messageOf, unlessMissing } from '../base/errors.ts';
 import { isObjectId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
+import { namesIn, removeSmallFile } from '../linux/memory-files.ts';
 
 /** How a container's process ended. */
 export interface ContainerExit {
@@ -45,14 +45,14 @@ export function exitFileOf(exitDirectory: string, containerId: string): string {
 
 /** Removes the exit file, once the end is on record or the container is gone. Idempotent. */
 export async function removeExitFile(exitDirectory: string, containerId: string): Promise<void> {
-  await removeFile(exitFileOf(exitDirectory, containerId));
+  await removeSmallFile(exitFileOf(exitDirectory, containerId));
 }
 
 /** Removes all that conmon may have left of a container there, also what it was writing when it was killed. Idempotent. */
 export async function removeExitFiles(exitDirectory: string, containerId: string): Promise<void> {
-  const names = await readdir(exitDirectory);
+  const names = await namesIn(exitDirectory);
   for (const name of names.filter((found) => found === containerId || found.startsWith(`${containerId}.`)))
-    await removeFile(join(exitDirectory, name));
+    await removeSmallFile(join(exitDirectory, name));
 }
 
 /** Watches the directory where conmon writes one exit file per container, and names each container whose file is there. */
@@ -90,7 +90,7 @@ export class ExitDirectory {
   /** Reports every exit file that is there. */
   async rescan(): Promise<void> {
     try {
-      for (const name of await readdir(this.#path)) if (isObjectId(name)) this.#report(name);
+      for (const name of await namesIn(this.#path)) if (isObjectId(name)) this.#report(name);
     } catch (error) {
       this.#log.error(`exit directory ${this.#path}: cannot be read: ${messageOf(error)}`);
     }
@@ -98,8 +98,8 @@ export class ExitDirectory {
 
   /** conmon writes `ID.XXXXXX` and renames it; one that was killed in between leaves it behind. */
   async #removeUnfinished(): Promise<void> {
-    for (const name of await readdir(this.#path)) {
-      if (/^[0-9a-f]{64}\../.test(name)) await removeFile(join(this.#path, name));
+    for (const name of await namesIn(this.#path)) {
+      if (/^[0-9a-f]{64}\../.test(name)) await removeSmallFile(join(this.#path, name));
     }
   }
 

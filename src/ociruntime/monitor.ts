@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { settledWithin, sleep, waitFor, waitOrDiscard, withTimeout } from '../base/deadline.ts';
 import { DaemonError, unlessMissing } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
 import { step, stepIs } from '../base/steps.ts';
 import type { ExitStatus } from '../linux/children.ts';
+import { readSmallFile } from '../linux/memory-files.ts';
 import type { PipeReading } from '../linux/pipes.ts';
 import { readText, writeAndClose } from '../linux/pipes.ts';
 import type { ProcessIdentity } from '../linux/process.ts';
@@ -259,7 +259,7 @@ async function earlyEnd(request: MonitorRequest, exit: Promise<ExitStatus>, word
 
 /** The pid that the runtime wrote for this container, if it got so far. */
 export async function readContainerPid({ pidFile }: MonitoredBundle): Promise<number | undefined> {
-  const text = await unlessMissing(readFile(pidFile, 'utf8'), undefined);
+  const text = await unlessMissing(readSmallFile(pidFile), undefined);
   const pid = Number(text);
   return Number.isInteger(pid) && pid > 0 ? pid : undefined;
 }

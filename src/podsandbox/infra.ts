@@ -2,6 +2,7 @@ import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, unlessMissing } from '../base/errors.ts';
 import { stage } from '../base/stage.ts';
+import { writeSmallFile } from '../linux/memory-files.ts';
 import { labelFile } from '../linux/selinux.ts';
 import { exitOf, SIGKILL, signalProcess } from '../linux/process.ts';
 import { removeExitFiles } from '../ociruntime/exit-directory.ts';
@@ -64,7 +65,7 @@ export async function startInfra(
     host: parts.hostFacts(),
     annotations: parts.placement.runtimeAnnotations('infra'),
   });
-  await writeFile(bundle.specFile, specToJson(spec), { mode: 0o600 });
+  await writeSmallFile(bundle.specFile, specToJson(spec), 0o600);
   const runtime = parts.runtimes.get(record.runtimeHandler);
   const request: MonitorRequest = {
     containerId: record.id,

@@ -1,7 +1,8 @@
-import { chown, mkdir, writeFile } from 'node:fs/promises';
+import { chown } from 'node:fs/promises';
 import { DaemonError } from '../base/errors.ts';
 import { isDirectoryAtHand } from '../linux/files.ts';
 import { onThread } from '../linux/kernel-threads.ts';
+import { makeDirectory, writeSmallFile } from '../linux/memory-files.ts';
 import { labelFile } from '../linux/selinux.ts';
 import { run } from '../linux/spawn.ts';
 import { hostId } from '../linux/user-namespace.ts';
@@ -14,7 +15,7 @@ const DIRECTORY_TIMEOUT_MS = 20_000;
 
 /** Writes hosts, hostname and resolv.conf, and mounts the pod's /dev/shm where it has an IPC namespace of its own. */
 export async function makeSandboxFiles(paths: SandboxPaths, record: SandboxRecord, shmSizeBytes: number): Promise<void> {
-  await mkdir(paths.files, { recursive: true, mode: 0o711 });
+  await makeDirectory(paths.files, 0o711);
   const contents = await podFileContents({
     config: record.config,
     hostname: record.hostname,
@@ -23,7 +24,7 @@ export async function makeSandboxFiles(paths: SandboxPaths, record: SandboxRecor
   const owner = rootOf(record);
   const context = record.selinux?.mount;
   const write = async (path: string, text: string): Promise<void> => {
-    await writeFile(path, text, { mode: 0o644 });
+    await writeSmallFile(path, text, 0o644);
     if (owner.uid !== 0 || owner.gid !== 0) await chown(path, owner.uid, owner.gid);
     if (context !== undefined) labelFile(path, context);
   };
@@ -33,7 +34,7 @@ export async function makeSandboxFiles(paths: SandboxPaths, record: SandboxRecor
     write(paths.hostname, contents.hostname),
   ]);
   if (record.namespaces.ipc === 'node') return;
-  await mkdir(paths.shm, { recursive: true, mode: 0o777 });
+  await makeDirectory(paths.shm, 0o777);
   await onThread('mountTmpfs', { target: paths.shm, sizeBytes: shmSizeBytes, mode: 0o1777, ...owner, context });
 }
 
@@ -50,7 +51,7 @@ export async function writeHosts(paths: SandboxPaths, record: SandboxRecord, ips
     hostNetwork: record.namespaces.net === 'node',
     ips,
   });
-  await writeFile(paths.hosts, contents.hosts, { mode: 0o644 });
+  await writeSmallFile(paths.hosts, contents.hosts, 0o644);
 }
 
 /** Idempotent. */
