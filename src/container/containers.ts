@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import type { ContainerConfig, LinuxContainerResources, PodSandboxConfig } from '../../api/cri/runtime.ts';
 import type { Call } from '../base/call.ts';
 import { waitFor, withTimeout } from '../base/deadline.ts';
@@ -351,9 +349,10 @@ export class Containers extends JoinedObjects<ContainerRecord, ContainerState> {
     return mapping === undefined || user === undefined ? undefined : ownerOnNode(user, mapping);
   }
 
-  /** The places of the files of a new exec. */
+  /** The places of the files of a new exec, which the runtime is to put into the container's cgroup. */
   newExecFiles(): ExecFiles {
-    return new ExecFiles(join(this.#parts.execDirectory, randomBytes(16).toString('hex')));
+    this.#parts.cgroups.expectMove();
+    return ExecFiles.in(this.#parts.execDirectory);
   }
 
   /** Holds the images of every container on record, so that they stay. */

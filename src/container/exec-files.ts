@@ -1,3 +1,6 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+
 /** The files of one exec under way, beside those of others: a directory of its own would be made and removed for each probe. */
 export class ExecFiles {
   readonly #path: string;
@@ -5,6 +8,11 @@ export class ExecFiles {
   /** @param path in the directory of all execs, a name that nobody else has. */
   constructor(path: string) {
     this.#path = path;
+  }
+
+  /** New ones in the directory of all execs. */
+  static in(directory: string): ExecFiles {
+    return new ExecFiles(join(directory, randomBytes(16).toString('hex')));
   }
 
   /** The OCI process object, for the runtime. */

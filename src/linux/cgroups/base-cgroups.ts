@@ -34,6 +34,7 @@ export abstract class BaseCgroups implements Cgroups {
     this.#primary = primary;
   }
 
+  abstract expectMove(): void;
   abstract oomKills(path: string): Promise<number | undefined>;
   abstract goneOomKills(path: string, gone: ReadonlySet<string>): Promise<GoneOomKills | undefined>;
   abstract memoryEvents(path: string): Promise<MemoryEvents | undefined>;

@@ -3,6 +3,7 @@ import { present } from '../../base/field.ts';
 import { BaseCgroups, below } from './base-cgroups.ts';
 import { CgroupTexts, readOomKills, readOomKillsBeside } from './cgroup-texts.ts';
 import type { MemoryEvents } from './cgroups.ts';
+import { EarlyMove } from './early-move.ts';
 import { hasNoneBelow, treeOf } from './directories.ts';
 import { readFigures, readUsage } from './figures-v1.ts';
 import type { CgroupFigures, CgroupUsage } from './figures.ts';
@@ -14,6 +15,16 @@ const LEAF_CONTROLLERS: ReadonlySet<string> = new Set(['memory', 'cpu', 'cpuacct
 /** A tree for each controller or few. On a hybrid node the unified one is served as well, since runtimes join that too. */
 export class CgroupsV1 extends BaseCgroups {
   readonly version = 'v1';
+  readonly #earlyMove: EarlyMove;
+
+  constructor(trees: readonly Hierarchy[], primary: Hierarchy) {
+    super(trees, primary);
+    this.#earlyMove = new EarlyMove(primary);
+  }
+
+  expectMove(): void {
+    this.#earlyMove.begin();
+  }
 
   /** memory.oom_control counts its own cgroup only. */
   async oomKills(path: string): Promise<number | undefined> {

@@ -23,6 +23,10 @@ export class CgroupsV2 extends BaseCgroups {
     this.#countsBelow = countsBelow;
   }
 
+  expectMove(): void {
+    // See Cgroups: there is nothing to wait for.
+  }
+
   async oomKills(path: string): Promise<number | undefined> {
     return readOomKills(join(this.primaryDirectory(path), 'memory.events'));
   }

@@ -43,6 +43,12 @@ export interface Cgroups {
   /** Removes such a one. What somebody has put into it is killed. */
   removeLeaf(path: string): Promise<void>;
 
+  /**
+   * A process is about to be moved by somebody, in some milliseconds: what the kernel waits for at a move begins now. Waits for nothing, and
+   * cannot fail. Version 2: nothing, since runtimes start processes in their cgroup there (clone3, CLONE_INTO_CGROUP).
+   */
+  expectMove(): void;
+
   /** Moves a process with all its threads. @throws ESRCH when it is gone, ENOENT when the cgroup is. */
   move(path: string, pid: number): Promise<void>;
 
