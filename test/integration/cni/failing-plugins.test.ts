@@ -54,6 +54,14 @@ afterEach(async () => {
   assert.deepEqual([left, records], [[], [[], []]]);
 });
 
+/** What a plugin started is killed with it, and then needs a processor to end. */
+async function untilNoProcessOf(containerId: string): Promise<void> {
+  await until(
+    'what the plugin started has ended',
+    async () => (await findProcessesByEnvironment('CNI_CONTAINERID', containerId)).length === 0,
+  );
+}
+
 const FAILURES: [Behaviour, string][] = [
   ['fails', 'no address left (the pool is full)'],
   ['fails-plainly', 'exit code 3: cannot reach the agent | giving up'],
@@ -73,7 +81,7 @@ for (const [does, words] of FAILURES) {
     await assert.rejects(networks.attach(failing, soon()), { message: `cni network "${lab.network}", plugin fixture, ADD: ${words}` });
     assert.ok(performance.now() - started < 4500, `took ${performance.now() - started} ms`);
     assert.deepEqual(await networks.attachments(), []);
-    assert.deepEqual(await findProcessesByEnvironment('CNI_CONTAINERID', failing.containerId), []);
+    await untilNoProcessOf(failing.containerId);
 
     await installPlugin(lab.binDir, 'fixture', 'passes');
     const { ips } = await networks.attach(failing, soon());
@@ -97,7 +105,7 @@ for (const [does, words] of FAILURES.filter(([name]) => !name.startsWith('answer
     assert.ok(performance.now() - started < 4500);
     await assert.rejects(networks.detach(pod, soon()), { message }, 'it is tried again each time');
     assert.deepEqual((await networks.attachments()).sort(), [pod.containerId, other.containerId].sort());
-    assert.deepEqual(await findProcessesByEnvironment('CNI_CONTAINERID', pod.containerId), []);
+    await untilNoProcessOf(pod.containerId);
 
     await installPlugin(lab.binDir, 'fixture', 'passes');
     await networks.detach(pod, soon());
