@@ -1,7 +1,8 @@
-import { getCACertificates } from 'node:tls';
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import type { Dispatcher } from 'undici';
 import type { TlsSettings } from './endpoint.ts';
-import { NO_PROXIES, proxyingAgent } from './proxy-dispatcher.ts';
+import { timed } from '../base/timed.ts';
+import { NO_PROXIES, proxyingAgent, type TlsOptions } from './proxy-dispatcher.ts';
 import type { ProxySettings } from './proxies.ts';
 
 /** How long connections with TLS that is no longer in force stay for a pull that began with it, after its last request, milliseconds. */
@@ -86,9 +87,23 @@ async function makeDispatcher(
   timeout: number,
   proxies: ProxySettings,
 ): Promise<Dispatcher> {
-  const trust = verifies
-    ? { ca: [...getCACertificates('default'), ...getCACertificates('system'), ...authorities] }
-    : { rejectUnauthorized: false };
   const identity = clients.length === 0 ? {} : { cert: clients.map(({ certificate }) => certificate), key: clients.map(({ key }) => key) };
-  return await proxyingAgent({ timeout, ...trust, ...identity }, proxies);
+  const [trusting, identified] = [contextOnce(authorities, {}), contextOnce(authorities, identity)];
+  const toRegistry = (): TlsOptions =>
+    verifies ? { secureContext: identified() } : { rejectUnauthorized: false, secureContext: createSecureContext(identity) };
+  const toProxy = (): TlsOptions => (verifies ? { secureContext: trusting() } : {});
+  return await proxyingAgent({ timeout, toRegistry, toProxy }, proxies);
+}
+
+/**
+ * One context for all connections: to parse some 150 authorities takes tens of milliseconds of the event loop. Each counts once, though the node
+ * has it in its bundle, in a file of its own and in Node's.
+ */
+function contextOnce(authorities: readonly string[], identity: { readonly cert?: string[]; readonly key?: string[] }): () => SecureContext {
+  let context: SecureContext | undefined;
+  const make = (): SecureContext => {
+    const ca = new Set([...getCACertificates('default'), ...getCACertificates('system'), ...authorities]);
+    return createSecureContext({ ca: [...ca], ...identity });
+  };
+  return () => (context ??= timed('certificate authorities', make));
 }
