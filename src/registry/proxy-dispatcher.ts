@@ -24,8 +24,8 @@ export async function proxyingAgent({ timeout, toRegistry, toProxy }: ConnectOpt
   const plain = buildConnector({ timeout });
   let secure: buildConnector.connector | undefined;
   const connect: buildConnector.connector = (to, done) => {
-    if (to.protocol === 'https:') secure ??= buildConnector({ timeout, ...toRegistry() });
-    (to.protocol === 'https:' ? (secure ?? plain) : plain)(to, done);
+    if (to.protocol === 'https:') (secure ??= buildConnector({ timeout, ...toRegistry() }))(to, done);
+    else plain(to, done);
   };
   const settings = effectiveProxies(configured, process.env);
   if (settings.http === '' && settings.https === '') return new Agent({ connect });
