@@ -70,7 +70,7 @@ export async function buildDaemon(config: LiveConfig, metrics: Metrics, log: Log
   const layout = new DiskLayout(config.current);
   const storage = await openStorage(config, log, CHILD_ENVIRONMENT, pullMetrics(metrics));
   const { images } = storage;
-  const cgroups = await detectCgroups();
+  const cgroups = await detectCgroups(log);
   const placement = cgroupManager === 'systemd' ? new SystemdPlacement(cgroups) : new CgroupfsPlacement(cgroups);
   const runtimes = buildRuntimes(config, cgroups);
   const directories = sandboxDirectories(layout);

@@ -49,7 +49,6 @@ interface Running {
 
 async function start(build: Build): Promise<Running> {
   const daemon = await TestDaemon.start({
-    runInMemory: true,
     args: ['--log-level', 'info'],
     env: { PODWRIGHT_DIST: build.dist },
     isHeldUp: true,

@@ -74,7 +74,6 @@ async function startOurs(host: Host, dist: string, registry: string | undefined)
     env: { PODWRIGHT_DIST: dist },
     images: registry === undefined ? ['busybox'] : [],
     isHeldUp: true,
-    runInMemory: true,
     ...(registry !== undefined && { config: `registries_conf = "${registriesConf}"\nregistries_conf_dir = "${host.logDirectory}.d"\n` }),
   });
   const target: Target = {

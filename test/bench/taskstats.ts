@@ -4,6 +4,7 @@
  */
 import { readlink } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
+import { execa } from 'execa';
 import { bind, check, close, lastErrno } from '../../src/linux/libc.ts';
 import { withNamespaces } from '../../src/linux/namespaces.ts';
 import { statOfProcess } from '../../src/linux/proc-stat.ts';
@@ -67,9 +68,17 @@ export class TaskStats {
     }, READ_EVERY_MS);
   }
 
-  /** @throws where the kernel does not tell, or not us. */
+  /** @throws where the kernel does not tell, or not us: shown by a process that ends. */
   static async open(): Promise<TaskStats> {
-    return new TaskStats(await firstNetwork());
+    const stats = new TaskStats(await firstNetwork());
+    try {
+      await execa('true');
+      if (stats.take().some(({ parent }) => parent === process.pid)) return stats;
+      throw new Error('nothing is heard of one that ended just now; it tells in the first network namespace alone');
+    } catch (error) {
+      stats.close();
+      throw error;
+    }
   }
 
   /** What has ended since the last call. */

@@ -38,8 +38,6 @@ export interface DaemonOptions {
   readonly root?: string;
   /** Images to load after the first start; default busybox. */
   readonly images?: readonly (keyof typeof IMAGES)[];
-  /** Its run directory is a tmpfs, as on a node; else it lies on a disk. */
-  readonly runInMemory?: boolean;
   /** The test stops the daemon's process itself: how long its event loop stands still then says nothing of the daemon. */
   readonly isHeldUp?: boolean;
 }
@@ -105,7 +103,7 @@ export class TestDaemon {
     await mkdir(daemon.cniBinDir);
     await mkdir(join(daemon.directory, 'conf.d'));
     await mkdir(daemon.logDirectory);
-    if (options.runInMemory === true) await mountRunDirectory(daemon.runDir);
+    await mountRunDirectory(daemon.runDir);
     await writeFile(join(daemon.directory, 'podwright.toml'), options.config ?? '');
     if (options.cniPlugins !== 'none') await daemon.writeCniConf(options.cniPlugins ?? daemon.bridgePlugins());
     return daemon;

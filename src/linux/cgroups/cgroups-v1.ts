@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { present } from '../../base/field.ts';
+import type { Log } from '../../base/log.ts';
 import { BaseCgroups, below } from './base-cgroups.ts';
 import { CgroupTexts, readOomKills, readOomKillsBeside } from './cgroup-texts.ts';
 import type { MemoryEvents } from './cgroups.ts';
@@ -17,9 +18,9 @@ export class CgroupsV1 extends BaseCgroups {
   readonly version = 'v1';
   readonly #earlyMove: EarlyMove;
 
-  constructor(trees: readonly Hierarchy[], primary: Hierarchy) {
+  constructor(trees: readonly Hierarchy[], primary: Hierarchy, log: Log) {
     super(trees, primary);
-    this.#earlyMove = new EarlyMove(primary);
+    this.#earlyMove = new EarlyMove(primary, log);
   }
 
   expectMove(): void {

@@ -1,5 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
 import type { Hierarchy } from './hierarchies.ts';
 
 /** Most that /proc/self/cgroup takes, bytes: a dozen lines with a path each. */
@@ -14,6 +16,7 @@ const FRESH_MS = 4;
  */
 export class EarlyMove {
   readonly #tree: Hierarchy;
+  readonly #log: Log;
   readonly #buffer = Buffer.alloc(TEXT_BYTES);
   #own: FileHandle | undefined;
   #processes: { readonly path: string; readonly file: FileHandle } | undefined;
@@ -21,8 +24,9 @@ export class EarlyMove {
   #endedMs = -Infinity;
 
   /** @param tree of cgroup v1 */
-  constructor(tree: Hierarchy) {
+  constructor(tree: Hierarchy, log: Log) {
     this.#tree = tree;
+    this.#log = log;
   }
 
   /** Waits for nothing. Where it cannot be done, the move that follows waits as it would have. */
@@ -34,7 +38,9 @@ export class EarlyMove {
         this.#isBusy = false;
         this.#endedMs = performance.now();
       },
-      () => undefined, // and is not tried again
+      (error: unknown) => {
+        this.#log.debug('moves between cgroups are not begun early any more', { error: messageOf(error) });
+      },
     );
   }
 

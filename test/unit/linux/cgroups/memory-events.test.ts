@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { silentLog } from '../../../../src/base/log.ts';
 import { CgroupsV1 } from '../../../../src/linux/cgroups/cgroups-v1.ts';
 import { CgroupsV2 } from '../../../../src/linux/cgroups/cgroups-v2.ts';
 import { scratchDirectory } from '../../../support/scratch.ts';
@@ -26,7 +27,7 @@ test('version 1 tells failed charges and kills, of memory and of memory with swa
   const directory = await scratchDirectory(t);
   await mkdir(join(directory, 'c1'));
   const tree = { directory, unified: false, controllers: ['memory'] };
-  const cgroups = new CgroupsV1([tree], tree);
+  const cgroups = new CgroupsV1([tree], tree, silentLog);
   assert.equal(await cgroups.memoryEvents('/c1'), undefined);
   await writeFile(join(directory, 'c1/memory.failcnt'), '62\n');
   await writeFile(join(directory, 'c1/memory.oom_control'), 'oom_kill_disable 0\nunder_oom 0\noom_kill 2\n');
