@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, open, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, open, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -59,6 +59,8 @@ export class Peer {
 
   static async start(kind: PeerKind, program: string, parts: Parts): Promise<Peer> {
     const peer = new Peer(kind, program, await mkdtemp(join(tmpdir(), 'pb-')));
+    // Root of a pod with a user namespace goes through it to its root file system.
+    await chmod(peer.directory, 0o711);
     await mkdirs(join(peer.directory, 'cni'));
     await mountRunDirectory(join(peer.directory, 'run'));
     const plugins = bridgePlugins(peer.bridge, join(peer.directory, 'cni-data'));
