@@ -44,13 +44,14 @@ async function leakNetwork(daemon: TestDaemon, id: string): Promise<void> {
 }
 
 /** Of a container that sleeps. */
-async function writeSpec(bundle: string, cgroupsPath: string): Promise<void> {
+async function writeSpec(bundle: string, cgroupsPath: string, root = 'rootfs'): Promise<void> {
   await execa(RUNTIME, ['spec', '--bundle', bundle]);
-  const spec = (await readJson(join(bundle, 'config.json'))) as { process: object; linux: object };
+  const spec = (await readJson(join(bundle, 'config.json'))) as { process: object; linux: object; root: object };
   await writeJson(join(bundle, 'config.json'), {
     ...spec,
     process: { ...spec.process, terminal: false, args: ['sleep', '3600'] },
     linux: { ...spec.linux, cgroupsPath },
+    root: { ...spec.root, path: root },
   });
 }
 
@@ -73,11 +74,13 @@ async function leakContainer(daemon: TestDaemon, id: string): Promise<number> {
 async function leakWithoutBundle(daemon: TestDaemon, id: string): Promise<readonly number[]> {
   const directory = join(daemon.runDir, 'bundles', id);
   const persistDirectory = join(daemon.directory, 'lost-persist');
-  for (const path of [join(directory, 'rootfs'), persistDirectory]) await ensureDir(path);
-  await execa('tar', ['-x', '-f', '-', '-C', join(directory, 'rootfs')], { input: (await busyboxLayer('none')).tar });
+  // Not in the bundle: the program may not have all of its libraries yet when that is removed.
+  const rootfs = join(daemon.directory, 'lost-rootfs');
+  for (const path of [directory, rootfs, persistDirectory]) await ensureDir(path);
+  await execa('tar', ['-x', '-f', '-', '-C', rootfs], { input: (await busyboxLayer('none')).tar });
   const parent = `${daemon.cgroup}/without-bundle`;
   const placement = new CgroupfsPlacement(await detectCgroups());
-  await writeSpec(directory, placement.cgroupsPath(parent, id));
+  await writeSpec(directory, placement.cgroupsPath(parent, id), rootfs);
   const root = join(daemon.runDir, 'runtime/runc');
   const environment = { PATH: process.env['PATH'] ?? '' };
   // conmon takes a path only.
