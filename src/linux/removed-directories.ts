@@ -1,4 +1,4 @@
-import { readdir, readFile, readlink, realpath } from 'node:fs/promises';
+import { readdir, readlink, realpath } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { hasErrno, unlessMissing } from '../base/errors.ts';
 
@@ -28,12 +28,6 @@ export async function findStranded(parents: readonly string[]): Promise<Stranded
     if (real.has(dirname(path))) found.push({ pid, name: basename(path) });
   }
   return found;
-}
-
-/** The cgroups of a process, as paths below the root of each hierarchy; none where it is gone. cgroups(7). */
-export async function cgroupsOfProcess(pid: number): Promise<string[]> {
-  const text = (await ofProcess(readFile(`/proc/${pid}/cgroup`, 'utf8'))) ?? '';
-  return text.split('\n').flatMap((line) => /^\d+:[^:]*:(\/.*)$/.exec(line)?.[1] ?? []);
 }
 
 /** undefined where the process is gone, or is one of the kernel's own. */

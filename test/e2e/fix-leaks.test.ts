@@ -104,6 +104,11 @@ async function leakWithoutBundle(daemon: TestDaemon, id: string): Promise<readon
   return [made.process.pid, made.monitor.pid];
 }
 
+async function endOf(pid: number, signal: NodeJS.Signals): Promise<void> {
+  process.kill(pid, signal);
+  await until('it has ended', async () => (await identify(pid)) === undefined);
+}
+
 /** Of a container and its monitor, in a pod that is there: without a process. */
 async function leakCgroups(pod: Pod, id: string): Promise<void> {
   const cgroups = await detectCgroups();
@@ -193,6 +198,16 @@ e2eTest(
     assert.equal(await daemon.cli('check', '--leaks'), '');
   },
 );
+
+e2eTest('a container that has lost its bundle and its monitor leaves no cgroup', async (daemon) => {
+  const id = newId();
+  const [pid = 0, monitor = 0] = await leakWithoutBundle(daemon, id);
+  await endOf(monitor, 'SIGKILL');
+  await assert.rejects(daemon.cli('check', '--leaks'), { exitCode: 5, stderr: /1 leaked, 0 missing/ });
+  const { removed } = JSON.parse(await daemon.cli('check', '--leaks', '--fix', '--json')) as LeakFixReport;
+  assert.deepEqual(removed.map(({ kind, name }) => `${kind} ${name}`), [`container ${id}`]); // prettier-ignore
+  await until('the process is gone', async () => (await identify(pid)) === undefined);
+});
 
 e2eTest('what cannot be removed is told with the reason, and goes when the reason is gone', async (daemon) => {
   const fails = join(daemon.directory, 'fails');

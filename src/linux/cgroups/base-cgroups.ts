@@ -1,12 +1,12 @@
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { sleep } from '../../base/deadline.ts';
 import { DaemonError } from '../../base/errors.ts';
 import { KeyedMutex } from '../../base/keyed-mutex.ts';
 import { onThread } from '../kernel-threads.ts';
 import type { CgroupFigures, CgroupUsage } from './figures.ts';
 import type { Cgroups, CgroupVersion, GoneOomKills, MemoryEvents } from './cgroups.ts';
-import { isDirectory } from './directories.ts';
+import { isDirectory, treeOf } from './directories.ts';
 import type { Hierarchy } from './hierarchies.ts';
 import type { KillBy, MakeIn } from './tree-calls.ts';
 
@@ -98,6 +98,14 @@ export abstract class BaseCgroups implements Cgroups {
 
   async children(path: string): Promise<string[]> {
     return onThread('cgroupChildren', { directories: inEach(this.trees, path) });
+  }
+
+  async named(part: string): Promise<string[]> {
+    const found = new Set<string>();
+    for (const { directory } of this.trees) {
+      for (const each of await treeOf(directory)) if (basename(each).includes(part)) found.add(each.slice(directory.length));
+    }
+    return [...found];
   }
 
   async processes(path: string): Promise<number[]> {

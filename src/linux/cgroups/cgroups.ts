@@ -67,6 +67,9 @@ export interface Cgroups {
   /** The names of the cgroups directly below, in any hierarchy; none when it does not exist. */
   children(path: string): Promise<string[]>;
 
+  /** All cgroups with this in their name, in any hierarchy: every cgroup of the node is looked at, for what comes seldom. */
+  named(part: string): Promise<string[]>;
+
   /** The pids in the cgroup and those below it; none when it does not exist. */
   processes(path: string): Promise<number[]>;
 

@@ -81,6 +81,8 @@ for (const [name, { cgroups, trees }] of Object.entries(nodes)) {
       await cgroups.ensure(`${ROOT}/pod2`);
       assert.deepEqual(await cgroupsBelow(trees, ROOT), [`${ROOT}/pod`, path, `${ROOT}/pod2`]);
       assert.deepEqual(await cgroupsBelow(trees, `${ROOT}/none`), []);
+      const named = (await cgroups.named('od')).filter((each) => each.startsWith(`${ROOT}/`));
+      assert.deepEqual(named.sort(), [`${ROOT}/pod`, `${ROOT}/pod2`]);
     });
 
     test('move puts a process into the cgroup of every controller', async (t) => {
