@@ -60,7 +60,7 @@ export function openInRoot(root: string, path: string, flags: number, mode = 0):
 
 /**
  * Whether a directory is there, on the file system of `/`, by what the kernel has in its cache. It never waits for a file system, which may hang:
- * false also where one would have to be asked. openat2(2), RESOLVE_CACHED; false before Linux 5.12.
+ * false also where one would have to be asked, or have a link's time of access written. openat2(2), RESOLVE_CACHED; false before Linux 5.12.
  */
 export function isDirectoryAtHand(path: string): boolean {
   try {
