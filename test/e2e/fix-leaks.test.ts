@@ -104,11 +104,6 @@ async function leakWithoutBundle(daemon: TestDaemon, id: string): Promise<readon
   return [made.process.pid, made.monitor.pid];
 }
 
-async function endOf(pid: number, signal: NodeJS.Signals): Promise<void> {
-  process.kill(pid, signal);
-  await until('it has ended', async () => (await identify(pid)) === undefined);
-}
-
 /** Of a container and its monitor, in a pod that is there: without a process. */
 async function leakCgroups(pod: Pod, id: string): Promise<void> {
   const cgroups = await detectCgroups();
@@ -202,7 +197,8 @@ e2eTest(
 e2eTest('a container that has lost its bundle and its monitor leaves no cgroup', async (daemon) => {
   const id = newId();
   const [pid = 0, monitor = 0] = await leakWithoutBundle(daemon, id);
-  await endOf(monitor, 'SIGKILL');
+  process.kill(monitor, 'SIGKILL');
+  await until('the monitor is gone', async () => (await identify(monitor)) === undefined);
   await assert.rejects(daemon.cli('check', '--leaks'), { exitCode: 5, stderr: /1 leaked, 0 missing/ });
   const { removed } = JSON.parse(await daemon.cli('check', '--leaks', '--fix', '--json')) as LeakFixReport;
   assert.deepEqual(removed.map(({ kind, name }) => `${kind} ${name}`), [`container ${id}`]); // prettier-ignore
